@@ -1,0 +1,128 @@
+"""The columns of every table, declared as data, and the page of docs made from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+SCHEMA_VERSION = "1"
+
+
+class Column(NamedTuple):
+    """One column; `type` is "text", "integer", "number" or "yes/no"; `null` says whether it may be missing."""
+
+    name: str
+    type: Literal["text", "integer", "number", "yes/no"]
+    says: str
+    null: bool = False
+
+
+_RUN = (
+    Column("suite", "text", "name of the suite"),
+    Column("suite_version", "integer", "version of the suite"),
+    Column("case", "text", "which erasure of the suite"),
+    Column("method", "text", "name of the method"),
+    Column("method_version", "text", "version of the method"),
+    Column("params", "text", "the method's hyperparameters, canonical JSON"),
+)
+_EDIT = (
+    Column("erase", "text", "the erased concepts, canonical JSON list"),
+    Column("fit_seed", "integer", "seed of the fit"),
+    Column("edit", "text", "sha256 of the edit file; empty for the unedited model"),
+    Column("model", "text", "content hash of the model"),
+    Column("sampling", "text", "key of the sampling contract"),
+)
+_SCORER = (
+    Column("scorer", "text", "name of the scorer"),
+    Column("scorer_version", "text", "version of the scorer"),
+    Column("metric", "text", "the metric; its name states its convention"),
+)
+_PICTURE = Column("key", "text", "key of the picture's job, which is its file name")
+_NOTE = Column("note", "text", "why a value is missing, or what to know about it")
+_ESTIMATE = (
+    Column("n", "integer", "how many were measured"),
+    Column("n_missing", "integer", "how many could not be measured; never counted as 0"),
+    Column("value", "number", "the mean, or the set's number; null: not measured", null=True),
+    Column("low", "number", "lower end of the 95 % interval; null: none is known", null=True),
+    Column("high", "number", "upper end of the 95 % interval; null: none is known", null=True),
+    Column("how", "text", "how value and interval were made"),
+)
+
+COLUMNS: Mapping[str, tuple[Column, ...]] = {
+    "scores": (
+        *_RUN,
+        *_EDIT,
+        Column("prompt_id", "text", "id of the prompt within its suite"),
+        Column("concept", "text", "concept the prompt is counted under"),
+        Column("role", "text", "target, related, unrelated or attack, for this case"),
+        Column("seed", "integer", "seed of the draw's generator"),
+        Column("draw", "integer", "index of the draw within its generator"),
+        _PICTURE,
+        *_SCORER,
+        Column("value", "number", "the score; null: not measured, and the note says why", null=True),
+        _NOTE,
+    ),
+    "sets": (
+        *_RUN,
+        *_EDIT,
+        Column("role", "text", "which prompts form the set"),
+        *_SCORER,
+        *_ESTIMATE,
+        _NOTE,
+    ),
+    "detections": (
+        _PICTURE,
+        Column("detector", "text", "name of the detector"),
+        Column("version", "text", "version of the detector"),
+        Column("weights", "text", "hash of the detector's weights"),
+        Column("order", "text", "channel order that the network sees"),
+        Column("floor", "number", "score below which nothing was kept"),
+        Column("label", "text", "class of the box"),
+        Column("score", "number", "confidence, 0 to 1"),
+        *(Column(name, "number", f"{says} of the box in pixels") for name, says in
+          (("x", "left edge"), ("y", "top edge"), ("w", "width"), ("h", "height"))),
+    ),
+    "summary": (
+        *_RUN,
+        *(column for column in _EDIT if column.name in ("fit_seed", "model", "sampling")),
+        Column("role", "text", "target, related, unrelated, attack, or kept (= related and unrelated)"),
+        Column("concept", "text", 'one concept of the role, or "*" for all of them'),
+        Column("scorer", "text", "name of the scorer"),
+        Column("metric", "text", 'the metric; ending in ".change": minus the unedited model\'s, prompt by prompt'),
+        *_ESTIMATE,
+        Column("higher_is_better", "yes/no", "direction for this role; null: neither", null=True),
+        _NOTE,
+    ),
+}  # fmt: skip
+
+
+def names(table: str) -> list[str]:
+    """The column names of a table."""
+    return [column.name for column in COLUMNS[table]]
+
+
+def schema_page() -> str:
+    """The page of docs that describes every column, in Markdown."""
+    lines = [
+        "# Tables",
+        "",
+        "Everything that is measured lies in parquet files under `results/`. A null number means *not measured*; it is",
+        "never 0, and its note says why. Reading a folder of parts is reading the table. Schema version"
+        f" {SCHEMA_VERSION}, in each file's metadata.",
+        "",
+        "| table | place | one row |",
+        "|---|---|---|",
+        *(f"| {name} | `{place}` | {row} |" for name, place, row in _PLACES),
+    ]
+    for name, columns in COLUMNS.items():
+        lines += ["", f"## {name}", "", "| column | type | null | meaning |", "|---|---|---|---|"]
+        lines += [f"| {c.name} | {c.type} | {'yes' if c.null else ''} | {c.says} |" for c in columns]
+    return "\n".join(lines) + "\n"
+
+
+_PLACES = (
+    ("scores", "results/tables/scores/*.parquet", "a picture and a metric"),
+    ("sets", "results/tables/sets/*.parquet", "a set of pictures and a metric"),
+    ("detections", "results/tables/detections/*.parquet", "a box that a detector found"),
+    ("summary", "results/summary.parquet", "a set of pictures, a concept and a metric, with its interval"),
+)
