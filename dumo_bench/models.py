@@ -1,0 +1,161 @@
+"""Which models have names, where a model lies, and the hash of its weights. No torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from dumo_bench.plugins import unknown
+from dumo_bench.types import UserError
+
+PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+#: what a diffusers folder is loaded from; other precisions and training copies of the same weights are left out
+_WEIGHTS = re.compile(r"^(?!.*(fp16|non_ema|flax)).*\.(safetensors|bin)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Where a model lies: a folder, or a hub id with its revision."""
+
+    name: str
+    location: Path | str
+    revision: str = ""
+    licence: str = ""
+    about: str = ""
+
+
+KNOWN: tuple[Model, ...] = (
+    Model(
+        "emoji-sd",
+        Path(__file__).parent / "emoji" / "weights",
+        licence="MIT; drawings: see dumo_bench/emoji/ATTRIBUTION.md",
+        about="a small Stable Diffusion of emoji, 64 x 64, inside this package",
+    ),
+    Model(
+        "sd14",
+        "CompVis/stable-diffusion-v1-4",
+        revision="133a221b8aa7292a167afc5127cb63fb5005638b",
+        licence="CreativeML OpenRAIL-M",
+        about="Stable Diffusion v1.4, 512 x 512, from the Hugging Face hub",
+    ),
+)
+
+
+def names() -> tuple[str, ...]:
+    return tuple(model.name for model in KNOWN)
+
+
+def resolve(model: str) -> Model:
+    """A known name, a diffusers folder or a hub id (`owner/name`). A folder must hold every part."""
+    for known in KNOWN:
+        if model == known.name:
+            found = known
+            break
+    else:
+        if Path(model).is_dir():
+            found = Model(Path(model).resolve().name, Path(model))
+        elif re.fullmatch(r"[\w.-]+/[\w.-]+", model) and not Path(model).parent.is_dir():
+            found = Model(model, model)
+        else:
+            raise UserError(f"{unknown('models', model, names())} A diffusers folder or a hub id (owner/name) serves too.")
+    if isinstance(found.location, Path):
+        _complete(model, found.location)
+    return found
+
+
+def folder(model: str) -> Path:
+    """The folder of a model that is on this machine. Downloads nothing."""
+    found = resolve(model)
+    if isinstance(found.location, Path):
+        return found.location
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        place = Path(snapshot_download(found.location, revision=found.revision or None, local_files_only=True))
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        raise UserError(
+            f"model {model!r} is not on this machine: type `hf download {found.location}"
+            + (f" --revision {found.revision}`" if found.revision else "`")
+        ) from error
+    _complete(model, place)
+    return place
+
+
+def content_hash(model: str) -> str:
+    """sha256 (hex) of the weights, configurations and vocabulary of a model on this machine, by part and name.
+
+    Each file's own hash is kept in the user's cache by size and time of change, so that asking again is instant.
+    """
+    place = folder(model)
+    known, changed = _read_cache(), False
+    total = hashlib.sha256()
+    for path in _files(place):
+        stat = path.stat()
+        key = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
+        if key not in known:
+            known[key], changed = _hash(path), True
+        total.update(f"{path.relative_to(place).as_posix()} {known[key]}\n".encode())
+    if changed:
+        _write_cache(known)
+    return total.hexdigest()
+
+
+@lru_cache(maxsize=8)
+def tokenizer(model: str) -> object:
+    """The CLIP tokenizer of a model on this machine."""
+    from transformers import CLIPTokenizer
+
+    found: object = CLIPTokenizer.from_pretrained(folder(model) / "tokenizer")
+    return found
+
+
+def _complete(model: str, place: Path) -> None:
+    missing = [part for part in PARTS if not (place / part).is_dir()]
+    if not missing:
+        return
+    hint = "; train it with the scripts of dumo_bench/emoji" if model == "emoji-sd" else ""
+    raise UserError(f"model {model!r}: {place} lacks {', '.join(missing)}: wanted a diffusers folder of Stable Diffusion{hint}")
+
+
+def _files(place: Path) -> Iterator[Path]:
+    for part in sorted(PARTS):
+        inside = sorted(p for p in (place / part).iterdir() if p.is_file())
+        weights = [p for p in inside if _WEIGHTS.match(p.name)]
+        safe = [p for p in weights if p.suffix == ".safetensors"]
+        yield from safe or weights
+        yield from (p for p in inside if p.suffix in (".json", ".txt"))
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dumo-bench" / "hashes.json"
+
+
+def _read_cache() -> dict[str, str]:
+    try:
+        found: dict[str, str] = json.loads(_cache().read_text())
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _write_cache(known: dict[str, str]) -> None:
+    path = _cache()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        partial.write_text(json.dumps(known))
+        os.replace(partial, path)
+    except OSError:
+        return  # a cache that cannot be written costs time, nothing else

@@ -1,0 +1,66 @@
+"""`--set key=value`: one TOML value a key, checked against the fields of the dataclass that takes them."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from dumo_bench.plugins import unknown
+from dumo_bench.types import UserError
+
+
+def parse(pairs: Iterable[str]) -> dict[str, Any]:
+    """`key=value` texts as a mapping; a value that is no TOML value is the text itself."""
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals or not key.strip():
+            raise UserError(f"--set {pair!r}: wanted key=value, as in --set ridge=0.5")
+        try:
+            value = tomllib.loads(f"value = {text}")
+            found[key.strip()] = value["value"] if len(value) == 1 else text
+        except tomllib.TOMLDecodeError:
+            found[key.strip()] = text
+    return found
+
+
+def checked(what: str, cls: type, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with the types that the fields of `cls` declare; an unknown key or a wrong type is a UserError."""
+    fields = {f.name for f in dataclasses.fields(cls)} if dataclasses.is_dataclass(cls) else set()
+    hints = typing.get_type_hints(cls) if settings else {}
+    for key in settings:
+        if key not in fields:
+            raise unknown(what, key, fields)
+    return {key: _as(f"{what}: {key}", hints[key], value) for key, value in settings.items()}
+
+
+def _as(what: str, hint: Any, value: Any) -> Any:
+    """`value` as `hint` says; whole numbers pass for float, lists for tuples, so that equal settings are equal values."""
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        for part in typing.get_args(hint):
+            try:
+                return _as(what, part, value)
+            except UserError:
+                continue
+        raise UserError(f"{what} takes {_said(hint)}, got {value!r}")
+    if hint is type(None) and value == "none":
+        return None  # TOML has no null
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if origin is tuple and isinstance(value, list):
+        return tuple(value)
+    if origin is typing.Literal and value not in typing.get_args(hint):
+        raise UserError(f"{what} is one of {', '.join(map(str, typing.get_args(hint)))}, got {value!r}")
+    plain = origin or hint
+    if plain in (bool, int, float, str, tuple, type(None)) and type(value) is not plain:
+        raise UserError(f"{what} takes {_said(hint)}, got {value!r}")
+    return value
+
+
+def _said(hint: Any) -> str:
+    return hint.__name__ if isinstance(hint, type) else str(hint)
