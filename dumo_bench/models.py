@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from dumo_bench.plugins import unknown
+from dumo_bench.names import unknown
 from dumo_bench.types import UserError
 
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
@@ -63,7 +63,9 @@ def resolve(model: str) -> Model:
         elif re.fullmatch(r"[\w.-]+/[\w.-]+", model) and not Path(model).parent.is_dir():
             found = Model(model, model)
         else:
-            raise UserError(f"{unknown('models', model, names())} A diffusers folder or a hub id (owner/name) serves too.")
+            raise UserError(
+                f"{unknown('models', model, names())} A diffusers folder or a hub id (owner/name) serves too."
+            )
     if isinstance(found.location, Path):
         _complete(model, found.location)
     return found
@@ -121,7 +123,9 @@ def _complete(model: str, place: Path) -> None:
     if not missing:
         return
     hint = "; train it with the scripts of dumo_bench/emoji" if model == "emoji-sd" else ""
-    raise UserError(f"model {model!r}: {place} lacks {', '.join(missing)}: wanted a diffusers folder of Stable Diffusion{hint}")
+    raise UserError(
+        f"model {model!r}: {place} lacks {', '.join(missing)}: wanted a diffusers folder of Stable Diffusion{hint}"
+    )
 
 
 def _files(place: Path) -> Iterator[Path]:

@@ -1,29 +1,22 @@
-"""Names to things: `name`, `package.module:Thing` or `path/to/file.py:Thing`. Nothing is imported until it is asked for."""
+"""Names to things: `name`, `package.module:Thing` or `path/to/file.py:Thing`. Imports nothing until asked."""
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, TypeAlias
 
+from dumo_bench.names import unknown
+from dumo_bench.settings import checked
 from dumo_bench.types import UserError
 
 Kind: TypeAlias = Literal["methods", "scorers", "suites"]
-
-
-def unknown(what: str, name: str, known: Iterable[str]) -> UserError:
-    """The error for a name that nobody knows: the nearest one, then all of them."""
-    every = sorted(known)
-    near = difflib.get_close_matches(name, every, n=1, cutoff=0.5)
-    guess = f" Did you mean {near[0]!r}?" if near else ""
-    return UserError(f"{what}: nothing is called {name!r}.{guess} Known: {', '.join(every) or 'none'}.")
 
 
 def providers(kind: Kind) -> Mapping[str, EntryPoint]:
@@ -72,8 +65,6 @@ def make(kind: Kind, spec: str, settings: Mapping[str, Any] | None = None) -> An
         if settings:
             raise UserError(f"{spec} is a ready-made object and takes no settings, got {', '.join(settings)}")
         return cls
-    from dumo_bench.settings import checked
-
     return cls(**checked(f"settings of {spec}", cls, settings or {}))
 
 
@@ -83,7 +74,9 @@ def _module(place: str, spec: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or not (place == error.name or place.startswith(f"{error.name}.")):
             raise  # the plugin is there, something that it imports is not
-        raise UserError(f"{spec}: there is no module {error.name!r} (package.module:Thing, or file.py:Thing)") from error
+        raise UserError(
+            f"{spec}: there is no module {error.name!r} (package.module:Thing, or file.py:Thing)"
+        ) from error
 
 
 def _file(path: Path) -> ModuleType:
@@ -105,9 +98,3 @@ def _file(path: Path) -> ModuleType:
 
 def _origin(entry: EntryPoint) -> str:
     return f"{entry.value} ({entry.dist.name if entry.dist else 'unknown package'})"
-
-
-def listing(specs: str | Sequence[str]) -> tuple[str, ...]:
-    """`a,b` as ("a", "b")."""
-    parts = specs.split(",") if isinstance(specs, str) else specs
-    return tuple(part.strip() for part in parts if part.strip())

@@ -9,7 +9,7 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from dumo_bench.plugins import unknown
+from dumo_bench.names import unknown
 from dumo_bench.types import UserError
 
 
@@ -39,7 +39,7 @@ def checked(what: str, cls: type, settings: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _as(what: str, hint: Any, value: Any) -> Any:
-    """`value` as `hint` says; whole numbers pass for float, lists for tuples, so that equal settings are equal values."""
+    """`value` as `hint` says. Whole numbers pass for float and lists for tuples: equal settings are equal values."""
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
         for part in typing.get_args(hint):
