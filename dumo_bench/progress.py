@@ -1,0 +1,73 @@
+"""Progress of long work, on stderr: a bar with rate and time left on a terminal, a plain line now and then in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+T = TypeVar("T")
+EVERY = 10.0  # seconds between two lines in a log
+
+
+class Bar:
+    """`with Bar(label, total) as bar: ... bar.advance(n)`."""
+
+    def __init__(self, label: str, total: int) -> None:
+        self.label, self.total, self.done = label, total, 0
+        self._live: tuple[Progress, TaskID] | None = None
+        self._began = self._said = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if self.total and sys.stderr.isatty():
+            bar = _rich()
+            bar.start()
+            self._live = bar, bar.add_task(self.label, total=self.total, rate="")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._live:
+            self._live[0].stop()
+        elif self.total:
+            self._say()
+
+    def advance(self, n: int = 1) -> None:
+        self.done += n
+        if self._live:
+            bar, task = self._live
+            bar.update(task, advance=n, rate=f"{self.rate:.1f}/s")
+        elif time.monotonic() - self._said >= EVERY and self.done < self.total:
+            self._say()
+
+    @property
+    def rate(self) -> float:
+        """Items a second since the beginning."""
+        return self.done / max(time.monotonic() - self._began, 1e-9)
+
+    def _say(self) -> None:
+        self._said = time.monotonic()
+        left = (self.total - self.done) / self.rate if self.done else float("inf")
+        rest = f", {left:.0f} s left" if 0 < left < float("inf") else ""
+        sys.stderr.write(f"{self.label}: {self.done}/{self.total}, {self.rate:.2f}/s{rest}\n")
+        sys.stderr.flush()
+
+
+def track(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+    """The items, one after another, with their progress shown; `total` when they have no length."""
+    with Bar(label, len(items) if total is None else total) as bar:  # type: ignore[arg-type]
+        for item in items:
+            yield item
+            bar.advance()
+
+
+def _rich() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
+    return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
