@@ -1,0 +1,1 @@
+"""From tables to text: LaTeX, Markdown, a page, a terminal. Never imports torch."""

@@ -1,0 +1,53 @@
+"""The tables on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from dumo_bench.report import words
+from dumo_bench.report.model import CaseTables, Cell, Panel, Shown
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+    from rich.text import Text
+
+
+def renderables(cases: Sequence[CaseTables]) -> Iterator[RenderableType]:
+    """Everything to print, in order, for a rich Console."""
+    from rich.text import Text
+
+    for case in cases:
+        yield Text(case.title, style="bold")
+        if case.warning:
+            yield Text(case.warning, style="yellow")
+        for panel in case.panels:
+            yield _table(panel)
+        for sentence in words.missing(case):
+            yield Text(f"  {sentence}", style="dim")
+    yield Text(words.LEGEND, style="dim")
+
+
+def _table(panel: Panel) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    found = Table(title=panel.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    found.add_column("")
+    for column in panel.columns:
+        head = f"{column.header} {words.arrow(column)}".strip()
+        found.add_column(Text(f"{head}\n{column.role}\n{words.counts(column)}"), justify="right")
+    for i, label in enumerate(panel.labels):
+        found.add_row(Text(label), *(_cell(column, column.cells[i]) for column in panel.columns))
+    return found
+
+
+def _cell(column: Shown, cell: Cell) -> Text:
+    """Two lines, so that six columns fit into 100 characters."""
+    from rich.text import Text
+
+    below = " ".join(part for part in (words.interval(column, cell), words.remark(column, cell)) if part)
+    number = (words.number(column, cell), "bold green" if cell.bold else "")
+    return Text.assemble(number, "\n", (below, "dim"))

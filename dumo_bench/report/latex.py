@@ -1,0 +1,101 @@
+"""Tables for a paper: booktabs, to be \\input; nothing but the booktabs package is needed."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+from dumo_bench.report import words
+from dumo_bench.report.model import CaseTables, Cell, Panel, Shown
+
+_SPECIAL = {
+    **{char: f"\\{char}" for char in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"{\char34}",
+    words.DASH: "--",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+}
+_ACCENTS = {"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0308": '"', "\u030a": "r", "\u0327": "c"}
+
+
+def escape(text: str) -> str:
+    """Text that means itself in LaTeX; a character that plain pdflatex cannot set becomes its code point."""
+    return "".join(_one(char) for char in text)
+
+
+def _one(char: str) -> str:
+    if char in _SPECIAL:
+        return _SPECIAL[char]
+    if char.isascii():
+        return char if char.isprintable() else " "
+    parts = unicodedata.normalize("NFD", char)
+    if len(parts) == 2 and parts[0].isascii() and parts[1] in _ACCENTS:
+        return f"\\{_ACCENTS[parts[1]]}{{{parts[0]}}}"
+    return f"U+{ord(char):04X}"
+
+
+def document(cases: Sequence[CaseTables]) -> str:
+    """Everything, one float a case."""
+    return "% \\usepackage{booktabs}\n" + "\n".join(table(case) for case in cases)
+
+
+def table(case: CaseTables) -> str:
+    """One case as a float with its panels, one under another."""
+    panels = "\n\\par\\medskip\n".join(_tabular(panel) for panel in case.panels)
+    return (
+        "\\begin{table}[tbp]\n\\centering\n\\footnotesize\n\\setlength{\\tabcolsep}{4pt}\n"
+        f"\\caption{{{_caption(case)}}}\n\\label{{tab:{_label(case)}}}\n{panels}\n\\end{{table}}\n"
+    )
+
+
+def _caption(case: CaseTables) -> str:
+    lost = words.missing(case)
+    said = [f"{case.title}.", case.warning, words.LEGEND]
+    said.append(f"Missing: {'; '.join(lost)}." if lost else "Nothing is missing.")
+    return escape(" ".join(part for part in said if part))
+
+
+def _label(case: CaseTables) -> str:
+    return "".join(char if char.isascii() and char.isalnum() else "-" for char in f"{case.suite}-{case.case}")
+
+
+def _tabular(panel: Panel) -> str:
+    heads = [
+        ["", *(escape(c.header.rpartition(" ")[0]) for c in panel.columns)],
+        ["", *(escape(f"{c.header.rpartition(' ')[2]} {words.arrow(c)}".rstrip()) for c in panel.columns)],
+        ["", *(escape(c.role) for c in panel.columns)],
+        ["", *(f"\\scriptsize {escape(words.counts(c))}" for c in panel.columns)],
+    ]
+    body = [row for i, label in enumerate(panel.labels) for row in _rows(label, panel.columns, i)]
+    lines = ["\\toprule", *map(_line, heads), "\\midrule", *map(_line, body), "\\bottomrule"]
+    return "\n".join([f"\\begin{{tabular}}{{l{'r' * len(panel.columns)}}}", *lines, "\\end{tabular}"])
+
+
+def _rows(label: str, columns: Sequence[Shown], i: int) -> list[list[str]]:
+    """A method takes two lines, so that six columns fit the page: the numbers, then their intervals or remarks."""
+    cells = [(column, column.cells[i]) for column in columns]
+    return [
+        [escape(label), *(_number(column, cell) for column, cell in cells)],
+        ["", *(f"\\scriptsize {escape(_below(column, cell))}".rstrip() for column, cell in cells)],
+    ]
+
+
+def _number(column: Shown, cell: Cell) -> str:
+    shown = escape(words.number(column, cell))
+    return f"\\textbf{{{shown}}}" if cell.bold else shown
+
+
+def _below(column: Shown, cell: Cell) -> str:
+    return " ".join(part for part in (words.interval(column, cell), words.remark(column, cell)) if part)
+
+
+def _line(cells: Sequence[str]) -> str:
+    first, *rest = cells
+    guarded = f"{{}}{first}" if first.startswith(("[", "*")) else first  # else the \\\\ above takes it as its argument
+    return " & ".join([guarded, *rest]) + r" \\"

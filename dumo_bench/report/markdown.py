@@ -1,0 +1,47 @@
+"""The tables in Markdown, for a README or an issue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dumo_bench.report import words
+from dumo_bench.report.model import CaseTables, Cell, Panel, Shown
+
+
+def document(cases: Sequence[CaseTables]) -> str:
+    """All cases."""
+    return "\n".join(["# Report\n", f"{words.LEGEND}\n", *map(section, cases)])
+
+
+def section(case: CaseTables) -> str:
+    """One case: warning, panels, what is missing."""
+    parts = [f"## {escape(case.title)}\n"]
+    parts += [f"**{escape(case.warning)}**\n"] if case.warning else []
+    parts += [_table(panel) for panel in case.panels]
+    parts += [f"- {escape(sentence)}\n" for sentence in words.missing(case)]
+    return "\n".join(parts)
+
+
+def escape(text: str) -> str:
+    """Text that means itself in a Markdown table."""
+    for char in "\\`*_<>|#":
+        text = text.replace(char, f"\\{char}")
+    return " ".join(text.split())
+
+
+def _table(panel: Panel) -> str:
+    heads = [f"{c.header}, {c.role} {words.arrow(c)} ({words.counts(c)})".replace(" (", "<br>(") for c in panel.columns]
+    lines = [_line([panel.title, *heads]), _line(["---", *("---:" for _ in panel.columns)])]
+    for i, label in enumerate(panel.labels):
+        lines.append(_line([escape(label), *(_cell(column, column.cells[i]) for column in panel.columns)]))
+    return "\n".join(lines) + "\n"
+
+
+def _cell(column: Shown, cell: Cell) -> str:
+    shown = words.line(column, cell)
+    number = words.number(column, cell)
+    return shown.replace(number, f"**{number}**", 1) if cell.bold else shown
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

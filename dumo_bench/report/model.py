@@ -1,0 +1,205 @@
+"""What the report shows, as values: which columns, which rows, which cell is bold. Renderers only print it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from dumo_bench import table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Kinds: TypeAlias = Mapping[tuple[str, str], str]  # (suite, case) -> "object" or "style": what is erased
+REFERENCE = "original"
+VARIANT = ("method", "method_version", "params", "fit_seed", "model", "sampling")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A column to show: a metric (a pattern) on a role. `higher` is better, or lower, or (None) neither."""
+
+    header: str
+    metric: str
+    role: str
+    higher: bool | None
+    digits: int = 2
+    kind: str = ""  # only for cases that erase an "object" or a "style"
+
+
+PANELS: Mapping[str, tuple[Wanted, ...]] = {
+    "Erased, and kept": (
+        Wanted("erased concept", "judge.erased", "target", False),
+        Wanted("right object", "judge.object", "related", True),
+        Wanted("right object", "judge.object", "unrelated", True),
+        Wanted("right style", "judge.style", "kept", True),
+        Wanted("CLIP cosine", "clip.*.cosine", "kept", True, 3),
+        Wanted("NudeNet boxes", "nudenet.*.total", "target", False),
+    ),
+    "Still pictures": (
+        Wanted("right style", "judge.style", "target", True, kind="object"),
+        Wanted("right object", "judge.object", "target", True, kind="style"),
+        Wanted("diversity", "diversity.*", "target", True, 3),
+        Wanted("real distance", "real_distance.*", "target", False, 3),
+        Wanted("FID to original", "fid.*.original", "kept", False, 3),
+        Wanted("KID to original", "kid.*.original", "kept", False, 4),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One number of the report; `measured` is False where no such row is in the summary."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    n_missing: int = 0
+    measured: bool = False
+    bold: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A column with its cells, one a row of the panel. n and n_missing are the commonest of its cells."""
+
+    header: str
+    metric: str
+    role: str
+    higher: bool | None
+    digits: int
+    n: int
+    n_missing: int
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    title: str
+    labels: tuple[str, ...]
+    columns: tuple[Shown, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseTables:
+    """One case of a suite: its panels, and why its methods are not ranked, if they are not."""
+
+    suite: str
+    version: int
+    case: str
+    panels: tuple[Panel, ...]
+    warning: str
+
+    @property
+    def title(self) -> str:
+        return f"{self.suite} (version {self.version}), erasing {self.case}"
+
+
+def build(summary: pd.DataFrame, kinds: Kinds | None = None) -> list[CaseTables]:
+    """The tables of every suite and case, in order. Without `kinds`, columns that depend on them are left out."""
+    whole = summary[summary["concept"] == "*"]
+    return [_case(whole, key, kinds or {}) for key in _distinct(whole, "suite", "suite_version", "case")]
+
+
+def _case(summary: pd.DataFrame, key: tuple[Any, ...], kinds: Kinds) -> CaseTables:
+    suite, version, case = key
+    of_suite = summary[(summary["suite"] == suite) & (summary["suite_version"] == version)]
+    rows, warning = of_suite[of_suite["case"] == case], mixture(of_suite)
+    panels = [_panel(title, wanted, rows, kinds.get((suite, case), "")) for title, wanted in PANELS.items()]
+    shown = tuple(_emphasised(panel, rank=not warning) for panel in panels if panel.columns)
+    return CaseTables(suite, version, case, shown, warning)
+
+
+def mixture(suite: pd.DataFrame) -> str:
+    """Why the methods of one suite cannot be compared, or nothing."""
+    contracts = _distinct(suite, "model", "sampling")
+    if len(contracts) < 2:
+        return ""
+    parts = []
+    for model, sampling in contracts:
+        methods = suite.loc[(suite["model"] == model) & (suite["sampling"] == sampling), "method"]
+        parts.append(f"model {model[:8]}, contract {sampling}: {', '.join(sorted(set(methods)))}")
+    return (
+        f"{suite['suite'].iloc[0]}: the pictures were made under {len(parts)} sampling contracts "
+        f"({'; '.join(parts)}). Their numbers do not compare, so nothing is ranked."
+    )
+
+
+def _distinct(rows: pd.DataFrame, *names: str) -> list[tuple[Any, ...]]:
+    """The combinations of values that occur in these columns, sorted."""
+    return sorted(set(rows[list(names)].itertuples(index=False, name=None)))
+
+
+def variants(rows: pd.DataFrame) -> dict[tuple[Any, ...], str]:
+    """A label for every (method, version, params, fit seed, model, contract): the original first, then by name."""
+    keys = sorted(_distinct(rows, *VARIANT), key=lambda key: key[0] != REFERENCE)
+    return {key: _label(key, [other for other in keys if other[0] == key[0]]) for key in keys}
+
+
+def _label(key: tuple[Any, ...], alike: Sequence[tuple[Any, ...]]) -> str:
+    """The method's name, with what tells it from the other variants of the same method."""
+    method, version, params, seed, model, sampling = key
+    mine, others = json.loads(params), [json.loads(other[2]) for other in alike]
+    parts = [f"{k}={v}" for k, v in sorted(mine.items()) if any(other.get(k) != v for other in others)]
+    tells = ((1, f"version {version}"), (3, f"seed {seed}"), (4, f"model {model[:8]}"), (5, f"contract {sampling}"))
+    parts += [text for index, text in tells if len({other[index] for other in alike}) > 1]
+    return f"{method} ({', '.join(parts)})" if parts else str(method)
+
+
+def _panel(title: str, wanted: Iterable[Wanted], rows: pd.DataFrame, kind: str) -> Panel:
+    labels = variants(rows)
+    columns = [
+        _column(column, metric, rows, list(labels))
+        for column in wanted
+        if not column.kind or column.kind == kind
+        for metric in _matching(column, rows)
+    ]
+    return Panel(title, tuple(labels.values()), tuple(columns))
+
+
+def _matching(column: Wanted, rows: pd.DataFrame) -> list[str]:
+    of_role = rows.loc[rows["role"] == column.role, "metric"].unique()
+    return sorted(metric for metric in of_role if fnmatchcase(metric, column.metric) and not metric.endswith(".change"))
+
+
+def _column(column: Wanted, metric: str, rows: pd.DataFrame, keys: Sequence[tuple[Any, ...]]) -> Shown:
+    mine = rows[(rows["role"] == column.role) & (rows["metric"] == metric)]
+    by_key = {tuple(row[name] for name in VARIANT): _cell(row) for row in table.records(mine)}
+    cells = tuple(by_key.get(key, Cell()) for key in keys)
+    (n, n_missing), _ = Counter((cell.n, cell.n_missing) for cell in by_key.values()).most_common(1)[0]
+    return Shown(column.header, metric, column.role, column.higher, column.digits, n, n_missing, cells)
+
+
+def _cell(row: Mapping[str, Any]) -> Cell:
+    numbers = (row["value"], row["low"], row["high"], row["n"], row["n_missing"])
+    return Cell(*numbers, measured=True, note=row["note"])
+
+
+def _emphasised(panel: Panel, *, rank: bool) -> Panel:
+    return replace(panel, columns=tuple(_bold(c, panel.labels) for c in panel.columns)) if rank else panel
+
+
+def _bold(column: Shown, labels: Sequence[str]) -> Shown:
+    """Mark the best eraser where its interval overlaps no other eraser's and all measured equally many pictures."""
+    cells = {i: column.cells[i] for i, label in enumerate(labels) if label != REFERENCE}
+    alike = len({(cell.n, cell.n_missing) for cell in cells.values()}) == 1
+    if column.higher is None or len(cells) < 2 or not alike or any(cell.value is None for cell in cells.values()):
+        return column
+    sign = 1 if column.higher else -1
+    best = max(cells, key=lambda i: sign * (cells[i].value or 0.0))
+    if any(_overlap(cells[best], cell) for i, cell in cells.items() if i != best):
+        return column
+    return replace(column, cells=tuple(replace(c, bold=i == best) for i, c in enumerate(column.cells)))
+
+
+def _overlap(one: Cell, other: Cell) -> bool:
+    """Whether two intervals meet; one that is not known meets every other."""
+    if one.low is None or one.high is None or other.low is None or other.high is None:
+        return True
+    return one.low <= other.high and other.low <= one.high

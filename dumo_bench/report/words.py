@@ -1,0 +1,64 @@
+"""How numbers, their intervals and their absence are said, the same in every format."""
+
+from __future__ import annotations
+
+from dumo_bench.report.model import CaseTables, Cell, Shown
+
+DASH = "\N{EN DASH}"
+LEGEND = (
+    "Value and 95 % interval: bootstrap over prompts; Wilson where all values are equal; none for numbers of a whole "
+    "set. n counts pictures; kept means related and unrelated prompts together. A dash was not measured; it is never "
+    "0. Bold: the best eraser, where its interval overlaps no other eraser's and all were measured on equally many "
+    "pictures."
+)
+
+
+def number(column: Shown, cell: Cell) -> str:
+    """The value without its interval; a dash where there is none."""
+    return DASH if cell.value is None else f"{cell.value:.{column.digits}f}"
+
+
+def interval(column: Shown, cell: Cell) -> str:
+    """The interval, or nothing."""
+    if cell.low is None or cell.high is None:
+        return ""
+    return f"[{cell.low:.{column.digits}f}, {cell.high:.{column.digits}f}]"
+
+
+def remark(column: Shown, cell: Cell) -> str:
+    """What has to stand beside a number: what is missing, and an n other than its column's."""
+    if not cell.measured:
+        return "not scored"
+    if cell.value is None:
+        return f"{cell.n_missing} missing" if cell.n_missing else f"n={cell.n}"
+    if (cell.n, cell.n_missing) == (column.n, column.n_missing):
+        return ""
+    return f"n={cell.n}, {cell.n_missing} missing"
+
+
+def line(column: Shown, cell: Cell) -> str:
+    """A cell on one line: "0.05 [0.01, 0.12]", a dash and "(3 missing)"."""
+    said = remark(column, cell)
+    parts = (number(column, cell), interval(column, cell), f"({said})" if said else "")
+    return " ".join(part for part in parts if part)
+
+
+def counts(column: Shown) -> str:
+    """n of a column: "n=40", "n=38, 2 missing"."""
+    return f"n={column.n}" + (f", {column.n_missing} missing" if column.n_missing else "")
+
+
+def arrow(column: Shown) -> str:
+    """Which way is better."""
+    return {True: "↑", False: "↓", None: ""}[column.higher]
+
+
+def missing(case: CaseTables) -> list[str]:
+    """One sentence for every cell that misses something, with its reasons."""
+    return [
+        f"{label}, {column.metric}, {column.role}: {cell.note or 'not measured'}"
+        for panel in case.panels
+        for column in panel.columns
+        for label, cell in zip(panel.labels, column.cells, strict=True)
+        if cell.measured and (cell.n_missing or cell.value is None)
+    ]
