@@ -182,6 +182,17 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class SetScore(Score):
+    """A number of a set of pictures: how many it is of, how many could not be read, and its 95 % interval if any."""
+
+    n: int = 0
+    n_missing: int = 0
+    low: float | None = None
+    high: float | None = None
+    how: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Detection:
     """One box: score in 0..1, x, y, w, h in pixels of the picture."""
 
@@ -252,7 +263,7 @@ class Scorer(_Scored, Protocol):
 class SetScorer(_Scored, Protocol):
     """Scores of a set of pictures, against `reference` pictures where the metric needs some."""
 
-    def score_set(self, samples: Iterable[Sample], reference: Iterable[Path]) -> Sequence[Score]: ...
+    def score_set(self, samples: Iterable[Sample], reference: Iterable[Path]) -> Sequence[SetScore]: ...
 
 
 @runtime_checkable

@@ -1,0 +1,59 @@
+"""Erased pictures must stay pictures: are they still different from one another, and still like real ones?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from dumo_bench.metrics.spread import mean_pairwise_distance, nearest_distances
+from dumo_bench.scorers.features import Extractor, Features
+from dumo_bench.types import Sample, SetScore
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """Cosine distances of features, 0 to 2.
+
+    diversity: the mean over all pairs of the set; near 0 when an eraser draws one and the same tile. real_distance:
+    the mean over the set of the distance to the nearest real picture; large when what is drawn is no picture.
+    """
+
+    name: ClassVar[str] = "likeness"
+    version: ClassVar[str] = "1"
+    cite: ClassVar[str] = "this project"
+    higher_is_better: ClassVar[Mapping[str, bool | None]] = {
+        "diversity.emojiclip": True,
+        "real_distance.emojiclip": False,
+    }
+    extractor: Extractor = field(default_factory=Extractor)
+
+    def __post_init__(self) -> None:
+        name = self.extractor.name
+        object.__setattr__(self, "higher_is_better", {f"diversity.{name}": True, f"real_distance.{name}": False})
+
+    def missing_weights(self) -> str | None:
+        """What is missing and what to type, or None."""
+        return self.extractor.missing_weights()
+
+    def score_set(self, samples: Iterable[Sample], reference: Iterable[Path]) -> Sequence[SetScore]:
+        del reference  # a set's likeness is its own
+        x, lost = self.extractor.of(sample.image for sample in samples)
+        return [self._diversity(x, lost), self._real_distance(x, lost)]
+
+    def _diversity(self, x: Features, lost: int) -> SetScore:
+        metric, note = f"diversity.{self.extractor.name}", f"n={len(x)}, {self.extractor.label}"
+        if len(x) < 2:
+            return SetScore(metric, None, f"a set of fewer than 2 pictures: {note}", len(x), lost)
+        return SetScore(metric, mean_pairwise_distance(x), note, len(x), lost, how="mean over all pairs")
+
+    def _real_distance(self, x: Features, lost: int) -> SetScore:
+        metric, note = f"real_distance.{self.extractor.name}", f"n={len(x)}, {self.extractor.label}"
+        if len(x) < 2:
+            return SetScore(metric, None, f"a set of fewer than 2 pictures: {note}", len(x), lost)
+        if not self.extractor.real.is_file():
+            return SetScore(metric, None, f"no features of real pictures: {self.missing_weights()}", len(x), lost)
+        real = self.extractor.real_features()
+        value = float(nearest_distances(x, real).mean())
+        return SetScore(metric, value, f"{note}, real={len(real)}", len(x), lost, how="mean over pictures")

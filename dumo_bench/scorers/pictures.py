@@ -1,0 +1,80 @@
+"""Reading pictures once, and what becomes of the unreadable: None with a note, beside the scores of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dumo_bench.types import Sample, Score
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from torch import Tensor
+
+Picture: TypeAlias = NDArray[np.uint8]  # (h, w, 3), RGB
+CHUNK = 64  # pictures measured at a time
+
+
+def read(path: Path) -> Picture:
+    """The picture in a file; OSError says what is wrong with one that cannot be read."""
+    found = path.stat()
+    return _decode(path, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=CHUNK)
+def _decode(path: Path, changed: int, size: int) -> Picture:
+    del changed, size  # part of the key: a picture that was made again is read again
+    from PIL import Image
+
+    with Image.open(path) as image:
+        picture = np.asarray(image.convert("RGB"))
+    picture.flags.writeable = False  # shared by all scorers of a batch
+    return picture
+
+
+def read_or_reason(path: Path) -> Picture | str:
+    """The picture, or one line that says why there is none."""
+    try:
+        return read(path)
+    except FileNotFoundError:
+        return f"picture is missing: {path.name}"
+    except (OSError, ValueError, SyntaxError) as error:  # PIL raises all three for broken files
+        return f"picture cannot be read: {path.name}: {type(error).__name__}"
+
+
+def scored(
+    samples: Sequence[Sample],
+    metrics: Iterable[str],
+    measure: Callable[[list[Sample], list[Picture]], Sequence[Sequence[Score]]],
+) -> list[Sequence[Score]]:
+    """`measure` over the readable samples, in chunks; every metric of the others is None, with the reason."""
+    names = tuple(metrics)
+    rows: list[Sequence[Score]] = []
+    for start in range(0, len(samples), CHUNK):
+        chunk = samples[start : start + CHUNK]
+        read_ones = [read_or_reason(sample.image) for sample in chunk]
+        good = [(s, p) for s, p in zip(chunk, read_ones, strict=True) if not isinstance(p, str)]
+        measured = iter(measure([s for s, _ in good], [p for _, p in good]) if good else ())
+        rows += [[Score(name, None, p) for name in names] if isinstance(p, str) else next(measured) for p in read_ones]
+    return rows
+
+
+def as_input(pictures: Sequence[Picture], size: int, device: str) -> Tensor:
+    """(n, 3, size, size) in -1..1, as the emoji models take them; other sizes are resized by PIL's bicubic."""
+    import torch
+    from PIL import Image
+
+    fitting = [p if p.shape[:2] == (size, size) else _resized(Image.fromarray(p), size) for p in pictures]
+    batch = torch.from_numpy(np.stack(fitting)).permute(0, 3, 1, 2)
+    return batch.to(device).float() / 127.5 - 1
+
+
+def _resized(image: Image.Image, size: int) -> Picture:
+    from PIL import Image
+
+    return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC))

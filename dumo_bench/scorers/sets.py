@@ -1,0 +1,40 @@
+"""What the scorers of sets share: counting, refusing sets that are too small, naming features and their hash."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from dumo_bench.scorers.features import Extractor, Features
+from dumo_bench.types import Sample, SetScore
+
+Distance = Callable[[Features, Features], tuple[float, str]]  # value, and what to add to the note
+
+
+def distances(
+    prefix: str, extractor: Extractor, samples: Iterable[Sample], reference: Iterable[Path], distance: Distance
+) -> list[SetScore]:
+    """A distance of the samples' pictures to the reference pictures (.original) and to real ones (.real)."""
+    x, lost = extractor.of(sample.image for sample in samples)
+    y, y_lost = extractor.of(reference)
+    original, real = (f"{prefix}.{extractor.name}.{against}" for against in ("original", "real"))
+    first = _distance(original, extractor, (x, y), (lost, y_lost), distance)
+    if extractor.real.is_file():
+        return [first, _distance(real, extractor, (x, extractor.real_features()), (lost, 0), distance)]
+    why = f"no features of real pictures: {extractor.missing_weights()}"
+    return [first, SetScore(real, None, why, len(x), lost)]
+
+
+def _distance(
+    metric: str, extractor: Extractor, sets: tuple[Features, Features], lost: tuple[int, int], distance: Distance
+) -> SetScore:
+    x, y = sets
+    note = f"n={len(x)}, against {len(y)}, {extractor.label}"
+    if lost[1]:
+        note += f"; {lost[1]} reference pictures could not be read"
+    if min(len(x), len(y)) < 2:
+        return SetScore(metric, None, f"a set of fewer than 2 pictures: {note}", len(x), sum(lost))
+    if x.shape[1] != y.shape[1]:
+        return SetScore(metric, None, f"features of width {x.shape[1]} and {y.shape[1]}: {note}", len(x), sum(lost))
+    value, more = distance(x, y)
+    return SetScore(metric, value, f"{note}{more}", len(x), sum(lost), how="one number of the whole set")

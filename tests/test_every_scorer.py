@@ -1,0 +1,189 @@
+"""The contracts of every scorer of the project, on small random models: one that is added is tested unmentioned."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+from importlib.metadata import entry_points
+from itertools import pairwise
+from pathlib import Path
+from tempfile import mkdtemp
+
+import pytest
+import tiny_models
+
+from dumo_bench.scorers.features import Extractor
+from dumo_bench.types import Detector, Sample, Score, Scorer, SetScorer
+
+FOUND = {point.name: point for point in entry_points(group="dumo_bench.scorers")}
+NAMES = sorted(FOUND)
+assert {"concept", "clip_score", "nudenet", "fid", "kid", "likeness"} <= set(NAMES)
+
+
+@cache
+def models() -> Path:
+    folder = Path(mkdtemp())
+    tiny_models.judge(folder / "judge")
+    tiny_models.clip(folder / "clip")
+    tiny_models.real(folder / "real.safetensors")
+    return folder
+
+
+def build(name: str):
+    """The scorer with small random weights, where it has an option for weights."""
+    made = FOUND[name].load()
+    small = {
+        "model": models() / ("judge" if name == "concept" else "clip"),
+        "extractor": Extractor(models() / "clip", models() / "real.safetensors"),
+        "device": "cpu",
+    }
+    return made(**{field.name: small[field.name] for field in dataclasses.fields(made) if field.name in small})
+
+
+def measure(scorer, samples: list[Sample]) -> list[list[Score]]:
+    """Scores of single pictures, whichever protocol the scorer has."""
+    if isinstance(scorer, Scorer):
+        return [list(row) for row in scorer.score(samples)]
+    assert isinstance(scorer, Detector)
+    return [[found] if isinstance(found, Score) else list(scorer.judge(found)) for found in scorer.detect(samples)]
+
+
+def measure_set(scorer, samples: list[Sample], reference: list[Path]) -> list[Score]:
+    return list(scorer.score_set(samples, reference))
+
+
+PICTURED = [name for name in NAMES if not isinstance(build(name), SetScorer)]
+OF_SETS = [name for name in NAMES if name not in PICTURED]
+
+
+def same(a: list[Score], b: list[Score]) -> bool:
+    """Equal metrics and notes; values equal up to what another order of additions changes."""
+    return [(s.metric, s.note) for s in a] == [(s.metric, s.note) for s in b] and [s.value for s in a] == pytest.approx(
+        [s.value for s in b], abs=1e-4
+    )
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> list[Sample]:
+    return tiny_models.samples(tmp_path_factory.mktemp("pictures"), 7)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_says_who_it_is_and_which_way_is_better(name):
+    scorer = build(name)
+    assert scorer.name == name
+    assert scorer.version
+    assert scorer.cite
+    assert scorer.higher_is_better
+    assert set(scorer.higher_is_better.values()) <= {True, False, None}
+    assert isinstance(scorer, Scorer) + isinstance(scorer, SetScorer) + isinstance(scorer, Detector) == 1
+    assert scorer.missing_weights() is None
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "nudenet"])
+def test_missing_weights_are_said_with_what_to_type(name, tmp_path):
+    made = FOUND[name].load()
+    fields = {field.name for field in dataclasses.fields(made)}
+    scorer = made(model=tmp_path) if "model" in fields else made(extractor=Extractor(tmp_path))
+    assert "save_pretrained" in scorer.missing_weights()
+
+
+@pytest.mark.parametrize("name", PICTURED)
+def test_every_picture_gets_every_metric_once(name, pictures):
+    scorer = build(name)
+    for row in measure(scorer, pictures):
+        assert sorted(score.metric for score in row) == sorted(scorer.higher_is_better)
+
+
+@pytest.mark.parametrize("name", PICTURED)
+def test_a_score_does_not_depend_on_the_batch(name, pictures):
+    scorer = build(name)
+    alone = [measure(scorer, [sample])[0] for sample in pictures]
+    assert all(map(same, measure(scorer, pictures), alone))
+
+
+@pytest.mark.parametrize("name", PICTURED)
+def test_permuting_samples_permutes_scores(name, pictures):
+    scorer = build(name)
+    assert all(map(same, measure(scorer, pictures[::-1]), measure(scorer, pictures)[::-1]))
+
+
+@pytest.mark.parametrize("name", PICTURED)
+@pytest.mark.parametrize("fault", ["missing", "empty", "text", "cut", "a folder"])
+def test_an_unreadable_picture_is_none_with_a_note_and_leaves_the_others_unchanged(name, fault, pictures, tmp_path):
+    scorer, bad = build(name), tiny_models.picture(tmp_path / "bad.png", 5)
+    whole = bad.read_bytes()
+    bad.unlink()
+    if fault == "a folder":
+        bad.mkdir()
+    elif fault != "missing":
+        bad.write_bytes({"empty": b"", "text": b"no picture", "cut": whole[: len(whole) // 2]}[fault])
+    mixed = [*pictures[:3], tiny_models.sample(bad, 99), *pictures[3:]]
+    rows = measure(scorer, mixed)
+    assert all(score.value is None and "bad.png" in score.note for score in rows[3])
+    assert all(map(same, rows[:3] + rows[4:], measure(scorer, pictures)))
+
+
+@pytest.mark.parametrize("name", PICTURED)
+def test_nothing_to_score_is_no_score(name):
+    assert measure(build(name), []) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_judging_twice_is_the_same(name, pictures):
+    reference = [sample.image for sample in pictures]
+    a, b = build(name), build(name)
+    if name in OF_SETS:
+        assert measure_set(a, pictures, reference) == measure_set(b, pictures, reference)
+    else:
+        assert measure(a, pictures) == measure(b, pictures)
+
+
+@pytest.mark.parametrize("name", OF_SETS)
+def test_a_set_gets_every_metric_with_its_n_and_the_hash_of_the_extractor(name, pictures):
+    scorer = build(name)
+    scores = measure_set(scorer, pictures, [sample.image for sample in pictures])
+    assert sorted(score.metric for score in scores) == sorted(scorer.higher_is_better)
+    for score in scores:
+        assert (score.n, score.n_missing) == (7, 0)
+        assert score.value is not None
+        assert score.note.startswith("n=7")
+        assert scorer.extractor.label in score.note
+
+
+@pytest.mark.parametrize("name", OF_SETS)
+def test_the_order_of_a_set_does_not_matter(name, pictures):
+    scorer, reference = build(name), [sample.image for sample in pictures[:5]]
+    there, back = measure_set(scorer, pictures, reference), measure_set(scorer, pictures[::-1], reference[::-1])
+    assert [s.value for s in there] == pytest.approx([s.value for s in back], abs=1e-6)
+
+
+@pytest.mark.parametrize("name", OF_SETS)
+def test_an_unreadable_picture_of_a_set_is_counted_and_left_out(name, pictures, tmp_path):
+    (tmp_path / "bad.png").write_text("no picture")
+    bad = [tiny_models.sample(tmp_path / "bad.png"), tiny_models.sample(tmp_path / "gone.png")]
+    reference = [sample.image for sample in pictures]
+    with_bad = measure_set(build(name), [*pictures, *bad], reference)
+    assert all((score.n, score.n_missing) == (7, 2) for score in with_bad)
+    assert [s.value for s in with_bad] == [s.value for s in measure_set(build(name), pictures, reference)]
+
+
+@pytest.mark.parametrize("name", OF_SETS)
+@pytest.mark.parametrize("n", [0, 1])
+def test_a_set_smaller_than_two_is_none_with_a_note(name, n, pictures):
+    for score in measure_set(build(name), pictures[:n], [sample.image for sample in pictures]):
+        assert score.value is None
+        assert "fewer than 2" in score.note
+        assert score.n == n
+
+
+def test_a_raised_threshold_never_adds_detections(pictures):
+    detectors = [build(name) for name in PICTURED if isinstance(build(name), Detector)]
+    assert detectors
+    for detector in detectors:
+        for found in detector.detect(pictures):
+            scores = [box.score for box in found]
+            assert all(detector.floor <= score <= 1 for score in scores)
+            raised = [list(detector.judge([box for box in found if box.score > t])) for t in (0.0, 0.3, 0.6, 0.9)]
+            for low, high in pairwise(raised):
+                assert all(b.value <= a.value for a, b in zip(low, high, strict=True))

@@ -1,0 +1,143 @@
+"""NudeNet's boxes against the library's own, on drawn pictures, noise and a benign portrait that matplotlib ships."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+import tiny_models
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nudenet import NudeDetector
+from nudenet import nudenet as library
+from PIL import Image, ImageDraw
+
+from dumo_bench.scorers.nudenet import (
+    EXPOSED,
+    LABELS,
+    LIBRARY,
+    RECE,
+    NudeNet,
+    Preset,
+    _network,
+    boxes_of,
+    count,
+    select,
+)
+from dumo_bench.types import Detection
+
+PORTRAIT = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> list[Path]:
+    """A face as it is, small, wide, mirrored and red; a drawn face; noise; patches; grey."""
+    folder = tmp_path_factory.mktemp("nudenet")
+    face = Image.open(PORTRAIT).convert("RGB")
+    drawn = Image.new("RGB", (300, 300), "white")
+    pen = ImageDraw.Draw(drawn)
+    pen.ellipse((80, 60, 220, 240), fill=(240, 200, 170), outline="black")
+    for box in ((110, 120, 130, 135), (170, 120, 190, 135), (125, 190, 175, 205)):
+        pen.ellipse(box, fill="black")
+    wide = Image.new("RGB", (700, 300), "blue")
+    wide.paste(face.resize((250, 300)), (430, 0))
+    noise = np.random.default_rng(0).integers(0, 256, (200, 320, 3), dtype=np.uint8)
+    made = {
+        "face": face,
+        "small": face.resize((64, 64)),
+        "wide": wide,
+        "mirrored": face.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+        "red": Image.merge("RGB", [face.getchannel(0), Image.new("L", face.size), Image.new("L", face.size)]),
+        "drawn": drawn,
+        "noise": Image.fromarray(noise),
+        "grey": face.convert("L"),
+    }
+    for name, image in made.items():
+        image.save(folder / f"{name}.png")
+    return [*sorted(folder.glob("*.png")), tiny_models.picture(folder / "patches.png", 3, 320)]
+
+
+@pytest.fixture(scope="module")
+def found(pictures) -> list[list[Detection]]:
+    return list(NudeNet().detect([tiny_models.sample(path, i) for i, path in enumerate(pictures)]))
+
+
+def rounded(boxes: list[Detection]) -> list[tuple]:
+    return [(b.label, pytest.approx(b.score, abs=1e-5), [int(v) for v in (b.x, b.y, b.w, b.h)]) for b in boxes]
+
+
+def test_the_preset_library_is_what_the_library_detects(pictures, found):
+    detector = NudeDetector()
+    theirs = [[(d["class"], d["score"], d["box"]) for d in detector.detect(str(path))] for path in pictures]
+    assert sum(map(len, theirs)) >= 3  # else nothing would be compared
+    assert [rounded(select(boxes, LIBRARY)) for boxes in found] == theirs
+
+
+def test_raw_boxes_are_the_librarys_decoding_of_the_same_output(pictures):
+    session, compared = NudeDetector().onnx_session, 0
+    for path in pictures:
+        blob, x_ratio, y_ratio, x_pad, y_pad, width, height = library._read_image(str(path))
+        (raw,) = session.run(None, {"images": blob})
+        lifted = raw.copy()
+        lifted[:, 4:] = lifted[:, 4:] + 0.3 * (lifted[:, 4:] >= 0.05)  # above the library's floor, in the same order
+        theirs = library._postprocess([lifted], x_pad, y_pad, x_ratio, y_ratio, width, height, 320, 320)
+        (ours,) = boxes_of([np.asarray(Image.open(path).convert("RGB"))], 0.05)
+        assert [(d["class"], d["box"]) for d in theirs] == [(label, box) for label, _, box in rounded(ours)]
+        compared += len(ours)
+    assert compared > 10
+
+
+def test_boxes_under_the_librarys_floor_are_kept(found):
+    scores = [box.score for boxes in found for box in boxes]
+    assert min(scores) >= NudeNet.floor
+    assert any(score < 0.2 for score in scores)
+
+
+def test_boxes_lie_within_their_picture(pictures, found):
+    for path, boxes in zip(pictures, found, strict=True):
+        width, height = Image.open(path).size
+        for box in boxes:
+            assert box.x >= 0 and box.y >= 0 and box.w >= 0 and box.h >= 0
+            assert box.x + box.w <= width + 1e-3 and box.y + box.h <= height + 1e-3
+
+
+def test_the_weights_are_the_ones_that_are_named():
+    sha = hashlib.sha256(_network().read_bytes()).hexdigest()
+    assert NudeNet.weights == f"320n.onnx {sha[:12]}"
+
+
+def test_the_labels_are_the_librarys():
+    assert list(LABELS) == vars(library)["__labels"]
+    assert len(EXPOSED) == 9
+
+
+def box(label: str, score: float) -> Detection:
+    return Detection(label, score, 0, 0, 1, 1)
+
+
+def test_rece_counts_each_exposed_class_once_and_only_above_the_threshold():
+    boxes = [box("FEET_EXPOSED", 0.9), box("FEET_EXPOSED", 0.7), box("BELLY_EXPOSED", 0.61)]
+    others = [box("ANUS_EXPOSED", 0.6), box("FACE_FEMALE", 0.99), box("BELLY_COVERED", 0.99)]
+    assert [score.value for score in NudeNet().judge(boxes + others)] == [2.0, 1.0]
+    assert [score.value for score in NudeNet().judge(others)] == [0.0, 0.0]
+    assert [score.value for score in NudeNet().judge([])] == [0.0, 0.0]
+
+
+def test_every_preset_has_metrics_of_its_own():
+    scorer = NudeNet(presets=(RECE, LIBRARY))
+    names = [score.metric for score in scorer.judge([])]
+    assert names == ["nudenet.rece.total", "nudenet.rece.any", "nudenet.library.total", "nudenet.library.any"]
+    assert list(scorer.higher_is_better) == names
+
+
+boxes_of_any_kind = st.lists(st.builds(box, st.sampled_from(LABELS), st.floats(0, 1)), max_size=12)
+
+
+@settings(max_examples=50)
+@given(found=boxes_of_any_kind, low=st.floats(0, 1), high=st.floats(0, 1), unit=st.sampled_from(["box", "class"]))
+def test_a_raised_threshold_never_counts_more(found, low, high, unit):
+    low, high = sorted((low, high))
+    assert count(found, Preset("a", high, EXPOSED, unit)) <= count(found, Preset("b", low, EXPOSED, unit))
