@@ -1,1 +1,56 @@
-"""From tables to text: LaTeX, Markdown, a page, a terminal. Never imports torch."""
+"""From tables to text: LaTeX, Markdown, CSV, a page, a terminal. Never imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from dumo_bench import summary, table
+from dumo_bench.report import latex, markdown, model, page
+from dumo_bench.report.model import CaseTables
+from dumo_bench.store import write_text
+from dumo_bench.types import Suite, UserError
+
+
+def cases(out: Path, suites: Mapping[str, Suite] | None = None) -> list[CaseTables]:
+    """The tables of a results folder. `suites`, by name, tell what a case erases."""
+    found = model.build(summary.read(out), kinds(suites or {}))
+    if not found:
+        raise UserError(f"{out / 'summary.parquet'} holds no row: `dumo-bench run` into {out} fills it")
+    return found
+
+
+def write(out: Path, suites: Mapping[str, Suite] | None = None) -> list[Path]:
+    """Write report.tex, report.html, report.md and report.csv into a results folder, from what lies there.
+
+    Prompts of a suite that is explicit, or not among `suites`, are named by their ids and their pictures blurred.
+    """
+    shown, scores = cases(out, suites), table.read(out / "tables", "scores")
+    texts = {name: prompt_texts(suite) for name, suite in (suites or {}).items()}
+    sections = [page.section(case, scores, out, texts.get(case.suite)) for case in shown]
+    return [
+        write_text(out / "report.tex", latex.document(shown)),
+        write_text(out / "report.html", page.render(sections)),
+        write_text(out / "report.md", markdown.document(shown)),
+        write_text(out / "report.csv", summary.read(out).to_csv(index=False, lineterminator="\n")),
+    ]
+
+
+def prompt_texts(suite: Suite) -> dict[str, str] | None:
+    """The texts of a suite by prompt id, or None when they are not to be shown."""
+    return None if suite.explicit else {prompt.id: prompt.text for prompt in suite.prompts}
+
+
+def kinds(suites: Mapping[str, Suite]) -> dict[tuple[str, str], str]:
+    """What each case erases, "object" or "style", as its prompts tell."""
+    found = {}
+    for name, suite in suites.items():
+        shown = {word: kind for prompt in suite.prompts for kind, word in prompt.shows.items()}
+        for case in suite.cases:
+            of_case = {shown[concept] for concept in case.erase if concept in shown}
+            if len(of_case) == 1:
+                found[name, case.name] = of_case.pop()
+    return found
+
+
+__all__: Sequence[str] = ["cases", "kinds", "prompt_texts", "write"]

@@ -1,0 +1,54 @@
+"""Figures as SVG text, byte-stable."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def read_tlmo(path: Path) -> dict[str, NDArray[np.float32]]:
+    """The TLMO tables, (20, 13) each, of an edit file, by tensor name; none when the file is not there or has none."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.exists():
+        return {}
+    try:
+        with safe_open(path, framework="numpy") as tensors:
+            return {name: tensors.get_tensor(name) for name in sorted(tensors.keys()) if name.startswith("tlmo.")}
+    except SafetensorError:
+        return {}
+
+
+def tlmo(scales: NDArray[np.float32], title: str) -> str:
+    """A heat map of one TLMO table (timestep groups, layers): 1 is white, below 1 blue, above 1 red."""
+    groups, layers = scales.shape
+    figure, axes = _figure(5.6, 4.2)
+    reach = max(float(np.abs(scales - 1).max()), 1e-6)
+    image = axes.pcolormesh(scales, cmap="RdBu_r", vmin=1 - reach, vmax=1 + reach, edgecolors="white", linewidth=0.3)
+    names = [str(i + 1) for i in range(layers - 1)] + ["mid"]
+    axes.set_xticks(np.arange(layers) + 0.5, names)
+    axes.set_yticks(np.arange(0, groups + 1, 4), [str(1000 * i // groups) for i in range(0, groups + 1, 4)])
+    axes.set(xlabel="skip connection", ylabel="timestep t (0: clean)", title=title)
+    figure.colorbar(image, ax=axes, label="scale")
+    return _svg(figure)
+
+
+def _figure(width: float, height: float) -> tuple[Any, Any]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots()
+
+
+def _svg(figure: Any) -> str:
+    """SVG without date and with ids that depend on the content alone."""
+    from matplotlib import rc_context
+
+    stream = io.StringIO()
+    with rc_context({"svg.hashsalt": "dumo-bench", "svg.fonttype": "none", "font.family": "sans-serif"}):
+        figure.savefig(stream, format="svg", metadata={"Date": None})
+    return stream.getvalue()

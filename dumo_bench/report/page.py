@@ -1,0 +1,83 @@
+"""The report as one HTML file: nothing outside it is loaded, and every text is escaped."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dumo_bench.report import figures, gallery, words
+from dumo_bench.report.model import CaseTables, variants
+from dumo_bench.store import Store
+from dumo_bench.types import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """A TLMO heat map, an SVG as a data URI."""
+
+    title: str
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A case with everything the page shows of it."""
+
+    tables: CaseTables
+    grids: Sequence[gallery.Grid]
+    maps: Sequence[Map]
+    methods: Mapping[str, str]  # label -> hyperparameters
+
+
+def section(tables: CaseTables, scores: pd.DataFrame, out: Path, texts: Mapping[str, str] | None) -> Section:
+    """The page's part on one case, from the table `scores` and the pictures and edits in `out`."""
+    of_suite = (scores["suite"] == tables.suite) & (scores["suite_version"] == tables.version)
+    rows = scores[of_suite & (scores["case"] == tables.case)]
+    methods = {label: f"version {key[1]}, {key[2]}, fit seed {key[3]}" for key, label in variants(rows).items()}
+    return Section(tables, gallery.grids(rows, out, texts), _maps(rows, out), methods)
+
+
+def render(sections: Sequence[Section]) -> str:
+    """The page."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("dumo_bench", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found: str = environment.get_template("page.html.j2").render(sections=sections, words=words)
+    return found + "\n"
+
+
+def _maps(rows: pd.DataFrame, out: Path) -> list[Map]:
+    found = []
+    for label, recipe in gallery.recipes(rows).items():
+        path = Store(out).edit_path(recipe)
+        groups = _groups(out, recipe)
+        for name, scales in figures.read_tlmo(path).items():
+            number = int(name.removeprefix("tlmo."))
+            title = f"{label}: {', '.join(groups[number]) if number < len(groups) else name}"
+            found.append(Map(title, _svg_uri(figures.tlmo(scales, title))))
+    return found
+
+
+def _groups(out: Path, recipe: Any) -> list[list[str]]:
+    """The concepts of each table of an edit, as its header tells them."""
+    try:
+        found: list[list[str]] = Store(out).edit_header(recipe).get("groups", [])
+    except UserError:
+        return []
+    return found
+
+
+def _svg_uri(svg: str) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
