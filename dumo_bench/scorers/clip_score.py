@@ -50,6 +50,6 @@ class ClipScore:
         ids = tokens(texts, truncation=True, max_length=room, padding="max_length", return_tensors="pt")
         x, y = picture_vectors(pictures, self.model, device), text_vectors(ids, self.model, device)
         cosine = (x * y).sum(1) / np.linalg.norm(x, axis=1) / np.linalg.norm(y, axis=1)
-        cut = [len(whole) > room for whole in tokens(texts)["input_ids"]]
+        cut = [len(whole) > room for whole in tokens(texts, verbose=False)["input_ids"]]
         notes = [f"text cut to {room} tokens" if long else "" for long in cut]
         return [[Score(metric, float(value), note)] for value, note in zip(cosine, notes, strict=True)]

@@ -55,5 +55,7 @@ class Likeness:
         if not self.extractor.real.is_file():
             return SetScore(metric, None, f"no features of real pictures: {self.missing_weights()}", len(x), lost)
         real = self.extractor.real_features()
+        if real.shape[1] != x.shape[1]:
+            return SetScore(metric, None, f"features of width {x.shape[1]} and {real.shape[1]}: {note}", len(x), lost)
         value = float(nearest_distances(x, real).mean())
         return SetScore(metric, value, f"{note}, real={len(real)}", len(x), lost, how="mean over pictures")

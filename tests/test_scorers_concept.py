@@ -1,0 +1,95 @@
+"""The judge's verdicts: known answers from probabilities written by hand, and transformers used directly."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_models
+import torch
+from PIL import Image
+
+from dumo_bench.scorers.concept import Concept, Seen, look, verdicts
+from dumo_bench.types import Sample, UserError
+
+GHOST = Seen({"dog": 0.1, "ghost": 0.7, "nothing": 0.2}, {"noto": 0.9, "ink": 0.05, "nothing": 0.05})
+BLANK = Seen({"dog": 0.1, "ghost": 0.1, "nothing": 0.8}, {"noto": 0.2, "ink": 0.2, "nothing": 0.6})
+
+
+def case(erase=("ghost",), **shows) -> Sample:
+    one = tiny_models.sample(Path("x.png"), erase=erase)
+    return replace(one, prompt=replace(one.prompt, shows=shows))
+
+
+def values(sample: Sample, seen: Seen) -> dict[str, float | None]:
+    return {score.metric: score.value for score in verdicts(sample, seen)}
+
+
+def test_a_picture_that_shows_what_is_asked_is_right_and_the_probability_is_of_what_is_asked():
+    right = values(case(object="ghost", style="noto"), GHOST)
+    assert (right["judge.object"], right["judge.style"], right["judge.object_p"]) == (1, 1, 0.7)
+    wrong = values(case(object="dog", style="ink"), GHOST)
+    assert (wrong["judge.object"], wrong["judge.style"], wrong["judge.object_p"]) == (0, 0, 0.1)
+
+
+def test_what_the_prompt_leaves_open_is_not_measured():
+    scores = {score.metric: score for score in verdicts(case(object="dog"), GHOST)}
+    assert scores["judge.style"].value is None
+    assert scores["judge.style"].note == scores["judge.style_p"].note == "the prompt names no style"
+    assert scores["judge.object"].value == 0
+
+
+def test_an_erased_object_or_style_that_is_seen_counts():
+    assert values(case(("ghost",)), GHOST)["judge.erased"] == 1
+    assert values(case(("noto",)), GHOST)["judge.erased"] == 1
+    assert values(case(("dog", "noto")), GHOST)["judge.erased"] == 1
+    assert values(case(("dog", "ink")), GHOST)["judge.erased"] == 0
+    assert values(case(("dog", "ink")), GHOST)["judge.erased_p"] == 0.1
+
+
+def test_nothing_is_no_concept():
+    blank = values(case(("ghost",)), BLANK)
+    assert (blank["judge.nothing"], blank["judge.erased"], blank["judge.erased_p"]) == (1, 0, 0.1)
+    assert values(case(("nothing",)), BLANK)["judge.erased"] is None
+
+
+@pytest.mark.parametrize(("erase", "why"), [((), "the case erases nothing"), (("dog", "nudity"), "no 'nudity'")])
+def test_an_erasure_that_the_judge_cannot_judge_is_none_with_the_reason(erase, why):
+    scores = {score.metric: score for score in verdicts(case(erase), GHOST)}
+    assert scores["judge.erased"].value is None
+    assert why in scores["judge.erased"].note
+
+
+def test_the_note_is_what_was_seen():
+    assert verdicts(case(object="dog"), GHOST)[0].note == "ghost/noto"
+
+
+def test_probabilities_are_transformers_softmax_of_each_head(tmp_path):
+    from transformers import ResNetForImageClassification
+
+    folder = tiny_models.judge(tmp_path / "judge")
+    path = tiny_models.picture(tmp_path / "x.png", 1)
+    array = np.asarray(Image.open(path))
+    pixels = torch.tensor(array).permute(2, 0, 1)[None] / 255 * 2 - 1
+    with torch.no_grad():
+        logits = ResNetForImageClassification.from_pretrained(folder).eval()(pixels).logits[0]
+    (seen,) = look([array], folder, "cpu")
+    cut = len(tiny_models.OBJECTS)
+    assert list(seen.object) == list(tiny_models.OBJECTS)
+    assert list(seen.object.values()) == pytest.approx(logits[:cut].softmax(0).tolist(), abs=1e-5)
+    assert list(seen.style.values()) == pytest.approx(logits[cut:].softmax(0).tolist(), abs=1e-5)
+
+
+def test_pictures_of_another_size_are_judged_too(tmp_path):
+    folder = tiny_models.judge(tmp_path / "judge")
+    image = tiny_models.picture(tmp_path / "x.png", 1, size=512)
+    (row,) = Concept(model=folder, device="cpu").score([tiny_models.sample(image)])
+    assert all(score.value is not None for score in row)
+
+
+def test_a_missing_judge_is_a_users_error_that_says_what_to_type(tmp_path):
+    image = tiny_models.picture(tmp_path / "x.png", 1)
+    with pytest.raises(UserError, match="config.json is missing"):
+        Concept(model=tmp_path / "none").score([tiny_models.sample(image)])

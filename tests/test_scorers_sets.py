@@ -1,0 +1,107 @@
+"""FID, KID and likeness of pictures: known answers through the real extractor."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tiny_models
+
+from dumo_bench.scorers.features import Extractor, picture_vectors, scaled
+from dumo_bench.scorers.fid import Fid
+from dumo_bench.scorers.kid import Kid
+from dumo_bench.scorers.likeness import Likeness
+from dumo_bench.scorers.pictures import read
+
+
+@pytest.fixture(scope="module")
+def extractor(tmp_path_factory) -> Extractor:
+    folder = tmp_path_factory.mktemp("models")
+    return Extractor(tiny_models.clip(folder / "tiny"), tiny_models.real(folder / "real.safetensors"), "cpu")
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    return tiny_models.samples(tmp_path_factory.mktemp("many"), 40)
+
+
+def test_a_set_against_itself_has_an_fid_of_nought(extractor, many):
+    original, real = Fid(extractor).score_set(many, [sample.image for sample in many])
+    assert original.metric == "fid.tiny.original"
+    assert original.value == pytest.approx(0, abs=1e-6)
+    assert real.value > 0.1
+
+
+def test_two_halves_of_one_distribution_have_a_kid_near_nought_and_another_one_has_not(extractor, many, tmp_path):
+    plain = tiny_models.sample(tiny_models.picture(tmp_path / "x.png", 0))
+    alike, _ = Kid(extractor).score_set(many[:20], [sample.image for sample in many[20:]])
+    other, _ = Kid(extractor).score_set([plain] * 20, [sample.image for sample in many[20:]])
+    assert abs(alike.value) < 0.1 * other.value
+
+
+def test_the_note_of_kid_gives_its_spread_over_subsets(extractor, many):
+    original, real = Kid(extractor).score_set(many, [sample.image for sample in many[:30]])
+    assert "n=40, against 30" in original.note
+    assert "20 subsets of 15" in original.note
+    assert "n=40, against 40" in real.note
+
+
+def test_one_and_the_same_picture_has_no_diversity(extractor, many):
+    same, _ = Likeness(extractor).score_set([many[0]] * 5, [])
+    varied, _ = Likeness(extractor).score_set(many, [])
+    assert same.value == pytest.approx(0, abs=1e-6)
+    assert varied.value > 0.001
+
+
+def test_pictures_that_are_the_real_ones_are_at_distance_nought_from_them(extractor, many, tmp_path):
+    from safetensors.numpy import save_file
+
+    vectors = picture_vectors([read(sample.image) for sample in many], extractor.folder, "cpu")
+    save_file({"clip": vectors.astype(np.float16)}, tmp_path / "real.safetensors")
+    at_home = Extractor(extractor.folder, tmp_path / "real.safetensors", "cpu")
+    assert Likeness(at_home).score_set(many, [])[1].value == pytest.approx(0, abs=1e-5)
+    assert Fid(at_home).score_set(many, [])[1].value == pytest.approx(0, abs=1e-3)
+    assert Likeness(extractor).score_set(many, [])[1].value > 0.01
+
+
+def test_without_real_features_only_the_comparison_with_them_is_missing(extractor, many, tmp_path):
+    bare = Extractor(extractor.folder, tmp_path / "none.safetensors", "cpu")
+    for scorer in (Fid(bare), Kid(bare), Likeness(bare)):
+        first, second = scorer.score_set(many, [sample.image for sample in many])
+        assert first.value is not None
+        assert second.value is None
+        assert "no features of real pictures" in second.note
+
+
+def test_real_features_of_another_width_are_none_with_both_widths(extractor, many, tmp_path):
+    wide = Extractor(extractor.folder, tiny_models.real(tmp_path / "real.safetensors", width=16), "cpu")
+    for scorer in (Fid(wide), Kid(wide), Likeness(wide)):
+        score = scorer.score_set(many, [])[-1]
+        assert score.value is None
+        assert "8 and 16" in score.note
+
+
+def test_missing_reference_pictures_are_counted(extractor, many, tmp_path):
+    original, real = Fid(extractor).score_set(many, [*(s.image for s in many[:30]), tmp_path / "gone.png"])
+    assert (original.n, original.n_missing, real.n_missing) == (40, 1, 0)
+    assert "1 reference pictures could not be read" in original.note
+
+
+def test_features_have_the_length_that_the_kernel_expects(extractor, many):
+    x, lost = extractor.of(sample.image for sample in many)
+    assert lost == 0
+    assert (x**2).sum(1) == pytest.approx(np.full(40, 8.0), rel=1e-5)
+    assert x == pytest.approx(scaled(picture_vectors([read(s.image) for s in many], extractor.folder, "cpu")), abs=1e-4)
+
+
+def test_a_picture_that_was_made_again_gets_new_features(extractor, tmp_path):
+    path = tiny_models.picture(tmp_path / "x.png", 1)
+    (before,), _ = extractor.of([path])
+    tiny_models.picture(path, 2, size=96)
+    (after,), _ = extractor.of([path])
+    assert np.abs(before - after).max() > 1e-3
+
+
+def test_other_weights_have_another_hash_in_the_label(extractor, tmp_path):
+    other = Extractor(tiny_models.clip(tmp_path / "tiny", seed=1), extractor.real)
+    assert other.name == extractor.name == "tiny"
+    assert other.label != extractor.label
