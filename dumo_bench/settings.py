@@ -28,6 +28,14 @@ def parse(pairs: Iterable[str]) -> dict[str, Any]:
     return found
 
 
+def shard(text: str) -> tuple[int, int]:
+    """`2/8` as (2, 8)."""
+    index, _, of = text.partition("/")
+    if not (index.isdecimal() and of.isdecimal() and int(index) < int(of)):
+        raise UserError(f"--shard {text!r}: wanted i/n with 0 <= i < n, as in --shard 0/8")
+    return int(index), int(of)
+
+
 def checked(what: str, cls: type, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings with the types that the fields of `cls` declare; an unknown key or a wrong type is a UserError."""
     fields = {f.name for f in dataclasses.fields(cls)} if dataclasses.is_dataclass(cls) else set()

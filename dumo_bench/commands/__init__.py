@@ -1,0 +1,1 @@
+"""What each command does, below the command line: functions of values and folders."""

@@ -1,0 +1,193 @@
+"""fit, generate, score, run. Each makes only what is missing: the same command again goes on where it stopped."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dumo_bench import manifest, models, plan, plugins, progress, store, suites
+from dumo_bench.plan import Part, Plan, Wish
+from dumo_bench.store import Store
+from dumo_bench.types import Job, Sample, UserError
+
+if TYPE_CHECKING:
+    from dumo_bench.sd import Host
+
+
+@dataclass
+class Session:
+    """A wish with its plan, its store and, once something has to be computed, its loaded model."""
+
+    wish: Wish
+    out: Path
+    device: str = "auto"
+    batch_size: int = 16
+    spent: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def plan(self) -> Plan:
+        return plan.make(self.wish, lambda spec, settings: plugins.make("methods", spec, settings))
+
+    @cached_property
+    def store(self) -> Store:
+        return Store(self.out)
+
+    @cached_property
+    def host(self) -> Host:
+        from dumo_bench import sd
+
+        quick_allocator()
+        return sd.load(self.plan.model, device=device(self.device), dtype=self.plan.contract.dtype)
+
+
+def fit(session: Session) -> list[Path]:
+    """The edit files of all cases, learnt where they are not there."""
+    from dumo_bench import work
+
+    began, made = time.monotonic(), 0
+    for part in learnt(session.plan.parts):
+        if not session.store.has_edit(part.recipe):
+            made += 1
+            say(f"fit {part.recipe.method}: {' + '.join(part.recipe.erase)}")
+            work.fit(session.host, part.method, part.recipe, session.store)
+    session.spent |= {"edits_made": made, "fit_seconds": round(time.monotonic() - began, 1)}
+    return [session.store.edit_path(part.recipe) for part in learnt(session.plan.parts)]
+
+
+def generate(session: Session) -> list[tuple[Job, str]]:
+    """Make the pictures of this shard that are not there; returns the jobs that failed, each with its reason."""
+    warn_too_long(session.plan)
+    began, failed = time.monotonic(), []
+    missing = session.store.missing(session.plan.wanted(session.wish.shard))
+    for part, wanted in by_recipe(session.plan, missing):
+        from dumo_bench import work
+
+        failed += work.generate(session.host, part.method, wanted, session.store, session.batch_size)
+    session.spent |= {"made": len(missing) - len(failed), "generate_seconds": round(time.monotonic() - began, 1)}
+    session.spent |= {"failed": {job.key: why for job, why in failed}}
+    for job, why in failed:
+        say(f"failed: {job.text!r}, seed {job.draw.seed}: {why}")
+    return failed
+
+
+def score(session: Session, specs: Sequence[str]) -> None:
+    """Score the pictures of every case, of the method and of the original, and summarise the results folder."""
+    from dumo_bench import score, summary
+
+    scorers = [plugins.make("scorers", spec) for spec in specs]
+    began = time.monotonic()
+    tables = session.out / "tables"
+    for part in (*session.plan.reference, *session.plan.parts):
+        found = samples(session, part)
+        with progress.Bar(f"score {part.recipe.method}: {part.case.name}", len(found) * len(scorers)) as bar:
+            score.score(found, scorers, tables, describe(session, part), bar.advance)
+    session.spent["score_seconds"] = round(time.monotonic() - began, 1)
+    manifest.write(session.out, session.wish, session.plan, specs, session.spent)
+    summary.write(session.out, directions({*specs, *manifest.scorers(session.out)}))
+
+
+def run(session: Session, specs: Sequence[str]) -> bool:
+    """fit, generate, score, summarise. False when scoring has to wait for other shards."""
+    check(specs)
+    session.store.root.mkdir(parents=True, exist_ok=True)
+    _ = session.plan
+    fit(session)
+    failed = generate(session)
+    away = len(session.store.missing(session.plan.wanted())) - len(failed)
+    if session.wish.shard[1] > 1 and away > 0:
+        manifest.write(session.out, session.wish, session.plan, (), session.spent)
+        return False
+    score(session, specs)
+    return True
+
+
+def check(specs: Sequence[str]) -> None:
+    """Refuse a scorer that does not exist or lacks its weights, before any work."""
+    for spec in specs:
+        scorer = plugins.make("scorers", spec)
+        problem = scorer.missing_weights() if hasattr(scorer, "missing_weights") else None
+        if problem:
+            raise UserError(f"scorer {spec}: {problem}")
+
+
+def samples(session: Session, part: Part) -> list[Sample]:
+    """The rows of a part with their pictures and those of the unedited model."""
+    reference = next(ref for ref in session.plan.reference if ref.case == part.case)
+    place = session.store.image_path
+    return [
+        Sample(row.job, row.prompt, row.draw, row.case, row.role, place(row.job), place(base.job))
+        for row, base in zip(part.rows, reference.rows, strict=True)
+    ]
+
+
+def describe(session: Session, part: Part) -> Mapping[str, Any]:
+    """The columns of a table that a sample does not know."""
+    found = session.plan
+    return {
+        "suite": found.suite.name,
+        "suite_version": found.suite.version,
+        "edit": store.sha256(session.store.edit_path(part.recipe)),
+        "sampling": found.contract.key,
+    }
+
+
+def directions(specs: Iterable[str]) -> dict[str, bool | None]:
+    """Which way each metric of these scorers is better."""
+    return {m: better for spec in sorted(specs) for m, better in plugins.load("scorers", spec).higher_is_better.items()}
+
+
+def learnt(parts: Iterable[Part]) -> list[Part]:
+    """One part a recipe that learns something."""
+    return list({part.recipe.key: part for part in parts if part.recipe.erase}.values())
+
+
+def by_recipe(found: Plan, wanted: Sequence[Job]) -> list[tuple[Part, list[Job]]]:
+    """Jobs by the recipe they share, with a part that has its method."""
+    parts = {part.recipe.key: part for part in (*found.reference, *found.parts)}
+    keyed = sorted(((job.recipe.key, n, job) for n, job in enumerate(wanted)), key=lambda entry: entry[:2])
+    return [(parts[key], [job for *_, job in group]) for key, group in groupby(keyed, key=lambda entry: entry[0])]
+
+
+def warn_too_long(found: Plan) -> None:
+    """Say which words of which prompts the text encoder will not see."""
+    if all(len(prompt.text.encode()) <= 75 for prompt in found.suite.prompts):
+        return  # a token is a byte at least: no need to load a tokenizer
+    for cut in suites.too_long(found.suite.prompts, models.tokenizer(found.model)):
+        words = "(explicit)" if found.suite.explicit else repr(cut.cut)
+        say(f"warning: prompt {cut.prompt.id}: too long for the text encoder, which will not see {words}")
+
+
+def device(name: str) -> str:
+    """`auto` as the best device of this machine; one that is not there is refused."""
+    import torch
+
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return next(kind for kind in ("cuda", "mps", "cpu") if there[kind])
+    if not there[name]:
+        raise UserError(f"--device {name}: this machine has none; `dumo-bench doctor` says what it has")
+    return name
+
+
+def quick_allocator() -> None:
+    """Let glibc keep what it frees: giving every large tensor back makes training on a CPU three times slower."""
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(-4, 0)  # M_MMAP_MAX
+        libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
+    except (OSError, AttributeError):
+        return  # another C library: slower, nothing else
+
+
+def say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()

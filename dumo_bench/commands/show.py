@@ -1,0 +1,107 @@
+"""What the commands print, on stdout, with rich."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from dumo_bench.commands.running import Session
+    from dumo_bench.doctor import Finding
+    from dumo_bench.plan import Count, Plan
+    from dumo_bench.types import Suite
+
+
+def console() -> Console:
+    """A fresh one, so that it sees where stdout goes now; on a pipe lines are not cut at 80 characters."""
+    found = Console(highlight=False)
+    return found if found.is_terminal else Console(highlight=False, width=140)
+
+
+def table(lines: Sequence[Mapping[str, str]]) -> None:
+    """Lines with equal keys as a table without frames."""
+    found = Table(box=None, pad_edge=False, header_style="bold")
+    for n, head in enumerate(lines[0] if lines else ("nothing",)):
+        found.add_column(head, style="cyan" if n == 0 else "", no_wrap=n == 0)
+    for line in lines:
+        found.add_row(*(escape(cell) for cell in line.values()))
+    console().print(found)
+
+
+def plan(found: Plan, count: Count, out: Path) -> None:
+    """What a run would make."""
+    to = console()
+    cases = ", ".join(part.case.name for part in found.reference)
+    to.print(f"[bold]{escape(found.suite.label)}[/] on {escape(found.model)}: {escape(cases)}")
+    missing = count.pictures - count.present
+    disk = "" if count.bytes is None else f", about {count.bytes / 2**20:.1f} MiB"
+    to.print(f"pictures: {count.pictures} wanted, {count.present} present, {missing} missing{disk}")
+    edits = count.edits - count.edits_present
+    to.print(f"edits: {count.edits} wanted, {count.edits_present} present, {edits} to fit")
+    to.print(f"in {escape(str(out))}, the unedited model's pictures included")
+
+
+def made(session: Session) -> None:
+    """What a run made, in a line."""
+    spent = session.spent
+    failed = f", {len(spent['failed'])} failed" if spent.get("failed") else ""
+    console().print(
+        f"made {spent.get('edits_made', 0)} edits in {spent.get('fit_seconds', 0):.0f} s "
+        f"and {spent.get('made', 0)} pictures in {spent.get('generate_seconds', 0):.0f} s{failed}; "
+        f"they are in {escape(str(session.out))}"
+    )
+
+
+def summary(session: Session) -> None:
+    """The tables of the suite that was just run."""
+    from dumo_bench.report import cases
+    from dumo_bench.report import console as drawn
+
+    to = console()
+    name = session.plan.suite.name
+    ran = {part.case.name for part in session.plan.reference}
+    found = [c for c in cases(session.out, {name: session.plan.suite}) if c.suite == name and c.case in ran]
+    for thing in drawn.renderables(found):
+        to.print(thing)
+
+
+def report(out: Path) -> None:
+    """All tables of a results folder, and the files that hold them."""
+    from dumo_bench import report as reports
+    from dumo_bench.report import console as drawn
+
+    known = suites_of(out)
+    shown, written = reports.cases(out, known), reports.write(out, known)
+    to = console()
+    for thing in drawn.renderables(shown):
+        to.print(thing)
+    for path in written:
+        to.print(f"wrote {escape(str(path))}")
+
+
+def suites_of(out: Path) -> dict[str, Suite]:
+    """The suites that were run into a results folder, where they can still be read."""
+    from dumo_bench import manifest, suites
+    from dumo_bench.types import UserError
+
+    found = {}
+    for spec in {entry["wish"]["suite"] for entry in manifest.read_all(out)}:
+        try:
+            suite = suites.load(spec)
+        except UserError:
+            continue  # its file has moved: the tables are still whole
+        found[suite.name] = suite
+    return found
+
+
+def findings(found: Iterable[Finding]) -> None:
+    """One line each, as soon as it is known."""
+    to = console()
+    marks = {None: " ", True: "[green]✓[/]", False: "[red]✗[/]"}
+    for finding in found:
+        to.print(f"{marks[finding.good]} {finding.about:<22} {escape(finding.text)}")

@@ -1,0 +1,79 @@
+"""results/runs/<name>.json: what was asked, on what machine, and what it took. No clock in the name: a run resumes."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from dumo_bench import store
+from dumo_bench.plan import Plan, Wish
+from dumo_bench.types import UserError, canonical, digest
+
+LIBRARIES = ("dumo-bench", "torch", "diffusers", "transformers", "nudenet", "torchmetrics", "numpy", "scipy")
+
+
+def path(out: Path, wish: Wish) -> Path:
+    """Where the manifest of a wish lies; equal wishes share one, and their shards."""
+    key = digest({k: v for k, v in asdict(wish).items() if k != "shard"})[:8]
+    name = re.sub(r"[^\w.-]+", "_", f"{wish.suite}-{wish.method}").strip("_.")
+    return out / "runs" / f"{name}-{key}.json"
+
+
+def write(out: Path, wish: Wish, plan: Plan, scorers: Sequence[str], spent: Mapping[str, Any]) -> Path:
+    """Add one run to the manifest of its wish; a run that made nothing changes nothing."""
+    place = path(out, wish)
+    before = _read(place) if place.exists() else {"runs": []}
+    if before["runs"] and not spent.get("made") and set(scorers) <= set(before["scorers"]):
+        return place
+    said = {
+        "suite": plan.suite.name,
+        "suite_version": plan.suite.version,
+        "cases": [part.case.name for part in plan.reference],
+        "wish": asdict(wish),
+        "model": plan.model,
+        "model_hash": plan.model_hash,
+        "sampling": asdict(plan.contract),
+        "recipes": {part.case.name: asdict(part.recipe) for part in plan.parts or plan.reference},
+        "scorers": sorted({*scorers, *before.get("scorers", ())}),
+        "runs": [*before["runs"], {**spent, **machine()}],
+    }
+    return store.write_text(place, json.dumps(json.loads(canonical(said)), indent=1) + "\n")
+
+
+def read_all(out: Path) -> list[dict[str, Any]]:
+    """Every manifest of a results folder, in the order of their names."""
+    return [_read(place) for place in sorted((out / "runs").glob("*.json"))]
+
+
+def scorers(out: Path) -> list[str]:
+    """Every scorer that has been run into a results folder."""
+    return sorted({name for manifest in read_all(out) for name in manifest["scorers"]})
+
+
+def machine() -> dict[str, Any]:
+    """The machine and the versions that pictures and numbers may depend on."""
+    return {"machine": platform.machine(), "python": platform.python_version(), "libraries": _versions()}
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _read(place: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{place} is broken ({error}): delete it; pictures and tables do not depend on it") from error
+    return found

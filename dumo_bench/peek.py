@@ -1,0 +1,69 @@
+"""A method's name, version and settings read from its source, so that a plan need not import torch with it."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from dumo_bench import plugins
+from dumo_bench.settings import checked
+
+#: what the fields of a settings dataclass are written with
+_WORDS = {
+    "Any": Any, "ClassVar": ClassVar, "Literal": Literal, "Mapping": Mapping, "Path": Path, "Sequence": Sequence,
+    "dataclass": dataclass, "field": field, "frozenset": frozenset, "__name__": __name__, "__builtins__": {},
+    "bool": bool, "int": int, "float": float, "str": str, "tuple": tuple,
+}  # fmt: skip
+
+
+def make(spec: str, settings: Mapping[str, Any]) -> Any:
+    """As plugins.make("methods", ...), but without the methods' code wherever its fields are plain; else just that."""
+    cls = _bare(spec)
+    if cls is None:
+        return plugins.make("methods", spec, settings)
+    return cls(**checked(f"settings of {spec}", cls, settings))
+
+
+def _bare(spec: str) -> type | None:
+    """The dataclass with its fields alone, or None when they cannot be read without the module."""
+    value = spec
+    if ":" not in spec:
+        known = plugins.providers("methods")
+        if spec not in known:
+            return None
+        value = known[spec].value
+    place, _, name = value.rpartition(":")
+    source = _source(place)
+    for node in ast.parse(source.read_text(encoding="utf-8")).body if source else ():
+        if isinstance(node, ast.ClassDef) and node.name == name and not node.bases:
+            return _fields_of(node)
+    return None
+
+
+def _fields_of(node: ast.ClassDef) -> type | None:
+    fields: list[ast.stmt] = [line for line in node.body if isinstance(line, ast.AnnAssign)]
+    bare = ast.ClassDef(
+        name=node.name, bases=[], keywords=[], body=fields or [ast.Pass()], decorator_list=node.decorator_list
+    )
+    names = dict(_WORDS)
+    try:
+        # this file's future import holds inside too: annotations stay text
+        exec(compile(ast.fix_missing_locations(ast.Module([bare], [])), node.name, "exec"), names)
+    except NameError:
+        return None  # a default that is computed by the module
+    found = names[node.name]
+    return found if isinstance(found, type) else None
+
+
+def _source(place: str) -> Path | None:
+    if place.endswith(".py"):
+        return Path(place) if Path(place).is_file() else None
+    try:
+        found = importlib.util.find_spec(place)
+    except (ImportError, ValueError):
+        return None
+    return Path(found.origin) if found and found.origin and found.origin.endswith(".py") else None
