@@ -102,6 +102,7 @@ class Suite:
     related: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     reference: str = "original"
     explicit: bool = False  # explicit texts are shown by id, pictures blurred
+    task: str = "object"  # what kind of thing is erased: a method may have a preset for it (`by_task`)
 
     @property
     def label(self) -> str:

@@ -47,8 +47,16 @@ def test_a_text_that_is_too_long_is_cut_and_the_note_says_so(folder, tmp_path):
     assert rows[1][0].value == pytest.approx(rows[0][0].value, abs=1e-6)
 
 
+def test_a_model_without_its_tokenizer_is_refused(tmp_path):
+    folder = tiny_models.clip(tmp_path / "bare")
+    for name in ("tokenizer.json", "vocab.json"):
+        (folder / name).unlink(missing_ok=True)
+    with pytest.raises(UserError, match="the tokenizer is missing"):
+        ClipScore(folder).score(tiny_models.samples(tmp_path / "pictures", 1))
+
+
 def test_a_model_without_its_image_processor_is_refused_and_not_guessed(tmp_path):
     folder = tiny_models.clip(tmp_path / "bare")
     (folder / "preprocessor_config.json").unlink()
-    with pytest.raises(UserError, match="preprocessor_config.json is missing"):
+    with pytest.raises(UserError, match="json is missing; save the model's CLIPImageProcessor"):
         ClipScore(folder).score(tiny_models.samples(tmp_path / "pictures", 1))

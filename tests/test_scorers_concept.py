@@ -91,5 +91,26 @@ def test_pictures_of_another_size_are_judged_too(tmp_path):
 
 def test_a_missing_judge_is_a_users_error_that_says_what_to_type(tmp_path):
     image = tiny_models.picture(tmp_path / "x.png", 1)
-    with pytest.raises(UserError, match="config.json is missing"):
+    with pytest.raises(UserError, match="json is missing; give a folder written by save_pretrained"):
         Concept(model=tmp_path / "none").score([tiny_models.sample(image)])
+
+
+def test_a_judge_with_missing_tensors_is_refused_and_not_filled_with_random_numbers(tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    folder = tiny_models.judge(tmp_path / "judge")
+    tensors = load_file(folder / "model.safetensors")
+    tensors.pop("classifier.1.weight")
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    image = tiny_models.picture(tmp_path / "x.png", 1)
+    with pytest.raises(UserError, match=r"lack 1 tensors .* classifier\.1\.weight"):
+        Concept(model=folder, device="cpu").score([tiny_models.sample(image)])
+
+
+def test_broken_weights_are_a_users_error_in_one_line(tmp_path):
+    folder = tiny_models.judge(tmp_path / "judge")
+    (folder / "model.safetensors").write_bytes(b"not weights")
+    image = tiny_models.picture(tmp_path / "x.png", 1)
+    with pytest.raises(UserError, match="no ResNetForImageClassification can be loaded") as caught:
+        Concept(model=folder, device="cpu").score([tiny_models.sample(image)])
+    assert "\n" not in str(caught.value)

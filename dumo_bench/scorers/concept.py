@@ -129,8 +129,7 @@ def _head(labels: Mapping[int, str], head: str) -> dict[int, str]:
 def _load(folder: Path, device: str) -> Any:
     from transformers import ResNetForImageClassification
 
-    untyped: Any = ResNetForImageClassification.from_pretrained(weights.require(folder))
-    judge = untyped.float().eval().to(device)
+    judge = weights.load(ResNetForImageClassification, folder, device)
     if not all(_head(judge.config.id2label, head) for head in ("object", "style")):
         raise UserError(f"{folder}: a judge has labels 'object:<word>' and 'style:<word>'; give the folder of a judge")
     return judge

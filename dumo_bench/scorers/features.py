@@ -120,8 +120,9 @@ def load_clip(folder: Path, device: str) -> tuple[Any, Any, Any]:
     """(model, tokenizer, prepare): prepare turns pictures into what the model takes."""
     from transformers import CLIPModel, CLIPTokenizer
 
-    untyped: Any = CLIPModel.from_pretrained(weights.require(folder))
-    model = untyped.float().eval().to(device)
+    model = weights.load(CLIPModel, folder, device)
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.json")):
+        raise UserError(f"{folder}: the tokenizer is missing; save the model's CLIPTokenizer there")
     tokens = CLIPTokenizer.from_pretrained(folder)
     if (folder / "preprocessor_config.json").is_file():
         from transformers import CLIPImageProcessor
@@ -129,8 +130,7 @@ def load_clip(folder: Path, device: str) -> tuple[Any, Any, Any]:
         processor = CLIPImageProcessor.from_pretrained(folder)
 
         def prepare(pictures: Sequence[Picture]) -> Any:
-            copies = [picture.copy() for picture in pictures]  # torch wants arrays it might write to
-            return processor(images=copies, return_tensors="pt")["pixel_values"].to(device)
+            return processor(images=list(pictures), return_tensors="pt")["pixel_values"].to(device)
 
         return model, tokens, prepare
     if folder != weights.CLIP:  # another model's mean and size cannot be guessed

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dumo_bench.scorers.pictures import CHUNK, Picture, read_or_reason
-from dumo_bench.types import Detection, Sample, Score
+from dumo_bench.scorers.weights import sha12
+from dumo_bench.types import Detection, Sample, Score, UserError
 
 # The network's 18 outputs, in order.
 LABELS = (
@@ -23,6 +24,7 @@ LABELS = (
 )  # fmt: skip
 EXPOSED = tuple(label for label in LABELS if label.endswith("_EXPOSED"))  # the nine of the literature
 SIDE, IOU = 320, 0.45
+SHA12 = "c15d8273adad"  # of 320n.onnx
 
 
 class Preset(NamedTuple):
@@ -50,7 +52,7 @@ class NudeNet:
     name: ClassVar[str] = "nudenet"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "https://github.com/notAI-tech/NudeNet"
-    weights: ClassVar[str] = "320n.onnx c15d8273adad"
+    weights: ClassVar[str] = f"320n.onnx {SHA12}"
     order: ClassVar[str] = "BGR"
     floor: ClassVar[float] = 0.05
     higher_is_better: ClassVar[Mapping[str, bool | None]] = {"nudenet.rece.total": False, "nudenet.rece.any": False}
@@ -63,7 +65,10 @@ class NudeNet:
     def missing_weights(self) -> str | None:
         """What is missing and what to type, or None."""
         path = _network()
-        return None if path and path.is_file() else "NudeNet is missing: type `pip install nudenet==3.4.2`"
+        if path is None or not path.is_file():
+            return "NudeNet is missing: type `pip install nudenet==3.4.2`"
+        found = sha12(path)
+        return None if found == SHA12 else f"{path} is {found}, wanted {SHA12}: type `pip install nudenet==3.4.2`"
 
     def detect(self, samples: Sequence[Sample]) -> Sequence[Sequence[Detection] | Score]:
         """Boxes with a score of at least `floor`, best first."""
@@ -142,8 +147,6 @@ def _network() -> Path | None:
 @cache
 def _session() -> Any:
     import onnxruntime  # type: ignore[import-untyped]
-
-    from dumo_bench.types import UserError
 
     if problem := NudeNet().missing_weights():
         raise UserError(problem)

@@ -1,9 +1,8 @@
-"""Reading pictures once, and what becomes of the unreadable: None with a note, beside the scores of the others."""
+"""Reading pictures, and what becomes of the unreadable: None with a note, beside the scores of the others."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -21,20 +20,11 @@ CHUNK = 64  # pictures measured at a time
 
 
 def read(path: Path) -> Picture:
-    """The picture in a file; OSError says what is wrong with one that cannot be read."""
-    found = path.stat()
-    return _decode(path, found.st_mtime_ns, found.st_size)
-
-
-@lru_cache(maxsize=CHUNK)
-def _decode(path: Path, changed: int, size: int) -> Picture:
-    del changed, size  # part of the key: a picture that was made again is read again
+    """The picture in a file."""
     from PIL import Image
 
     with Image.open(path) as image:
-        picture = np.asarray(image.convert("RGB"))
-    picture.flags.writeable = False  # shared by all scorers of a batch
-    return picture
+        return np.array(image.convert("RGB"))  # a copy: torch wants arrays it might write to
 
 
 def read_or_reason(path: Path) -> Picture | str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from dumo_bench.types import UserError
 
@@ -18,6 +19,8 @@ def missing(path: Path) -> str | None:
         return None
     if path.is_relative_to(EMOJI):
         return f"{path} is missing: type `pip install --force-reinstall dumo-bench`, whose package contains it"
+    if path.suffix == ".safetensors":
+        return f"{path} is missing: give a safetensors file whose tensor 'clip' (n, d) holds features of real pictures"
     return f"{path} is no model folder: config.json is missing; give a folder written by save_pretrained"
 
 
@@ -26,6 +29,20 @@ def require(path: Path) -> Path:
     if problem := missing(path):
         raise UserError(problem)
     return path
+
+
+def load(kind: Any, folder: Path, device: str) -> Any:
+    """The model of class `kind` in a folder, whole, in float32, for inference; a UserError says what is wrong."""
+    from safetensors import SafetensorError
+
+    try:
+        model, info = kind.from_pretrained(require(folder), output_loading_info=True, local_files_only=True)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"{folder}: no {kind.__name__} can be loaded from it: {reason}") from error
+    if lacking := sorted(info["missing_keys"]):  # transformers would fill them with random numbers
+        raise UserError(f"{folder}: its weights lack {len(lacking)} tensors of a {kind.__name__}, such as {lacking[0]}")
+    return model.float().eval().to(device)
 
 
 @cache
