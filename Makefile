@@ -51,7 +51,7 @@ format: setup  ## let ruff mend what it can
 check: lint test  ## what continuous integration runs
 
 docs: setup  ## write the command help and the plugin tables into README.md
-	$(BIN)/python -m tests.test_docs
+	$(BIN)/python tests/test_docs.py
 
 docs-check: setup  ## README.md says what the program prints
 	$(BIN)/python -m pytest -q tests/test_docs.py

@@ -31,12 +31,6 @@ def recipe(method: Method, erase: Sequence[str], *, fit_seed: int, model: str) -
     return Recipe(method.name, method.version, params, tuple(erase), fit_seed, model)
 
 
-def task(suite: Suite, case: Case) -> str:
-    """What a case erases: "style" when its prompts show the erased concepts as styles, else "object"."""
-    styles = {p.concept for p in suite.prompts if p.shows.get("style") == p.concept}
-    return "style" if styles.issuperset(case.erase) else "object"
-
-
 def sampling(suite: Suite, *, model: str | None = None, dtype: str | None = None) -> Sampling:
     """The suite's sampling contract, with the user's model and precision where given."""
     return replace(suite.sampling, model=model or suite.sampling.model, dtype=dtype or suite.sampling.dtype)

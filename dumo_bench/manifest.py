@@ -18,16 +18,16 @@ from dumo_bench.types import UserError, canonical, digest
 LIBRARIES = ("dumo-bench", "torch", "diffusers", "transformers", "nudenet", "torchmetrics", "numpy", "scipy")
 
 
-def path(out: Path, wish: Wish) -> Path:
+def path(out: Path, wish: Wish, plan: Plan) -> Path:
     """Where the manifest of a wish lies; equal wishes share one, and their shards."""
     key = digest({k: v for k, v in asdict(wish).items() if k != "shard"})[:8]
-    name = re.sub(r"[^\w.-]+", "_", f"{wish.suite}-{wish.method}").strip("_.")
+    name = re.sub(r"[^\w.-]+", "_", f"{plan.suite.name}-{(plan.parts or plan.reference)[0].recipe.method}")
     return out / "runs" / f"{name}-{key}.json"
 
 
 def write(out: Path, wish: Wish, plan: Plan, scorers: Sequence[str], spent: Mapping[str, Any]) -> Path:
     """Add one run to the manifest of its wish; a run that made nothing changes nothing."""
-    place = path(out, wish)
+    place = path(out, wish, plan)
     before = _read(place) if place.exists() else {"runs": []}
     if before["runs"] and not spent.get("made") and set(scorers) <= set(before["scorers"]):
         return place

@@ -84,7 +84,8 @@ def folder(model: str) -> Path:
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         raise UserError(
             f"model {model!r} is not on this machine: type `hf download {found.location}"
-            + (f" --revision {found.revision}`" if found.revision else "`")
+            + (f" --revision {found.revision}" if found.revision else "")
+            + f" --include {' '.join(repr(part + '/*') for part in PARTS)}`"
         ) from error
     _complete(model, place)
     return place

@@ -15,17 +15,17 @@ from dumo_bench.settings import checked
 #: what the fields of a settings dataclass are written with
 _WORDS = {
     "Any": Any, "ClassVar": ClassVar, "Literal": Literal, "Mapping": Mapping, "Path": Path, "Sequence": Sequence,
-    "dataclass": dataclass, "field": field, "frozenset": frozenset, "__name__": __name__, "__builtins__": {},
-    "bool": bool, "int": int, "float": float, "str": str, "tuple": tuple,
+    "dataclass": dataclass, "field": field, "__name__": __name__,
 }  # fmt: skip
 
 
 def make(spec: str, settings: Mapping[str, Any]) -> Any:
     """As plugins.make("methods", ...), but without the methods' code wherever its fields are plain; else just that."""
     cls = _bare(spec)
-    if cls is None:
+    try:
+        return cls(**checked(f"settings of {spec}", cls, settings)) if cls else plugins.make("methods", spec, settings)
+    except NameError:  # a field's type is a name of the module
         return plugins.make("methods", spec, settings)
-    return cls(**checked(f"settings of {spec}", cls, settings))
 
 
 def _bare(spec: str) -> type | None:

@@ -77,15 +77,14 @@ def make(wish: Wish, maker: Maker) -> Plan:
     weights = models.content_hash(model)
     cases = chosen(suite, wish.cases)
     original = maker(REFERENCE, {})
-    methods = [maker(wish.method, preset(suite, case, maker(wish.method, {}), wish.settings)) for case in cases]
+    method = maker(wish.method, preset(suite, maker(wish.method, {}), wish.settings))
 
     def part(case: Case, method: Method) -> Part:
         recipe = jobs.recipe(method, case.erase, fit_seed=wish.fit_seed, model=weights)
         return Part(case, method, recipe, jobs.rows(suite, case, recipe, contract, wish.limit))
 
     reference = tuple(part(case, original) for case in cases)
-    own = tuple(part(case, method) for case, method in zip(cases, methods, strict=True))
-    own = () if all(method.name == REFERENCE for method in methods) else own
+    own = () if method.name == REFERENCE else tuple(part(case, method) for case in cases)
     return Plan(suite, model, weights, contract, own, reference)
 
 
@@ -98,9 +97,9 @@ def chosen(suite: Suite, names: Sequence[str]) -> tuple[Case, ...]:
     return tuple(known[name] for name in names) if names else suite.cases
 
 
-def preset(suite: Suite, case: Case, method: Method, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The method's own settings for this kind of case (`by_task`), under those that were typed."""
-    own: Mapping[str, Any] = getattr(method, "by_task", {}).get(jobs.task(suite, case), {})
+def preset(suite: Suite, method: Method, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The method's own settings for the suite's task (`by_task`), under those that were typed."""
+    own: Mapping[str, Any] = getattr(method, "by_task", {}).get(suite.task, {})
     return {**own, **settings}
 
 

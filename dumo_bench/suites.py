@@ -15,7 +15,8 @@ from dumo_bench.blocks import BLOCK_KEYS, Refused, expand
 from dumo_bench.names import unknown
 from dumo_bench.types import Case, Prompt, Sampling, Suite, UserError
 
-_TOP = ("name", "version", "source", "licence", "explicit", "cases", "related", "sampling", "block")
+_TOP = ("name", "version", "source", "licence", "explicit", "task", "cases", "related", "sampling", "block")
+TASKS = ("object", "style", "explicit")
 _CASE = ("name", "erase")
 _SAMPLING = tuple(Sampling.__dataclass_fields__)
 _NEEDED = ("name", "version", "source", "licence", "cases", "sampling", "block")
@@ -116,6 +117,7 @@ def _suite(data: Mapping[str, Any]) -> Suite:
         sampling=_sampling(_typed(data, "sampling", dict)),
         related={concept: _words(near, concept) for concept, near in _typed(data, "related", dict, {}).items()},
         explicit=explicit,
+        task=_one_of(data, "task", TASKS),
     )
 
 
@@ -176,6 +178,14 @@ def _typed(data: Mapping[str, Any], key: str, kind: type, default: Any = None) -
     if type(value) is not kind:
         raise Refused(key, f"{key} is {'a table' if kind is dict else f'of type {kind.__name__}'}, got {value!r}")
     return value
+
+
+def _one_of(data: Mapping[str, Any], key: str, known: Sequence[str]) -> str:
+    """The first when it is not said."""
+    value = _typed(data, key, str, known[0])
+    if value not in known:
+        raise Refused(key, str(unknown(key, value, known)))
+    return str(value)
 
 
 def _words(value: Any, key: str) -> tuple[str, ...]:

@@ -44,6 +44,7 @@ class Session:
         from dumo_bench import sd
 
         quick_allocator()
+        quiet_loading()
         return sd.load(self.plan.model, device=device(self.device), dtype=self.plan.contract.dtype)
 
 
@@ -82,6 +83,7 @@ def score(session: Session, specs: Sequence[str]) -> None:
     from dumo_bench import score, summary
 
     scorers = [plugins.make("scorers", spec) for spec in specs]
+    quiet_loading()
     began = time.monotonic()
     tables = session.out / "tables"
     for part in (*session.plan.reference, *session.plan.parts):
@@ -186,6 +188,15 @@ def quick_allocator() -> None:
         libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
     except (OSError, AttributeError):
         return  # another C library: slower, nothing else
+
+
+def quiet_loading() -> None:
+    """No bar for every small file that transformers loads; downloads keep theirs."""
+    from huggingface_hub.utils import enable_progress_bars
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    enable_progress_bars()
 
 
 def say(line: str) -> None:
