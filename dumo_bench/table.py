@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dumo_bench.columns import COLUMNS, SCHEMA_VERSION, Column, names
+from dumo_bench.store import full_disk
 from dumo_bench.types import UserError
 
 if TYPE_CHECKING:
@@ -76,13 +77,14 @@ def write_file(path: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> Path
     import pyarrow.parquet as pq
 
     whole = _arrow(name, rows)
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        pq.write_table(whole, partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with full_disk(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            pq.write_table(whole, partial)
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
     return path
 
 

@@ -25,14 +25,15 @@ def write(out: Path, suites: Mapping[str, Suite] | None = None) -> list[Path]:
 
     Prompts of a suite that is explicit, or not among `suites`, are named by their ids and their pictures blurred.
     """
-    shown, scores = cases(out, suites), table.read(out / "tables", "scores")
+    shown = cases(out, suites)
+    frames = page.Frames(table.read(out / "tables", "scores"), summary.read(out))
     texts = {name: prompt_texts(suite) for name, suite in (suites or {}).items()}
-    sections = [page.section(case, scores, out, texts.get(case.suite)) for case in shown]
+    sections = [page.section(case, frames, out, texts.get(case.suite)) for case in shown]
     return [
         write_text(out / "report.tex", latex.document(shown)),
         write_text(out / "report.html", page.render(sections)),
         write_text(out / "report.md", markdown.document(shown)),
-        write_text(out / "report.csv", summary.read(out).to_csv(index=False, lineterminator="\n")),
+        write_text(out / "report.csv", frames.summary.to_csv(index=False, lineterminator="\n")),
     ]
 
 

@@ -170,13 +170,13 @@ def _matching(column: Wanted, rows: pd.DataFrame) -> list[str]:
 
 def _column(column: Wanted, metric: str, rows: pd.DataFrame, keys: Sequence[tuple[Any, ...]]) -> Shown:
     mine = rows[(rows["role"] == column.role) & (rows["metric"] == metric)]
-    by_key = {tuple(row[name] for name in VARIANT): _cell(row) for row in table.records(mine)}
+    by_key = {tuple(row[name] for name in VARIANT): cell(row) for row in table.records(mine)}
     cells = tuple(by_key.get(key, Cell()) for key in keys)
     (n, n_missing), _ = Counter((cell.n, cell.n_missing) for cell in by_key.values()).most_common(1)[0]
     return Shown(column.header, metric, column.role, column.higher, column.digits, n, n_missing, cells)
 
 
-def _cell(row: Mapping[str, Any]) -> Cell:
+def cell(row: Mapping[str, Any]) -> Cell:
     numbers = (row["value"], row["low"], row["high"], row["n"], row["n_missing"])
     return Cell(*numbers, measured=True, note=row["note"])
 

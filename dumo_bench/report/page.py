@@ -6,15 +6,23 @@ import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dumo_bench.report import figures, gallery, words
+from dumo_bench.report.details import Detail, details
 from dumo_bench.report.model import CaseTables, variants
 from dumo_bench.store import Store
 from dumo_bench.types import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+class Frames(NamedTuple):
+    """The tables a page is made from."""
+
+    scores: pd.DataFrame
+    summary: pd.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +41,19 @@ class Section:
     grids: Sequence[gallery.Grid]
     maps: Sequence[Map]
     methods: Mapping[str, str]  # label -> hyperparameters
+    details: Sequence[Detail]
 
 
-def section(tables: CaseTables, scores: pd.DataFrame, out: Path, texts: Mapping[str, str] | None) -> Section:
-    """The page's part on one case, from the table `scores` and the pictures and edits in `out`."""
-    of_suite = (scores["suite"] == tables.suite) & (scores["suite_version"] == tables.version)
-    rows = scores[of_suite & (scores["case"] == tables.case)]
-    methods = {label: f"version {key[1]}, {key[2]}, fit seed {key[3]}" for key, label in variants(rows).items()}
-    return Section(tables, gallery.grids(rows, out, texts), _maps(rows, out), methods)
+def section(tables: CaseTables, frames: Frames, out: Path, texts: Mapping[str, str] | None) -> Section:
+    """The page's part on one case, from the tables and from the pictures and edits in `out`."""
+    rows, means = (_of_case(frame, tables) for frame in frames)
+    methods = {label: f"version {key[1]}, {key[2]}, fit seed {key[3]}" for key, label in variants(means).items()}
+    return Section(tables, gallery.grids(rows, out, texts), _maps(rows, out), methods, details(means))
+
+
+def _of_case(frame: pd.DataFrame, case: CaseTables) -> pd.DataFrame:
+    of_suite = (frame["suite"] == case.suite) & (frame["suite_version"] == case.version)
+    return frame[of_suite & (frame["case"] == case.case)]
 
 
 def render(sections: Sequence[Section]) -> str:

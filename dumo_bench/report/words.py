@@ -15,14 +15,18 @@ LEGEND = (
 
 def number(column: Shown, cell: Cell) -> str:
     """The value without its interval; a dash where there is none."""
-    return DASH if cell.value is None else f"{cell.value:.{column.digits}f}"
+    return DASH if cell.value is None else _fixed(cell.value, column.digits)
+
+
+def _fixed(value: float, digits: int) -> str:
+    return f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0: no "-0.00"
 
 
 def interval(column: Shown, cell: Cell) -> str:
     """The interval, or nothing."""
     if cell.low is None or cell.high is None:
         return ""
-    return f"[{cell.low:.{column.digits}f}, {cell.high:.{column.digits}f}]"
+    return f"[{_fixed(cell.low, column.digits)}, {_fixed(cell.high, column.digits)}]"
 
 
 def remark(column: Shown, cell: Cell) -> str:
@@ -33,7 +37,7 @@ def remark(column: Shown, cell: Cell) -> str:
         return f"{cell.n_missing} missing" if cell.n_missing else f"n={cell.n}"
     if (cell.n, cell.n_missing) == (column.n, column.n_missing):
         return ""
-    return f"n={cell.n}, {cell.n_missing} missing"
+    return _counted(cell.n, cell.n_missing)
 
 
 def line(column: Shown, cell: Cell) -> str:
@@ -45,7 +49,11 @@ def line(column: Shown, cell: Cell) -> str:
 
 def counts(column: Shown) -> str:
     """n of a column: "n=40", "n=38, 2 missing"."""
-    return f"n={column.n}" + (f", {column.n_missing} missing" if column.n_missing else "")
+    return _counted(column.n, column.n_missing)
+
+
+def _counted(n: int, n_missing: int) -> str:
+    return f"n={n}" + (f", {n_missing} missing" if n_missing else "")
 
 
 def arrow(column: Shown) -> str:
