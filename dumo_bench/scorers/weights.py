@@ -7,17 +7,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from dumo_bench.emoji import WEIGHTS
 from dumo_bench.types import UserError
 
-EMOJI = Path(__file__).resolve().parent.parent / "emoji" / "weights"
-CLIP, JUDGE, REAL = EMOJI / "clip", EMOJI / "judge", EMOJI / "real.safetensors"
+CLIP, JUDGE, REAL = WEIGHTS / "clip", WEIGHTS / "judge", WEIGHTS / "real.safetensors"
 
 
 def missing(path: Path) -> str | None:
     """What is missing and how to get it, in one line; None when it is there."""
     if (path.suffix == ".safetensors" and path.is_file()) or (path / "config.json").is_file():
         return None
-    if path.is_relative_to(EMOJI):
+    if path.is_relative_to(WEIGHTS):
         return f"{path} is missing: type `pip install --force-reinstall dumo-bench`, whose package contains it"
     if path.suffix == ".safetensors":
         return f"{path} is missing: give a safetensors file whose tensor 'clip' (n, d) holds features of real pictures"
