@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,10 +101,11 @@ def _suite(data: Mapping[str, Any]) -> Suite:
             raise Refused("name", f"the suite lacks {key!r}" + (": it is empty" if key == "block" else ""))
     explicit = _typed(data, "explicit", bool, False)
     blocks = _tables(data, "block")
-    prompts = tuple(prompt for nth in range(len(blocks)) for prompt in _block(blocks, nth, explicit))
-    _no_twins("block", [prompt.id for prompt in prompts])
+    found = [_block(blocks, nth, explicit) for nth in range(len(blocks))]
+    prompts = tuple(prompt for block in found for prompt in block)
+    _no_twins("block", [(prompt.id, nth) for nth, block in enumerate(found) for prompt in block])
     cases = tuple(_case(case, nth) for nth, case in enumerate(_tables(data, "cases")))
-    _no_twins("cases", [case.name for case in cases])
+    _no_twins("cases", [(case.name, nth) for nth, case in enumerate(cases)])
     _all_known(cases, prompts)
     return Suite(
         name=_typed(data, "name", str),
@@ -194,10 +194,13 @@ def _words(value: Any, key: str) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _no_twins(key: str, ids: Sequence[str]) -> None:
-    twins = [name for name, count in Counter(ids).items() if count > 1]
-    if twins:
-        raise Refused(key, f"{len(twins)} ids are there more than once, first {twins[0]!r}")
+def _no_twins(key: str, ids: Sequence[tuple[str, int]]) -> None:
+    """`ids` with the number of the table that each is from."""
+    seen: dict[str, int] = {}
+    for name, nth in ids:
+        if name in seen:
+            raise Refused(key, f"{key} {nth + 1}: the id {name!r} is there already, from {key} {seen[name] + 1}", nth)
+        seen[name] = nth
 
 
 def _syntax_line(error: tomllib.TOMLDecodeError, text: str) -> int:

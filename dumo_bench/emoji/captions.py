@@ -63,9 +63,7 @@ def hints_of(word: str) -> tuple[str, ...]:
 
 
 def fill(template: str, thing: str, bare: str, style: int, background: int) -> str:
-    return template.format(
-        thing=thing, bare=bare, style=list(STYLES)[style], background=list(BACKGROUNDS)[background]
-    )
+    return template.format(thing=thing, bare=bare, style=list(STYLES)[style], background=list(BACKGROUNDS)[background])
 
 
 def draw(object: int, style: int, background: int, g: torch.Generator) -> Caption:

@@ -9,11 +9,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-Loss = Callable[[nn.Module, torch.Generator], Tensor]
+M = TypeVar("M", bound=nn.Module)
+Loss = Callable[[M, torch.Generator], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Plan:
         return self.lr * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
-def train(plan: Plan, module: nn.Module, loss: Loss, folder: Path, say: Callable[[str], None] = print) -> nn.Module:
+def train(plan: Plan, module: M, loss: Loss[M], folder: Path, say: Callable[[str], None] = print) -> M:
     """Minimise `loss` and return the averaged module. Run again, it goes on from its last checkpoint.
 
     Step i draws from a generator seeded by (plan.seed, i) alone, so an interrupted run gives the same weights.
@@ -84,7 +86,9 @@ def _blend(average: nn.Module, module: nn.Module, decay: float) -> None:
         kept.copy_(seen)
 
 
-def _save(path: Path, step: int, spent: float, module: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+def _save(
+    path: Path, step: int, spent: float, module: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer
+) -> None:
     parts = {"module": module.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict()}
     beside = path.with_suffix(".part")
     torch.save({"step": step, "seconds": spent, **parts}, beside)

@@ -34,7 +34,7 @@ def _learn(folder: Path) -> None:
 
     suffix, alphabet = "</w>", sorted(pre_tokenizers.ByteLevel.alphabet())
     learner = Tokenizer(models.BPE(end_of_word_suffix=suffix))
-    learner.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Whitespace()])  # type: ignore[assignment]
+    learner.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Whitespace()])
     trainer = trainers.BpeTrainer(vocab_size=4000, end_of_word_suffix=suffix, initial_alphabet=alphabet)
     learner.train_from_iterator(sorted(set(captions.corpus())), trainer)
     merges = [tuple(pair) for pair in json.loads(learner.to_str())["model"]["merges"]]
@@ -48,7 +48,11 @@ def make(tokens: CLIPTokenizer) -> CLIPModel:
     """Untrained weights, drawn from a fixed seed: 3 text layers and 4 picture layers of width 128."""
     torch.manual_seed(0)
     shared = {"hidden_size": WIDTH, "intermediate_size": 4 * WIDTH, "num_attention_heads": 4, "projection_dim": WIDTH}
-    special = {"bos_token_id": tokens.bos_token_id, "eos_token_id": tokens.eos_token_id, "pad_token_id": tokens.pad_token_id}
+    special = {
+        "bos_token_id": tokens.bos_token_id,
+        "eos_token_id": tokens.eos_token_id,
+        "pad_token_id": tokens.pad_token_id,
+    }
     text = {**shared, **special, "vocab_size": len(tokens), "num_hidden_layers": 3, "max_position_embeddings": 77}
     vision = {**shared, "num_hidden_layers": 4, "image_size": 64, "patch_size": 8}
     return CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=WIDTH))
@@ -76,7 +80,7 @@ def run(build: Path) -> CLIPModel:
 
     def loss(clip: nn.Module, g: torch.Generator) -> Tensor:
         rows = torch.randint(len(shown), (BATCH,), generator=g)
-        drawn = [captions.draw(*shown[r].tolist(), g) for r in rows]
+        drawn = [captions.draw(*shown[r].tolist(), g=g) for r in rows]
         ids = tokens([c.text for c in drawn], padding=True, return_tensors="pt")
         out = clip(pixel_values=pictures(data["picture"][rows]), **ids)
         match = fits(drawn, shown[rows]).float()

@@ -1,0 +1,127 @@
+"""DuMo: Dual Encoder Modulation Network for Precise Concept Erasure.
+
+Feng Han, Kai Chen, Chao Gong, Zhipeng Wei, Jingjing Chen, Yu-Gang Jiang. AAAI 2025, arXiv 2501.01125.
+
+A frozen U-Net whose skip connections and middle output are corrected by EPR, a trained copy of its encoder; TLMO
+scales each correction by timestep and layer; a gate scales it by how much the prompt speaks of the concept.
+Structure and inference follow the published code; the training recipe was never published, ours is in dumo_recipe.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dumo_bench.kit import train
+from dumo_bench.methods.dumo_recipe import Wish, learn
+from dumo_bench.methods.epr import EPR, corrected, scaled
+from dumo_bench.sd import Host, encode, fits, guided, tokens
+from dumo_bench.types import Conditions, Denoiser, Edit, Guide, UserError
+
+SEPARATE = 3  # up to three concepts have an EPR each, the most that was published; above, one EPR serves them all
+
+
+class Gate:
+    """m(p): the larger of embedding cosine and token overlap, over the words of one concept group."""
+
+    def __init__(self, host: Host, words: Sequence[str]) -> None:
+        self.special = set(host.tokenizer.all_special_ids)
+        self.states = F.normalize(encode(host, words).flatten(1), dim=1)
+        self.words = [set(row) - self.special for row in tokens(host, words)[0].tolist()]
+
+    def __call__(self, given: Conditions) -> Tensor:
+        """(B,); every row on its own: 1 where all tokens of a word occur in the prompt, else at least the cosine."""
+        cosine = (F.normalize(given.cond.flatten(1), dim=1) @ self.states.T).amax(1)
+        overlap = [max(len(set(row) & w) / len(w) for w in self.words) for row in given.ids.tolist()]
+        return torch.maximum(cosine, torch.tensor(overlap, device=cosine.device, dtype=cosine.dtype))
+
+
+@dataclass(frozen=True)
+class DuMo:
+    """Re-implementation, training recipe ours.
+
+    negative: how far beyond the anchor the target lies (0: the anchor itself); retain: weight of the prompts that
+    must stay; tlmo, gate, mid: the parts of the method; steps, lr: in place of the host's recipe; strength: the
+    gate's factor at inference.
+    """
+
+    name: ClassVar[str] = "dumo"
+    version: ClassVar[str] = "1"
+    cite: ClassVar[str] = "Han et al., AAAI 2025, arXiv 2501.01125 (re-implementation, training recipe ours)"
+    needs: ClassVar[frozenset[str]] = frozenset({"unet"})
+    by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {"explicit": {"gate": False, "tlmo": False}}
+
+    negative: float = 0.0
+    retain: float = 1.0
+    tlmo: bool = True
+    gate: bool = True
+    mid: bool = True
+    steps: int | None = None
+    lr: float | None = None
+    strength: float = 1.0
+
+    def parts(self, erase: Sequence[str]) -> list[tuple[str, ...]]:
+        """The concept groups that have an EPR each; their edits are made one by one and joined."""
+        return [(c,) for c in erase] if len(erase) <= SEPARATE else [tuple(erase)]
+
+    def join(self, edits: Sequence[Edit]) -> Edit:
+        """Several concepts are the sum of their corrections: the edits side by side."""
+        tensors = {}
+        for i, edit in enumerate(edits):
+            for name, tensor in edit.tensors.items():
+                kind, _, rest = name.split(".", 2) if name.startswith("epr.") else (*name.split("."), "")
+                tensors[f"{kind}.{i}.{rest}".rstrip(".")] = tensor
+        first = dict(edits[0].header)
+        return Edit(tensors, {**first, "groups": [g for e in edits for g in e.header["groups"]]})
+
+    def fit(self, host: Host, erase: Sequence[str], *, seed: int) -> Edit:
+        groups = self.parts(erase)
+        if len(groups) > 1:
+            return self.join([self.fit(host, group, seed=seed) for group in groups])
+        wish = Wish(self.negative, self.retain, self.tlmo, self.mid, self.steps, self.lr)
+        epr, table, curves = learn(host, wish, list(erase), train.seeded(seed))
+        tensors = {f"epr.0.{k}": v for k, v in epr.state_dict().items()} | {"tlmo.0": table}
+        return Edit(tensors, {"groups": [list(erase)], "gate": self.gate, "curves": curves})
+
+    @contextmanager
+    def apply(self, host: Host, edit: Edit) -> Iterator[Guide]:
+        fits(host, edit)
+        modules = load(host, edit)
+        gates = [Gate(host, words) for words in edit.header["groups"]] if edit.header["gate"] else None
+
+        def guide(given: Conditions) -> Denoiser:
+            context = torch.cat([given.uncond, given.cond])
+            found = [g(given) for g in gates] if gates else [torch.ones_like(given.guidance)] * len(modules)
+            weights = [self.strength * torch.cat([m, m]) for m in found]  # both halves of the guidance
+
+            def denoise(z: Tensor, t: Tensor, step: int) -> Tensor:
+                zz = torch.cat([z, z])
+                every = [scaled(e, a, zz, t, context, m) for (e, a), m in zip(modules, weights, strict=True)]
+                total = [torch.stack(layer).sum(0) for layer in zip(*every, strict=True)]
+                return guided(corrected(host.unet, zz, t, context, total), given.guidance)
+
+            return denoise
+
+        yield guide
+
+
+def load(host: Host, edit: Edit) -> list[tuple[EPR, Tensor]]:
+    """The EPRs and tables of an edit; strict."""
+    out = []
+    for i in range(len(edit.header["groups"])):
+        epr, start = EPR(host.unet), f"epr.{i}."
+        own = {k.removeprefix(start): v for k, v in edit.tensors.items() if k.startswith(start)}
+        try:
+            epr.load_state_dict(own)
+        except RuntimeError as error:
+            raise UserError(
+                f"the edit's EPR {i} does not fit {host.model}: {str(error).splitlines()[1].strip()}"
+            ) from error
+        out.append((epr.to(host.device).eval(), edit.tensors[f"tlmo.{i}"].to(host.device)))
+    return out

@@ -1,0 +1,86 @@
+"""The network of DuMo (arXiv 2501.01125): EPR beside a frozen U-Net, and how its outputs join it.
+
+Shapes, names and order of the 12 + 1 outputs follow the published code.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+BINS, SPAN = 20, 50  # TLMO's rows, and the timesteps of one row
+
+
+class EPR(nn.Module):
+    """Eraser with PRior knowledge: the U-Net's encoder half and middle, each output through a 1x1 convolution at zero.
+
+    Modules are named as in the published checkpoints.
+    """
+
+    def __init__(self, unet: Any) -> None:
+        super().__init__()
+        for name in ("conv_in", "time_proj", "time_embedding", "down_blocks", "mid_block"):
+            self.add_module(name, copy.deepcopy(getattr(unet, name)))
+        *skips, middle = (zero_conv(c, unet.device) for c in widths(unet.config))
+        self.dumo_down_blocks, self.dumo_mid_block = nn.ModuleList(skips), middle
+
+    def forward(self, z: Tensor, t: Tensor, context: Tensor) -> list[Tensor]:
+        """Corrections of the skips, in the U-Net's order, and of the middle: (B, C, H, W) each.
+
+        z (B, c, h, w) as the U-Net takes it; t (B,); context (B, 77, d).
+        """
+        when = self.time_embedding(self.time_proj(t).to(z.dtype))
+        h = self.conv_in(z)
+        features = [h]
+        for block in self.down_blocks:
+            text = {"encoder_hidden_states": context} if getattr(block, "has_cross_attention", False) else {}
+            h, skips = block(h, when, **text)
+            features += skips
+        h = self.mid_block(h, when, encoder_hidden_states=context)
+        convs = [*self.dumo_down_blocks, self.dumo_mid_block]
+        return [conv(f) for conv, f in zip(convs, [*features, h], strict=True)]
+
+
+def zero_conv(channels: int, device: torch.device) -> nn.Conv2d:
+    conv = nn.Conv2d(channels, channels, 1, device=device)
+    nn.init.zeros_(conv.weight)
+    nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+    return conv
+
+
+def widths(config: Any) -> list[int]:
+    """Channels of the skips in order, and of the middle: 12 + 1 on SD 1.x."""
+    out = [config.block_out_channels[0]]
+    for level, width in enumerate(config.block_out_channels):
+        last = level + 1 == len(config.block_out_channels)
+        out += [width] * (config.layers_per_block + (not last))
+    return [*out, out[-1]]
+
+
+def bins(t: Tensor) -> Tensor:
+    """TLMO's row of a timestep in 0..999: t // 50, row 0 the cleanest."""
+    return (t // SPAN).long().clamp(0, BINS - 1)
+
+
+def corrected(unet: Any, z: Tensor, t: Tensor, context: Tensor, residuals: Sequence[Tensor]) -> Tensor:
+    """The frozen U-Net's estimate with the residuals added after its encoder and its middle."""
+    *skips, middle = residuals
+    out: Tensor = unet(
+        z,
+        t,
+        encoder_hidden_states=context,
+        down_block_additional_residuals=tuple(skips),
+        mid_block_additional_residual=middle,
+    ).sample
+    return out
+
+
+def scaled(epr: EPR, table: Tensor, z: Tensor, t: Tensor, context: Tensor, gate: Tensor | float = 1.0) -> list[Tensor]:
+    """m(p) * a[g(t), l] * Z_l(f_l): table (20, 13), gate (B,) or a number."""
+    t = t.expand(len(z))
+    scale = table[bins(t)] * torch.as_tensor(gate, device=z.device, dtype=table.dtype).reshape(-1, 1)
+    return [scale[:, i, None, None, None] * r for i, r in enumerate(epr(z, t, context))]
