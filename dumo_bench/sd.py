@@ -41,7 +41,7 @@ class Host:
     @property
     def factor(self) -> int:
         """Pixels a latent, along one side."""
-        return 2 ** (len(self.vae.config.block_out_channels) - 1)
+        return int(2 ** (len(self.vae.config.block_out_channels) - 1))
 
 
 def load(model: str, *, device: str = "cpu", dtype: str = "float32") -> Host:
@@ -68,10 +68,10 @@ def load(model: str, *, device: str = "cpu", dtype: str = "float32") -> Host:
         raise UserError(
             f"model {model!r} cannot be loaded: {reason} (a name of `list models`, a folder, a hub id)"
         ) from error
-    modules = [part.to(device).eval().requires_grad_(False) for part in parts[1:]]
+    text, unet, vae = (part.to(device).eval().requires_grad_(False) for part in parts[1:])
     world = Path(place) / "world.json"
     known = json.loads(world.read_text()) if world.exists() else {}
-    return Host(parts[0], *modules, schedule, model, models.content_hash(model), known)
+    return Host(parts[0], text, unet, vae, schedule, model, models.content_hash(model), known)
 
 
 def tokens(host: Host, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
@@ -113,7 +113,7 @@ def latents(host: Host, draw: Draw, height: int, width: int, noise: str = "cpu")
 @torch.no_grad()
 def decode(host: Host, z: Tensor, chunk: int = 16) -> Tensor:
     """Pictures (n, h, w, 3) uint8 of scaled latents (n, c, h, w); a picture that is not finite raises nothing here."""
-    parts = [host.vae.decode(part / host.vae.config.scaling_factor).sample for part in z.split(chunk)]
+    parts = [host.vae.decode(part / host.vae.config.scaling_factor).sample for part in torch.split(z, chunk)]
     x = (torch.cat(parts).float() / 2 + 0.5).clamp(0, 1).nan_to_num(0)
     return (x * 255).round().byte().permute(0, 2, 3, 1).cpu()
 

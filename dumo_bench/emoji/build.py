@@ -72,7 +72,7 @@ def real(folder: Path, clip: Any, out: Path) -> None:
     from safetensors.torch import save_file
 
     data = draw.pictures(folder, REAL_COPIES, seed=5)
-    parts = [clip.get_image_features(pixel_values=train_clip.pictures(p)) for p in data["picture"].split(256)]
+    parts = [clip.get_image_features(pixel_values=train_clip.pictures(p)) for p in torch.split(data["picture"], 256)]
     features = torch.cat([getattr(p, "pooler_output", p) for p in parts])
     kept = {"clip": features.half(), "object": data["object"].int(), "style": data["style"].int()}
     save_file(kept, out / "real.safetensors")

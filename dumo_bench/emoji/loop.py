@@ -80,7 +80,7 @@ def seconds(folder: Path, name: str) -> float:
 
 @torch.no_grad()
 def _blend(average: nn.Module, module: nn.Module, decay: float) -> None:
-    old, new = list(average.parameters()), [p.detach() for p in module.parameters()]
+    old, new = ([p.detach() for p in net.parameters()] for net in (average, module))
     torch._foreach_lerp_(old, new, 1 - decay)
     for kept, seen in zip(average.buffers(), module.buffers(), strict=True):
         kept.copy_(seen)

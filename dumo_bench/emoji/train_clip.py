@@ -80,7 +80,7 @@ def run(build: Path) -> CLIPModel:
 
     def loss(clip: nn.Module, g: torch.Generator) -> Tensor:
         rows = torch.randint(len(shown), (BATCH,), generator=g)
-        drawn = [captions.draw(*shown[r].tolist(), g=g) for r in rows]
+        drawn = [captions.draw(o, s, b, g) for o, s, b in shown[rows].tolist()]
         ids = tokens([c.text for c in drawn], padding=True, return_tensors="pt")
         out = clip(pixel_values=pictures(data["picture"][rows]), **ids)
         match = fits(drawn, shown[rows]).float()

@@ -17,7 +17,7 @@ from dumo_bench.emoji import captions, draw, train_clip, train_vae
 from dumo_bench.emoji.loop import Plan, train
 
 COPIES, BATCH, DROP = 32, 64, 0.1
-PLAN = Plan("unet", steps=5000, lr=6e-4, warmup=200, ema=0.9985)
+PLAN = Plan("unet", steps=4000, lr=6e-4, warmup=200, ema=0.9985)
 SCHEDULE = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000}
 
 
@@ -76,7 +76,7 @@ def run(build: Path) -> UNet2DConditionModel:
     def loss(unet: nn.Module, g: torch.Generator) -> Tensor:
         rows = torch.randint(len(shown), (BATCH,), generator=g)
         drop = torch.rand(BATCH, generator=g) < DROP
-        said = [captions.draw(*shown[r].tolist(), g=g).text for r in rows]
+        said = [captions.draw(o, s, b, g).text for o, s, b in shown[rows].tolist()]
         context = texts(["" if d else s for d, s in zip(drop, said, strict=True)])
         z = every[rows]
         noise = torch.randn(z.shape, generator=g)

@@ -7,17 +7,18 @@ decoder, so that the U-Net can already be trained in between.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKL
-from torch import Tensor, nn
+from torch import Tensor
 
 from dumo_bench.emoji import draw
 from dumo_bench.emoji.loop import Plan, train
 
 COPIES, BATCH = 24, 16
 FIRST = Plan("vae", steps=2500, lr=2e-3, decay=0.0)
-SECOND = Plan("vae-decoder", steps=4000, lr=1e-3, decay=0.0, seed=1)
+SECOND = Plan("vae-decoder", steps=2500, lr=1e-3, decay=0.0, seed=1)
 
 
 def make() -> AutoencoderKL:
@@ -46,7 +47,7 @@ def first(build: Path) -> AutoencoderKL:
     """Encoder and decoder, with a small pull of the latents towards a normal distribution."""
     data = draw.pictures(build, COPIES, seed=1)["picture"]
 
-    def loss(vae: nn.Module, g: torch.Generator) -> Tensor:
+    def loss(vae: Any, g: torch.Generator) -> Tensor:
         real = data[torch.randint(len(data), (BATCH,), generator=g)].float() / 127.5 - 1
         posterior = vae.encode(real).latent_dist
         return difference(vae.decode(posterior.sample(g)).sample, real) + 1e-6 * posterior.kl().mean()
@@ -63,7 +64,7 @@ def second(build: Path) -> AutoencoderKL:
     vae.decoder.requires_grad_(True)
     vae.post_quant_conv.requires_grad_(True)
 
-    def loss(vae: nn.Module, g: torch.Generator) -> Tensor:
+    def loss(vae: Any, g: torch.Generator) -> Tensor:
         rows = torch.randint(len(data), (BATCH,), generator=g)
         z = latents[rows] + 0.02 * torch.randn(BATCH, *latents.shape[1:], generator=g)
         return difference(vae.decode(z).sample, data[rows].float() / 127.5 - 1)
@@ -75,7 +76,7 @@ def second(build: Path) -> AutoencoderKL:
 def encode(vae: AutoencoderKL, data: Tensor) -> Tensor:
     """Posterior means (n, 4, 8, 8) of pictures (n, 3, 64, 64) uint8, unscaled."""
     vae.eval()
-    return torch.cat([vae.encode(part.float() / 127.5 - 1).latent_dist.mean for part in data.split(256)])
+    return torch.cat([vae.encode(part.float() / 127.5 - 1).latent_dist.mean for part in torch.split(data, 256)])
 
 
 if __name__ == "__main__":

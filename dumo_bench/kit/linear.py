@@ -27,7 +27,8 @@ def factor(old: Tensor, new: Tensor, keep: Tensor, *, erase: float, preserve: fl
     stay = ridge * torch.eye(old.shape[1], dtype=torch.float64, device=old.device) + preserve * gram(keep, keep)
     wanted = stay + erase * gram(new, old)
     have = stay + erase * gram(old, old)
-    return torch.linalg.solve(have, wanted, left=False)
+    m: Tensor = torch.linalg.solve(have, wanted, left=False)
+    return m
 
 
 def times(unet: nn.Module, m: Tensor) -> dict[str, Tensor]:

@@ -91,7 +91,8 @@ def objective(host: Host, recipe: Wish, rows: tuple[Latents, Latents], residuals
     made = corrected(host.unet, both.z, both.t, both.context, residuals(both.z, both.t, both.context))
     wrong = (made - target).square().flatten(1).mean(1)
     n = len(rows[0])
-    return wrong[:n].mean() + recipe.retain * wrong[n:].mean()
+    total: Tensor = wrong[:n].mean() + recipe.retain * wrong[n:].mean()
+    return total
 
 
 def edited_guide(host: Host, epr: EPR, table: Tensor, given: Conditions) -> Denoiser:

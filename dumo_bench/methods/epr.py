@@ -23,8 +23,9 @@ class EPR(nn.Module):
 
     def __init__(self, unet: Any) -> None:
         super().__init__()
-        for name in ("conv_in", "time_proj", "time_embedding", "down_blocks", "mid_block"):
-            self.add_module(name, copy.deepcopy(getattr(unet, name)))
+        self.conv_in = copy.deepcopy(unet.conv_in)
+        self.time_proj, self.time_embedding = copy.deepcopy(unet.time_proj), copy.deepcopy(unet.time_embedding)
+        self.down_blocks, self.mid_block = copy.deepcopy(unet.down_blocks), copy.deepcopy(unet.mid_block)
         *skips, middle = (zero_conv(c, unet.device) for c in widths(unet.config))
         self.dumo_down_blocks, self.dumo_mid_block = nn.ModuleList(skips), middle
 
