@@ -143,6 +143,7 @@ def key_value_names(unet: nn.Module) -> list[str]:
 @contextmanager
 def edited(host: Host, edit: Edit) -> Iterator[None]:
     """Weights named `unet.*` and `text.*` in place of the host's own; put back bit for bit on exit."""
+    fits(host, edit)
     parts = {"unet": dict(host.unet.named_parameters()), "text": dict(host.text_encoder.named_parameters())}
     kept: list[tuple[Tensor, Tensor]] = []
     try:

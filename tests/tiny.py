@@ -9,8 +9,9 @@ from pathlib import Path
 import torch
 
 from dumo_bench.sd import Host
+from dumo_bench.types import Draw, Job, Recipe, Sampling
 
-WORDS = "a photo of dog cat ghost alien in noto ink style on blue red background picture drawing".split()
+WORDS = ("a", "photo", "of", "dog", "cat", "ghost", "alien", "in", "noto", "ink", "style", "picture", "drawing")
 
 
 def tokenizer(folder: Path):
@@ -97,8 +98,21 @@ def folder() -> Path:
     return save(Path(tempfile.mkdtemp(prefix="dumo-bench-tiny-")) / "tiny")
 
 
-def host() -> Host:
+def host(dtype: str = "float32") -> Host:
     """A fresh host of that model."""
     from dumo_bench import sd
 
-    return sd.load(str(folder()))
+    return sd.load(str(folder()), dtype=dtype)
+
+
+def quick_dumo() -> None:
+    """Let DuMo train for two steps on this model; its text width of 32 has no recipe of its own."""
+    from dumo_bench.methods.dumo_recipe import PLANS, Plan
+
+    PLANS[32] = Plan(2, 1e-2, 2, 0.1, rows=2, refresh=2, erase_prompts=1, retain_prompts=2)
+
+
+def job(text: str = "a dog", seed: int = 0, *, guidance: float = 3.0, recipe: Recipe | None = None) -> Job:
+    """A picture of 64 x 64 in four DDIM steps."""
+    contract = Sampling("tiny", "ddim", 4, guidance, 64, 64)
+    return Job(recipe or Recipe("original", "1", {}, (), 0, "tiny"), text, Draw(seed), contract)

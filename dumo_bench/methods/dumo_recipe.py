@@ -7,7 +7,6 @@ Then EPR is frozen and TLMO's table is learnt on the same two terms, on latents 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -37,7 +36,7 @@ class Plan:
 
 
 #: text width of the host -> recipe; 768 is SD 1.x, 128 is emoji-sd
-PLANS: Mapping[int, Plan] = {
+PLANS: dict[int, Plan] = {
     768: Plan(1000, 1e-5, 200, 1e-2, rows=4, refresh=50, erase_prompts=4, retain_prompts=32),
     128: Plan(150, 2e-4, 40, 2e-2, rows=8, refresh=25, erase_prompts=12, retain_prompts=72),
 }

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dumo_bench import jobs, suites
+from dumo_bench.types import Case, Draw, Prompt, Recipe, Sampling, Suite
+
+CONTRACT = Sampling(model="m", scheduler="ddim", steps=5, guidance=7.5, height=64, width=64)
+RECIPE = Recipe("uce", "1", {}, ("cat",), 0, "hash")
+
+
+def suite_of(*prompts: Prompt) -> Suite:
+    return Suite("s", 1, "here", "MIT", (Case("cat", ("cat",)),), prompts, CONTRACT, {"cat": ("dog",)})
+
+
+def prompt(n: int, concept: str = "cat", draws: int = 1, **more) -> Prompt:
+    return Prompt(f"p{n}", f"{concept} {n}", concept, tuple(Draw(s) for s in range(draws)), **more)
+
+
+def test_a_row_is_made_for_every_draw_of_every_prompt():
+    suite = suite_of(prompt(0, draws=2), prompt(1, "dog", draws=3))
+    found = jobs.rows(suite, suite.cases[0], RECIPE, CONTRACT)
+    assert [(r.prompt.id, r.draw.seed, r.role) for r in found] == [
+        ("p0", 0, "target"), ("p0", 1, "target"), ("p1", 0, "related"), ("p1", 1, "related"), ("p1", 2, "related"),
+    ]  # fmt: skip
+
+
+def test_a_rows_own_guidance_and_size_are_in_its_job():
+    suite = suite_of(prompt(0, guidance=1.0, height=32), prompt(1))
+    one, other = jobs.rows(suite, suite.cases[0], RECIPE, CONTRACT)
+    assert (one.job.sampling.guidance, one.job.sampling.height, one.job.sampling.width) == (1.0, 32, 64)
+    assert other.job.sampling == CONTRACT
+
+
+def test_rows_that_ask_for_one_picture_have_one_key():
+    twins = [Prompt(f"p{n}", "a cat", concept, (Draw(7),)) for n, concept in enumerate(("cat", "dog"))]
+    suite = suite_of(*twins)
+    found = jobs.rows(suite, suite.cases[0], RECIPE, CONTRACT)
+    assert len({r.job.key for r in found}) == 1
+    assert len(jobs.unique(r.job for r in found)) == 1
+
+
+@pytest.mark.parametrize("change", ["text", "seed", "recipe", "steps"])
+def test_a_job_that_differs_in_anything_has_another_key(change):
+    suite = suite_of(prompt(0))
+    (row,) = jobs.rows(suite, suite.cases[0], RECIPE, CONTRACT)
+    from dataclasses import replace
+
+    other = {
+        "text": replace(row.job, text="another"),
+        "seed": replace(row.job, draw=Draw(99)),
+        "recipe": replace(row.job, recipe=replace(RECIPE, fit_seed=1)),
+        "steps": replace(row.job, sampling=replace(CONTRACT, steps=6)),
+    }[change]
+    assert other.key != row.job.key
+
+
+def test_the_originals_recipe_is_shared_by_all_cases():
+    from dumo_bench import plugins
+
+    method = plugins.make("methods", "original")
+    one, other = (jobs.recipe(method, erase, fit_seed=seed, model="h") for erase, seed in ((["cat"], 0), (["dog"], 3)))
+    assert one == other
+    assert one.erase == ()
+
+
+@given(st.integers(1, 9), st.integers(0, 40))
+def test_shards_are_disjoint_and_complete(of, n):
+    parts = [jobs.shard(range(n), i, of) for i in range(of)]
+    assert sorted(x for part in parts for x in part) == list(range(n))
+
+
+@pytest.mark.parametrize(("index", "of"), [(-1, 2), (2, 2), (0, 0)])
+def test_a_shard_that_does_not_exist_is_refused(index, of):
+    with pytest.raises(ValueError, match="wanted 0 <= i < n"):
+        jobs.shard([1], index, of)
+
+
+@given(st.lists(st.sampled_from("abcd"), min_size=1, max_size=60), st.integers(0, 60))
+def test_every_prefix_of_an_interleaving_is_in_proportion(items, n):
+    mixed = jobs.interleaved(items, lambda x: x)
+    assert Counter(mixed) == Counter(items)
+    n = min(n, len(items))
+    share = {x: count * n / len(items) for x, count in Counter(items).items()}
+    have = Counter(mixed[:n])
+    assert all(abs(have[x] - share[x]) <= len(share) / 2 for x in share)
+
+
+@pytest.mark.parametrize("name", suites.names())
+@pytest.mark.parametrize("limit", [12, 48, 96])
+def test_a_limit_keeps_roles_in_proportion_and_only_grows(name, limit):
+    suite = suites.load(name)
+    for case in suite.cases:
+        every = jobs.rows(suite, case, RECIPE, CONTRACT)
+        some = jobs.rows(suite, case, RECIPE, CONTRACT, limit)
+        more = jobs.rows(suite, case, RECIPE, CONTRACT, limit + 7)
+        assert len(some) == limit
+        assert {r.job.key for r in some} <= {r.job.key for r in more}
+        roles, whole = Counter(r.role for r in some), Counter(r.role for r in every)
+        assert all(abs(roles[role] - limit * whole[role] / len(every)) <= 1.5 for role in whole)
+
+
+def test_a_limit_takes_first_draws_before_second_ones():
+    suite = suite_of(*(prompt(n, draws=2) for n in range(6)))
+    assert {r.draw.seed for r in jobs.rows(suite, suite.cases[0], RECIPE, CONTRACT, 6)} == {0}
+
+
+def test_a_limit_above_the_number_of_rows_takes_all():
+    suite = suite_of(prompt(0), prompt(1, "dog"))
+    assert len(jobs.rows(suite, suite.cases[0], RECIPE, CONTRACT, 50)) == 2

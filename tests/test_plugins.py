@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dumo_bench import peek, plugins, settings
+from dumo_bench.types import Method, UserError
+
+METHOD = """
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+@dataclass(frozen=True)
+class Mine:
+    name: ClassVar[str] = "mine"
+    version: ClassVar[str] = "3"
+    ridge: float = 0.5
+    steps: int | None = None
+    mode: Literal["a", "b"] = "a"
+    keep: tuple[str, ...] = ()
+    gate: bool = True
+"""
+
+
+@pytest.fixture
+def mine(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(METHOD)
+    return f"{path}:Mine"
+
+
+def test_a_method_is_found_in_a_file(mine):
+    assert plugins.make("methods", mine).ridge == 0.5
+
+
+def test_a_file_is_imported_once(mine):
+    assert plugins.load("methods", mine) is plugins.load("methods", mine)
+
+
+def test_a_method_is_found_by_module_and_thing():
+    from dumo_bench.types import Draw
+
+    assert plugins.load("methods", "dumo_bench.types:Draw") is Draw
+
+
+@pytest.mark.parametrize("name", plugins.names("methods"))
+def test_every_listed_method_is_a_method(name):
+    assert isinstance(plugins.make("methods", name), Method)
+    assert plugins.load("methods", name).name == name
+
+
+@pytest.mark.parametrize("name", plugins.names("scorers"))
+def test_every_listed_scorer_has_its_listed_name(name):
+    assert plugins.load("scorers", name).name == name
+
+
+def test_listing_names_imports_no_plugin():
+    code = (
+        "import sys; from dumo_bench import plugins, suites; plugins.names('methods'); suites.names();"
+        "print([m for m in ('torch', 'pandas', 'transformers', 'baselines.uce') if m in sys.modules])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_an_unknown_name_says_the_nearest_and_all():
+    with pytest.raises(UserError, match=r"nothing is called 'ucee'. Did you mean 'uce'\? Known: dumo, original, uce"):
+        plugins.load("methods", "ucee")
+
+
+def test_two_providers_of_one_name_are_an_error_that_shows_both(monkeypatch):
+    twins = [EntryPoint("uce", f"{place}:UCE", "dumo_bench.methods") for place in ("one.uce", "two.uce")]
+    monkeypatch.setattr(plugins, "entry_points", lambda group: twins)
+    with pytest.raises(UserError, match=r"'uce' is provided twice, by one.uce:UCE .* and by two.uce:UCE"):
+        plugins.names("methods")
+
+
+def test_one_thing_installed_twice_is_no_error(monkeypatch):
+    same = [EntryPoint("uce", "one.uce:UCE", "dumo_bench.methods")] * 2
+    monkeypatch.setattr(plugins, "entry_points", lambda group: same)
+    assert plugins.names("methods") == ("uce",)
+
+
+def test_an_import_error_inside_a_plugin_is_shown(tmp_path):
+    (tmp_path / "broken.py").write_text("import no_such_library\n")
+    with pytest.raises(ModuleNotFoundError, match="no_such_library"):
+        plugins.load("methods", f"{tmp_path / 'broken.py'}:Mine")
+
+
+def test_a_broken_plugin_is_tried_again_once_it_is_mended(tmp_path):
+    path = tmp_path / "mended.py"
+    path.write_text("1 / 0\n")
+    with pytest.raises(ZeroDivisionError):
+        plugins.load("methods", f"{path}:Mine")
+    path.write_text(METHOD + "\n# mended\n")
+    assert plugins.make("methods", f"{path}:Mine").ridge == 0.5
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ("no_such_module:X", "no module"),
+        ("nowhere/x.py:X", "no such file"),
+        ("dumo_bench.types:Drow", "Did you mean 'Draw'"),
+    ],
+)
+def test_a_place_that_is_not_there_is_said_in_one_line(spec, says):
+    with pytest.raises(UserError, match=says) as error:
+        plugins.load("methods", spec)
+    assert "\n" not in str(error.value)
+
+
+def test_settings_are_read_as_toml_values_or_else_as_text():
+    assert settings.parse(["a=1", "b=0.5", "c=true", 'd=["x"]', "e=plain words", "f=", "g= 2 "]) == {
+        "a": 1, "b": 0.5, "c": True, "d": ["x"], "e": "plain words", "f": "", "g": 2,
+    }  # fmt: skip
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_any_text_is_a_setting(text):
+    assert set(settings.parse([f"key={text}"])) == {"key"}
+
+
+def test_settings_take_the_type_of_their_field(mine):
+    made = plugins.make("methods", mine, {"ridge": 2, "keep": ["a", "b"], "steps": 4})
+    assert (made.ridge, made.keep, made.steps) == (2.0, ("a", "b"), 4)
+    assert isinstance(made.ridge, float)
+    assert plugins.make("methods", mine, {"steps": "none"}).steps is None
+
+
+@pytest.mark.parametrize(
+    ("given_", "says"),
+    [
+        ({"rigde": 1}, "Did you mean 'ridge'"),
+        ({"ridge": "much"}, "takes float, got 'much'"),
+        ({"gate": 1}, "takes bool"),
+        ({"steps": 0.5}, "takes int | None"),
+        ({"mode": "c"}, "one of a, b"),
+    ],
+)
+@pytest.mark.parametrize("make", [lambda s, v: plugins.make("methods", s, v), peek.make])
+def test_a_wrong_setting_is_said_in_one_line(mine, given_, says, make):
+    with pytest.raises(UserError, match=says.replace("|", r"\|")):
+        make(mine, given_)
+
+
+@pytest.mark.parametrize("name", plugins.names("methods"))
+def test_a_method_read_from_its_source_makes_the_recipe_of_the_real_one(name):
+    from dumo_bench import jobs
+
+    made = [make(name, {}) for make in (peek.make, lambda s, v: plugins.make("methods", s, v))]
+    one, other = (jobs.recipe(m, ["cat"], fit_seed=0, model="m").key for m in made)
+    assert one == other
+
+
+def test_a_method_whose_defaults_are_computed_is_imported_after_all(tmp_path):
+    path = tmp_path / "computed.py"
+    path.write_text(METHOD.replace("0.5", "HALF").replace("@dataclass", "HALF = 0.25\n@dataclass"))
+    assert peek.make(f"{path}:Mine", {}).ridge == 0.25
