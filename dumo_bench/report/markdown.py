@@ -18,7 +18,8 @@ def section(case: CaseTables) -> str:
     parts = [f"## {escape(case.title)}\n"]
     parts += [f"**{escape(case.warning)}**\n"] if case.warning else []
     parts += [_table(panel) for panel in case.panels]
-    parts += [f"- {escape(sentence)}\n" for sentence in words.missing(case)]
+    lost = words.missing(case)
+    parts += ["Missing:\n", *(f"- {escape(sentence)}" for sentence in lost), ""] if lost else []
     return "\n".join(parts)
 
 

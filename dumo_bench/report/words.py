@@ -62,11 +62,12 @@ def arrow(column: Shown) -> str:
 
 
 def missing(case: CaseTables) -> list[str]:
-    """One sentence for every cell that misses something, with its reasons."""
-    return [
-        f"{label}, {column.metric}, {column.role}: {cell.note or 'not measured'}"
-        for panel in case.panels
-        for column in panel.columns
-        for label, cell in zip(panel.labels, column.cells, strict=True)
-        if cell.measured and (cell.n_missing or cell.value is None)
-    ]
+    """One sentence for everything that is missing, with its reasons and the methods it is missing for."""
+    found: dict[str, list[str]] = {}
+    for panel in case.panels:
+        for column in panel.columns:
+            for label, cell in zip(panel.labels, column.cells, strict=True):
+                if cell.measured and (cell.n_missing or cell.value is None):
+                    what = f"{column.metric}, {column.role}: {cell.note or 'not measured'}"
+                    found.setdefault(what, []).append(label)
+    return [f"{what} ({', '.join(labels)})" for what, labels in found.items()]

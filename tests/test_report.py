@@ -1,0 +1,414 @@
+"""The report prints what was measured, says what was not, and is the same bytes for the same tables."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+from safetensors.numpy import save_file
+
+from dumo_bench import report, summary, table
+from dumo_bench.report import console, figures, gallery, latex, markdown, model, page, words
+from dumo_bench.types import Case, Draw, Prompt, Recipe, Sampling, Suite, UserError, canonical
+
+GOLDEN = Path(__file__).parent / "golden"
+DASH = "\N{EN DASH}"
+KINDS = {("emoji-cartoon", "ghost"): "object"}
+BASE = {
+    "suite": "emoji-cartoon", "suite_version": 1, "case": "ghost", "method_version": "1", "params": "{}",
+    "fit_seed": 0, "model": "m" * 12, "sampling": "s0", "concept": "*", "scorer": "concept", "n": 40, "n_missing": 0,
+    "low": None, "high": None, "how": "mean", "higher_is_better": None, "note": "",
+}  # fmt: skip
+
+
+def mean(method: str, metric: str, role: str, value: float | None, **rest: Any) -> dict[str, Any]:
+    """A row of the summary."""
+    return BASE | {"method": method, "metric": metric, "role": role, "value": value} | rest
+
+
+LOST = {"n": 38, "n_missing": 2, "note": "2 missing: unreadable image"}
+TEN = [
+    mean("original", "judge.erased", "target", 0.975, low=0.925, high=1.0),
+    mean("dumo", "judge.erased", "target", 0.05, low=0.0, high=0.125),
+    mean("uce", "judge.erased", "target", 0.4, low=0.275, high=0.55),
+    mean("original", "judge.object", "unrelated", 0.95, low=0.875, high=1.0),
+    mean("dumo", "judge.object", "unrelated", 0.925, low=0.85, high=0.975),
+    mean("uce", "judge.object", "unrelated", 0.894, low=0.8, high=0.975, **LOST),
+    mean("original", "diversity.emojiclip", "target", 0.512),
+    mean("dumo", "diversity.emojiclip", "target", None, n=0, n_missing=40, note="no 100 % & no_weights"),
+    mean("uce", "diversity.emojiclip", "target", 0.401),
+    mean("dumo", "judge.style", "target", 0.8, low=0.7, high=0.9),
+]  # fmt: skip
+
+
+def tables(rows: list[dict[str, Any]] | None = None) -> list[model.CaseTables]:
+    return model.build(table.frame("summary", TEN if rows is None else rows), KINDS)
+
+
+def column(cases: list[model.CaseTables], metric: str, role: str) -> tuple[model.Shown, dict[str, model.Cell]]:
+    for panel in cases[0].panels:
+        for found in panel.columns:
+            if (found.metric, found.role) == (metric, role):
+                return found, dict(zip(panel.labels, found.cells, strict=True))
+    raise AssertionError(f"no column {metric} on {role}")
+
+
+def drawn(cases: list[model.CaseTables]) -> str:
+    screen = Console(width=160, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    for one in console.renderables(cases):
+        screen.print(one)
+    return screen.export_text()
+
+
+# What is bold
+
+
+def test_the_best_eraser_is_bold_where_its_interval_is_apart_from_every_other():
+    _, cells = column(tables(), "judge.erased", "target")
+    assert [label for label, cell in cells.items() if cell.bold] == ["dumo"]
+
+
+def test_nothing_is_bold_where_intervals_overlap():
+    rows = [mean("dumo", "judge.erased", "target", 0.1, low=0.0, high=0.3)]
+    rows += [mean("uce", "judge.erased", "target", 0.4, low=0.3, high=0.5)]
+    _, cells = column(tables(rows), "judge.erased", "target")
+    assert not any(cell.bold for cell in cells.values())
+
+
+def test_nothing_is_bold_where_methods_were_measured_on_unequally_many_pictures():
+    rows = [mean("dumo", "judge.object", "related", 0.9, low=0.8, high=1.0)]
+    rows += [mean("uce", "judge.object", "related", 0.1, low=0.0, high=0.2, n=39, n_missing=1, note="x")]
+    _, cells = column(tables(rows), "judge.object", "related")
+    assert not any(cell.bold for cell in cells.values())
+
+
+def test_the_original_is_no_competitor():
+    rows = [mean("original", "judge.object", "related", 1.0, low=0.95, high=1.0)]
+    rows += [mean("dumo", "judge.object", "related", 0.5, low=0.4, high=0.6)]
+    _, cells = column(tables(rows), "judge.object", "related")
+    assert not any(cell.bold for cell in cells.values())
+
+
+def test_methods_under_different_sampling_contracts_are_not_ranked_and_the_report_says_so_first():
+    rows = [row if row["method"] != "uce" else row | {"sampling": "s1"} for row in TEN]
+    cases = tables(rows)
+    _, cells = column(cases, "judge.erased", "target")
+    assert not any(cell.bold for cell in cells.values())
+    assert "2 sampling contracts" in cases[0].warning
+    for text in (latex.document(cases), markdown.document(cases), drawn(cases)):
+        assert text.index("2 sampling contracts") < text.index("0.40")
+    html = page.render([page.Section(cases[0], [], [], {}, [])])
+    assert html.index("2 sampling contracts") < html.index("Value and 95 %") < html.index("0.40")
+
+
+# What is missing
+
+
+@pytest.mark.parametrize("text", [latex.document, markdown.document, drawn])
+def test_a_missing_number_is_a_dash_with_its_count_and_never_0(text):
+    said = " ".join(text(tables()).replace("--", DASH).split())
+    assert re.search(rf"{DASH}[^0-9]*\(?40 missing", said) or (DASH in said and "40 missing" in said)
+    shown, cells = column(tables(), "diversity.emojiclip", "target")
+    assert words.line(shown, cells["dumo"]) == f"{DASH} (40 missing)"
+
+
+def test_a_number_that_nobody_tried_to_measure_is_a_dash_and_says_so():
+    shown, cells = column(tables(), "judge.style", "target")
+    assert words.line(shown, cells["uce"]) == f"{DASH} (not scored)"
+
+
+def test_a_number_of_fewer_pictures_than_its_column_says_its_own_n():
+    shown, cells = column(tables(), "judge.object", "unrelated")
+    assert words.counts(shown) == "n=40"
+    assert words.line(shown, cells["uce"]) == "0.89 [0.80, 0.97] (n=38, 2 missing)"
+    assert words.line(shown, cells["dumo"]) == "0.93 [0.85, 0.97]"
+
+
+def test_a_small_negative_number_is_not_printed_as_minus_zero():
+    rows = [mean("dumo", "kid.emojiclip.original", "kept", -0.00001)]
+    shown, cells = column(tables(rows), "kid.emojiclip.original", "kept")
+    assert words.number(shown, cells["dumo"]) == "0.0000"
+
+
+def test_variants_of_a_method_are_told_apart_by_what_differs():
+    rows = [
+        mean("uce", "judge.erased", "target", 0.5, params=canonical({"ridge": ridge, "steps": 3}), fit_seed=seed)
+        for ridge, seed in ((0.5, 0), (5.0, 0), (5.0, 1))
+    ]
+    labels = tables(rows)[0].panels[0].labels
+    assert labels == ("uce (ridge=0.5, seed 0)", "uce (ridge=5.0, seed 0)", "uce (ridge=5.0, seed 1)")
+
+
+def test_an_erased_style_shows_the_object_rate_on_targets_in_place_of_the_style_rate():
+    rows = [mean("dumo", f"judge.{kind}", "target", 0.5) for kind in ("object", "style")]
+    for erased, shown in (("object", "judge.style"), ("style", "judge.object")):
+        cases = model.build(table.frame("summary", rows), {("emoji-cartoon", "ghost"): erased})
+        assert [c.metric for panel in cases[0].panels for c in panel.columns] == [shown]
+
+
+def test_one_sentence_tells_what_is_missing_for_several_methods():
+    lost = {"n": 30, "n_missing": 10, "note": "10 missing: the prompt names no object"}
+    rows = [mean(method, "judge.object", "related", 1.0, **lost) for method in ("original", "dumo")]
+    assert words.missing(tables(rows)[0]) == [
+        "judge.object, related: 10 missing: the prompt names no object (original, dumo)"
+    ]
+    shown, cells = column(tables(rows), "judge.object", "related")
+    assert words.counts(shown) == "n=30, 10 missing"
+    assert words.line(shown, cells["dumo"]) == "1.00"
+
+
+# LaTeX
+
+
+def test_the_latex_of_ten_rows_is_the_golden_one():
+    assert latex.document(tables()) == (GOLDEN / "report.tex").read_text(encoding="utf-8")
+
+
+def test_the_markdown_of_ten_rows_is_the_golden_one():
+    assert markdown.document(tables()) == (GOLDEN / "report.md").read_text(encoding="utf-8")
+
+
+def test_latex_rows_have_as_many_cells_as_the_tabular_has_columns():
+    text = latex.document(tables())
+    for columns, body in re.findall(r"\\begin\{tabular\}\{([lr]+)\}(.*?)\\end\{tabular\}", text, re.S):
+        rows = [line for line in body.splitlines() if line.endswith(r"\\")]
+        assert len(rows) > 4
+        assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {len(columns) - 1}
+    bare = re.sub(r"\\[{}]", "", text)
+    assert bare.count("{") == bare.count("}")
+    assert bare.isascii()
+
+
+NASTY = r"50 % & $x_1$ #{~^} \input <a|b> [é ñ ł 👻] " + '"q"'
+
+
+def test_latex_special_characters_mean_themselves():
+    said = latex.escape(NASTY)
+    assert said.isascii()
+    assert r"50 \% \& \$x\_1\$ \#\{\textasciitilde{}\textasciicircum{}\} \textbackslash{}input" in said
+    assert r"\'{e} \~{n} U+0142 U+1F47B" in said
+
+
+@pytest.mark.skipif(
+    shutil.which("pdflatex") is None, reason="no pdflatex: apt install texlive-latex-base texlive-latex-recommended"
+)
+def test_report_tex_compiles_with_booktabs_alone(tmp_path):
+    rows = [row | {"case": NASTY, "method": "[*" + row["method"], "note": NASTY} for row in TEN]
+    (tmp_path / "report.tex").write_text(latex.document(tables() + tables(rows)), encoding="utf-8")
+    lines = [r"\documentclass{article}", r"\usepackage{booktabs}", r"\begin{document}", r"\input{report}"]
+    (tmp_path / "paper.tex").write_text("\n".join([*lines, r"\end{document}"]))
+    made = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "paper.tex"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert made.returncode == 0, made.stdout[-2000:]
+    assert (tmp_path / "paper.pdf").stat().st_size > 1000
+
+
+def test_markdown_rows_have_equally_many_cells_whatever_a_method_is_called():
+    rows = [row | {"method": "a|b <c> " + row["method"]} for row in TEN]
+    lines = [line for line in markdown.document(tables(rows)).splitlines() if line.startswith("|")]
+    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines[:5]}) == 1
+    assert "<c>" not in "\n".join(lines)
+
+
+# The page
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and the text outside style and script."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.tags if name == tag]
+
+
+EVIL = "<script>alert('x')</script> & \"ghost\""
+
+
+def suite(*, explicit: bool = False) -> Suite:
+    prompts = [
+        Prompt(f"{concept}-{i:02d}", f"{EVIL} {concept} {i}", concept, (Draw(i),), shows={"object": concept})
+        for concept in ("ghost", "alien", "dog")
+        for i in range(12)
+    ]
+    return Suite(
+        "emoji-cartoon", 1, "here", "MIT", (Case("ghost", ("ghost",)),), tuple(prompts),
+        Sampling("m", "ddim", 20, 7.5, 64, 64), {"ghost": ("alien",)}, explicit=explicit,
+    )  # fmt: skip
+
+
+def results(out: Path) -> Path:
+    """A results folder: three methods, 36 prompts, coloured tiles, one DuMo edit; the picture dog-00 of uce is lost."""
+    rows, shown = [], suite()
+    for number, method in enumerate(("original", "dumo", "uce")):
+        for prompt in shown.prompts:
+            key = f"{number}{prompt.id}".encode().hex().ljust(64, "0")
+            role = shown.role(shown.cases[0], prompt)
+            right = float(method == "original" or role != "target")
+            run = {
+                name: BASE[name] for name in ("suite", "suite_version", "case", "method_version", "fit_seed", "model")
+            }
+            run |= {"method": method, "sampling": "s0", "params": "{}", "role": role, "key": key, "draw": 0}
+            run |= {"erase": '["ghost"]' if number else "[]", "edit": "e" * number, "seed": prompt.draws[0].seed}
+            run |= {"scorer": "concept", "scorer_version": "1", "prompt_id": prompt.id, "concept": prompt.concept}
+            seen = f"{prompt.concept}/noto"
+            rows += [run | {"metric": "judge.object", "value": right, "note": seen}]
+            rows += [run | {"metric": "judge.nothing", "value": 1 - right, "note": seen}]
+            if (method, prompt.id) != ("uce", "dog-00"):
+                path = gallery.image(out, key)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.new("RGB", (64, 64), (80 * number, 90, 200)).save(path)
+    table.write_part(out / "tables", "scores", "a", rows)
+    recipe = Recipe("dumo", "1", {}, ("ghost",), 0, str(BASE["model"]))
+    notes = {"recipe": canonical({"model": recipe.model}), "header": canonical({"groups": [["ghost"]]})}
+    (out / "edits").mkdir()
+    scales = np.linspace(0, 2, 260, dtype=np.float32).reshape(20, 13)
+    save_file({"tlmo.0": scales}, out / "edits" / f"{recipe.key}.safetensors", metadata=notes)
+    summary.write(out, {"judge.object": True, "judge.nothing": False})
+    return out
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return results(tmp_path_factory.mktemp("results"))
+
+
+def html(folder: Path, known: Suite | None) -> tuple[str, Page]:
+    report.write(folder, {known.name: known} if known else None)
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    return text, Page(text)
+
+
+def test_prompts_are_escaped(folder):
+    text, found = html(folder, suite())
+    assert "<script" not in text
+    assert f"{EVIL} ghost 0" in found.text
+
+
+def test_the_page_loads_nothing_from_outside_and_runs_nothing(folder):
+    text, found = html(folder, suite())
+    assert all(str(image["src"]).startswith("data:image/") for image in found.all("img"))
+    assert not found.all("script") and not found.all("link") and not found.all("iframe")
+    assert "url(" not in text and "@import" not in text
+    assert all(str(link["href"]).startswith("#case-") for link in found.all("a"))
+
+
+def test_every_role_shows_at_most_eight_prompts_with_a_picture_a_method(folder):
+    _, found = html(folder, suite())
+    tiles = [attrs for tag, attrs in found.tags if str(attrs.get("class", "")).startswith("tile")]
+    assert len(tiles) == 3 * 8 * 3
+    for role in ("target", "related", "unrelated"):
+        assert f"Pictures: {role} prompts" in found.text
+
+
+def test_a_lost_picture_is_said_to_be_lost(folder):
+    _, found = html(folder, suite())
+    assert found.text.count("no picture") == 1
+
+
+@pytest.mark.parametrize("known", [suite(explicit=True), None])
+def test_texts_of_explicit_and_unknown_suites_are_ids_and_their_pictures_blurred(folder, known):
+    _, found = html(folder, known)
+    assert "alert" not in found.text
+    assert "ghost-00" in found.text
+    veiled = [attrs for tag, attrs in found.tags if attrs.get("class") == "tile veil"]
+    shown = [attrs for tag, attrs in found.tags if attrs.get("class") == "tile"]
+    assert len(veiled) == 3 * 8 * 3 - 1 and not shown
+
+
+def test_the_tlmo_table_of_the_edit_is_on_the_page(folder):
+    _, found = html(folder, suite())
+    assert [image["alt"] for image in found.all("img") if "TLMO" in str(image["alt"])] == ["TLMO scales of dumo: ghost"]
+
+
+def test_equal_tables_give_equal_bytes(folder, tmp_path):
+    first = [path.read_bytes() for path in report.write(folder, {"emoji-cartoon": suite()})]
+    other = results(tmp_path)
+    second = [path.read_bytes() for path in report.write(other, {"emoji-cartoon": suite()})]
+    assert first == second
+
+
+def test_report_csv_holds_the_whole_summary_with_nothing_for_what_is_missing(folder):
+    report.write(folder, None)
+    with (folder / "report.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == len(summary.read(folder))
+    assert {row["value"] for row in rows if row["method"] == "original" and row["metric"] == "judge.object"} == {"1.0"}
+    assert all(row["low"] == "" for row in rows if row["metric"] == "judge.object.change")
+
+
+def test_a_report_never_imports_torch(folder):
+    code = (
+        "import sys; from pathlib import Path; from dumo_bench import report; report.write(Path(sys.argv[1]));"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(folder)], check=False, timeout=120).returncode == 0
+
+
+def test_an_empty_summary_says_what_to_type(tmp_path):
+    table.write_file(tmp_path / "summary.parquet", "summary", [])
+    with pytest.raises(UserError, match="`dumo-bench run`"):
+        report.write(tmp_path)
+
+
+# Pictures and figures
+
+
+def test_the_first_prompts_of_many_concepts_are_shown_before_second_ones():
+    run = {"method": "m", "method_version": "1", "params": "{}", "fit_seed": 0, "model": "m", "sampling": "s"}
+    rows = [
+        run | {"prompt_id": f"{concept}-{i}", "concept": concept, "seed": 1, "draw": 0, "key": "k", "role": "unrelated"}
+        for concept in "abcdefghijklmnop"
+        for i in range(3)
+    ]
+    import pandas as pd
+
+    chosen = [one["prompt_id"].iloc[0] for one in gallery._chosen(pd.DataFrame(rows))]
+    assert chosen == [f"{concept}-0" for concept in "acegikmo"]
+
+
+def test_a_large_picture_is_made_smaller_and_a_small_one_embedded_as_it_is(tmp_path):
+    Image.new("RGB", (64, 64)).save(tmp_path / "small.png")
+    Image.new("RGB", (512, 512)).save(tmp_path / "large.png")
+    assert gallery.data_uri(tmp_path / "small.png").startswith("data:image/png;")
+    assert gallery.data_uri(tmp_path / "large.png").startswith("data:image/webp;")
+
+
+def test_a_broken_picture_is_no_picture(tmp_path):
+    path = tmp_path / "a.png"
+    Image.effect_noise((64, 64), 50).save(path)
+    path.write_bytes(path.read_bytes()[:500])
+    assert gallery.data_uri(path) == gallery.data_uri(tmp_path / "absent.png") == ""
+
+
+def test_an_edit_without_tlmo_gives_no_heat_map(tmp_path):
+    save_file({"unet.x": np.zeros(3, np.float32)}, tmp_path / "a.safetensors")
+    (tmp_path / "broken.safetensors").write_bytes(b"no")
+    assert [figures.read_tlmo(tmp_path / f"{name}.safetensors") for name in ("a", "broken", "absent")] == [{}, {}, {}]
+
+
+def test_a_heat_map_is_the_same_text_every_time():
+    scales = np.ones((20, 13), np.float32)
+    assert figures.tlmo(scales, "x") == figures.tlmo(scales, "x")
