@@ -159,7 +159,6 @@ def generate(
 
     wish = _wish(method, suite, case, model, settings, limit, seed, dtype, shard)
     session = running.Session(wish, out, device, batch_size)
-    running.fit(session)
     failed = running.generate(session)
     show.made(session)
     raise typer.Exit(1 if failed else 0)

@@ -88,7 +88,7 @@ def too_long(prompts: Iterable[Prompt], tokenizer: Any) -> list[TooLong]:
     room = tokenizer.model_max_length - 2  # begin and end take one each
     found = []
     for prompt in prompts:
-        ids = tokenizer(prompt.text, add_special_tokens=False).input_ids
+        ids = tokenizer(prompt.text, add_special_tokens=False, verbose=False).input_ids
         if len(ids) > room:
             found.append(TooLong(prompt, tokenizer.decode(ids[room:]).strip()))
     return found

@@ -92,3 +92,13 @@ def bare_suite(tmp_path: Path, bare_model: Path) -> Path:
     path = tmp_path / "small.toml"
     path.write_text(SUITE.format(model=bare_model))
     return path
+
+
+@pytest.fixture
+def tiny_suite(tmp_path: Path) -> Path:
+    """The small suite on a random model that can be loaded and sampled."""
+    import tiny
+
+    path = tmp_path / "tiny.toml"
+    path.write_text(SUITE.format(model=tiny.folder()))
+    return path

@@ -55,16 +55,17 @@ def fit(session: Session) -> list[Path]:
     began, made = time.monotonic(), 0
     for part in learnt(session.plan.parts):
         if not session.store.has_edit(part.recipe):
-            made += 1
+            made, host = made + 1, session.host
             say(f"fit {part.recipe.method}: {' + '.join(part.recipe.erase)}")
-            work.fit(session.host, part.method, part.recipe, session.store)
+            work.fit(host, part.method, part.recipe, session.store)
     session.spent |= {"edits_made": made, "fit_seconds": round(time.monotonic() - began, 1)}
     return [session.store.edit_path(part.recipe) for part in learnt(session.plan.parts)]
 
 
 def generate(session: Session) -> list[tuple[Job, str]]:
-    """Make the pictures of this shard that are not there; returns the jobs that failed, each with its reason."""
+    """Fit what is not fitted, then make the pictures of this shard that are not there; returns what failed, and why."""
     warn_too_long(session.plan)
+    fit(session)
     began, failed = time.monotonic(), []
     missing = session.store.missing(session.plan.wanted(session.wish.shard))
     for part, wanted in by_recipe(session.plan, missing):
@@ -99,8 +100,6 @@ def run(session: Session, specs: Sequence[str]) -> bool:
     """fit, generate, score, summarise. False when scoring has to wait for other shards."""
     check(specs)
     session.store.root.mkdir(parents=True, exist_ok=True)
-    _ = session.plan
-    fit(session)
     failed = generate(session)
     away = len(session.store.missing(session.plan.wanted())) - len(failed)
     if session.wish.shard[1] > 1 and away > 0:
@@ -159,9 +158,9 @@ def by_recipe(found: Plan, wanted: Sequence[Job]) -> list[tuple[Part, list[Job]]
 
 def warn_too_long(found: Plan) -> None:
     """Say which words of which prompts the text encoder will not see."""
-    if all(len(prompt.text.encode()) <= 75 for prompt in found.suite.prompts):
-        return  # a token is a byte at least: no need to load a tokenizer
-    for cut in suites.too_long(found.suite.prompts, models.tokenizer(found.model)):
+    asked = {row.prompt.id: row.prompt for part in found.reference for row in part.rows}
+    long = [prompt for prompt in asked.values() if len(prompt.text.encode()) > 75]  # a token is a byte at least
+    for cut in suites.too_long(long, models.tokenizer(found.model)) if long else ():
         words = "(explicit)" if found.suite.explicit else repr(cut.cut)
         say(f"warning: prompt {cut.prompt.id}: too long for the text encoder, which will not see {words}")
 
@@ -192,7 +191,7 @@ def quick_allocator() -> None:
 
 def quiet_loading() -> None:
     """No bar for every small file that transformers loads; downloads keep theirs."""
-    from huggingface_hub.utils import enable_progress_bars
+    from huggingface_hub.utils.tqdm import enable_progress_bars
     from transformers.utils import logging
 
     logging.disable_progress_bar()

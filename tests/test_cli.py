@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ARGS = ("--method", "tests/fakes.py:Scaled", "--scorers", "tests/fakes.py:Brightness", "--device", "cpu")
+HEAVY = ("torch", "pandas", "transformers", "diffusers", "numpy", "pyarrow", "matplotlib", "scipy")
+
+
+@pytest.fixture(autouse=True)
+def at_the_root(monkeypatch):
+    monkeypatch.chdir(Path(__file__).parents[1])
+
+
+def pictures(out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in out.rglob("*.png")}
+
+
+def program(code: str) -> tuple[str, float]:
+    """What a fresh interpreter prints, and its CPU seconds."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stdout
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return out, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [["--help"], ["run", "--help"], *(["list", what] for what in ("methods", "scorers", "suites", "models"))],
+    ids=" ".join,
+)
+def test_help_and_list_import_nothing_heavy_and_take_less_than_half_a_second(argv):
+    code = (
+        f"import sys; from dumo_bench.cli import main\ntry: main({argv})\nexcept SystemExit: pass\n"
+        f"print('HEAVY', [m for m in {HEAVY} if m in sys.modules])"
+    )
+    found = [program(code) for _ in range(3)]
+    assert found[0][0].splitlines()[-1] == "HEAVY []"
+    assert min(seconds for _, seconds in found) < 0.5  # of CPU: the machine may be busy
+
+
+def test_plan_imports_no_torch(bare_suite):
+    argv = ["plan", "--method", "dumo", "--suite", str(bare_suite)]
+    out, _ = program(
+        f"import sys; from dumo_bench.cli import main\ntry: main({argv})\nexcept SystemExit as e: print(e.code)\n"
+        f"print('HEAVY', [m for m in {HEAVY} if m in sys.modules])"
+    )
+    assert "12 wanted, 0 present, 12 missing" in out
+    assert out.splitlines()[-2:] == ["0", "HEAVY []"]
+
+
+@pytest.mark.parametrize(
+    ("what", "some"), [("methods", "uce"), ("scorers", "nudenet"), ("suites", "emoji-unsafe"), ("models", "emoji-sd")]
+)
+def test_list_prints_names_and_json_of_them(command, what, some):
+    assert some in command("list", what).out
+    assert some in [line["name"] for line in json.loads(command("list", what, "--json").out)]
+
+
+def test_version_and_help_without_a_command(command):
+    assert command("--version").out.startswith("dumo-bench 0.")
+    assert "Usage" in command().out + command("--help").out
+
+
+def test_run_makes_scores_and_summarises_and_a_second_run_makes_nothing(command, tiny_suite, tmp_path):
+    out = tmp_path / "out"
+    first = command("run", *ARGS, "--suite", tiny_suite, "--out", out)
+    assert (first.code, len(pictures(out))) == (0, 12)
+    assert "made 1 edits" in first.out
+    assert "12 pictures" in first.out
+    before = pictures(out), (out / "summary.parquet").read_bytes()
+    second = command("run", *ARGS, "--suite", tiny_suite, "--out", out)
+    assert "made 0 edits" in second.out
+    assert "0 pictures" in second.out
+    assert (pictures(out), (out / "summary.parquet").read_bytes()) == before
+    assert command("report", out).code == 0
+    assert {"report.tex", "report.html"} <= {path.name for path in out.iterdir()}
+
+
+def test_plan_counts_what_a_run_has_made(command, tiny_suite, tmp_path):
+    where = ("--method", "uce", "--suite", tiny_suite, "--out", tmp_path)
+    command("generate", *where, "--limit", 2)
+    said = command("plan", *where).out
+    assert "12 wanted, 4 present, 8 missing" in said
+    assert "1 wanted, 1 present, 0 to fit" in said
+
+
+def test_two_methods_share_the_pictures_of_the_unedited_model(command, tiny_suite, tmp_path):
+    command("generate", "--method", "uce", "--suite", tiny_suite, "--out", tmp_path)
+    assert "6 pictures" in command("generate", *ARGS[:2], "--suite", tiny_suite, "--out", tmp_path).out
+
+
+def test_the_original_alone_is_a_run_too(command, tiny_suite, tmp_path):
+    said = command("run", "--method", "original", *ARGS[2:], "--suite", tiny_suite, "--out", tmp_path)
+    assert said.code == 0
+    assert len(pictures(tmp_path)) == 6
+
+
+def test_shards_make_the_same_pictures_as_one_run_and_the_last_one_scores(command, tiny_suite, tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    command("run", *ARGS, "--suite", tiny_suite, "--out", whole)
+    first = command("run", *ARGS, "--suite", tiny_suite, "--out", parts, "--shard", "0/2")
+    assert "waits for the other shards" in first.out
+    assert not (parts / "summary.parquet").exists()
+    assert command("run", *ARGS, "--suite", tiny_suite, "--out", parts, "--shard", "1/2").code == 0
+    assert pictures(parts) == pictures(whole)
+    assert (parts / "summary.parquet").exists()
+
+
+def test_pictures_do_not_depend_on_the_batch(command, tiny_suite, tmp_path):
+    for size in (1, 5):
+        command("generate", *ARGS[:2], "--suite", tiny_suite, "--out", tmp_path / str(size), "--batch-size", size)
+    one, five = (pictures(tmp_path / str(size)) for size in (1, 5))
+    assert one.keys() == five.keys()
+    assert close(tmp_path / "1", tmp_path / "5")
+
+
+def close(one: Path, other: Path) -> bool:
+    """Equal up to one step of brightness: a batch of another size adds up in another order."""
+    import numpy as np
+    from PIL import Image
+
+    pairs = [(path, other / path.relative_to(one)) for path in one.rglob("*.png")]
+    arrays = [[np.asarray(Image.open(path)).astype(int) for path in pair] for pair in pairs]
+    return all(abs(a - b).max() <= 1 for a, b in arrays)
+
+
+def test_ctrl_c_keeps_what_was_made_and_the_same_command_goes_on(command, tiny_suite, tmp_path, monkeypatch):
+    from dumo_bench.store import Store
+
+    put, made = Store.put_image, []
+
+    def stopped(self, job, pixels):
+        if len(made) == 4:
+            raise KeyboardInterrupt
+        made.append(job)
+        return put(self, job, pixels)
+
+    monkeypatch.setattr(Store, "put_image", stopped)
+    where = ("--method", "uce", "--suite", tiny_suite, "--out", tmp_path, "--batch-size", 1)
+    said = command("generate", *where)
+    assert said.code == 130
+    assert "type the same command again" in said.err.splitlines()[-1]
+    assert "Traceback" not in said.err
+    assert len(pictures(tmp_path)) == 4
+    monkeypatch.undo()
+    assert "and 8 pictures" in command("generate", *where).out
+
+
+def test_a_picture_that_was_deleted_is_not_measured_and_says_so(command, tiny_suite, tmp_path):
+    from dumo_bench import table
+
+    command("generate", *ARGS[:2], "--suite", tiny_suite, "--out", tmp_path)
+    next(iter(tmp_path.rglob("*.png"))).unlink()
+    assert command("score", *ARGS[:4], "--suite", tiny_suite, "--out", tmp_path).code == 0
+    scores = table.read(tmp_path / "tables", "scores")
+    assert scores["value"].isna().sum() == 1
+    assert scores.loc[scores["value"].isna(), "note"].tolist() == ["no picture"]
+
+
+def test_the_manifest_says_what_was_asked_and_what_it_took(command, tiny_suite, tmp_path):
+    command("run", *ARGS, "--suite", tiny_suite, "--out", tmp_path, "--set", "factor=0.25")
+    (path,) = (tmp_path / "runs").iterdir()
+    found = json.loads(path.read_text())
+    assert found["recipes"]["cat"]["params"] == {"factor": 0.25, "mode": "plain"}
+    assert found["runs"][0]["made"] == 12
+    assert found["runs"][0]["libraries"]["torch"]
+    assert str(os.getcwd()) not in json.dumps(found["runs"])
+
+
+def test_doctor_names_what_is_there_and_what_is_missing(command, tmp_path):
+    said = command("doctor", "--out", tmp_path / "not" / "yet")
+    assert said.code == 0
+    for part in ("device cpu", "scorer nudenet", "suite emoji-artist", "method dumo", "model sd14"):
+        assert part in said.out
+    assert "Traceback" not in said.out

@@ -1,0 +1,81 @@
+"""README.md says what the program prints. `python tests/test_docs.py` (make docs) writes it there."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+MARK = re.compile(r"<!-- says: (?P<argv>[^>]+?) -->\n(?P<said>.*?)<!-- end -->", re.DOTALL)
+
+
+def says(argv: str) -> str:
+    """What `dumo-bench argv` prints on a terminal of 100 columns without colours, as a code block."""
+    plain = {k: v for k, v in os.environ.items() if k not in ("FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "COLUMNS")}
+    out = subprocess.run(
+        [sys.executable, "-c", "from dumo_bench.cli import main; main()", *argv.split()],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=plain | {"TERMINAL_WIDTH": "100", "TERM": "dumb"},
+    ).stdout
+    lines = [line.rstrip() for line in out.strip("\n").splitlines()]
+    return "```\n" + "\n".join(lines).strip("\n") + "\n```\n"
+
+
+def commands() -> list[str]:
+    """The commands that the program has."""
+    from dumo_bench.cli import app
+
+    return [info.name or info.callback.__name__ for info in app.registered_commands if info.callback]
+
+
+def marked() -> list[str]:
+    return [found["argv"] for found in MARK.finditer(README.read_text())]
+
+
+@pytest.mark.parametrize("argv", marked())
+def test_the_readme_says_what_the_program_prints(argv):
+    (found,) = [found for found in MARK.finditer(README.read_text()) if found["argv"] == argv]
+    assert found["said"] == says(argv), "type `make docs`"
+
+
+def test_every_command_and_every_list_is_in_the_readme():
+    lists = [f"list {what}" for what in ("methods", "scorers", "suites", "models")]
+    assert set(marked()) == {"--help", *lists, *(f"{name} --help" for name in commands() if name != "list")}
+
+
+def test_every_make_target_that_the_readme_names_exists():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"`make ([a-z-]+)`", README.read_text()))
+    assert named <= targets
+    assert {"demo", "test"} <= named
+
+
+def test_links_inside_the_repository_lead_somewhere():
+    pages = [README, ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")]
+    links = [
+        (page, link)
+        for page in pages
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+        if not (page.parent / link).exists()
+    ]
+    assert links == []
+
+
+def test_the_design_page_names_modules_that_exist():
+    text = (ROOT / "docs" / "design.md").read_text()
+    named = re.findall(r"`(dumo_bench/[\w/]+\.py|baselines/[\w/]+\.py|tests/\w+\.py)`", text)
+    assert named
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+if __name__ == "__main__":
+    text = README.read_text()
+    README.write_text(MARK.sub(lambda m: f"<!-- says: {m['argv']} -->\n{says(m['argv'])}<!-- end -->", text))
