@@ -68,6 +68,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     except UserError as error:
         sys.stderr.write(f"dumo-bench: {error}\n")
         sys.exit(2)
+    except (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        sys.stderr.write(f"dumo-bench: {error.filename}: {error.strerror}\n")
+        sys.exit(2)
     except SystemExit as stop:
         if stop.code == 130:
             sys.stderr.write("\ndumo-bench: stopped; all that was made is kept: type the same command again to go on\n")
@@ -216,6 +219,7 @@ def run(
         show.summary(session)
     else:
         typer.echo("Scoring waits for the other shards: the same command scores once their pictures are in the folder.")
+    raise typer.Exit(1 if session.spent.get("failed") else 0)
 
 
 @app.command()

@@ -28,6 +28,13 @@ def make(spec: str, settings: Mapping[str, Any]) -> Any:
         return plugins.make("methods", spec, settings)
 
 
+def about(value: str) -> str:
+    """The first line of the docstring of the file that `package.module:Thing` lies in; "" when there is none."""
+    source = _source(value.rpartition(":")[0])
+    said = ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) if source else None
+    return said.splitlines()[0] if said else ""
+
+
 def _bare(spec: str) -> type | None:
     """The dataclass with its fields alone, or None when they cannot be read without the module."""
     value = spec
@@ -60,10 +67,17 @@ def _fields_of(node: ast.ClassDef) -> type | None:
 
 
 def _source(place: str) -> Path | None:
+    """The file of a module, found without importing the packages above it."""
     if place.endswith(".py"):
         return Path(place) if Path(place).is_file() else None
+    root, *rest = place.split(".")
     try:
-        found = importlib.util.find_spec(place)
+        spec = importlib.util.find_spec(root)
     except (ImportError, ValueError):
         return None
-    return Path(found.origin) if found and found.origin and found.origin.endswith(".py") else None
+    if spec is None:
+        return None
+    origin = [Path(spec.origin)] if spec.origin and not rest else []
+    below = [Path(folder, *rest) for folder in spec.submodule_search_locations or () if rest]
+    found = [*origin, *(path.with_suffix(".py") for path in below), *(path / "__init__.py" for path in below)]
+    return next((path for path in found if path.suffix == ".py" and path.is_file()), None)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -109,16 +111,43 @@ def test_a_report_of_a_folder_that_is_not_there(command, tmp_path):
     refused(command("report", tmp_path / "none"), "is not there")
 
 
-def test_results_of_another_schema_version(command, tmp_path):
-    import pyarrow as pa
+@pytest.mark.parametrize(
+    "argv", [("report",), ("run", *RUN, "emoji-artist", "--scorers", "", "--out")], ids=lambda a: a[0]
+)
+def test_results_of_another_schema_version_are_refused_and_stay_as_they_are(command, tmp_path, argv):
     import pyarrow.parquet as pq
 
     from dumo_bench import table
 
     schema = table.schema("summary").with_metadata({b"dumo_bench_schema": b"99"})
     pq.write_table(schema.empty_table(), tmp_path / "summary.parquet")
-    refused(command("report", tmp_path), "schema version 99")
-    assert pa.__version__
+    before = (tmp_path / "summary.parquet").read_bytes()
+    refused(command(*argv, tmp_path), "summary.parquet has schema version 99")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"summary.parquet": before}
+
+
+def test_a_results_folder_that_is_a_file(command, bare_suite, tmp_path):
+    (tmp_path / "out").write_text("mine")
+    refused(command("run", *RUN, bare_suite, "--scorers", "", "--out", tmp_path / "out"), str(tmp_path / "out"))
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+@pytest.mark.parametrize("part", ["unet/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"])
+def test_a_model_whose_weights_are_cut_short(command, tiny_suite, tmp_path, part):
+    import shutil
+
+    import tiny
+
+    model = shutil.copytree(tiny.folder(), tmp_path / "cut")
+    (model / part).write_bytes((model / part).read_bytes()[:-100])
+    said = command("run", *RUN, tiny_suite, "--model", model, "--scorers", "", "--out", tmp_path / "out")
+    refused(said, "cannot be loaded")
+
+
+def test_a_mistake_shows_no_traceback_in_the_real_program(tmp_path):
+    code = "from dumo_bench.cli import main; main(['plan', '-m', 'dumo', '-s', 'emoji-cartoons'])"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (said.returncode, said.stdout, len(said.stderr.splitlines())) == (2, "", 1)
 
 
 def test_a_broken_manifest(command, tmp_path):

@@ -72,7 +72,7 @@ def test_run_makes_scores_and_summarises_and_a_second_run_makes_nothing(command,
     out = tmp_path / "out"
     first = command("run", *ARGS, "--suite", tiny_suite, "--out", out)
     assert (first.code, len(pictures(out))) == (0, 12)
-    assert "made 1 edits" in first.out
+    assert "made 1 edit in" in first.out
     assert "12 pictures" in first.out
     before = pictures(out), (out / "summary.parquet").read_bytes()
     second = command("run", *ARGS, "--suite", tiny_suite, "--out", out)
@@ -151,6 +151,14 @@ def test_ctrl_c_keeps_what_was_made_and_the_same_command_goes_on(command, tiny_s
     assert len(pictures(tmp_path)) == 4
     monkeypatch.undo()
     assert "and 8 pictures" in command("generate", *where).out
+
+
+def test_a_picture_that_is_not_finite_is_not_written_and_the_run_says_so(command, tiny_suite, tmp_path):
+    said = command("run", *ARGS, "--suite", tiny_suite, "--out", tmp_path, "--set", "factor=nan")
+    assert said.code == 1
+    assert "6 failed" in said.out
+    assert said.err.count("the latents are not finite") == 6
+    assert len(pictures(tmp_path)) == 6
 
 
 def test_a_picture_that_was_deleted_is_not_measured_and_says_so(command, tiny_suite, tmp_path):

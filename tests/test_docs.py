@@ -1,4 +1,4 @@
-"""README.md says what the program prints. `python tests/test_docs.py` (make docs) writes it there."""
+"""README.md says what the program prints, and the examples of docs/design.md work. `make docs` writes the former."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from dumo_bench import plugins, suites
+
 ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
+README, DESIGN = ROOT / "README.md", ROOT / "docs" / "design.md"
 MARK = re.compile(r"<!-- says: (?P<argv>[^>]+?) -->\n(?P<said>.*?)<!-- end -->", re.DOTALL)
 
 
@@ -53,7 +55,7 @@ def test_every_command_and_every_list_is_in_the_readme():
 
 def test_every_make_target_that_the_readme_names_exists():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = set(re.findall(r"`make ([a-z-]+)`", README.read_text()))
+    named = set(re.findall(r"(?:`|    )make ([a-z-]+)", README.read_text()))
     assert named <= targets
     assert {"demo", "test"} <= named
 
@@ -70,10 +72,60 @@ def test_links_inside_the_repository_lead_somewhere():
 
 
 def test_the_design_page_names_modules_that_exist():
-    text = (ROOT / "docs" / "design.md").read_text()
+    text = DESIGN.read_text()
     named = re.findall(r"`(dumo_bench/[\w/]+\.py|baselines/[\w/]+\.py|tests/\w+\.py)`", text)
     assert named
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.fixture
+def example(tmp_path):
+    """`example("mute.py")`: the block of docs/design.md whose first line is `# mute.py`, as a file."""
+
+    def make(name: str) -> Path:
+        blocks = re.findall(r"```(?:python|toml)\n(# (\S+)\n.*?)```", DESIGN.read_text(), re.DOTALL)
+        (found,) = [text for text, of in blocks if of == name]
+        path = tmp_path / name
+        path.write_text(found)
+        return path
+
+    return make
+
+
+def test_the_designs_method_edits_and_is_undone(example):
+    import tiny
+    import torch
+
+    from dumo_bench import sample
+    from dumo_bench.types import Method
+
+    host, method = tiny.host(), plugins.make("methods", f"{example('mute.py')}:Mute", {"strength": 0.9})
+    assert isinstance(method, Method)
+    before = [w.clone() for w in host.unet.parameters()]
+    edit = method.fit(host, ("dog",), seed=0)
+    with method.apply(host, edit) as guide:
+        assert not all(torch.equal(a, b) for a, b in zip(before, host.unet.parameters(), strict=True))
+        assert sample.sample(host, guide, [tiny.job()])[1].all()
+    assert all(torch.equal(a, b) for a, b in zip(before, host.unet.parameters(), strict=True))
+
+
+def test_the_designs_scorer_scores_and_says_what_it_could_not_read(example, tmp_path):
+    import tiny_models
+
+    from dumo_bench.types import Scorer
+
+    scorer = plugins.make("scorers", f"{example('contrast.py')}:Contrast")
+    assert isinstance(scorer, Scorer)
+    pictures = tiny_models.samples(tmp_path, 2)
+    pictures[1].image.write_bytes(b"no picture")
+    good, bad = (scores[0] for scores in scorer.score(pictures))
+    assert good.value > 0
+    assert bad.value is None and "cannot be read" in bad.note
+
+
+def test_the_designs_suite_has_prompts_of_every_role(example):
+    suite = suites.read(example("kitchen.toml"))
+    assert {suite.role(suite.cases[0], prompt) for prompt in suite.prompts} == {"target", "related", "unrelated"}
 
 
 if __name__ == "__main__":

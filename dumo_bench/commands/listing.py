@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
-from dumo_bench import models, plugins, suites
+from dumo_bench import models, peek, plugins, suites
 
 What: TypeAlias = Literal["methods", "scorers", "suites", "models"]
 Line: TypeAlias = dict[str, str]
@@ -23,7 +23,8 @@ def lines(what: What) -> list[Line]:
 
 
 def _plugins(kind: Literal["methods", "scorers"]) -> list[Line]:
-    return [{"name": name, "from": entry.value} for name, entry in sorted(plugins.providers(kind).items())]
+    known = sorted(plugins.providers(kind).items())
+    return [{"name": name, "about": peek.about(entry.value), "from": entry.value} for name, entry in known]
 
 
 def _suites() -> list[Line]:

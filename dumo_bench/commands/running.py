@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,11 +40,16 @@ class Session:
 
     @cached_property
     def host(self) -> Host:
+        from safetensors import SafetensorError
+
         from dumo_bench import sd
 
         quick_allocator()
         quiet_loading()
-        return sd.load(self.plan.model, device=device(self.device), dtype=self.plan.contract.dtype)
+        try:
+            return sd.load(self.plan.model, device=device(self.device), dtype=self.plan.contract.dtype)
+        except SafetensorError as error:
+            raise UserError(f"model {self.plan.model!r} cannot be loaded: broken weights: {error}") from error
 
 
 def fit(session: Session) -> list[Path]:
@@ -99,6 +103,7 @@ def score(session: Session, specs: Sequence[str]) -> None:
 def run(session: Session, specs: Sequence[str]) -> bool:
     """fit, generate, score, summarise. False when scoring has to wait for other shards."""
     check(specs)
+    same_schema(session.out)
     session.store.root.mkdir(parents=True, exist_ok=True)
     failed = generate(session)
     away = len(session.store.missing(session.plan.wanted())) - len(failed)
@@ -116,6 +121,14 @@ def check(specs: Sequence[str]) -> None:
         problem = scorer.missing_weights() if hasattr(scorer, "missing_weights") else None
         if problem:
             raise UserError(f"scorer {spec}: {problem}")
+
+
+def same_schema(out: Path) -> None:
+    """Refuse to add to the results of another schema version, before any work."""
+    from dumo_bench import summary
+
+    if (out / "summary.parquet").exists():
+        summary.read(out)
 
 
 def samples(session: Session, part: Part) -> list[Sample]:
@@ -150,10 +163,12 @@ def learnt(parts: Iterable[Part]) -> list[Part]:
 
 
 def by_recipe(found: Plan, wanted: Sequence[Job]) -> list[tuple[Part, list[Job]]]:
-    """Jobs by the recipe they share, with a part that has its method."""
+    """Jobs by the recipe they share, with a part that has its method; in the order in which recipes first come."""
     parts = {part.recipe.key: part for part in (*found.reference, *found.parts)}
-    keyed = sorted(((job.recipe.key, n, job) for n, job in enumerate(wanted)), key=lambda entry: entry[:2])
-    return [(parts[key], [job for *_, job in group]) for key, group in groupby(keyed, key=lambda entry: entry[0])]
+    groups: dict[str, list[Job]] = {}
+    for job in wanted:
+        groups.setdefault(job.recipe.key, []).append(job)
+    return [(parts[key], group) for key, group in groups.items()]
 
 
 def warn_too_long(found: Plan) -> None:

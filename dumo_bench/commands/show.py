@@ -51,10 +51,14 @@ def made(session: Session) -> None:
     spent = session.spent
     failed = f", {len(spent['failed'])} failed" if spent.get("failed") else ""
     console().print(
-        f"made {spent.get('edits_made', 0)} edits in {spent.get('fit_seconds', 0):.0f} s "
-        f"and {spent.get('made', 0)} pictures in {spent.get('generate_seconds', 0):.0f} s{failed}; "
+        f"made {_some(spent.get('edits_made', 0), 'edit')} in {spent.get('fit_seconds', 0):.0f} s "
+        f"and {_some(spent.get('made', 0), 'picture')} in {spent.get('generate_seconds', 0):.0f} s{failed}; "
         f"they are in {escape(str(session.out))}"
     )
+
+
+def _some(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def summary(session: Session) -> None:
@@ -104,4 +108,4 @@ def findings(found: Iterable[Finding]) -> None:
     to = console()
     marks = {None: " ", True: "[green]✓[/]", False: "[red]✗[/]"}
     for finding in found:
-        to.print(f"{marks[finding.good]} {finding.about:<22} {escape(finding.text)}")
+        to.print(f"{marks[finding.good]} {finding.about:<22} {escape(finding.text)}", soft_wrap=True)
