@@ -157,6 +157,16 @@ def test_a_method_read_from_its_source_makes_the_recipe_of_the_real_one(name):
     assert one == other
 
 
+def test_what_a_plugin_is_about_is_read_without_importing_the_packages_above_it(tmp_path, monkeypatch):
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "__init__.py").write_text("1 / 0\n")
+    (tmp_path / "theirs" / "mine.py").write_text(f'"""Mine: does this.\n\nAnd more.\n"""\n{METHOD}')
+    monkeypatch.syspath_prepend(tmp_path)
+    assert peek.about("theirs.mine:Mine") == "Mine: does this."
+    assert peek.about("theirs.other:Mine") == peek.about("nobodys.mine:Mine") == ""
+    assert peek.make("theirs.mine:Mine", {"ridge": 2}).ridge == 2.0
+
+
 def test_a_method_whose_defaults_are_computed_is_imported_after_all(tmp_path):
     path = tmp_path / "computed.py"
     path.write_text(METHOD.replace("0.5", "HALF").replace("@dataclass", "HALF = 0.25\n@dataclass"))

@@ -116,8 +116,7 @@ def run(session: Session, specs: Sequence[str]) -> bool:
 
 def check(specs: Sequence[str]) -> None:
     """Refuse a scorer that does not exist or lacks its weights, before any work."""
-    for spec in specs:
-        scorer = plugins.make("scorers", spec)
+    for spec, scorer in {spec: plugins.make("scorers", spec) for spec in specs}.items():
         problem = scorer.missing_weights() if hasattr(scorer, "missing_weights") else None
         if problem:
             raise UserError(f"scorer {spec}: {problem}")
