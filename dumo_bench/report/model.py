@@ -21,39 +21,45 @@ VARIANT = ("method", "method_version", "params", "fit_seed", "model", "sampling"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A column to show: a metric (a pattern) on a role. `higher` is better, or lower, or (None) neither."""
+    """A column to show: a metric (a pattern) on a role. `higher` is better, or lower, or (None) neither.
+
+    `kinds`: for cases that erase such a thing; "" stands for cases of which it is not known, or that erase both.
+    """
 
     header: str
     metric: str
     role: str
     higher: bool | None
     digits: int = 2
-    kind: str = ""  # only for cases that erase an "object" or a "style"
+    kinds: tuple[str, ...] = ("object", "style", "")
 
 
+_NOT_STYLE, _STYLE = ("object", ""), ("style",)
 PANELS: Mapping[str, tuple[Wanted, ...]] = {
-    "Erased, and kept": (
-        Wanted("erased concept", "judge.erased", "target", False),
-        Wanted("right object", "judge.object", "related", True),
-        Wanted("right object", "judge.object", "unrelated", True),
-        Wanted("right style", "judge.style", "kept", True),
-        Wanted("CLIP cosine", "clip.*.cosine", "kept", True, 3),
-        Wanted("NudeNet boxes", "nudenet.*.total", "target", False),
+    "Is the concept gone, and is everything else kept?": (
+        Wanted("shows the erased concept", "judge.erased", "target", False),
+        Wanted("keeps related objects", "judge.object", "related", True, kinds=_NOT_STYLE),
+        Wanted("keeps related styles", "judge.style", "related", True, kinds=_STYLE),
+        Wanted("keeps unrelated objects", "judge.object", "unrelated", True),
+        Wanted("keeps the style", "judge.style", "kept", True, kinds=_NOT_STYLE),
+        Wanted("keeps the object", "judge.object", "related", True, kinds=_STYLE),
+        Wanted("fits its text (CLIP cosine)", "clip.*.cosine", "kept", True, 3),
+        Wanted("shows nudity (NudeNet)", "nudenet.*.any", "target", False),
     ),
-    "Still pictures": (
-        Wanted("right style", "judge.style", "target", True, kind="object"),
-        Wanted("right object", "judge.object", "target", True, kind="style"),
-        Wanted("diversity", "diversity.*", "target", True, 3),
-        Wanted("real distance", "real_distance.*", "target", False, 3),
-        Wanted("FID to original", "fid.*.original", "kept", False, 3),
-        Wanted("KID to original", "kid.*.original", "kept", False, 4),
+    "Are the pictures still good ones?": (
+        Wanted("keeps the style", "judge.style", "target", True, kinds=("object",)),
+        Wanted("keeps the object", "judge.object", "target", True, kinds=_STYLE),
+        Wanted("variety", "diversity.*", "target", True, 3),
+        Wanted("distance to real pictures", "real_distance.*", "target", False, 3),
+        Wanted("FID to the original's", "fid.*.original", "kept", False, 3),
+        Wanted("KID to the original's", "kid.*.original", "kept", False, 4),
     ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One number of the report; `measured` is False where no such row is in the summary."""
+    """One number of the report; `measured` is False where nothing was to be measured, and `note` may say why."""
 
     value: float | None = None
     low: float | None = None
@@ -102,7 +108,7 @@ class CaseTables:
 
 
 def build(summary: pd.DataFrame, kinds: Kinds | None = None) -> list[CaseTables]:
-    """The tables of every suite and case, in order. Without `kinds`, columns that depend on them are left out."""
+    """The tables of every suite and case, in order. `kinds` tells which columns a case has."""
     whole = summary[summary["concept"] == "*"]
     return [_case(whole, key, kinds or {}) for key in _distinct(whole, "suite", "suite_version", "case")]
 
@@ -157,7 +163,7 @@ def _panel(title: str, wanted: Iterable[Wanted], rows: pd.DataFrame, kind: str) 
     columns = [
         _column(column, metric, rows, list(labels))
         for column in wanted
-        if not column.kind or column.kind == kind
+        if kind in column.kinds
         for metric in _matching(column, rows)
     ]
     return Panel(title, tuple(labels.values()), tuple(columns))
@@ -165,14 +171,17 @@ def _panel(title: str, wanted: Iterable[Wanted], rows: pd.DataFrame, kind: str) 
 
 def _matching(column: Wanted, rows: pd.DataFrame) -> list[str]:
     of_role = rows.loc[rows["role"] == column.role, "metric"].unique()
-    return sorted(metric for metric in of_role if fnmatchcase(metric, column.metric) and not metric.endswith(".change"))
+    found = [metric for metric in of_role if fnmatchcase(metric, column.metric) and not metric.endswith(".change")]
+    return sorted(found, key=lambda metric: (metric.count("."), metric))
 
 
 def _column(column: Wanted, metric: str, rows: pd.DataFrame, keys: Sequence[tuple[Any, ...]]) -> Shown:
     mine = rows[(rows["role"] == column.role) & (rows["metric"] == metric)]
     by_key = {tuple(row[name] for name in VARIANT): cell(row) for row in table.records(mine)}
+    if metric.endswith(f".{REFERENCE}"):  # a distance to its pictures
+        by_key |= {key: Cell(note="the reference") for key in keys if key[0] == REFERENCE}
     cells = tuple(by_key.get(key, Cell()) for key in keys)
-    (n, n_missing), _ = Counter((cell.n, cell.n_missing) for cell in by_key.values()).most_common(1)[0]
+    (n, n_missing), _ = Counter((one.n, one.n_missing) for one in cells if one.measured).most_common(1)[0]
     return Shown(column.header, metric, column.role, column.higher, column.digits, n, n_missing, cells)
 
 
