@@ -3,8 +3,8 @@ BIN := .venv/bin
 OUT ?= results/demo
 SUITE ?= emoji-cartoon
 CASE ?= ghost
-LIMIT ?= 96
-METHODS ?= original uce dumo
+LIMIT ?= 72
+METHODS ?= uce dumo
 SCORERS ?= concept,clip_score,likeness
 DEMO_ARGS ?=
 

@@ -50,7 +50,8 @@ def first(build: Path) -> AutoencoderKL:
     def loss(vae: Any, g: torch.Generator) -> Tensor:
         real = data[torch.randint(len(data), (BATCH,), generator=g)].float() / 127.5 - 1
         posterior = vae.encode(real).latent_dist
-        return difference(vae.decode(posterior.sample(g)).sample, real) + 1e-6 * posterior.kl().mean()
+        total: Tensor = difference(vae.decode(posterior.sample(g)).sample, real) + 1e-6 * posterior.kl().mean()
+        return total
 
     return train(FIRST, make(), loss, build)
 
