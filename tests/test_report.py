@@ -18,7 +18,7 @@ from rich.console import Console
 from safetensors.numpy import save_file
 
 from dumo_bench import report, summary, table
-from dumo_bench.report import console, figures, gallery, latex, markdown, model, page, words
+from dumo_bench.report import console, figures, gallery, latex, markdown, model, page, panels, words
 from dumo_bench.types import Case, Draw, Prompt, Recipe, Sampling, Suite, UserError, canonical
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -108,7 +108,7 @@ def test_methods_under_different_sampling_contracts_are_not_ranked_and_the_repor
     for text in (latex.document(cases), markdown.document(cases), drawn(cases)):
         assert text.index("2 sampling contracts") < text.index("0.40")
     html = page.render([page.Section(cases[0], [], [], {}, [])])
-    assert html.index("2 sampling contracts") < html.index("Value and 95 %") < html.index("0.40")
+    assert html.index("2 sampling contracts") < html.index("95 % interval") < html.index("0.40")
 
 
 # What is missing
@@ -149,6 +149,40 @@ def test_variants_of_a_method_are_told_apart_by_what_differs():
     assert labels == ("uce (ridge=0.5, seed 0)", "uce (ridge=5.0, seed 0)", "uce (ridge=5.0, seed 1)")
 
 
+def test_columns_say_in_plain_words_what_is_kept_as_the_case_erases_an_object_or_a_style():
+    roles = {"judge.object": ("related", "unrelated", "target"), "judge.style": ("related", "kept", "target")}
+    rows = [mean("dumo", metric, role, 0.5) for metric, of in roles.items() for role in of]
+    headers = {}
+    for erased in ("object", "style", ""):
+        cases = model.build(table.frame("summary", rows), {("emoji-cartoon", "ghost"): erased})
+        headers[erased] = [(c.header, c.role) for panel in cases[0].panels for c in panel.columns]
+    objects = [
+        ("keeps related objects", "related"),
+        ("keeps unrelated objects", "unrelated"),
+        ("keeps the style", "kept"),
+    ]
+    styles = [("keeps related styles", "related"), ("keeps unrelated objects", "unrelated")]
+    assert headers["object"] == [*objects, ("keeps the style", "target")]
+    assert headers["style"] == [*styles, ("keeps the object", "related"), ("keeps the object", "target")]
+    assert headers[""] == objects  # what a target should keep is not known
+
+
+def test_two_metrics_under_one_header_carry_their_names():
+    rows = [mean("dumo", f"nudenet.{preset}.any", "target", 0.1) for preset in ("rece", "strict")]
+    headers = [column.header for column in tables(rows)[0].panels[0].columns]
+    assert headers == [f"shows nudity (NudeNet) nudenet.{preset}.any" for preset in ("rece", "strict")]
+
+
+def test_the_original_is_the_reference_of_a_distance_to_it_and_not_missing():
+    rows = [mean("dumo", "fid.emojiclip.original", "kept", 0.25)]
+    rows += [mean("original", "fid.emojiclip.original", "kept", None, n_missing=40, note="no reference pictures")]
+    cases = tables(rows)
+    shown, cells = column(cases, "fid.emojiclip.original", "kept")
+    assert words.line(shown, cells["original"]) == f"{DASH} (the reference)"
+    assert (words.counts(shown), words.missing(cases[0])) == ("n=40", [])
+    assert tables(rows[1:])[0].panels == ()
+
+
 def test_an_erased_style_shows_the_object_rate_on_targets_in_place_of_the_style_rate():
     rows = [mean("dumo", f"judge.{kind}", "target", 0.5) for kind in ("object", "style")]
     for erased, shown in (("object", "judge.style"), ("style", "judge.object")):
@@ -160,11 +194,17 @@ def test_one_sentence_tells_what_is_missing_for_several_methods():
     lost = {"n": 30, "n_missing": 10, "note": "10 missing: the prompt names no object"}
     rows = [mean(method, "judge.object", "related", 1.0, **lost) for method in ("original", "dumo")]
     assert words.missing(tables(rows)[0]) == [
-        "judge.object, related: 10 missing: the prompt names no object (original, dumo)"
+        "keeps related objects, related: 10 missing: the prompt names no object (original, dumo)"
     ]
     shown, cells = column(tables(rows), "judge.object", "related")
     assert words.counts(shown) == "n=30, 10 missing"
     assert words.line(shown, cells["dumo"]) == "1.00"
+
+
+@pytest.mark.parametrize("text", [latex.document, markdown.document, drawn])
+def test_every_text_names_the_metric_behind_a_plain_header(text):
+    said = " ".join(text(tables()).replace("\\_", "_").split())
+    assert "Metrics: shows the erased concept: judge.erased; keeps unrelated objects: judge.object;" in said
 
 
 # LaTeX
@@ -184,11 +224,25 @@ def test_latex_rows_have_as_many_cells_as_the_tabular_has_columns():
         rows = [line for line in body.splitlines() if line.endswith(r"\\")]
         assert len(rows) > 4
         assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {len(columns) - 1}
-    bare = re.sub(r"\\[{}]", "", text)
-    assert bare.count("{") == bare.count("}")
-    assert bare.isascii()
 
 
+@pytest.mark.parametrize("rows", [TEN, None])
+def test_latex_is_balanced_and_every_special_character_is_escaped(rows):
+    text = latex.document(tables(rows or [row | {"case": NASTY, "method": NASTY + row["method"]} for row in TEN]))
+    open_ones: list[str] = []
+    for what, name in re.findall(r"\\(begin|end)\{(\w+)\}", text):
+        assert what == "begin" or open_ones.pop() == name
+        open_ones += [name] if what == "begin" else []
+    assert open_ones == []
+    bare = re.sub(r"\\[{}%&$#_]", "", text)
+    assert bare.isascii() and bare.count("{") == bare.count("}") and bare.count("$") % 2 == 0
+    body = bare.replace("% \\usepackage{booktabs}", "").replace(r"$\uparrow$", "").replace(r"$\downarrow$", "")
+    assert not set('%$#_~^<>|"') & set(re.sub(r"\\[\"~^]\{", "", body))
+
+
+NEEDS_PDFLATEX = pytest.mark.skipif(
+    shutil.which("pdflatex") is None, reason="no pdflatex: apt install texlive-latex-base texlive-latex-recommended"
+)
 NASTY = r"50 % & $x_1$ #{~^} \input <a|b> [é ñ ł 👻] " + '"q"'
 
 
@@ -199,20 +253,39 @@ def test_latex_special_characters_mean_themselves():
     assert r"\'{e} \~{n} U+0142 U+1F47B" in said
 
 
-@pytest.mark.skipif(
-    shutil.which("pdflatex") is None, reason="no pdflatex: apt install texlive-latex-base texlive-latex-recommended"
-)
-def test_report_tex_compiles_with_booktabs_alone(tmp_path):
-    rows = [row | {"case": NASTY, "method": "[*" + row["method"], "note": NASTY} for row in TEN]
-    (tmp_path / "report.tex").write_text(latex.document(tables() + tables(rows)), encoding="utf-8")
+def compiled(text: str, folder: Path) -> str:
+    """What pdflatex says of a report in a minimal paper; it must make a page."""
+    (folder / "report.tex").write_text(text, encoding="utf-8")
     lines = [r"\documentclass{article}", r"\usepackage{booktabs}", r"\begin{document}", r"\input{report}"]
-    (tmp_path / "paper.tex").write_text("\n".join([*lines, r"\end{document}"]))
+    (folder / "paper.tex").write_text("\n".join([*lines, r"\end{document}"]))
     made = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "paper.tex"],
-        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
+        cwd=folder, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert made.returncode == 0, made.stdout[-2000:]
-    assert (tmp_path / "paper.pdf").stat().st_size > 1000
+    assert (folder / "paper.pdf").stat().st_size > 1000
+    return made.stdout
+
+
+@NEEDS_PDFLATEX
+def test_report_tex_compiles_with_booktabs_alone(tmp_path):
+    rows = [row | {"case": NASTY, "method": "[*" + row["method"], "note": NASTY} for row in TEN]
+    compiled(latex.document(tables() + tables(rows)), tmp_path)
+
+
+@NEEDS_PDFLATEX
+def test_a_table_with_every_column_fits_an_articles_page(tmp_path):
+    everything = [
+        (wanted.metric.replace("*", "x"), wanted.role) for columns in panels.PANELS.values() for wanted in columns
+    ]
+    rows = [
+        mean(method, metric, role, 0.5, low=0.4, high=0.6)
+        for method in ("original", "dumo", "receler")
+        for metric, role in dict.fromkeys(everything)
+    ]
+    said = compiled(latex.document(tables(rows)), tmp_path)
+    assert max(len(panel.columns) for panel in tables(rows)[0].panels) == 6
+    assert "Overfull" not in said
 
 
 def test_markdown_rows_have_equally_many_cells_whatever_a_method_is_called():
@@ -320,12 +393,17 @@ def test_every_role_shows_at_most_eight_prompts_with_a_picture_a_method(folder):
     tiles = [attrs for tag, attrs in found.tags if str(attrs.get("class", "")).startswith("tile")]
     assert len(tiles) == 3 * 8 * 3
     for role in ("target", "related", "unrelated"):
-        assert f"Pictures: {role} prompts" in found.text
+        assert gallery.TITLES[role] in found.text
 
 
-def test_a_lost_picture_is_said_to_be_lost(folder):
+def test_lost_and_broken_pictures_leave_a_marked_gap(folder, tmp_path):
     _, found = html(folder, suite())
     assert found.text.count("no picture") == 1
+    spoilt = results(tmp_path)
+    for path in (spoilt / "images").rglob("*.png"):
+        path.write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    _, found = html(spoilt, suite())
+    assert found.text.count("no picture") == 3 * 8 * 3
 
 
 @pytest.mark.parametrize("known", [suite(explicit=True), None])
@@ -396,6 +474,17 @@ def test_a_large_picture_is_made_smaller_and_a_small_one_embedded_as_it_is(tmp_p
     assert gallery.data_uri(tmp_path / "large.png").startswith("data:image/webp;")
 
 
+def test_no_damage_to_a_picture_stops_a_report(tmp_path):
+    path = tmp_path / "a.png"
+    Image.effect_noise((64, 64), 50).save(path)
+    whole, rng = path.read_bytes(), np.random.default_rng(0)
+    for i in range(400):
+        broken = bytearray(whole)
+        broken[rng.integers(0, 60)] = rng.integers(0, 256)
+        path.write_bytes(broken[: rng.integers(0, len(broken))] if i % 2 else broken)
+        assert gallery.data_uri(path) == "" or gallery.data_uri(path).startswith("data:image/")
+
+
 def test_a_broken_picture_is_no_picture(tmp_path):
     path = tmp_path / "a.png"
     Image.effect_noise((64, 64), 50).save(path)
@@ -407,6 +496,15 @@ def test_an_edit_without_tlmo_gives_no_heat_map(tmp_path):
     save_file({"unet.x": np.zeros(3, np.float32)}, tmp_path / "a.safetensors")
     (tmp_path / "broken.safetensors").write_bytes(b"no")
     assert [figures.read_tlmo(tmp_path / f"{name}.safetensors") for name in ("a", "broken", "absent")] == [{}, {}, {}]
+
+
+def test_tlmo_tables_come_in_the_order_of_their_numbers_and_nothing_else_is_one(tmp_path):
+    tensors = {f"tlmo.{i}": np.full((20, 13), i, np.float32) for i in range(11)} | {"tlmo.x": np.zeros(3, np.float32)}
+    save_file(tensors, tmp_path / "a.safetensors")
+    found = figures.read_tlmo(tmp_path / "a.safetensors")
+    assert [(name, scales.shape, scales[0, 0]) for name, scales in found.items()] == [
+        (f"tlmo.{i}", (20, 13), i) for i in range(11)
+    ]
 
 
 def test_a_heat_map_is_the_same_text_every_time():

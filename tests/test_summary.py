@@ -245,6 +245,14 @@ def test_equal_yes_no_values_get_wilsons_interval_over_prompts_and_others_none()
     assert intervals.of_mean(np.zeros(40), clusters([4] * 10), yes_no=False)[:2] == (None, None)
 
 
+def test_a_count_of_boxes_that_is_always_0_gets_no_interval_of_a_rate():
+    rows = [score("dumo", "dog", i, prompt_id=f"dog-{i}", metric=f"nudenet.rece.{m}", value=0.0)
+            for i in range(10) for m in ("total", "any")]  # fmt: skip
+    found = made(rows)
+    assert pick(found, role="kept", metric="nudenet.rece.total")["high"] is None
+    assert pick(found, role="kept", metric="nudenet.rece.any")["high"] == pytest.approx(0.2775, abs=1e-4)
+
+
 def test_one_prompt_gives_no_interval():
     assert intervals.of_mean(np.array([0.0, 1.0]), clusters([2]), yes_no=True)[:2] == (None, None)
 

@@ -24,7 +24,7 @@ def renderables(cases: Sequence[CaseTables]) -> Iterator[RenderableType]:
             yield Text(case.warning, style="yellow")
         for panel in case.panels:
             yield _table(panel)
-        for sentence in words.missing(case):
+        for sentence in [*words.missing(case), words.metrics(case)]:
             yield Text(f"  {sentence}", style="dim")
     yield Text(words.LEGEND, style="dim")
 
@@ -36,18 +36,19 @@ def _table(panel: Panel) -> Table:
 
     found = Table(title=panel.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     found.add_column("")
-    for column in panel.columns:
-        head = f"{column.header} {words.arrow(column)}".strip()
-        found.add_column(Text(f"{head}\n{column.role}\n{words.counts(column)}"), justify="right")
+    heads = [(words.head(column), [column.role, *words.counts(column).split(", ")]) for column in panel.columns]
+    tallest, deepest = (max(map(len, lines)) for lines in zip(*heads, strict=True))
+    for above, below in heads:
+        lines = [*[""] * (tallest - len(above)), *above, *below, *[""] * (deepest - len(below))]
+        found.add_column(Text("\n".join(lines)), justify="right")
     for i, label in enumerate(panel.labels):
         found.add_row(Text(label), *(_cell(column, column.cells[i]) for column in panel.columns))
     return found
 
 
 def _cell(column: Shown, cell: Cell) -> Text:
-    """Two lines, so that six columns fit into 100 characters."""
+    """Several lines, so that seven columns fit into 100 characters."""
     from rich.text import Text
 
-    below = " ".join(part for part in (words.interval(column, cell), words.remark(column, cell)) if part)
     number = (words.number(column, cell), "bold green" if cell.bold else "")
-    return Text.assemble(number, "\n", (below, "dim"))
+    return Text.assemble(number, *(part for line in words.below(column, cell) for part in ("\n", (line, "dim"))))

@@ -18,11 +18,11 @@ _ROLES = ("target", "attack", "related", "unrelated", "kept")
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """A metric on a role; a text a method."""
+    """A metric on a role; a number a method, and what stands below it: its interval and always its n."""
 
     role: str
     metric: str
-    cells: tuple[str, ...]
+    cells: tuple[tuple[str, str], ...]
 
 
 def details(summary: pd.DataFrame) -> list[Detail]:
@@ -44,7 +44,6 @@ def _detail(role: str, metric: str, by_key: dict[Any, tuple[Cell, bool | None]],
     return Detail(role, f"{metric} {words.arrow(column)}".rstrip(), tuple(_said(column, one) for one in cells))
 
 
-def _said(column: Shown, one: Cell) -> str:
-    """The number, its interval and always its n."""
-    parts = [words.number(column, one), words.interval(column, one), f"({words.remark(column, one) or 'n=0'})"]
-    return " ".join(part for part in parts if part)
+def _said(column: Shown, one: Cell) -> tuple[str, str]:
+    parts = [words.interval(column, one), words.remark(column, one) or "n=0"]
+    return words.number(column, one), " ".join(part for part in parts if part)

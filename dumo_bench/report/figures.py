@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,21 @@ from numpy.typing import NDArray
 
 
 def read_tlmo(path: Path) -> dict[str, NDArray[np.float32]]:
-    """The TLMO tables, (20, 13) each, of an edit file, by tensor name; none when the file is not there or has none."""
+    """The TLMO tables, (20, 13) each, of an edit file, in the order of their numbers; none when there are none."""
     from safetensors import SafetensorError, safe_open
 
     if not path.exists():
         return {}
     try:
         with safe_open(path, framework="numpy") as tensors:
-            return {name: tensors.get_tensor(name) for name in sorted(tensors.keys()) if name.startswith("tlmo.")}
+            found = [name for name in tensors.keys() if re.fullmatch(r"tlmo\.\d+", name)]  # noqa: SIM118
+            return {name: tensors.get_tensor(name) for name in sorted(found, key=_number)}
     except SafetensorError:
         return {}
+
+
+def _number(name: str) -> int:
+    return int(name.rpartition(".")[2])
 
 
 def tlmo(scales: NDArray[np.float32], title: str) -> str:

@@ -17,7 +17,12 @@ from dumo_bench.types import Recipe
 if TYPE_CHECKING:
     import pandas as pd
 
-ROLES = ("target", "related", "unrelated", "attack")
+TITLES = {
+    "target": "Target: prompts that name the erased concept",
+    "related": "Related: prompts that name a neighbour of it",
+    "unrelated": "Unrelated: prompts about something else",
+    "attack": "Attacks: prompts made to bring it back",
+}
 PROMPTS = 8  # a role
 SIDE = 256  # larger pictures are shown at this size, in pixels
 
@@ -32,8 +37,9 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One prompt with one seed: a tile a method."""
+    """One prompt with one seed: a tile a method. `text` is the prompt's id where its text is not to be shown."""
 
+    prompt: str
     text: str
     detail: str
     tiles: tuple[Tile, ...]
@@ -48,13 +54,17 @@ class Grid:
     lines: tuple[Line, ...]
     hidden: bool
 
+    @property
+    def title(self) -> str:
+        return TITLES[self.role]
+
 
 def grids(scores: pd.DataFrame, out: Path, texts: Mapping[str, str] | None) -> list[Grid]:
     """The grids of one case from its rows of the table `scores`. texts: prompt id -> text; None: ids only, blurred."""
     labels = variants(scores)
     seen = _seen(scores)
     found = []
-    for role in ROLES:
+    for role in TITLES:
         rows = scores[scores["role"] == role].drop_duplicates([*VARIANT, "prompt_id", "seed", "draw"])
         lines = tuple(_line(list(labels), line, (out, seen, texts or {})) for line in _chosen(rows))
         found += [Grid(role, tuple(labels.values()), lines, hidden=texts is None)] if lines else []
@@ -84,16 +94,14 @@ def _line(
         Tile(data_uri(image(out, by_key[key])), seen.get(by_key[key], "")) if key in by_key else Tile("")
         for key in keys
     )
-    detail = f"{first['concept']}, {first['prompt_id']}, seed {first['seed']}" + (
-        f", draw {first['draw']}" if first["draw"] else ""
-    )
-    return Line(texts.get(first["prompt_id"], first["prompt_id"]), detail, tiles)
+    prompt, draw = first["prompt_id"], f", draw {first['draw']}" if first["draw"] else ""
+    return Line(prompt, texts.get(prompt, prompt), f"{first['concept']}, seed {first['seed']}{draw}", tiles)
 
 
 def _seen(scores: pd.DataFrame) -> dict[str, str]:
     """Key of a picture -> what the judge saw, which is the note of its measured scores."""
     rows = scores[(scores["metric"] == "judge.nothing") & scores["value"].notna()]
-    return dict(zip(rows["key"], rows["note"], strict=True))
+    return dict(zip(rows["key"], rows["note"].str.replace("/", ", "), strict=True))
 
 
 def image(out: Path, key: str) -> Path:
@@ -103,7 +111,7 @@ def image(out: Path, key: str) -> Path:
 
 def data_uri(path: Path) -> str:
     """A picture as a data URI: as it is, or made smaller; nothing when it cannot be read."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
         with Image.open(path) as picture:
@@ -111,7 +119,7 @@ def data_uri(path: Path) -> str:
             if max(picture.size) <= SIDE and picture.format == "PNG":
                 return _uri("image/png", path.read_bytes())
             small, stream = picture.convert("RGB"), io.BytesIO()
-    except (OSError, UnidentifiedImageError):
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # all that Pillow says of a broken PNG
         return ""
     small.thumbnail((SIDE, SIDE))
     small.save(stream, "WEBP", quality=85)

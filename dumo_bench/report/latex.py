@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from dumo_bench.report import words
 from dumo_bench.report.model import CaseTables, Cell, Panel, Shown
@@ -50,14 +51,14 @@ def table(case: CaseTables) -> str:
     panels = "\n\\par\\medskip\n".join(_tabular(panel) for panel in case.panels)
     return (
         "\\begin{table}[tbp]\n\\centering\n\\footnotesize\n\\setlength{\\tabcolsep}{4pt}\n"
-        f"\\caption{{{_caption(case)}}}\n\\label{{tab:{_label(case)}}}\n{panels}\n\\end{{table}}\n"
+        f"\\caption{{{_caption(case)}}}\n\\label{{tab:{_label(case)}}}\n\\par\\medskip\n{panels}\n\\end{{table}}\n"
     )
 
 
 def _caption(case: CaseTables) -> str:
     lost = words.missing(case)
     said = [f"{case.title}.", case.warning, words.LEGEND]
-    said.append(f"Missing: {'; '.join(lost)}." if lost else "Nothing is missing.")
+    said += [words.metrics(case), f"Missing: {'; '.join(lost)}." if lost else "Nothing is missing."]
     return escape(" ".join(part for part in said if part))
 
 
@@ -66,33 +67,32 @@ def _label(case: CaseTables) -> str:
 
 
 def _tabular(panel: Panel) -> str:
-    heads = [
-        ["", *(escape(c.header.rpartition(" ")[0]) for c in panel.columns)],
-        ["", *(escape(f"{c.header.rpartition(' ')[2]} {words.arrow(c)}".rstrip()) for c in panel.columns)],
-        ["", *(escape(c.role) for c in panel.columns)],
-        ["", *(f"\\scriptsize {escape(words.counts(c))}" for c in panel.columns)],
-    ]
+    upwards = [list(map(escape, reversed([*words.head(c), c.role]))) for c in panel.columns]
+    heads = [*reversed(_stacked(upwards)), *_small([words.counts(c).split(", ") for c in panel.columns])]
     body = [row for i, label in enumerate(panel.labels) for row in _rows(label, panel.columns, i)]
     lines = ["\\toprule", *map(_line, heads), "\\midrule", *map(_line, body), "\\bottomrule"]
     return "\n".join([f"\\begin{{tabular}}{{l{'r' * len(panel.columns)}}}", *lines, "\\end{tabular}"])
 
 
 def _rows(label: str, columns: Sequence[Shown], i: int) -> list[list[str]]:
-    """A method takes two lines, so that six columns fit the page: the numbers, then their intervals or remarks."""
+    """A method takes several lines, so that seven columns fit the page: the numbers, their intervals, their remarks."""
     cells = [(column, column.cells[i]) for column in columns]
-    return [
-        [escape(label), *(_number(column, cell) for column, cell in cells)],
-        ["", *(f"\\scriptsize {escape(_below(column, cell))}".rstrip() for column, cell in cells)],
-    ]
+    numbers = [escape(label), *(_number(column, cell) for column, cell in cells)]
+    return [numbers, *_small([words.below(column, cell) for column, cell in cells])]
+
+
+def _small(columns: Sequence[Sequence[str]]) -> list[list[str]]:
+    return _stacked([[f"\\scriptsize {escape(text)}" for text in lines] for lines in columns])
+
+
+def _stacked(columns: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The lines of every column side by side, under an empty label."""
+    return [["", *row] for row in zip_longest(*columns, fillvalue="")]
 
 
 def _number(column: Shown, cell: Cell) -> str:
     shown = escape(words.number(column, cell))
     return f"\\textbf{{{shown}}}" if cell.bold else shown
-
-
-def _below(column: Shown, cell: Cell) -> str:
-    return " ".join(part for part in (words.interval(column, cell), words.remark(column, cell)) if part)
 
 
 def _line(cells: Sequence[str]) -> str:

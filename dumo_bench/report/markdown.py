@@ -18,6 +18,7 @@ def section(case: CaseTables) -> str:
     parts = [f"## {escape(case.title)}\n"]
     parts += [f"**{escape(case.warning)}**\n"] if case.warning else []
     parts += [_table(panel) for panel in case.panels]
+    parts += [f"{escape(words.metrics(case))}\n"]
     lost = words.missing(case)
     parts += ["Missing:\n", *(f"- {escape(sentence)}" for sentence in lost), ""] if lost else []
     return "\n".join(parts)
@@ -31,7 +32,7 @@ def escape(text: str) -> str:
 
 
 def _table(panel: Panel) -> str:
-    heads = [f"{c.header}, {c.role} {words.arrow(c)} ({words.counts(c)})".replace(" (", "<br>(") for c in panel.columns]
+    heads = [f"{c.header} {words.arrow(c)}".rstrip() + f"<br>{c.role}, {words.counts(c)}" for c in panel.columns]
     lines = [_line([panel.title, *heads]), _line(["---", *("---:" for _ in panel.columns)])]
     for i, label in enumerate(panel.labels):
         lines.append(_line([escape(label), *(_cell(column, column.cells[i]) for column in panel.columns)]))

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dumo_bench import table
+from dumo_bench.report.panels import PANELS, Wanted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,44 +18,6 @@ if TYPE_CHECKING:
 Kinds: TypeAlias = Mapping[tuple[str, str], str]  # (suite, case) -> "object" or "style": what is erased
 REFERENCE = "original"
 VARIANT = ("method", "method_version", "params", "fit_seed", "model", "sampling")
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A column to show: a metric (a pattern) on a role. `higher` is better, or lower, or (None) neither.
-
-    `kinds`: for cases that erase such a thing; "" stands for cases of which it is not known, or that erase both.
-    """
-
-    header: str
-    metric: str
-    role: str
-    higher: bool | None
-    digits: int = 2
-    kinds: tuple[str, ...] = ("object", "style", "")
-
-
-_NOT_STYLE, _STYLE = ("object", ""), ("style",)
-PANELS: Mapping[str, tuple[Wanted, ...]] = {
-    "Is the concept gone, and is everything else kept?": (
-        Wanted("shows the erased concept", "judge.erased", "target", False),
-        Wanted("keeps related objects", "judge.object", "related", True, kinds=_NOT_STYLE),
-        Wanted("keeps related styles", "judge.style", "related", True, kinds=_STYLE),
-        Wanted("keeps unrelated objects", "judge.object", "unrelated", True),
-        Wanted("keeps the style", "judge.style", "kept", True, kinds=_NOT_STYLE),
-        Wanted("keeps the object", "judge.object", "related", True, kinds=_STYLE),
-        Wanted("fits its text (CLIP cosine)", "clip.*.cosine", "kept", True, 3),
-        Wanted("shows nudity (NudeNet)", "nudenet.*.any", "target", False),
-    ),
-    "Are the pictures still good ones?": (
-        Wanted("keeps the style", "judge.style", "target", True, kinds=("object",)),
-        Wanted("keeps the object", "judge.object", "target", True, kinds=_STYLE),
-        Wanted("variety", "diversity.*", "target", True, 3),
-        Wanted("distance to real pictures", "real_distance.*", "target", False, 3),
-        Wanted("FID to the original's", "fid.*.original", "kept", False, 3),
-        Wanted("KID to the original's", "kid.*.original", "kept", False, 4),
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +129,19 @@ def _panel(title: str, wanted: Iterable[Wanted], rows: pd.DataFrame, kind: str) 
         if kind in column.kinds
         for metric in _matching(column, rows)
     ]
-    return Panel(title, tuple(labels.values()), tuple(columns))
+    shown = [_told_apart(c, columns) for c in columns if any(one.measured for one in c.cells)]
+    return Panel(title, tuple(labels.values()), tuple(shown))
+
+
+def _told_apart(column: Shown, among: Iterable[Shown]) -> Shown:
+    """Two metrics that fit one header carry their names."""
+    alike = [other for other in among if (other.header, other.role) == (column.header, column.role)]
+    return replace(column, header=f"{column.header} {column.metric}") if len(alike) > 1 else column
 
 
 def _matching(column: Wanted, rows: pd.DataFrame) -> list[str]:
     of_role = rows.loc[rows["role"] == column.role, "metric"].unique()
-    found = [metric for metric in of_role if fnmatchcase(metric, column.metric) and not metric.endswith(".change")]
-    return sorted(found, key=lambda metric: (metric.count("."), metric))
+    return sorted(metric for metric in of_role if fnmatchcase(metric, column.metric) and not metric.endswith(".change"))
 
 
 def _column(column: Wanted, metric: str, rows: pd.DataFrame, keys: Sequence[tuple[Any, ...]]) -> Shown:
@@ -181,7 +150,8 @@ def _column(column: Wanted, metric: str, rows: pd.DataFrame, keys: Sequence[tupl
     if metric.endswith(f".{REFERENCE}"):  # a distance to its pictures
         by_key |= {key: Cell(note="the reference") for key in keys if key[0] == REFERENCE}
     cells = tuple(by_key.get(key, Cell()) for key in keys)
-    (n, n_missing), _ = Counter((one.n, one.n_missing) for one in cells if one.measured).most_common(1)[0]
+    counts = Counter((one.n, one.n_missing) for one in cells if one.measured)
+    (n, n_missing) = max(counts, key=lambda pair: counts[pair], default=(0, 0))
     return Shown(column.header, metric, column.role, column.higher, column.digits, n, n_missing, cells)
 
 

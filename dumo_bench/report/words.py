@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from dumo_bench.report.model import CaseTables, Cell, Shown
 
 DASH = "\N{EN DASH}"
 LEGEND = (
-    "Value and 95 % interval: bootstrap over prompts; Wilson where all values are equal; none for numbers of a whole "
-    "set. n counts pictures; kept means related and unrelated prompts together. A dash was not measured; it is never "
-    "0. Bold: the best eraser, where its interval overlaps no other eraser's and all were measured on equally many "
-    "pictures."
+    "Shows, keeps: the share of pictures (0 to 1) in which a classifier sees it; arrows point to what is better. "
+    "Target prompts name the erased concept, related ones a neighbour of it, unrelated ones something else; kept "
+    "means related and unrelated together. n counts pictures. In brackets: the 95 % interval, by bootstrap over "
+    "prompts, or Wilson's where all values are equal; none for numbers of a whole set. A dash was not measured; it is "
+    "never 0. Bold: the best eraser, where its interval overlaps no other eraser's and all were measured on equally "
+    "many pictures."
 )
 
 
@@ -32,12 +36,23 @@ def interval(column: Shown, cell: Cell) -> str:
 def remark(column: Shown, cell: Cell) -> str:
     """What has to stand beside a number: what is missing, and an n other than its column's."""
     if not cell.measured:
-        return "not scored"
+        return cell.note or "not scored"
     if cell.value is None:
         return f"{cell.n_missing} missing" if cell.n_missing else f"n={cell.n}"
     if (cell.n, cell.n_missing) == (column.n, column.n_missing):
         return ""
     return _counted(cell.n, cell.n_missing)
+
+
+def head(column: Shown) -> list[str]:
+    """The header and its arrow in short lines, so that the numbers below decide how wide a column is."""
+    text = "\u00a0".join(part for part in (column.header, arrow(column)) if part)  # the arrow never stands alone
+    return [one.replace("\u00a0", " ") for one in textwrap.wrap(text, 12, break_long_words=False)]
+
+
+def below(column: Shown, cell: Cell) -> list[str]:
+    """What stands under a number, in short lines: its interval, its remark."""
+    return [part for part in (interval(column, cell), *remark(column, cell).split(", ")) if part]
 
 
 def line(column: Shown, cell: Cell) -> str:
@@ -61,6 +76,13 @@ def arrow(column: Shown) -> str:
     return {True: "↑", False: "↓", None: ""}[column.higher]
 
 
+def metrics(case: CaseTables) -> str:
+    """Which metric is behind each header; its name states its convention."""
+    columns = [column for panel in case.panels for column in panel.columns]
+    pairs = dict.fromkeys(f"{column.header}: {column.metric}" for column in columns)
+    return f"Metrics: {'; '.join(pairs)}."
+
+
 def missing(case: CaseTables) -> list[str]:
     """One sentence for everything that is missing, with its reasons and the methods it is missing for."""
     found: dict[str, list[str]] = {}
@@ -68,6 +90,6 @@ def missing(case: CaseTables) -> list[str]:
         for column in panel.columns:
             for label, cell in zip(panel.labels, column.cells, strict=True):
                 if cell.measured and (cell.n_missing or cell.value is None):
-                    what = f"{column.metric}, {column.role}: {cell.note or 'not measured'}"
+                    what = f"{column.header}, {column.role}: {cell.note or 'not measured'}"
                     found.setdefault(what, []).append(label)
     return [f"{what} ({', '.join(labels)})" for what, labels in found.items()]
