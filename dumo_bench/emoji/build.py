@@ -51,6 +51,10 @@ def host(folder: Path, clip: Any, out: Path) -> None:
         feature_extractor=None,
         requires_safety_checker=False,
     ).to(dtype=torch.float16).save_pretrained(out)
+    path = out / "text_encoder" / "config.json"
+    config = json.loads(path.read_text())
+    # transformers loads in the stored precision unless told, diffusers in single: the two must agree
+    path.write_text(json.dumps({**config, "dtype": "float32"}, indent=2) + "\n")
 
 
 def scale(folder: Path) -> float:

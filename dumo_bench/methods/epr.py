@@ -26,7 +26,7 @@ class EPR(nn.Module):
         self.conv_in = copy.deepcopy(unet.conv_in)
         self.time_proj, self.time_embedding = copy.deepcopy(unet.time_proj), copy.deepcopy(unet.time_embedding)
         self.down_blocks, self.mid_block = copy.deepcopy(unet.down_blocks), copy.deepcopy(unet.mid_block)
-        *skips, middle = (zero_conv(c, unet.device) for c in widths(unet.config))
+        *skips, middle = (zero_conv(c, unet) for c in widths(unet.config))
         self.dumo_down_blocks, self.dumo_mid_block = nn.ModuleList(skips), middle
 
     def forward(self, z: Tensor, t: Tensor, context: Tensor) -> list[Tensor]:
@@ -46,8 +46,8 @@ class EPR(nn.Module):
         return [conv(f) for conv, f in zip(convs, [*features, h], strict=True)]
 
 
-def zero_conv(channels: int, device: torch.device) -> nn.Conv2d:
-    conv = nn.Conv2d(channels, channels, 1, device=device)
+def zero_conv(channels: int, like: Any) -> nn.Conv2d:
+    conv = nn.Conv2d(channels, channels, 1, device=like.device, dtype=like.dtype)
     nn.init.zeros_(conv.weight)
     nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
     return conv
@@ -84,4 +84,4 @@ def scaled(epr: EPR, table: Tensor, z: Tensor, t: Tensor, context: Tensor, gate:
     """m(p) * a[g(t), l] * Z_l(f_l): table (20, 13), gate (B,) or a number."""
     t = t.expand(len(z))
     scale = table[bins(t)] * torch.as_tensor(gate, device=z.device, dtype=table.dtype).reshape(-1, 1)
-    return [scale[:, i, None, None, None] * r for i, r in enumerate(epr(z, t, context))]
+    return [scale[:, i, None, None, None].to(r.dtype) * r for i, r in enumerate(epr(z, t, context))]
