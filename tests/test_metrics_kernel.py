@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torchmetrics.image.kid import poly_mmd
 
 from dumo_bench.metrics.kernel import kernel_distance, subset_spread
 
@@ -35,8 +36,6 @@ def test_the_average_does_not_depend_on_the_sizes_of_the_sets():
 
 @given(seed=st.integers(0, 999), n=st.integers(2, 30))
 def test_it_equals_torchmetrics_on_sets_of_one_size(seed, n):
-    from torchmetrics.image.kid import poly_mmd
-
     x, y = normal(n, seed=seed), normal(n, seed=seed + 5000) * 1.5 + 0.2
     reference = poly_mmd(torch.tensor(x), torch.tensor(y))
     assert kernel_distance(x, y) == pytest.approx(float(reference), rel=1e-9, abs=1e-9)
