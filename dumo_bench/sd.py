@@ -47,6 +47,7 @@ class Host:
 def load(model: str, *, device: str = "cpu", dtype: str = "float32") -> Host:
     """A host from a known name, a diffusers folder or a hub id. No safety checker is loaded."""
     from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+    from safetensors import SafetensorError
     from transformers import CLIPTextModel, CLIPTokenizer
 
     from dumo_bench import models
@@ -63,6 +64,8 @@ def load(model: str, *, device: str = "cpu", dtype: str = "float32") -> Host:
             AutoencoderKL.from_pretrained(place, subfolder="vae", **rest, **kind),
         )
         schedule = DDIMScheduler.load_config(place, subfolder="scheduler", **rest)
+    except SafetensorError as error:
+        raise UserError(f"model {model!r} cannot be loaded: broken weights: {error}") from error
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(

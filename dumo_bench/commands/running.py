@@ -40,16 +40,11 @@ class Session:
 
     @cached_property
     def host(self) -> Host:
-        from safetensors import SafetensorError
-
         from dumo_bench import sd
 
         quick_allocator()
         quiet_loading()
-        try:
-            return sd.load(self.plan.model, device=device(self.device), dtype=self.plan.contract.dtype)
-        except SafetensorError as error:
-            raise UserError(f"model {self.plan.model!r} cannot be loaded: broken weights: {error}") from error
+        return sd.load(self.plan.model, device=device(self.device), dtype=self.plan.contract.dtype)
 
 
 def fit(session: Session) -> list[Path]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from dumo_bench import progress
-from dumo_bench.sd import Host, conditions
+from dumo_bench.sd import Host, conditions, encode
 from dumo_bench.types import Guide
 
 #: contexts for a host that says nothing of its own vocabulary
@@ -47,7 +46,7 @@ PLAIN = (
 
 @dataclass(frozen=True, slots=True)
 class Latents:
-    """Latents with their timesteps and texts: z (n, c, h, w), t (n,) long, context (n, 77, d), plus named extras."""
+    """Latents with their timesteps and texts: z (n, c, h, w), t (n,) long, context and anchor (n, 77, d)."""
 
     z: Tensor
     t: Tensor
@@ -104,7 +103,7 @@ def trajectory(
 
     schedule = scheduler(host, "ddim", plan.steps)
     given = conditions(host, texts, [plan.guidance] * len(texts))
-    towards = conditions(host, anchors, [0.0] * len(texts)).cond
+    towards = encode(host, anchors)
     denoise = guide(given)
     size = host.unet.config.sample_size
     z = torch.randn(len(texts), host.unet.config.in_channels, size, size, generator=g).to(host.device, host.dtype)
@@ -152,8 +151,3 @@ class Fit:
 def seeded(seed: int) -> torch.Generator:
     """The one generator of a fit."""
     return torch.Generator().manual_seed(seed)
-
-
-def as_parameters(values: dict[str, Any]) -> dict[str, nn.Parameter]:
-    """Tensors as parameters to be trained."""
-    return {k: nn.Parameter(v.clone()) for k, v in values.items()}

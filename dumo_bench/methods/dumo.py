@@ -20,8 +20,8 @@ from torch.nn import functional as F
 
 from dumo_bench.kit import train
 from dumo_bench.methods.dumo_recipe import Wish, learn
-from dumo_bench.methods.epr import EPR, corrected, scaled
-from dumo_bench.sd import Host, encode, fits, guided, tokens
+from dumo_bench.methods.epr import EPR, denoiser
+from dumo_bench.sd import Host, encode, fits, tokens
 from dumo_bench.types import Conditions, Denoiser, Edit, Guide, UserError
 
 SEPARATE = 3  # up to three concepts have an EPR each, the most that was published; above, one EPR serves them all
@@ -75,8 +75,8 @@ class DuMo:
         tensors = {}
         for i, edit in enumerate(edits):
             for name, tensor in edit.tensors.items():
-                kind, _, rest = name.split(".", 2) if name.startswith("epr.") else (*name.split("."), "")
-                tensors[f"{kind}.{i}.{rest}".rstrip(".")] = tensor
+                kind, _, *rest = name.split(".", 2)
+                tensors[".".join([kind, str(i), *rest])] = tensor
         first = dict(edits[0].header)
         return Edit(tensors, {**first, "groups": [g for e in edits for g in e.header["groups"]]})
 
@@ -96,17 +96,8 @@ class DuMo:
         gates = [Gate(host, words) for words in edit.header["groups"]] if edit.header["gate"] else None
 
         def guide(given: Conditions) -> Denoiser:
-            context = torch.cat([given.uncond, given.cond])
             found = [g(given) for g in gates] if gates else [torch.ones_like(given.guidance)] * len(modules)
-            weights = [self.strength * torch.cat([m, m]) for m in found]  # both halves of the guidance
-
-            def denoise(z: Tensor, t: Tensor, step: int) -> Tensor:
-                zz = torch.cat([z, z])
-                every = [scaled(e, a, zz, t, context, m) for (e, a), m in zip(modules, weights, strict=True)]
-                total = [torch.stack(layer).sum(0) for layer in zip(*every, strict=True)]
-                return guided(corrected(host.unet, zz, t, context, total), given.guidance)
-
-            return denoise
+            return denoiser(host.unet, modules, [self.strength * m for m in found], given)
 
         yield guide
 

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from dumo_bench.kit import train
 from dumo_bench.kit.train import Latents
-from dumo_bench.methods.epr import BINS, EPR, corrected, scaled, widths
-from dumo_bench.sd import Host, guided, stock_guide
+from dumo_bench.methods.epr import BINS, EPR, corrected, denoiser, scaled, widths
+from dumo_bench.sd import Host, stock_guide
 from dumo_bench.types import Conditions, Denoiser, Guide
 
 
@@ -96,13 +96,7 @@ def objective(host: Host, recipe: Wish, rows: tuple[Latents, Latents], residuals
 
 def edited_guide(host: Host, epr: EPR, table: Tensor, given: Conditions) -> Denoiser:
     """The model being trained, with its gate open."""
-    context = torch.cat([given.uncond, given.cond])
-
-    def denoise(z: Tensor, t: Tensor, step: int) -> Tensor:
-        zz = torch.cat([z, z])
-        return guided(corrected(host.unet, zz, t, context, scaled(epr, table, zz, t, context)), given.guidance)
-
-    return denoise
+    return denoiser(host.unet, [(epr, table)], [torch.ones_like(given.guidance)], given)
 
 
 class Pool:

@@ -12,6 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dumo_bench.sd import guided
+from dumo_bench.types import Conditions, Denoiser
+
 BINS, SPAN = 20, 50  # TLMO's rows, and the timesteps of one row
 
 
@@ -85,3 +88,20 @@ def scaled(epr: EPR, table: Tensor, z: Tensor, t: Tensor, context: Tensor, gate:
     t = t.expand(len(z))
     scale = table[bins(t)] * torch.as_tensor(gate, device=z.device, dtype=table.dtype).reshape(-1, 1)
     return [scale[:, i, None, None, None].to(r.dtype) * r for i, r in enumerate(epr(z, t, context))]
+
+
+def denoiser(unet: Any, modules: Sequence[tuple[EPR, Tensor]], gates: Sequence[Tensor], given: Conditions) -> Denoiser:
+    """The guided estimate with the corrections of all concepts summed; modules are (EPR, table), gates (B,) each.
+
+    A gate holds for both halves of the guidance.
+    """
+    context = torch.cat([given.uncond, given.cond])
+    weights = [torch.cat([m, m]) for m in gates]
+
+    def denoise(z: Tensor, t: Tensor, step: int) -> Tensor:
+        zz = torch.cat([z, z])
+        every = [scaled(epr, table, zz, t, context, m) for (epr, table), m in zip(modules, weights, strict=True)]
+        total = [torch.stack(layer).sum(0) for layer in zip(*every, strict=True)]
+        return guided(corrected(unet, zz, t, context, total), given.guidance)
+
+    return denoise
