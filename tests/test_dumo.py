@@ -7,7 +7,7 @@ import tiny
 import torch
 
 from dumo_bench import sample, sd
-from dumo_bench.kit import train
+from dumo_bench.kit import latents, train
 from dumo_bench.methods.dumo import DuMo, Gate
 from dumo_bench.methods.dumo_recipe import Wish, objective
 from dumo_bench.methods.epr import BINS, EPR, bins, corrected, scaled, widths
@@ -102,7 +102,7 @@ def test_bins_are_fifty_timesteps_wide():
 
 def test_at_the_start_only_the_1x1_convolutions_learn_and_the_table_cannot(host, inputs):
     z, t, context = inputs
-    rows = train.Latents(z, t, context, context.flip(0))
+    rows = latents.Latents(z, t, context, context.flip(0))
     epr = EPR(host.unet).requires_grad_(True)
     table = torch.ones(BINS, 13, dtype=torch.float64, requires_grad=True)
     loss = objective(host, WISH, (rows, rows), lambda z, t, c: scaled(epr, table, z, t, c))
@@ -116,7 +116,7 @@ def test_at_the_start_only_the_1x1_convolutions_learn_and_the_table_cannot(host,
 
 def test_steps_lower_the_objective_on_a_fixed_batch(host, inputs):
     z, t, context = inputs
-    rows = train.Latents(z, t, context, context.flip(0))
+    rows = latents.Latents(z, t, context, context.flip(0))
     epr, table = EPR(host.unet), torch.ones(BINS, 13, dtype=torch.float64)
 
     def loss(step, g):
@@ -186,8 +186,8 @@ def test_without_mid_the_middle_is_never_corrected(host):
 def test_on_policy_latents_start_at_noise_and_carry_their_own_timesteps(host):
     from functools import partial
 
-    plan = train.Trajectory(steps=4, guidance=1.0)
-    made = train.trajectory(host, partial(sd.stock_guide, host), ["a dog"], [""], plan, train.seeded(0))
+    plan = latents.Trajectory(steps=4, guidance=1.0)
+    made = latents.trajectory(host, partial(sd.stock_guide, host), ["a dog"], [""], plan, train.seeded(0))
     schedule = sample.scheduler(host, "ddim", 4)
     assert made.t.tolist() == schedule.timesteps.tolist()
     z = torch.randn(1, 4, 8, 8, generator=train.seeded(0)).double()

@@ -1,7 +1,8 @@
-"""Training blocks shared by erasers that learn: on-policy latents, the prompts to learn from, the fit loop."""
+"""Training blocks shared by erasers that learn: the prompts to learn from, the fit loop."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from dumo_bench import progress
-from dumo_bench.sd import Host, conditions, encode
-from dumo_bench.types import Guide
+from dumo_bench.sd import Host
+from dumo_bench.types import UserError
 
 #: contexts for a host that says nothing of its own vocabulary
 TEMPLATES = (
@@ -44,26 +45,6 @@ PLAIN = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Latents:
-    """Latents with their timesteps and texts: z (n, c, h, w), t (n,) long, context and anchor (n, 77, d)."""
-
-    z: Tensor
-    t: Tensor
-    context: Tensor
-    anchor: Tensor
-
-    def __len__(self) -> int:
-        return len(self.z)
-
-    def rows(self, index: Tensor) -> Latents:
-        return Latents(self.z[index], self.t[index], self.context[index], self.anchor[index])
-
-    @staticmethod
-    def joined(parts: Sequence[Latents]) -> Latents:
-        return Latents(*(torch.cat([getattr(p, f) for p in parts]) for f in ("z", "t", "context", "anchor")))
-
-
 def mentions(text: str, concept: str) -> bool:
     """Whether the concept stands in the text as whole words, in any case."""
     return re.search(rf"\b{re.escape(concept)}\b", text, re.IGNORECASE) is not None
@@ -94,58 +75,50 @@ def choose(items: Sequence[str], n: int, g: torch.Generator) -> list[str]:
     return [items[int(i)] for i in torch.randint(len(items), (n,), generator=g)]
 
 
-@torch.no_grad()
-def trajectory(
-    host: Host, guide: Guide, texts: Sequence[str], anchors: Sequence[str], plan: Trajectory, g: torch.Generator
-) -> Latents:
-    """On-policy latents: one DDIM run of the guide's model, every level kept with the timestep it belongs to."""
-    from dumo_bench.sample import scheduler
-
-    schedule = scheduler(host, "ddim", plan.steps)
-    given = conditions(host, texts, [plan.guidance] * len(texts))
-    towards = encode(host, anchors)
-    denoise = guide(given)
-    size = host.unet.config.sample_size
-    z = torch.randn(len(texts), host.unet.config.in_channels, size, size, generator=g).to(host.device, host.dtype)
-    kept = []
-    for step, t in enumerate(schedule.timesteps):
-        kept.append(Latents(z, t.expand(len(texts)), given.cond, towards))
-        z = schedule.step(denoise(z, t, step), t, z).prev_sample
-    return Latents.joined(kept)
-
-
 @dataclass(frozen=True, slots=True)
-class Trajectory:
-    """How on-policy latents are sampled."""
+class Fit:
+    """Length and rate of a fit. `ema`: decay of a running mean of the weights, which is then the result; 0: none."""
 
-    steps: int = 20
-    guidance: float = 3.0
+    steps: int
+    lr: float
+    label: str = "fit"
+    ema: float = 0.0
 
 
 def fit(
     loss: Callable[[int, torch.Generator], Tensor], params: Iterable[nn.Parameter], plan: Fit, g: torch.Generator
 ) -> list[float]:
-    """Adam on `params`; returns the loss of every step. Nothing else is given a gradient."""
+    """Adam on `params`; returns the loss of every step. Nothing else is given a gradient.
+
+    Parameters in half precision are rounded copies of float32 ones, which are what Adam moves: its steps are mostly
+    too small for theirs.
+    """
     free = list(params)
-    optimiser = torch.optim.Adam(free, lr=plan.lr)
+    exact = [p.detach().float() if p.dtype in (torch.float16, torch.bfloat16) else p for p in free]
+    mean = [p.detach().clone() for p in exact] if plan.ema else exact
+    scale = 1024.0 if any(p.dtype == torch.float16 for p in free) else 1.0  # its small gradients would be zero
+    optimiser = torch.optim.Adam(exact, lr=plan.lr)
     curve: list[float] = []
     for step in progress.track(range(plan.steps), plan.label, plan.steps):
         value = loss(step, g)
-        optimiser.zero_grad(set_to_none=True)
-        for p, grad in zip(free, torch.autograd.grad(value, free, allow_unused=True), strict=True):
-            p.grad = grad
+        curve.append(_finite(value, step, plan))
+        for p, grad in zip(exact, torch.autograd.grad(value * scale, free, allow_unused=True), strict=True):
+            p.grad = None if grad is None else grad.to(p.dtype) / scale
         optimiser.step()
-        curve.append(float(value.detach()))
+        with torch.no_grad():
+            for p, new, average in zip(free, exact, mean, strict=True):
+                p.copy_(new)
+                average.lerp_(new, 1 - plan.ema)
+    for p, average in zip(free, mean, strict=True):
+        p.data.copy_(average)
     return curve
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """Length and rate of a fit."""
-
-    steps: int
-    lr: float
-    label: str = "fit"
+def _finite(value: Tensor, step: int, plan: Fit) -> float:
+    number = float(value.detach())
+    if not math.isfinite(number):
+        raise UserError(f"{plan.label}: the loss of step {step} is {number}: try --set lr={plan.lr / 2:g}, or float32")
+    return number
 
 
 def seeded(seed: int) -> torch.Generator:

@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dumo_bench.kit import train
-from dumo_bench.kit.train import Latents
+from dumo_bench.kit import latents, train
+from dumo_bench.kit.latents import Latents
 from dumo_bench.methods.epr import BINS, EPR, corrected, denoiser, scaled, widths
-from dumo_bench.sd import Host, stock_guide
+from dumo_bench.sd import Host
 from dumo_bench.types import Conditions, Denoiser, Guide
 
 
@@ -107,22 +107,17 @@ class Pool:
 
     def __init__(self, host: Host, plan: Plan, words: list[str], g: torch.Generator) -> None:
         self.host, self.plan, self.words = host, plan, words
-        self.naming, plain = train.prompts(host, words)
-        kept = train.choose(plain, plan.retain_prompts, g)
-        kept[::6] = [""] * len(kept[::6])  # the unconditional half of guidance must stay as well
-        parts = [kept[i : i + 24] for i in range(0, len(kept), 24)]
-        guide = partial(stock_guide, host)
-        self.keep = Latents.joined([train.trajectory(host, guide, p, p, train.Trajectory(), g) for p in parts])
+        self.naming = train.prompts(host, words)[0]
+        self.keep = latents.kept(host, words, plan.retain_prompts, g)
         self.erase: Latents | None = None
 
     def refresh(self, guide: Guide, g: torch.Generator) -> None:
         texts = train.choose(self.naming, self.plan.erase_prompts, g)
         anchors = [train.without(t, self.words) for t in texts]
-        new = train.trajectory(self.host, guide, texts, anchors, train.Trajectory(), g)
+        new = latents.trajectory(self.host, guide, texts, anchors, latents.Trajectory(), g)
         self.erase = new if self.erase is None else Latents.joined([self.erase, new])
 
     def draw(self, n: int, g: torch.Generator) -> tuple[Latents, Latents]:
         """n rows to erase and n to keep."""
         assert self.erase is not None, "refresh comes before draw"
-        pick = [torch.randint(len(part), (n,), generator=g) for part in (self.erase, self.keep)]
-        return self.erase.rows(pick[0]), self.keep.rows(pick[1])
+        return self.erase.draw(n, g), self.keep.draw(n, g)

@@ -1,0 +1,123 @@
+"""Latents to learn from: sampled by the model as it is being edited, each with a timestep that fits its noise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import Any, Literal, TypeAlias
+
+import torch
+from torch import Tensor
+
+from dumo_bench.kit.train import choose, prompts
+from dumo_bench.sd import Host, conditions, encode, stock_guide
+from dumo_bench.types import Guide
+
+Alignment: TypeAlias = Literal["bin", "level", "compvis"]
+
+
+@dataclass(frozen=True, slots=True)
+class Latents:
+    """Latents with their timesteps and texts: z (n, c, h, w), t (n,) long, context and anchor (n, 77, d)."""
+
+    z: Tensor
+    t: Tensor
+    context: Tensor
+    anchor: Tensor
+
+    def __len__(self) -> int:
+        return len(self.z)
+
+    def rows(self, index: Tensor) -> Latents:
+        return Latents(self.z[index], self.t[index], self.context[index], self.anchor[index])
+
+    def draw(self, n: int, g: torch.Generator) -> Latents:
+        """n rows with replacement."""
+        return self.rows(torch.randint(len(self), (n,), generator=g))
+
+    @staticmethod
+    def joined(parts: Sequence[Latents]) -> Latents:
+        return Latents(*(torch.cat([getattr(p, f) for p in parts]) for f in ("z", "t", "context", "anchor")))
+
+
+def estimate(unet: Any, z: Tensor, t: Tensor, context: Tensor) -> Tensor:
+    """The noise estimate (n, c, h, w) of latents z at timesteps t, without guidance."""
+    out: Tensor = unet(z, t, encoder_hidden_states=context).sample
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """How on-policy latents are sampled. `side`: of the latents, in sides of those the model was made for.
+
+    `align` says which timestep a stopped run's latents are given. "bin": any of the 1000 / steps timesteps whose noise
+    is nearest to theirs; "level": exactly the one they stand at; "compvis": as the published training loops have it,
+    about 49 of 1000 noisier than the latents are, for whoever repeats their numbers.
+    """
+
+    steps: int = 20
+    guidance: float = 3.0
+    sampler: str = "ddim"
+    side: int = 1
+    align: Alignment = "bin"
+
+
+@torch.no_grad()
+def levels(
+    host: Host, guide: Guide, texts: Sequence[str], plan: Trajectory, g: torch.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Latents (n, c, h, w) before every step of a run, with their timestep, and at last the clean ones, at 0.
+
+    Lazy: whoever takes k + 1 of them has paid for k calls of the denoiser.
+    """
+    from dumo_bench.sample import scheduler
+
+    schedule = scheduler(host, plan.sampler, plan.steps)
+    denoise = guide(conditions(host, texts, [plan.guidance] * len(texts)))
+    size = plan.side * host.unet.config.sample_size
+    z = torch.randn(len(texts), host.unet.config.in_channels, size, size, generator=g).to(host.device, host.dtype)
+    late = plan.align == "compvis"  # that loop begins one step late
+    for step, t in enumerate(schedule.timesteps[late:]):
+        yield z, t
+        z = schedule.step(denoise(z, t, step), t, z).prev_sample
+    yield z, torch.zeros_like(t)
+
+
+def trajectory(
+    host: Host, guide: Guide, texts: Sequence[str], anchors: Sequence[str], plan: Trajectory, g: torch.Generator
+) -> Latents:
+    """On-policy latents: one run of the guide's model, every level kept with the timestep it belongs to."""
+    context, towards = encode(host, texts), encode(host, anchors)
+    run = islice(levels(host, guide, texts, plan, g), plan.steps)
+    return Latents.joined([Latents(z, t.expand(len(texts)), context, towards) for z, t in run])
+
+
+def till(
+    host: Host, guide: Guide, texts: Sequence[str], plan: Trajectory, k: int, g: torch.Generator
+) -> tuple[Tensor, int]:
+    """Latents (n, c, h, w) after exactly k of the plan's steps, and the timestep they stand at."""
+    z, level = next(islice(levels(host, guide, texts, plan, g), k, None))
+    return z, int(level)
+
+
+def stopped(
+    host: Host, guide: Guide, texts: Sequence[str], anchors: Sequence[str], plan: Trajectory, g: torch.Generator
+) -> Latents:
+    """On-policy latents of one level, which is drawn: a run that stops there."""
+    k = int(torch.randint(plan.steps, (1,), generator=g))
+    late = plan.align == "compvis"  # there k counts the bins from the clean end, and the run overshoots
+    z, t = till(host, guide, texts, plan, min(plan.steps - k, plan.steps - 1) if late else k, g)
+    if plan.align != "level":
+        width = int(host.schedule["num_train_timesteps"]) // plan.steps
+        t = width * (k if late else t // width) + int(torch.randint(width, (1,), generator=g))
+    return Latents(z, torch.full((len(texts),), t, device=z.device), encode(host, texts), encode(host, anchors))
+
+
+def kept(host: Host, concepts: Sequence[str], n: int, g: torch.Generator, batch: int = 24) -> Latents:
+    """What must stay: latents at every level of n prompts without the concepts, sampled by the host as it is."""
+    texts = choose(prompts(host, concepts)[1], n, g)
+    texts[::6] = [""] * len(texts[::6])  # the unconditional half of guidance must stay as well
+    parts = [texts[i : i + batch] for i in range(0, n, batch)]
+    return Latents.joined([trajectory(host, partial(stock_guide, host), p, p, Trajectory(), g) for p in parts])
