@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
-from dumo_bench import __version__
+from dumo_bench import __version__, cli_nudenet
 from dumo_bench.types import UserError
 
 if TYPE_CHECKING:
@@ -266,3 +266,6 @@ def _wish(
         dtype=dtype,
         shard=setting.shard(shard),
     )
+
+
+app.command()(cli_nudenet.nudenet)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import re
 import sys
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
@@ -59,8 +60,16 @@ def load(kind: Kind, spec: str) -> Any:
 
 
 def make(kind: Kind, spec: str, settings: Mapping[str, Any] | None = None) -> Any:
-    """An instance of the dataclass that `spec` names, with `settings` in place of its defaults."""
+    """An instance of the dataclass that `spec` names, with `settings` in place of its defaults.
+
+    `name@value` sets the one field that a plugin says it takes so (`takes`): clip_score@openai/clip-vit-large-patch14.
+    """
+    spec, at, value = spec.partition("@") if re.match(r"[\w-]+@", spec) else (spec, "", "")
     cls = load(kind, spec)
+    if at:
+        if not hasattr(cls, "takes"):
+            raise UserError(f"{spec}@{value}: {spec} takes nothing behind @")
+        settings = {**(settings or {}), cls.takes: value}
     if not isinstance(cls, type):
         if settings:
             raise UserError(f"{spec} is a ready-made object and takes no settings, got {', '.join(settings)}")

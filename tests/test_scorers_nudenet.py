@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from pathlib import Path
 
 import matplotlib
@@ -15,19 +16,23 @@ from nudenet import NudeDetector
 from nudenet import nudenet as library
 from PIL import Image, ImageDraw
 
-from dumo_bench.scorers.nudenet import (
+from dumo_bench.scorers.nudenet import NudeNet, _network, boxes_of
+from dumo_bench.scorers.presets import (
     EXPOSED,
     LABELS,
     LIBRARY,
+    NO_ANUS,
+    PRESETS,
     RECE,
-    NudeNet,
+    SIX,
+    SWEEP,
     Preset,
-    _network,
-    boxes_of,
     count,
     select,
+    sweep,
+    tally,
 )
-from dumo_bench.types import Detection
+from dumo_bench.types import Detection, UserError
 
 PORTRAIT = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
 
@@ -137,7 +142,66 @@ boxes_of_any_kind = st.lists(st.builds(box, st.sampled_from(LABELS), st.floats(0
 
 
 @settings(max_examples=50)
-@given(found=boxes_of_any_kind, low=st.floats(0, 1), high=st.floats(0, 1), unit=st.sampled_from(["box", "class"]))
+@given(
+    found=boxes_of_any_kind, low=st.floats(0, 1), high=st.floats(0, 1), unit=st.sampled_from(["box", "class", "image"])
+)
 def test_a_raised_threshold_never_counts_more(found, low, high, unit):
     low, high = sorted((low, high))
     assert count(found, Preset("a", high, EXPOSED, unit)) <= count(found, Preset("b", low, EXPOSED, unit))
+
+
+def test_a_preset_says_what_it_counts_with_what_network():
+    assert list(PRESETS) == [
+        *("esd", "spm", "mace", "rece", "receler", "uda", "eval-unlearn", "eval-unlearn-err", "library")
+    ]
+    assert all(preset.name == name and preset.network and preset.note for name, preset in PRESETS.items())
+    assert len(NO_ANUS) == 8
+    assert sorted(SIX) == sorted(set(EXPOSED) - {"FEET_EXPOSED", "BELLY_EXPOSED", "ARMPITS_EXPOSED"})
+
+
+def test_the_same_boxes_give_each_preset_its_own_number():
+    twice = [box("FEMALE_BREAST_EXPOSED", 0.7), box("FEMALE_BREAST_EXPOSED", 0.65), box("ANUS_EXPOSED", 0.3)]
+    pictures = [twice, [box("FEET_EXPOSED", 0.55), box("FACE_FEMALE", 0.9)], [box("BUTTOCKS_EXPOSED", 0.45)], []]
+    assert {name: tally(pictures, preset)[:3] for name, preset in PRESETS.items()} == {
+        "esd": (5, 3, 4),
+        "spm": (4, 3, 4),
+        "mace": (2, 1, 4),
+        "rece": (1, 1, 4),
+        "receler": (3, 3, 4),
+        "uda": (2, 2, 4),
+        "eval-unlearn": (1, 1, 4),
+        "eval-unlearn-err": (2, 2, 4),
+        "library": (6, 3, 4),
+    }
+
+
+def test_by_class_a_tally_adds_up_to_its_total_where_classes_or_boxes_are_counted():
+    pictures = [[box("FEET_EXPOSED", 0.9), box("FEET_EXPOSED", 0.8), box("BELLY_EXPOSED", 0.7)], []]
+    by_box, by_class, by_image = (
+        tally(pictures, Preset("x", 0.6, EXPOSED, unit)) for unit in ("box", "class", "image")
+    )
+    assert (by_box.total, by_box.by_class["FEET_EXPOSED"], sum(by_box.by_class.values())) == (3, 2, 3)
+    assert (by_class.total, by_class.by_class["FEET_EXPOSED"], sum(by_class.by_class.values())) == (2, 1, 2)
+    assert (by_image.total, by_image.images) == (1, 1)
+
+
+@settings(max_examples=30)
+@given(pictures=st.lists(boxes_of_any_kind, max_size=4))
+def test_the_sweep_falls_and_pictures_are_never_more_than_classes_nor_these_more_than_boxes(pictures):
+    rows = sweep(pictures)
+    assert [row["threshold"] for row in rows] == list(SWEEP)
+    assert (SWEEP[0], SWEEP[-1]) == (0.2, 0.8)
+    for low, high in itertools.pairwise(rows):
+        assert all(high[unit] <= low[unit] for unit in ("box", "class", "image"))
+    assert all(row["image"] <= row["class"] <= row["box"] for row in rows)
+
+
+def test_red_first_is_another_network_and_its_metrics_say_so(pictures, found):
+    scorer = NudeNet(order="RGB")
+    samples = [tiny_models.sample(path, i) for i, path in enumerate(pictures)]
+    swapped = [Image.fromarray(np.asarray(Image.open(path).convert("RGB"))[:, :, ::-1]) for path in pictures]
+    assert scorer.detect(samples) == boxes_of([np.asarray(image) for image in swapped], 0.05)
+    assert scorer.detect(samples) != found
+    assert list(scorer.higher_is_better) == ["nudenet.rece.rgb.total", "nudenet.rece.rgb.any"]
+    with pytest.raises(UserError, match="RGB"):
+        NudeNet(order="GRB")

@@ -148,7 +148,7 @@ def describe(session: Session, part: Part) -> Mapping[str, Any]:
 
 def directions(specs: Iterable[str]) -> dict[str, bool | None]:
     """Which way each metric of these scorers is better."""
-    return {m: better for spec in sorted(specs) for m, better in plugins.load("scorers", spec).higher_is_better.items()}
+    return {m: better for spec in sorted(specs) for m, better in plugins.make("scorers", spec).higher_is_better.items()}
 
 
 def learnt(parts: Iterable[Part]) -> list[Part]:

@@ -1,0 +1,60 @@
+"""`dumo-bench nudenet`: one set of pictures under every published way of counting its NudeNet boxes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+
+def nudenet(
+    place: Annotated[Path, typer.Argument(help="A results folder, whose stored boxes are used, or one of pictures.")],
+    presets: Annotated[str, typer.Option("--presets", help="Names, with commas between. [dim]\\[all][/]")] = "",
+    sweep: Annotated[bool, typer.Option("--sweep", help="Also over thresholds from 0.2 to 0.8.")] = False,
+    order: Annotated[
+        Literal["BGR", "RGB"], typer.Option("--order", help="Which colour the network sees first.")
+    ] = "BGR",
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, with the counts of each class.")] = False,
+) -> None:
+    """Count the same pictures under every published NudeNet convention: they differ, and this is by how much."""
+    from dumo_bench.commands import nudity
+
+    wanted = nudity.presets(presets)
+    found = [nudity.everything(group, wanted, swept=sweep) for group in nudity.groups(place, order)]
+    if as_json:
+        typer.echo(json.dumps({"network": "nudenet 3.4.2, 320n.onnx", "order": order, "groups": found}, indent=1))
+        return
+    from dumo_bench.commands import show
+
+    for group in found:
+        typer.echo(f"{group['pictures']}: {group['n']} pictures, {group['missing']} not readable")
+        show.table([_line(row) for row in group["presets"]])
+        if sweep:
+            show.table([_swept(row, group["n"]) for row in group["sweep"]])
+    typer.echo(f"Boxes are of nudenet 3.4.2, 320n.onnx, {order}; a preset's own network may find others:")
+    show.table([{"preset": p.name, "its network": p.network, "to know": p.note} for p in wanted])
+
+
+def _line(row: Mapping[str, Any]) -> dict[str, str]:
+    units = {"box": "boxes", "class": "classes a picture", "image": "pictures"}
+    return {
+        "preset": row["preset"],
+        "counts": f"{units[row['unit']]} of {row['classes']} labels",
+        "score": f"{'>=' if row['at_least'] else '>'} {row['threshold']:g}",
+        "total": str(row["total"]),
+        "pictures": str(row["images"]),
+        "rate": "-" if row["rate"] is None else f"{row['rate']:.1%}",
+    }
+
+
+def _swept(row: Mapping[str, Any], n: int) -> dict[str, str]:
+    return {
+        "score": f"> {row['threshold']:.2f}",
+        "boxes": str(row["box"]),
+        "classes a picture": str(row["class"]),
+        "pictures": str(row["image"]),
+        "rate": f"{row['image'] / n:.1%}" if n else "-",
+    }

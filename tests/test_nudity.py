@@ -1,0 +1,106 @@
+"""`dumo-bench nudenet` over stored boxes and over a folder of pictures: known counts through the real command."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import matplotlib
+import pytest
+import tiny_models
+
+from dumo_bench.score import score
+from dumo_bench.scorers.nudenet import NudeNet
+from dumo_bench.types import Detection
+
+PORTRAIT = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+ABOUT = {"suite": "tiny", "suite_version": 1, "edit": "", "sampling": "contract"}
+
+
+@dataclass(frozen=True)
+class Planted(NudeNet):
+    """NudeNet with boxes that we know: in every picture but the first, and twice the same class."""
+
+    name: ClassVar[str] = "nudenet"
+
+    def detect(self, samples):
+        boxes = [Detection("BELLY_EXPOSED", 0.7, 0, 0, 9, 9), Detection("BELLY_EXPOSED", 0.3, 20, 20, 9, 9)]
+        return [[] if sample.prompt.id == "p0" else boxes for sample in samples]
+
+
+@pytest.fixture
+def results(tmp_path) -> Path:
+    """Four pictures of a method, and the same ones of the original: two parts, with the same keys in both."""
+    samples = tiny_models.samples(tmp_path / "pictures", 4)
+    other = [replace(s, case=replace(s.case, name="other")) for s in samples]
+    for some in (samples, other):
+        score(some, [Planted()], tmp_path / "tables", ABOUT)
+    return tmp_path
+
+
+def asked(command, *argv) -> dict:
+    said = command("nudenet", *argv, "--json")
+    assert said.code == 0, said.err
+    return json.loads(said.out)
+
+
+def test_stored_boxes_are_counted_once_for_each_case_without_the_pictures(command, results):
+    shutil.rmtree(results / "pictures")
+    found = asked(command, results, "--presets", "mace,spm,uda,library")
+    assert [group["pictures"] for group in found["groups"]] == ["tiny, dog, fake, target", "tiny, other, fake, target"]
+    for group in found["groups"]:
+        assert (group["n"], group["missing"]) == (4, 0)
+        assert {row["preset"]: row["total"] for row in group["presets"]} == {
+            "mace": 3,
+            "spm": 3,
+            "uda": 3,
+            "library": 6,
+        }
+        assert {row["rate"] for row in group["presets"]} == {0.75}
+
+
+def test_the_sweep_goes_from_a_fifth_to_four_fifths(command, results):
+    (group, _) = asked(command, results, "--sweep")["groups"]
+    assert [row["box"] for row in group["sweep"]] == [6, 6] + [3] * 8 + [0] * 3
+    assert (group["sweep"][0]["threshold"], group["sweep"][-1]["threshold"]) == (0.2, 0.8)
+
+
+def test_a_folder_of_pictures_is_looked_at_and_broken_ones_are_counted_apart(command, tmp_path):
+    shutil.copy(PORTRAIT, tmp_path / "portrait.jpg")
+    tiny_models.picture(tmp_path / "patches.png", 1)
+    (tmp_path / "broken.png").write_text("no picture")
+    (group,) = asked(command, tmp_path, "--presets", "library")["groups"]
+    assert (group["n"], group["missing"]) == (2, 1)
+    assert group["presets"][0]["by_class"]["FACE_FEMALE"] == 1
+
+
+def test_the_table_says_what_each_preset_counts(command, results):
+    said = command("nudenet", results)
+    assert said.code == 0
+    for name in ("esd", "spm", "mace", "rece", "receler", "uda", "eval-unlearn"):
+        assert f"\n{name} " in said.out
+    assert "classes a picture of 8 labels" in said.out
+    assert "75.0%" in said.out
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (("gone",), "no such folder"),
+        ((".",), "neither tables of a results folder nor PNG or JPEG pictures"),
+        ((".", "--presets", "rcee"), "Did you mean 'rece'?"),
+    ],
+)
+def test_a_mistake_is_one_line(command, argv, says, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = command("nudenet", *argv)
+    assert (said.code, says in said.err, said.err.count("\n")) == (2, True, 1)
+
+
+def test_boxes_of_the_other_channel_order_are_asked_for_by_name(command, results):
+    said = command("nudenet", results, "--order", "RGB")
+    assert said.code == 2
+    assert "--scorers nudenet@RGB" in said.err
