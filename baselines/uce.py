@@ -1,7 +1,8 @@
 """UCE: Unified Concept Editing in Diffusion Models.
 
 Rohit Gandikota, Hadas Orgad, Yonatan Belinkov, Joanna Materzynska, David Bau. WACV 2024, arXiv 2308.14761.
-The paper's preset: rows of a concept and of its target are aligned from the last subject token on, '' is preserved.
+Presets: `paper` aligns the rows of a concept and of its target from the last subject token on, and always preserves '';
+`2025`, the authors' later release, moves the one row of the last subject token and preserves nothing unasked.
 """
 
 from __future__ import annotations
@@ -10,70 +11,86 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
-import torch
 from torch import Tensor
 
-from dumo_bench.kit import linear
-from dumo_bench.sd import Host, edited, encode, stock_guide, tokens
+from dumo_bench.kit import linear, rows
+from dumo_bench.sd import Host, edited, stock_guide
 from dumo_bench.types import Edit, Guide
 
-#: text width -> weight of |W - W0|^2. 768 is the paper's; a text space of 128 has far fewer spare directions for
-#: the same 77 rows a concept, so the paper's weight would also erase everything else.
-RIDGE: Mapping[int, float] = {768: 0.5, 128: 20.0}
+TEMPLATES: Mapping[str, tuple[str, ...]] = {
+    "none": ("{}",),
+    "art": ("{}", "painting by {}", "art by {}", "artwork by {}", "picture by {}", "style of {}"),
+    "object": ("{}", "image of {}", "photo of {}", "portrait of {}", "picture of {}", "painting of {}"),
+}
+#: one row a concept leaves directions to spare in a text space of any width: the published value serves as it is
+RIDGE_2025 = 0.5
 
 
 @dataclass(frozen=True)
 class UCE:
-    """`target` is what concepts are mapped to; `preserve` strings stay; `ridge` None takes the model's own.
+    """`target` is what concepts are mapped to, None the preset's own; `preserve` strings stay.
 
-    `@styles` among the preserved strings stands for the styles that the model's own `world.json` lists.
+    `@styles` among the preserved strings stands for the styles that the model's own `world.json` lists. `augment` also
+    moves the concept inside the phrases of its kind. preserve_scale and ridge None: the preset's own, for this model.
+    Scales do not carry over from one preset to the other.
     """
 
     name: ClassVar[str] = "uce"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "Gandikota et al., WACV 2024, arXiv 2308.14761"
     needs: ClassVar[frozenset[str]] = frozenset({"unet"})
-    by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {"style": {"target": "art", "preserve": ("", "@styles")}}
+    by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {"style": {"target": "art", "preserve": ("@styles",)}}
 
-    target: str = " "
-    preserve: tuple[str, ...] = ("",)
+    preset: Literal["paper", "2025"] = "paper"
+    target: str | None = None
+    preserve: tuple[str, ...] = ()
+    augment: Literal["none", "art", "object"] = "none"
     erase_scale: float = 1.0
-    preserve_scale: float | None = None  # None: max(0.1, 1 / number of preserved strings)
+    preserve_scale: float | None = None
     ridge: float | None = None
     strength: float = 1.0
 
     def fit(self, host: Host, erase: Sequence[str], *, seed: int) -> Edit:
         del seed  # closed form: nothing is drawn
-        pairs = [aligned(host, concept, self.target) for concept in erase]
-        old, new = (torch.cat(rows) for rows in zip(*pairs, strict=True))
         strings = self.kept(host, erase)
-        keep = encode(host, strings).flatten(0, 1)
-        width = old.shape[1]
-        ridge = RIDGE.get(width, RIDGE[768]) if self.ridge is None else self.ridge
-        kept = max(0.1, 1 / len(strings)) if self.preserve_scale is None else self.preserve_scale
+        own_scale, own_ridge = self.own(host, len(strings))
+        ridge = own_ridge if self.ridge is None else self.ridge
+        kept = own_scale if self.preserve_scale is None else self.preserve_scale
+        old, new, keep = self.rows(host, self.pairs(erase), strings)
         m = linear.factor(old, new, keep, erase=self.erase_scale, preserve=kept, ridge=ridge)
-        eye = torch.eye(width, dtype=m.dtype, device=m.device)
-        return Edit(
-            linear.times(host.unet, eye + self.strength * (m - eye)), {"ridge_used": ridge, "preserved": len(strings)}
-        )
+        return Edit(linear.times(host.unet, m, self.strength), {"ridge_used": ridge, "preserved": len(strings)})
+
+    def rows(
+        self, host: Host, pairs: Sequence[tuple[str, str]], strings: Sequence[str]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Rows to move and where to (n, d), rows that must stay (m, d)."""
+        if self.preset == "paper":
+            return *rows.aligned(host, pairs), rows.whole(host, strings)
+        old, new = ([pair[i] for pair in pairs] for i in (0, 1))
+        return rows.subject(host, old), rows.subject(host, new), rows.subject(host, strings)
+
+    def own(self, host: Host, preserved: int) -> tuple[float, float]:
+        """The preset's weight of the preserved rows, and its ridge."""
+        if self.preset == "paper":
+            return max(0.1, 1 / max(1, preserved)), linear.ridge_of(host)
+        return 1.0, RIDGE_2025
+
+    def pairs(self, erase: Sequence[str]) -> list[tuple[str, str]]:
+        """What is moved and where to; a phrase goes to the bare target in the paper's preset, else to its like."""
+        paper = self.preset == "paper"
+        target = (" " if paper else "") if self.target is None else self.target
+        return [(t.format(c), target if paper else t.format(target)) for c in erase for t in TEMPLATES[self.augment]]
 
     def kept(self, host: Host, erase: Sequence[str]) -> list[str]:
-        """The strings to preserve: never one that is erased."""
-        lists = {f"@{name}": words for name, words in host.world.items()}
-        every = [w for s in self.preserve for w in (lists.get(s, ()) if s.startswith("@") else (s,))]
-        return [w for w in every if w not in erase]
+        """The strings to preserve, none of them erased: the paper's list always starts with ''.
+
+        Asked of `2025`, '' is the start token's row: also its empty target, and the first row of every prompt.
+        """
+        return rows.strings(host, ("", *self.preserve) if self.preset == "paper" else self.preserve, erase)
 
     @contextmanager
     def apply(self, host: Host, edit: Edit) -> Iterator[Guide]:
         with edited(host, edit):
             yield partial(stock_guide, host)
-
-
-def aligned(host: Host, concept: str, target: str) -> tuple[Tensor, Tensor]:
-    """Rows (n, d) of a concept and of its target, each from its last subject token to the end, cut to equal length."""
-    states, mask = encode(host, [concept, target]), tokens(host, [concept, target])[1]
-    last = [int(length) - 2 for length in mask.sum(1)]  # the end token is the last that the mask counts
-    rows = min(states.shape[1] - k for k in last)
-    return states[0, last[0] :][:rows], states[1, last[1] :][:rows]

@@ -1,14 +1,20 @@
-"""UCE: the closed form is the minimiser it says it is, and one factor serves all layers."""
+"""UCE: both presets move the rows they say, and change the cross-attention keys and values alone."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 import tiny
 import torch
 
-from baselines.uce import UCE, aligned
+from baselines.uce import RIDGE_2025, UCE
 from dumo_bench import sd
-from dumo_bench.kit import linear
+from dumo_bench.kit import linear, rows
+from dumo_bench.types import Edit
+
+PRESETS = ("paper", "2025")
+both = pytest.mark.parametrize("preset", PRESETS)
 
 
 @pytest.fixture(scope="module")
@@ -16,64 +22,84 @@ def host() -> sd.Host:
     return tiny.host("float64")
 
 
-@pytest.fixture(scope="module")
-def rows():
-    g = torch.Generator().manual_seed(0)
-    return [torch.randn(n, 24, generator=g, dtype=torch.float64) for n in (40, 40, 30)]
+def near(one: Edit, two: Edit, atol: float = 1e-12) -> bool:
+    return all(torch.allclose(t, two.tensors[k], atol=atol) for k, t in one.tensors.items())
 
 
-SCALES = {"erase": 0.7, "preserve": 0.3, "ridge": 0.5}
+def original(host: sd.Host) -> Edit:
+    return Edit({f"unet.{n}": w for n, w in linear.weights(host.unet).items()}, {})
 
 
-def test_the_gradient_of_the_objective_vanishes_at_the_closed_form(rows):
-    old, new, keep = rows
-    w0 = torch.randn(16, 24, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    w = (w0 @ linear.factor(old, new, keep, **SCALES)).requires_grad_(True)
-    moved = (old @ w.T - new @ w0.T).square().sum()
-    stayed = (keep @ w.T - keep @ w0.T).square().sum()
-    near = (w - w0).square().sum()
-    (SCALES["erase"] * moved + SCALES["preserve"] * stayed + SCALES["ridge"] * near).backward()
-    assert w.grad.abs().max() < 1e-9
-
-
-def test_one_factor_equals_the_solve_layer_by_layer(rows):
-    old, new, keep = rows
-    g = torch.Generator().manual_seed(2)
-    e, p, ridge = SCALES["erase"], SCALES["preserve"], SCALES["ridge"]
-    for height in (8, 16):
-        w = torch.randn(height, 24, generator=g, dtype=torch.float64)
-        left = ridge * w + e * (new @ w.T).T @ old + p * (keep @ w.T).T @ keep
-        right = ridge * torch.eye(24, dtype=torch.float64) + e * old.T @ old + p * keep.T @ keep
-        direct = left @ torch.linalg.inv(right)
-        assert torch.allclose(direct, w @ linear.factor(old, new, keep, **SCALES), atol=1e-11)
-
-
-def test_a_very_large_ridge_changes_nothing_and_none_is_refused(rows):
-    m = linear.factor(*rows, erase=1.0, preserve=1.0, ridge=1e14)
-    assert torch.allclose(m, torch.eye(24, dtype=torch.float64), atol=1e-9)
-    with pytest.raises(ValueError, match="ridge"):
-        linear.factor(*rows, erase=1.0, preserve=1.0, ridge=0.0)
-
-
-def test_exactly_the_cross_attention_keys_and_values_change(host):
-    edit = UCE().fit(host, ["ghost"], seed=0)
+@both
+def test_exactly_the_cross_attention_keys_and_values_change(host, preset):
+    edit = UCE(preset=preset).fit(host, ["ghost"], seed=0)
     assert sorted(edit.tensors) == sorted(f"unet.{n}" for n in sd.key_value_names(host.unet))
     assert len(edit.tensors) == 32
+    assert all(not torch.equal(t, original(host).tensors[k]) for k, t in edit.tensors.items())
 
 
-def test_the_order_of_concepts_does_not_matter(host):
-    one, two = (UCE().fit(host, erase, seed=0).tensors for erase in (["ghost", "alien"], ["alien", "ghost"]))
-    assert all(torch.allclose(one[k], two[k], atol=1e-12) for k in one)
+@both
+def test_the_order_of_concepts_does_not_matter(host, preset):
+    one, two = (UCE(preset=preset).fit(host, erase, seed=0) for erase in (["ghost", "alien"], ["alien", "ghost"]))
+    assert near(one, two)
 
 
-def test_rows_are_aligned_from_the_last_subject_token_on(host):
-    states = sd.encode(host, ["ghost", " ", "a ghost"])
-    old, new = aligned(host, "ghost", " ")
-    assert torch.equal(old, states[0, 1:])  # the word, the end, the padding
-    assert torch.equal(new, states[1, :-1])  # the start, the end, the padding but its last
-    old, new = aligned(host, "a ghost", "ghost")
-    assert torch.equal(old, states[2, 2:]) and torch.equal(new, states[0, 1:-1])
+@both
+def test_nothing_to_erase_and_a_very_large_ridge_give_the_original(host, preset):
+    assert near(UCE(preset=preset).fit(host, [], seed=0), original(host))
+    assert near(UCE(preset=preset, ridge=1e14).fit(host, ["ghost"], seed=0), original(host), atol=1e-9)
 
 
-def test_an_erased_word_is_never_preserved(host):
-    assert UCE(preserve=("", "ghost", "dog")).kept(host, ["ghost"]) == ["", "dog"]
+def test_the_papers_preset_is_its_formula_layer_by_layer(host):
+    edit = UCE(target="dog", preserve=("cat",), ridge=0.5).fit(host, ["ghost", "alien"], seed=0)
+    old, new = rows.aligned(host, [("ghost", "dog"), ("alien", "dog")])
+    keep = sd.encode(host, ["", "cat"]).flatten(0, 1)
+    right = 0.5 * torch.eye(32, dtype=torch.float64) + old.T @ old + 0.5 * keep.T @ keep
+    for name, w in linear.weights(host.unet).items():
+        left = 0.5 * w + (new @ w.T).T @ old + 0.5 * (keep @ w.T).T @ keep
+        assert torch.allclose(edit.tensors[f"unet.{name}"], left @ torch.linalg.inv(right), atol=1e-10)
+
+
+def test_2025_is_its_formula_with_one_row_a_concept_and_nothing_preserved(host):
+    edit = UCE(preset="2025").fit(host, ["a ghost"], seed=0)
+    c, start = sd.encode(host, ["a ghost"])[0, 2], sd.encode(host, [""])[0, 0]
+    right = RIDGE_2025 * torch.eye(32, dtype=torch.float64) + torch.outer(c, c)
+    for name, w in linear.weights(host.unet).items():
+        left = RIDGE_2025 * w + torch.outer(w @ start, c)
+        assert torch.allclose(edit.tensors[f"unet.{name}"], left @ torch.linalg.inv(right), atol=1e-10)
+    assert edit.header == {"ridge_used": RIDGE_2025, "preserved": 0}
+
+
+def test_2025_changes_nothing_orthogonal_to_the_concepts_row(host):
+    edit = UCE(preset="2025").fit(host, ["ghost"], seed=0)
+    c, other = sd.encode(host, ["ghost"])[0, 1], torch.randn(32, generator=torch.Generator().manual_seed(0)).double()
+    beside = other - (other @ c) / (c @ c) * c
+    for name, w in linear.weights(host.unet).items():
+        assert torch.allclose(edit.tensors[f"unet.{name}"] @ beside, w @ beside, atol=1e-12)
+
+
+def test_the_paper_always_preserves_the_empty_text_and_2025_only_what_is_asked(host):
+    asked = ("ghost", "dog")
+    assert UCE(preserve=asked).kept(host, ["ghost"]) == ["", "dog"]
+    assert UCE(preset="2025", preserve=asked).kept(host, ["ghost"]) == ["dog"]
+    known = replace(host, world={"styles": ("noto", "ink")})
+    assert UCE(**UCE.by_task["style"]).kept(known, ["ink"]) == ["", "noto"]
+
+
+def test_an_empty_text_asked_of_2025_keeps_the_start_rows_projection(host):
+    start = sd.encode(host, [""])[0, 0]
+    free, kept = (UCE(preset="2025", preserve=p, target="dog").fit(host, ["ghost"], seed=0) for p in ((), ("",)))
+    off = [
+        max(float((e.tensors[f"unet.{n}"] @ start - w @ start).norm()) for n, w in linear.weights(host.unet).items())
+        for e in (free, kept)
+    ]
+    assert off[1] < off[0] / 2
+
+
+def test_a_phrase_goes_to_the_bare_target_in_the_paper_and_to_its_like_in_2025():
+    paper, later = (UCE(preset=p, augment="art", target="art").pairs(["ink"]) for p in PRESETS)
+    assert len(paper) == len(later) == 6
+    assert paper[1] == ("painting by ink", "art") and later[1] == ("painting by ink", "painting by art")
+    assert UCE().pairs(["ghost"]) == [("ghost", " ")]
+    assert UCE(preset="2025").pairs(["ghost"]) == [("ghost", "")]
+    assert UCE(augment="object").pairs(["ghost"])[3] == ("portrait of ghost", " ")

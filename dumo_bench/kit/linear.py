@@ -4,15 +4,27 @@ All K and V matrices take the same text embeddings and have no bias, so the mini
 
     e sum_i |W c_i - W0 c*_i|^2 + p sum_j |W r_j - W0 r_j|^2 + ridge |W - W0|_F^2
 
-is W = W0 M with one and the same M, whatever the layer: one small system instead of one a layer.
+is W = W0 M with one and the same M, whatever the layer: one small system instead of one a layer. What is then asked of
+all layers together needs W0 only by A = sum_l W0_l^T W0_l, so that too is solved in the text width.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
-from dumo_bench.sd import key_value_names
+from dumo_bench.sd import Host, key_value_names
+
+#: text width -> weight of |W - W0|^2 where rows are all those from the last subject token on. 768 is UCE's paper's; a
+#: text space of 128 has far fewer spare directions for as many rows, so 0.5 would also erase everything else.
+RIDGE: Mapping[int, float] = {768: 0.5, 128: 20.0}
+
+
+def ridge_of(host: Host) -> float:
+    """The ridge of the host's text width; the paper's where the width is not in the table."""
+    return RIDGE.get(host.unet.config.cross_attention_dim, RIDGE[768])
 
 
 def gram(a: Tensor, b: Tensor) -> Tensor:
@@ -31,7 +43,34 @@ def factor(old: Tensor, new: Tensor, keep: Tensor, *, erase: float, preserve: fl
     return m
 
 
-def times(unet: nn.Module, m: Tensor) -> dict[str, Tensor]:
-    """Every key and value matrix multiplied by M from the right, named as in an edit, in the model's dtype."""
+def weights(unet: nn.Module) -> dict[str, Tensor]:
+    """Every key and value matrix (h, d) by its name."""
     own = dict(unet.named_parameters())
-    return {f"unet.{n}": (own[n].double() @ m).to(own[n].dtype) for n in key_value_names(unet)}
+    return {n: own[n].detach() for n in key_value_names(unet)}
+
+
+def joint(unet: nn.Module) -> Tensor:
+    """A = sum over all key and value matrices of W^T W: (d, d) in float64."""
+    every = [gram(w, w) for w in weights(unet).values()]
+    return torch.stack(every).sum(0)
+
+
+def derived(c: Tensor, a: Tensor, m: Tensor, ridge: float, toward: Tensor | None = None) -> Tensor:
+    """Rows c' (n, d) that minimise sum_l |W0_l M c' - W0_l c|^2 + ridge |c' - toward|^2, float64; toward None is zero.
+
+    What the edited model must be given to see what the original sees in c (n, d); a is `joint` of the original.
+    """
+    back = m.T @ a
+    eye = torch.eye(len(a), dtype=a.dtype, device=a.device)
+    wanted = back @ c.double().T
+    if toward is not None:
+        wanted = wanted + ridge * toward.double().T
+    found: Tensor = torch.linalg.solve(ridge * eye + back @ m, wanted)
+    return found.T
+
+
+def times(unet: nn.Module, m: Tensor, strength: float = 1.0) -> dict[str, Tensor]:
+    """Every key and value matrix times M, or that far on the way there, named as in an edit, in the model's dtype."""
+    eye = torch.eye(len(m), dtype=m.dtype, device=m.device)
+    step = eye + strength * (m - eye)
+    return {f"unet.{n}": (w.double() @ step).to(w.dtype) for n, w in weights(unet).items()}

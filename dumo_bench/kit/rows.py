@@ -1,0 +1,57 @@
+"""Rows of the text encoder's output: what closed-form erasers move, where to, and what must stay.
+
+The tokenizer reads '' and ' ' alike: start, end, padding. A text's last subject token stands before its end token; of
+an empty text that is the start token, whose row is the same for every text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from dumo_bench.sd import Host, encode, tokens
+
+CHUNK = 64  # texts encoded at once
+
+
+def strings(host: Host, preserve: Iterable[str], erase: Sequence[str]) -> list[str]:
+    """Strings to preserve, each once and never one that is erased; `@styles` is the host's own list of that name."""
+    lists = {f"@{name}": words for name, words in host.world.items()}
+    every = [w for s in preserve for w in (lists.get(s, ()) if s.startswith("@") else (s,))]
+    return [w for w in dict.fromkeys(every) if w not in erase]
+
+
+def whole(host: Host, texts: Sequence[str]) -> Tensor:
+    """All rows of the texts, padding included: (77 n, d)."""
+    parts = [encode(host, texts[i : i + CHUNK]).flatten(0, 1) for i in range(0, len(texts), CHUNK)]
+    return torch.cat([none(host), *parts])
+
+
+def subject(host: Host, texts: Sequence[str]) -> Tensor:
+    """The row of each text's last subject token: (n, d)."""
+    if not texts:
+        return none(host)
+    return encode(host, texts)[torch.arange(len(texts)), last(host, texts)]
+
+
+def aligned(host: Host, pairs: Iterable[tuple[str, str]]) -> tuple[Tensor, Tensor]:
+    """Rows (n, d) of concepts and of their targets, each from its last subject token on, cut to equal length."""
+    found = [(none(host), none(host))]
+    for pair in pairs:
+        states, starts = encode(host, pair), last(host, pair).tolist()
+        length = states.shape[1] - max(starts)
+        found.append((states[0, starts[0] :][:length], states[1, starts[1] :][:length]))
+    old, new = zip(*found, strict=True)
+    return torch.cat(old), torch.cat(new)
+
+
+def last(host: Host, texts: Sequence[str]) -> Tensor:
+    """Where the last subject token of each text stands: (n,) long, 0 of an empty one."""
+    return tokens(host, texts)[1].sum(1) - 2  # the end token is the last that the mask counts
+
+
+def none(host: Host) -> Tensor:
+    """No rows: (0, d)."""
+    return torch.empty(0, host.unet.config.cross_attention_dim, device=host.device, dtype=host.dtype)
