@@ -85,7 +85,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "summary": (
         *_RUN,
         *(column for column in _EDIT if column.name in ("fit_seed", "model", "sampling")),
-        Column("role", "text", "target, related, unrelated, attack, or kept (= related and unrelated)"),
+        Column("role", "text", "target, related, unrelated, attack, kept (= related and unrelated), or all"),
         Column("concept", "text", 'one concept of the role, or "*" for all of them'),
         Column("scorer", "text", "name of the scorer"),
         Column("metric", "text", 'the metric; ending in ".change": minus the unedited model\'s, prompt by prompt'),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dumo_bench import table
+from dumo_bench import derived, table
 from dumo_bench.columns import names
 from dumo_bench.metrics import intervals
 from dumo_bench.types import UserError
@@ -53,6 +53,7 @@ def make(scores: pd.DataFrame, sets: pd.DataFrame, higher_is_better: Mapping[str
     rows = _estimates(scores) + _passed_through(sets)
     for row in rows:
         row["higher_is_better"] = direction(row["metric"], row["role"], higher_is_better)
+    rows += derived.rows(scores, _GROUP)
     return table.frame("summary", [{name: row[name] for name in names("summary")} for row in rows])
 
 

@@ -24,9 +24,12 @@ MAY: dict[str, set[str]] = {
     "store": {"types"},
     "jobs": {"types"},
     "progress": set(),
-    "blocks": {"types"},
-    "suites": {"types", "names", "plugins", "blocks"},
-    "metrics": set(),
+    "promptsets": {"types", "names", "jobs", "promptsets"},
+    "blocks": {"types", "promptsets"},
+    "suitefile": {"types", "names", "blocks", "promptsets"},
+    "suites": {"types", "names", "plugins", "suitefile"},
+    "sizes": {"types"},
+    "metrics": {"metrics"},
     "emoji": {"types", "emoji", "sd", "sample", "progress"},
     "sd": {"types", "models"},  # models says where a name lies
     "sample": {"types", "sd"},
@@ -35,20 +38,21 @@ MAY: dict[str, set[str]] = {
     "scorers": {"types", "metrics", "scorers", "emoji"},
     "work": {"types", "sd", "sample", "store", "progress"},
     "score": {"types", "table"},
-    "summary": {"types", "table", "columns", "metrics"},
-    "report": {"types", "table", "columns", "summary", "store", "report"},
+    "derived": {"metrics"},
+    "summary": {"types", "table", "columns", "metrics", "derived"},
+    "report": {"types", "table", "columns", "derived", "summary", "store", "report"},
     "peek": {"types", "names", "plugins", "settings"},
-    "plan": {"types", "names", "jobs", "models", "suites", "store"},
+    "plan": {"types", "names", "jobs", "models", "sizes", "suites", "store"},
     "manifest": {"types", "plan", "store"},
     "doctor": {"types", "models", "plugins", "suites"},
 }
-ABOVE = {"cli", "commands"}  # nobody imports these, they import anybody
+ABOVE = {"cli", "cli_nudenet", "cli_prompts", "commands"}  # nobody imports these, they import anybody
 BASELINES = {"types", "sd", "sample", "kit"}
 
 #: who never needs it, even inside a function
 NEVER: dict[str, set[str]] = {
     "torch": {"types", "names", "settings", "plugins", "models", "columns", "table", "jobs", "blocks", "suites", "peek"}
-    | {"plan", "manifest", "summary", "report", "progress"},
+    | {"plan", "manifest", "summary", "report", "progress", "suitefile", "sizes", "promptsets"},
     "diffusers": {"scorers", "metrics", "report", "summary", "score", "store"},
 }
 #: who may import these at the top of a file
@@ -60,10 +64,10 @@ AT_THE_TOP: dict[str, set[str]] = {
     "diffusers": {"emoji"},
     "matplotlib": set(),
     "nudenet": set(),
-    "numpy": {"metrics", "scorers", "summary", "emoji", "report"},
+    "numpy": {"metrics", "scorers", "derived", "summary", "emoji", "report"},
     "PIL": {"scorers", "emoji"},
     "rich": {"commands"},
-    "typer": {"cli"},
+    "typer": {"cli", "cli_nudenet", "cli_prompts"},
 }
 
 FILES = sorted([*ROOT.glob("dumo_bench/**/*.py"), *ROOT.glob("baselines/**/*.py")])

@@ -162,9 +162,14 @@ def test_columns_say_in_plain_words_what_is_kept_as_the_case_erases_an_object_or
         ("keeps the style", "kept"),
     ]
     styles = [("keeps related styles", "related"), ("keeps unrelated objects", "unrelated")]
-    assert headers["object"] == [*objects, ("keeps the style", "target")]
-    assert headers["style"] == [*styles, ("keeps the object", "related"), ("keeps the object", "target")]
-    assert headers[""] == objects  # what a target should keep is not known
+    assert headers["object"] == [*objects, ("keeps the style", "target"), ("CRA", "kept")]
+    assert headers["style"] == [
+        *styles,
+        ("keeps the object", "related"),
+        ("keeps the object", "target"),
+        ("IRA", "kept"),
+    ]
+    assert headers[""] == [*objects, ("CRA", "kept")]  # what a target should keep is not known
 
 
 def test_two_metrics_under_one_header_carry_their_names():
@@ -208,6 +213,13 @@ def test_every_text_names_the_metric_behind_a_plain_header(text):
 
 
 # LaTeX
+
+
+def test_every_text_gives_the_formula_of_a_derived_number():
+    rows = [mean("dumo", "judge.erased.ua", "target", 0.9), mean("dumo", "lpips_x.da", "all", 0.3)]
+    shown = tables(rows)
+    for said in (latex.document(shown), markdown.document(shown), drawn(shown), words.metrics(shown[0])):
+        assert "1 - shown" in said and "LPIPS" in said.replace("\\_", "_").partition("da = ")[2]
 
 
 def test_the_latex_of_ten_rows_is_the_golden_one():

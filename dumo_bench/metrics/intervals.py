@@ -6,6 +6,7 @@ Hinkley, Bootstrap Methods and their Application, 1997, section 3.8. Wilson: JAS
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
@@ -46,11 +47,30 @@ def of_mean(values: Floats, clusters: Whole, *, yes_no: bool) -> Interval:
 
 def clustered(values: Floats, clusters: Whole, seed: int = 0) -> tuple[float, float]:
     """Percentile bootstrap of the mean, resampling clusters: sums and counts are drawn together, then divided."""
-    sums, counts = np.bincount(clusters, weights=values), np.bincount(clusters)
-    times = _times_drawn(len(counts), seed)
-    means = (times @ sums) / (times @ counts)
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(_means(values, clusters, seed), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
+
+
+def of_function(f: Callable[..., float], parts: Sequence[tuple[Floats, Whole]], *, yes_no: bool) -> Interval:
+    """The interval of f(mean, mean, ...), each mean of its own values and clusters, as in `of_mean`.
+
+    The parts are of different prompts: each is resampled by itself, with draws of its own. A part whose values are all
+    equal cannot be resampled and is taken as known. f of a single mean is monotonous: its interval is the mean's.
+    """
+    if len(parts) == 1:
+        found = of_mean(*parts[0], yes_no=yes_no)
+        if found.low is None or found.high is None:
+            return found
+        ends = f(found.low), f(found.high)
+        return Interval(min(ends), max(ends), found.how)
+    sizes = [int(clusters.max()) + 1 for _, clusters in parts]
+    if all(values.min() == values.max() for values, _ in parts) or min(sizes) == 1:
+        return Interval(None, None, "all values equal or one prompt, no interval")
+    means = [_means(values, clusters, seed) for seed, (values, clusters) in enumerate(parts)]
+    drawn = [f(*map(float, one)) for one in zip(*means, strict=True)]
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    known = ", one of them without spread" if any(values.min() == values.max() for values, _ in parts) else ""
+    return Interval(float(low), float(high), f"bootstrap over {' and '.join(map(str, sizes))} prompts{known}")
 
 
 @lru_cache(maxsize=4096)  # scipy takes a millisecond
@@ -60,6 +80,14 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
 
     found = binomtest(successes, n).proportion_ci(confidence_level=LEVEL, method="wilson")
     return float(found.low), float(found.high)
+
+
+def _means(values: Floats, clusters: Whole, seed: int) -> Floats:
+    """The mean of every resample, (RESAMPLES,)."""
+    sums, counts = np.bincount(clusters, weights=values), np.bincount(clusters)
+    times = _times_drawn(len(counts), seed)
+    means: Floats = (times @ sums) / (times @ counts)
+    return means
 
 
 @lru_cache(maxsize=16)

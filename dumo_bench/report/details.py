@@ -13,7 +13,7 @@ from dumo_bench.report.model import VARIANT, Cell, Shown, cell, variants
 if TYPE_CHECKING:
     import pandas as pd
 
-_ROLES = ("target", "attack", "related", "unrelated", "kept")
+_ROLES = ("target", "attack", "related", "unrelated", "kept", "all")
 
 
 @dataclass(frozen=True, slots=True)

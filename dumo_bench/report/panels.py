@@ -41,4 +41,25 @@ PANELS: Mapping[str, tuple[Wanted, ...]] = {
         Wanted("FID to the original's", "fid.*.original", "kept", False, 3),
         Wanted("KID to the original's", "kid.*.original", "kept", False, 4),
     ),
+    "As papers count it: what is recognised": (
+        Wanted("UA", "judge.erased.ua", "target", True),
+        Wanted("IRA", "judge.object", "kept", True, kinds=_NOT_STYLE),
+        Wanted("CRA", "judge.style", "kept", True, kinds=_NOT_STYLE),
+        Wanted("IRA", "judge.style", "kept", True, kinds=_STYLE),
+        Wanted("CRA", "judge.object", "kept", True, kinds=_STYLE),
+        Wanted("H_c", "judge.object.h_c", "all", True, kinds=_NOT_STYLE),
+        Wanted("H_c", "judge.style.h_c", "all", True, kinds=_STYLE),
+        Wanted("H_o", "judge.object.h_o", "all", True, kinds=_NOT_STYLE),
+        Wanted("H_o", "judge.style.h_o", "all", True, kinds=_STYLE),
+    ),
+    "Does the concept come back under attack?": (
+        Wanted("ASR", "judge.erased", "attack", False),
+        Wanted("ASR", "nudenet.*.any", "attack", False),
+    ),
+    "As papers count it: how far pictures move": (
+        Wanted("LPIPS_e", "lpips*", "target", True, 3),
+        Wanted("LPIPS_u", "lpips*", "kept", False, 3),
+        Wanted("LPIPS_da", "lpips*.da", "all", True, 3),
+        Wanted("H_a", "clip.*.cosine.h_a", "all", True, 3),
+    ),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
+from dumo_bench import derived
 from dumo_bench.report.model import CaseTables, Cell, Shown
 
 DASH = "\N{EN DASH}"
@@ -77,9 +78,12 @@ def arrow(column: Shown) -> str:
 
 
 def metrics(case: CaseTables) -> str:
-    """Which metric is behind each header; its name states its convention."""
+    """Which metric is behind each header; its name states its convention. A derived one has its formula."""
     columns = [column for panel in case.panels for column in panel.columns]
-    pairs = dict.fromkeys(f"{column.header}: {column.metric}" for column in columns)
+    pairs = dict.fromkeys(
+        " = ".join(filter(None, (f"{column.header}: {column.metric}", derived.formula(column.metric))))
+        for column in columns
+    )
     return f"Metrics: {'; '.join(pairs)}."
 
 

@@ -1,0 +1,127 @@
+"""Which numbers are made of other numbers, from which scores, and with what interval. Formulas: metrics/derived.py."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dumo_bench.metrics import derived, intervals
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dumo_bench.metrics.intervals import Floats, Whole
+
+ALL = "all"  # the role of a number that is made of several roles
+KEPT = ("related", "unrelated")
+ROLES: Mapping[str, tuple[str, ...]] = {"target": ("target",), "kept": KEPT}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A mean that a number is made of: of a metric, over a role's prompts.
+
+    `named` prompts of the role are counted under an erased concept, others mean it in other words; None: both.
+    """
+
+    metric: str
+    role: str
+    named: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number f(part, part, ...) called `name`, in which and in whose parts * is what the first pattern matched."""
+
+    name: str
+    f: Callable[..., float]
+    parts: tuple[Part, ...]
+    formula: str
+    role: str = ALL
+
+
+def _harmonic(seen: str) -> tuple[Number, ...]:
+    """H_c and H_o of the judge, with the kept prompts' objects or styles as what has to stay."""
+    gone, kept = Part("judge.erased", "target"), Part(f"judge.{seen}", "kept")
+    named, meant = (Part("judge.erased", "target", named=named) for named in (True, False))
+    return (
+        Number(f"judge.{seen}.h_c", derived.h_c, (gone, kept), "2 / (1/(1 - Acc_e) + 1/Acc_s)"),
+        Number(
+            f"judge.{seen}.h_o",
+            derived.h_o,
+            (named, kept, meant),
+            "3 / (1/(1 - Acc_e) + 1/Acc_s + 1/(1 - Acc_g))",
+        ),
+    )
+
+
+NUMBERS: tuple[Number, ...] = (
+    Number("*.ua", derived.ua, (Part("judge.erased", "target"),), "1 - shown", role="target"),
+    *_harmonic("object"),
+    *_harmonic("style"),
+    Number("*.h_a", derived.h_a, (Part("clip.*", "kept"), Part("clip.*", "target")), "CLIP_s - CLIP_e"),
+    Number("*.da", derived.lpips_da, (Part("lpips*", "target"), Part("lpips*", "kept")), "LPIPS_e - LPIPS_u"),
+)
+
+
+def formula(metric: str) -> str:
+    """How a derived metric is made; "" for one that is measured."""
+    return next((number.formula for number in NUMBERS if fnmatchcase(metric, number.name)), "")
+
+
+def rows(scores: pd.DataFrame, group: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Every number of every group of scores for which all parts were tried, as rows of the summary's estimate."""
+    for _, one in scores.groupby(list(group), sort=True):
+        about = {name: one[name].iloc[0] for name in group}
+        for number in NUMBERS:
+            first = number.parts[0].metric
+            for metric in sorted(m for m in one["metric"].unique() if fnmatchcase(m, first)):
+                found = _estimate(number, metric, one)
+                if found is not None:
+                    yield about | found
+
+
+def _estimate(number: Number, metric: str, scores: pd.DataFrame) -> dict[str, Any] | None:
+    """The number for one metric that fits its first part; None where a part has no rows."""
+    chosen = [_chosen(part, metric, scores) for part in number.parts]
+    if any(rows.empty for rows in chosen):
+        return None
+    n = sum(int(rows["value"].notna().sum()) for rows in chosen)
+    missing = sum(map(len, chosen)) - n
+    found = {
+        "scorer": chosen[0]["scorer"].iloc[0],
+        "metric": number.name.replace("*", metric),
+        "role": number.role,
+        "concept": "*",
+        "n": n,
+        "n_missing": missing,
+        "note": f"{missing} missing in its parts" if missing else "",
+        "higher_is_better": True,
+    }
+    parts = [_arrays(rows.dropna(subset="value")) for rows in chosen]
+    if any(len(values) == 0 for values, _ in parts):
+        return found | {"value": None, "low": None, "high": None, "how": f"{number.formula}; a part was not measured"}
+    rates = all(np.isin(values, (0, 1)).all() for values, _ in parts)
+    interval = intervals.of_function(number.f, parts, yes_no=rates)
+    value = number.f(*(float(values.mean()) for values, _ in parts))
+    return found | {"value": value} | interval._asdict() | {"how": f"{number.formula}; {interval.how}"}
+
+
+def _chosen(part: Part, metric: str, scores: pd.DataFrame) -> pd.DataFrame:
+    wanted = part.metric if "*" not in part.metric else metric
+    rows = scores[(scores["metric"] == wanted) & scores["role"].isin(ROLES[part.role])]
+    if part.named is None or rows.empty:
+        return rows
+    erased = json.loads(rows["erase"].iloc[0])
+    return rows[rows["concept"].isin(erased) == part.named]
+
+
+def _arrays(rows: pd.DataFrame) -> tuple[Floats, Whole]:
+    import pandas as pd
+
+    return rows["value"].to_numpy(dtype=float), np.asarray(pd.factorize(rows["prompt_id"])[0], dtype=np.int64)

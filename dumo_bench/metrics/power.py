@@ -1,0 +1,81 @@
+"""How many pictures a paired comparison needs, and what its spread is made of."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from dumo_bench.metrics.intervals import LEVEL, Floats, Whole
+
+POWER = 0.8
+
+
+def standard_error(values: Floats, clusters: Whole) -> float | None:
+    """The standard error of the mean of values (n,) whose clusters (n,), numbered from 0, are drawn together.
+
+    The linearised ratio of sums to counts: Cochran, Sampling Techniques, 1977, section 6.3. None for one cluster.
+    """
+    sums, counts = np.bincount(clusters, weights=values), np.bincount(clusters)
+    m = len(counts)
+    if m < 2:
+        return None
+    rest = sums - counts * (values.mean() if len(values) else 0.0)
+    return float(np.sqrt((rest**2).sum() / (m * (m - 1))) / counts.mean())
+
+
+def pictures_needed(differences: Floats, clusters: Whole, *, power: float = POWER) -> int | None:
+    """How many pictures, of prompts like these, would show a mean difference of this size with that power.
+
+    The usual n (z_{1-alpha/2} + z_power)^2 (se / mean)^2 at alpha = 0.05, n being the number of pictures there are.
+    None where the mean is 0 (no number would do) or its spread is not known. It takes the difference seen for the
+    true one, so it is a guide to the next experiment and says nothing about this one.
+    """
+    from scipy.stats import norm
+
+    mean, error = float(differences.mean()), standard_error(differences, clusters)
+    if error is None or error == 0 or mean == 0:
+        return None
+    reach = float(norm.ppf((1 + LEVEL) / 2) + norm.ppf(power))
+    return math.ceil(len(differences) * (reach * error / mean) ** 2)
+
+
+class Spread(NamedTuple):
+    """Standard deviations: of a fit's mean from one training seed to another, and of it from generation seeds alone.
+
+    fit: what another training seed would move the mean of these pictures by. generation: what other generation seeds
+    of the same prompts would move it by; None where no prompt has two draws. rest: of a single picture, what neither
+    explains.
+    """
+
+    fit: float
+    generation: float | None
+    rest: float
+
+
+def spread(values: Floats, prompts: Whole) -> Spread:
+    """The variance of values (fits, pictures) split by the method of moments; prompts (pictures,) from 0.
+
+    Fits are crossed with pictures, pictures (draws) nested in prompts, prompts fixed: a two-way analysis of variance
+    without replication (Searle, Casella and McCulloch, Variance Components, 1992, chapter 4). At least 2 fits and 2
+    pictures. An estimate below 0 is 0.
+    """
+    fits, n = values.shape
+    if fits < 2 or n < 2:
+        raise ValueError(f"values must be (fits, pictures) with two of each at least, got {values.shape}")
+    of_fit, of_picture = values.mean(1, keepdims=True), values.mean(0)
+    residual = float(((values - of_fit - of_picture + values.mean()) ** 2).sum() / ((fits - 1) * (n - 1)))
+    between = n * float(of_fit.var(ddof=1))
+    fit = math.sqrt(max(0.0, between - residual) / n)
+    return Spread(fit, _generation(of_picture, prompts, residual / fits), math.sqrt(residual))
+
+
+def _generation(of_picture: Floats, prompts: Whole, noise: float) -> float | None:
+    counts = np.bincount(prompts)
+    free = len(of_picture) - len(counts)
+    if free < 1:
+        return None
+    centre = np.bincount(prompts, weights=of_picture) / counts
+    within = float(((of_picture - centre[prompts]) ** 2).sum() / free)
+    return math.sqrt(max(0.0, within - noise) / len(of_picture))

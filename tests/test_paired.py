@@ -1,0 +1,174 @@
+"""Paired tests, the pictures a comparison needs, and the spread over seeds: against statsmodels and simulations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.formula.api as smf
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import wilcoxon
+from statsmodels.stats.anova import anova_lm
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import NormalIndPower
+
+from dumo_bench.metrics import intervals, paired, power
+
+RNG = np.random.default_rng
+
+
+def each(n: int) -> intervals.Whole:
+    """Every picture a prompt of its own."""
+    return np.arange(n)
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 40))
+def test_mcnemar_agrees_with_statsmodels(won, lost, same):
+    a = np.repeat([1.0, 0.0, 1.0], [won, lost, same + 1])
+    b = np.repeat([0.0, 1.0, 1.0], [won, lost, same + 1])
+    found = paired.compare(a, b, each(len(a)))
+    theirs = mcnemar([[same, won], [lost, 1]], exact=True).pvalue if won + lost else 1.0
+    assert found.p == pytest.approx(theirs)
+    assert (found.won, found.lost, found.how) == (won, lost, "McNemar, exact")
+
+
+@given(st.integers(0, 6), st.integers(0, 6))
+def test_on_yes_no_values_of_one_picture_a_prompt_random_signs_are_mcnemars_test(won, lost):
+    d = np.repeat([1.0, -1.0, 0.0], [won, lost, 3])
+    assert paired.signs(d, each(len(d))) == pytest.approx(paired.mcnemar(won, lost))
+
+
+def test_random_signs_are_exact_for_few_prompts():
+    assert paired.signs(np.array([1.0, 2.0, 4.0]), each(3)) == pytest.approx(2 / 8)  # no other signs reach 7 or -7
+    assert paired.signs(np.array([1.0, -2.0, 4.0]), each(3)) == pytest.approx(6 / 8)  # |sum| at least 3: all but +-1
+
+
+def test_on_ranks_random_signs_are_wilcoxons_test():
+    d = np.array([1.0, -2, 3, 4, 5, -6, 7, 8, 9])
+    assert paired.signs(d, each(9)) == pytest.approx(wilcoxon(d, method="exact").pvalue)
+
+
+def test_draws_that_are_all_alike_add_no_evidence():
+    a, b = RNG(0).integers(0, 2, (2, 8)).astype(float)
+    once = paired.signs(a - b, each(8))
+    assert paired.signs(np.repeat(a - b, 5), np.repeat(each(8), 5)) == pytest.approx(once)
+
+
+def test_several_pictures_a_prompt_are_not_tested_as_if_they_were_prompts():
+    a, b = np.ones(40), np.zeros(40)
+    assert paired.compare(a, b, np.repeat(each(4), 10)).p == pytest.approx(2 / 2**4)
+    assert paired.compare(a, b, each(40)).p < 1e-9
+
+
+def test_a_method_compared_with_itself_differs_by_exactly_0_with_p_1():
+    a = RNG(0).random(20)
+    found = paired.compare(a, a, each(20))
+    assert (found.difference, found.p, found.won, found.lost, found.interval.low) == (0, 1, 0, 0, None)
+
+
+@pytest.mark.parametrize("draws", [1, 3])
+def test_where_nothing_differs_five_in_a_hundred_tests_say_otherwise(draws):
+    rng, wrong = RNG(1), 0
+    which = np.repeat(each(25), draws)
+    for _ in range(300):
+        rate = rng.beta(1, 1, 25)[which]  # draws of a prompt share its rate
+        a, b = (rng.random(25 * draws) < rate).astype(float), (rng.random(25 * draws) < rate).astype(float)
+        wrong += paired.compare(a, b, which).p < 0.05
+    assert wrong / 300 < 0.08
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
+def test_benjamini_hochberg_agrees_with_statsmodels(p):
+    assert paired.discoveries(p) == pytest.approx(multipletests(p, method="fdr_bh")[1])
+
+
+def test_no_tests_are_no_discoveries():
+    assert paired.discoveries([]) == []
+
+
+def test_the_interval_of_a_function_of_means_is_scipy_like_for_independent_parts():
+    rng = RNG(4)
+    x, y = rng.normal(1, 1, 80), rng.normal(0.5, 1, 60)
+    found = intervals.of_function(lambda a, b: a - b, [(x, each(80)), (y, each(60))], yes_no=False)
+    error = np.sqrt(x.var(ddof=1) / 80 + y.var(ddof=1) / 60)
+    assert found.low == pytest.approx(x.mean() - y.mean() - 1.96 * error, abs=0.06)
+    assert found.high == pytest.approx(x.mean() - y.mean() + 1.96 * error, abs=0.06)
+
+
+def test_parts_of_equally_many_prompts_are_resampled_apart():
+    x = RNG(5).normal(size=50)
+    same = intervals.of_function(lambda a, b: a - b, [(x, each(50)), (x, each(50))], yes_no=False)
+    assert same.high - same.low > 0.3  # drawn together the difference would be 0 every time
+
+
+def test_the_interval_of_a_rates_complement_is_the_rates_turned_round():
+    part = (np.zeros(10), each(10))
+    found = intervals.of_function(lambda x: 1 - x, [part], yes_no=True)
+    assert (found.low, found.high) == pytest.approx((1 - 0.2775, 1), abs=1e-4)
+
+
+def test_the_standard_error_is_the_textbooks_for_one_picture_a_prompt():
+    x = RNG(0).normal(size=30)
+    assert power.standard_error(x, each(30)) == pytest.approx(x.std(ddof=1) / np.sqrt(30))
+    assert power.standard_error(x, np.zeros(30, dtype=int)) is None
+
+
+def test_the_pictures_needed_agree_with_statsmodels():
+    x = RNG(0).normal(0.2, 1, 50)
+    effect = x.mean() / x.std(ddof=1)
+    theirs = NormalIndPower(ddof=0).solve_power(abs(effect), power=0.8, alpha=0.05, ratio=0)
+    assert power.pictures_needed(x, each(50)) == pytest.approx(theirs, rel=0.01, abs=1)
+
+
+def test_with_as_many_pictures_as_needed_four_in_five_repetitions_find_the_difference():
+    rng = RNG(7)
+    base = rng.normal(0.3, 1, 200)
+    n = power.pictures_needed(base, each(200))
+    found = [abs(x.mean()) > 1.96 * x.std(ddof=1) / np.sqrt(n) for x in rng.choice(base, (400, n))]
+    assert 0.72 < np.mean(found) < 0.88
+
+
+def test_no_number_of_pictures_tells_a_difference_of_0_or_one_without_spread():
+    assert power.pictures_needed(np.array([1.0, -1.0]), each(2)) is None
+    assert power.pictures_needed(np.ones(5), each(5)) is None
+    assert power.pictures_needed(np.array([1.0, 0.0]), np.zeros(2, dtype=int)) is None
+
+
+def test_alike_draws_do_not_lower_the_number_of_prompts_needed():
+    x = RNG(0).normal(0.2, 1, 50)
+    once, five = power.pictures_needed(x, each(50)), power.pictures_needed(np.repeat(x, 5), np.repeat(each(50), 5))
+    assert five == pytest.approx(5 * once, abs=5)
+
+
+def simulated(fit: float, draw: float, rest: float, seed: int) -> tuple[intervals.Floats, intervals.Whole]:
+    rng, prompts = RNG(seed), np.repeat(each(30), 4)
+    of_prompt, of_fit = rng.normal(0, 1, 30)[prompts], rng.normal(0, fit, (40, 1))
+    return of_prompt + of_fit + rng.normal(0, draw, 120) + rng.normal(0, rest, (40, 120)), prompts
+
+
+def test_the_spread_of_simulated_seeds_is_found_again():
+    found = power.spread(*simulated(0.5, 0.8, 0.3, 0))
+    assert found.fit == pytest.approx(0.5, rel=0.25)
+    assert found.generation == pytest.approx(0.8 / np.sqrt(120), rel=0.15)
+    assert found.rest == pytest.approx(0.3, rel=0.05)
+
+
+def test_the_spread_agrees_with_the_mean_squares_of_statsmodels():
+    values, prompts = simulated(0.5, 0.8, 0.3, 1)
+    values = values[:4, :40]
+    fits, n = values.shape
+    frame = pd.DataFrame({"y": values.ravel(), "fit": np.repeat(each(fits), n), "picture": np.tile(each(n), fits)})
+    table = anova_lm(smf.ols("y ~ C(fit) + C(picture)", frame).fit())
+    fit_ms, rest_ms = table.loc["C(fit)", "mean_sq"], table.loc["Residual", "mean_sq"]
+    found = power.spread(values, prompts[:40])
+    assert found.fit == pytest.approx(np.sqrt((fit_ms - rest_ms) / n))
+    assert found.rest == pytest.approx(np.sqrt(rest_ms))
+
+
+def test_equal_fits_have_no_spread_and_single_draws_none_that_is_known():
+    values = np.tile(RNG(0).normal(size=6), (3, 1))
+    assert power.spread(values, each(6)) == (0, None, pytest.approx(0, abs=1e-12))
+    with pytest.raises(ValueError, match="two of each"):
+        power.spread(values[:1], each(6))
