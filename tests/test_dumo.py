@@ -8,12 +8,13 @@ import torch
 
 from dumo_bench import sample, sd
 from dumo_bench.kit import latents, train
-from dumo_bench.methods.dumo import DuMo, Gate
+from dumo_bench.methods.dumo import DuMo, Gate, load
 from dumo_bench.methods.dumo_recipe import Wish, objective
-from dumo_bench.methods.epr import BINS, EPR, bins, corrected, scaled, widths
+from dumo_bench.methods.epr import EPR, Blend, corrected, features, scaled, widths
+from dumo_bench.methods.tlmo import BINS, Line, Scale, bins, named, start
 from dumo_bench.types import Edit
 
-WISH = Wish(negative=0.0, retain=1.0, tlmo=True, mid=True, steps=None, lr=None)
+WISH = Wish(negative=0.0, retain=1.0, tlmo="table", mid=True, steps=None, lr=None)
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +182,111 @@ def test_more_than_three_concepts_share_one_epr():
 def test_without_mid_the_middle_is_never_corrected(host):
     edit = DuMo(mid=False).fit(host, ("ghost",), seed=0)
     assert not edit.tensors["tlmo.0"][:, -1].any()
+
+
+KINDS = ("table", "layer", "time", "linear", "blend", "off")
+
+
+@pytest.fixture(scope="module")
+def ablations(host) -> dict[str, Edit]:
+    return {kind: DuMo(tlmo=kind).fit(host, ("ghost",), seed=1) for kind in KINDS}
+
+
+def test_every_ablation_says_in_its_edit_what_it_is_and_learns_what_it_has(ablations):
+    assert [ablations[kind].header["tlmo"] for kind in KINDS] == list(KINDS)
+    table, layer, time, off = (ablations[kind].tensors["tlmo.0"] for kind in ("table", "layer", "time", "off"))
+    assert all(t.shape == (BINS, 13) for t in (table, layer, time, off))
+    assert torch.equal(layer, layer[:1].expand(BINS, 13)) and len(layer[0].unique()) > 1
+    assert torch.equal(time, time[:, :1].expand(BINS, 13)) and len(time[:, 0].unique()) > 1
+    assert len(table[:, 0].unique()) > 1 and len(table[19].unique()) > 1
+    assert (off == 1).all() and "tlmo" not in ablations["off"].header["curves"]
+    for kind, begins in (("linear", 1.0), ("blend", -2.0)):
+        assert ablations[kind].tensors["tlmo.0.weight"].any()
+        assert (ablations[kind].tensors["tlmo.0.bias"] != begins).any()
+
+
+def test_the_blend_has_no_1x1_convolutions_and_saves_no_frozen_copy(host, ablations):
+    names = {k.removeprefix("epr.0.") for k in ablations["blend"].tensors if k.startswith("epr.")}
+    encoder = ("conv_in.", "time_embedding.", "down_blocks.", "mid_block.")
+    assert names == {k for k in host.unet.state_dict() if k.startswith(encoder)}
+
+
+def begun(host, kind: str, mid: float = 1.0) -> Scale:
+    heed = torch.ones(13)
+    heed[-1] = mid
+    return start(kind, heed, host.unet.time_embedding.linear_2.out_features)[1]()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_scale_starts_at_one_but_the_blend_and_none_changes_a_bit_at_first(host, inputs, kind):
+    z, t, context = inputs
+    epr, scale = (Blend if kind == "blend" else EPR)(host.unet), begun(host, kind)
+    plain = host.unet(z, t, encoder_hidden_states=context).sample
+    assert torch.equal(plain, corrected(host.unet, z, t, context, scaled(epr, scale, z, t, context)))
+    epr = lively(host)
+    share = torch.sigmoid(torch.tensor(-2.0)) if kind == "blend" else 1.0
+    for made, raw in zip(scaled(epr, scale, z, t, context), epr(z, t, context), strict=True):
+        assert torch.allclose(made, share * raw)
+
+
+def test_the_linear_scale_is_one_plus_a_map_of_the_time_embedding(host, inputs):
+    z, t, context = inputs
+    epr, width = lively(host), host.unet.time_embedding.linear_2.out_features
+    weight = torch.randn(13, width, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    line = Line(weight, torch.ones(13, dtype=torch.float64), torch.ones(13, dtype=torch.float64), squash=False)
+    when = epr.time_embedding(epr.time_proj(t).double())
+    a = 1 + when @ weight.T / width
+    for i, (made, raw) in enumerate(zip(scaled(epr, line, z, t, context), epr(z, t, context), strict=True)):
+        assert torch.allclose(made, a[:, i, None, None, None] * raw)
+
+
+def test_the_blend_mixes_the_skips_of_the_unet_with_those_of_epr(host, inputs):
+    z, t, context = inputs
+    epr = Blend(host.unet)
+    for p in epr.parameters():
+        p.data += 0.05 * torch.randn(p.shape, generator=torch.Generator().manual_seed(3), dtype=p.dtype)
+    made = scaled(epr, begun(host, "blend"), z, t, context)
+    share = 1 / (1 + 2.718281828459045**2)
+    own, changed = features(host.unet, z, t, context), features(epr, z, t, context)
+    for r, s, f in zip(made, own, changed, strict=True):
+        assert torch.allclose(s + r, (1 - share) * s + share * f, atol=1e-6)
+
+
+def test_the_features_of_the_unet_are_the_skips_its_decoder_takes(host, inputs):
+    """Subtracted from the skips and the middle they leave the decoder nothing of the latents."""
+    z, t, context = inputs
+    gone = [corrected(host.unet, x, t, context, [-f for f in features(host.unet, x, t, context)]) for x in (z, 2 * z)]
+    assert torch.allclose(*gone, atol=1e-10)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_mid_no_scale_lets_the_middle_through(host, inputs, kind):
+    z, t, context = inputs
+    made = scaled(lively(host), begun(host, kind, mid=0.0), z, t, context)
+    assert not made[-1].any() and all(r.any() for r in made[:-1])
+
+
+@pytest.mark.parametrize("kind", ["layer", "linear", "blend"])
+def test_joined_ablations_are_read_back_as_they_were_saved(host, ablations, kind):
+    edit = DuMo().join([ablations[kind], ablations[kind]])
+    read = load(host, edit)
+    z, t, context = sd.latents(host, tiny.job().draw, 64, 64), torch.tensor([400]), sd.encode(host, ["a ghost"])
+    one, two = (scaled(epr, scale, z, t, context) for epr, scale in read)
+    assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
+    assert any(r.any() for r in one)
+    saved = {f"tlmo.1{k}": v for k, v in named(read[1][1]).items()}
+    assert all(torch.equal(v, edit.tensors[k]) for k, v in saved.items())
+
+
+def test_an_edit_that_does_not_say_its_scale_has_a_table(host, ablations):
+    known = {k: v for k, v in ablations["table"].header.items() if k != "tlmo"}
+    ((_, scale),) = load(host, Edit(ablations["table"].tensors, known))
+    assert torch.equal(scale, ablations["table"].tensors["tlmo.0"])
+
+
+def test_explicit_concepts_have_neither_gate_nor_tlmo():
+    method = DuMo(**DuMo.by_task["explicit"])
+    assert not method.gate and method.tlmo == "off"
 
 
 def test_on_policy_latents_start_at_noise_and_carry_their_own_timesteps(host):

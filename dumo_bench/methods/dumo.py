@@ -12,15 +12,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from dumo_bench.kit import train
+from dumo_bench.methods import tlmo
 from dumo_bench.methods.dumo_recipe import Wish, learn
-from dumo_bench.methods.epr import EPR, denoiser
+from dumo_bench.methods.epr import EPR, Blend, denoiser
 from dumo_bench.sd import Host, encode, fits, tokens
 from dumo_bench.types import Conditions, Denoiser, Edit, Guide, UserError
 
@@ -47,19 +48,19 @@ class DuMo:
     """Re-implementation, training recipe ours.
 
     negative: how far beyond the anchor the target lies (0: the anchor itself); retain: weight of the prompts that
-    must stay; tlmo, gate, mid: the parts of the method; steps, lr: in place of the host's recipe; strength: the
-    gate's factor at inference.
+    must stay; tlmo, gate, mid: the parts of the method, for ablations (what tlmo may be is in tlmo.py; without mid the
+    skips alone are corrected); steps, lr: in place of the host's recipe; strength: the gate's factor at inference.
     """
 
     name: ClassVar[str] = "dumo"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "Han et al., AAAI 2025, arXiv 2501.01125 (re-implementation, training recipe ours)"
     needs: ClassVar[frozenset[str]] = frozenset({"unet"})
-    by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {"explicit": {"gate": False, "tlmo": False}}
+    by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {"explicit": {"gate": False, "tlmo": "off"}}
 
     negative: float = 0.0
     retain: float = 1.0
-    tlmo: bool = True
+    tlmo: Literal["table", "layer", "time", "linear", "blend", "off"] = "table"
     gate: bool = True
     mid: bool = True
     steps: int | None = None
@@ -85,9 +86,10 @@ class DuMo:
         if len(groups) > 1:
             return self.join([self.fit(host, group, seed=seed) for group in groups])
         wish = Wish(self.negative, self.retain, self.tlmo, self.mid, self.steps, self.lr)
-        epr, table, curves = learn(host, wish, list(erase), train.seeded(seed))
-        tensors = {f"epr.0.{k}": v for k, v in epr.state_dict().items()} | {"tlmo.0": table}
-        return Edit(tensors, {"groups": [list(erase)], "gate": self.gate, "curves": curves})
+        epr, scale, curves = learn(host, wish, list(erase), train.seeded(seed))
+        tensors = {f"epr.0.{k}": v for k, v in epr.state_dict().items()}
+        tensors |= {f"tlmo.0{k}": v for k, v in tlmo.named(scale).items()}
+        return Edit(tensors, {"groups": [list(erase)], "gate": self.gate, "tlmo": self.tlmo, "curves": curves})
 
     @contextmanager
     def apply(self, host: Host, edit: Edit) -> Iterator[Guide]:
@@ -102,17 +104,23 @@ class DuMo:
         yield guide
 
 
-def load(host: Host, edit: Edit) -> list[tuple[EPR, Tensor]]:
-    """The EPRs and tables of an edit; strict."""
+def load(host: Host, edit: Edit) -> list[tuple[EPR, tlmo.Scale]]:
+    """The EPRs of an edit, each with its scale; strict. An edit that does not say what its scale is has a table."""
+    kind: tlmo.Kind = edit.header.get("tlmo", "table")
     out = []
     for i in range(len(edit.header["groups"])):
-        epr, start = EPR(host.unet), f"epr.{i}."
-        own = {k.removeprefix(start): v for k, v in edit.tensors.items() if k.startswith(start)}
+        epr = (Blend if kind == "blend" else EPR)(host.unet)
         try:
-            epr.load_state_dict(own)
+            epr.load_state_dict(own(edit, f"epr.{i}."))
         except RuntimeError as error:
             raise UserError(
                 f"the edit's EPR {i} does not fit {host.model}: {str(error).splitlines()[1].strip()}"
             ) from error
-        out.append((epr.to(host.device).eval(), edit.tensors[f"tlmo.{i}"].to(host.device)))
+        found = {k: t.to(host.device) for k, t in own(edit, f"tlmo.{i}").items() if k[:1] in ("", ".")}
+        out.append((epr.to(host.device).eval(), tlmo.read(found, kind)))
     return out
+
+
+def own(edit: Edit, start: str) -> dict[str, Tensor]:
+    """The edit's tensors whose names begin so, by the rest of their names."""
+    return {k.removeprefix(start): t for k, t in edit.tensors.items() if k.startswith(start)}

@@ -2,21 +2,23 @@
 
 Two stages. EPR learns, on latents of the model as it is being edited, to predict for a prompt with the concept what
 the original predicts for the same prompt with the concept's words taken out, and to change nothing on other prompts.
-Then EPR is frozen and TLMO's table is learnt on the same two terms, on latents of every timestep.
+Then EPR is frozen and TLMO's table, or what stands for it, is learnt on the same two terms, on latents of every
+timestep.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dumo_bench.kit import latents, train
 from dumo_bench.kit.latents import Latents
-from dumo_bench.methods.epr import BINS, EPR, corrected, denoiser, scaled, widths
+from dumo_bench.methods import tlmo
+from dumo_bench.methods.epr import EPR, Blend, corrected, denoiser, scaled, widths
 from dumo_bench.sd import Host
 from dumo_bench.types import Conditions, Denoiser, Guide
 
@@ -48,55 +50,61 @@ class Wish:
 
     negative: float
     retain: float
-    tlmo: bool
+    tlmo: tlmo.Kind
     mid: bool
     steps: int | None
     lr: float | None
 
 
-def learn(host: Host, recipe: Wish, words: list[str], g: torch.Generator) -> tuple[EPR, Tensor, dict[str, list[float]]]:
-    """Two stages: EPR with the table at one, then the table with EPR frozen."""
+def learn(host: Host, wish: Wish, words: list[str], g: torch.Generator) -> Learnt:
+    """Two stages: EPR with its scale as it starts, then the scale with EPR frozen."""
     plan = PLANS.get(host.unet.config.cross_attention_dim, PLANS[768])
-    epr, table = (
-        EPR(host.unet).eval(),
-        nn.Parameter(torch.ones(BINS, len(widths(host.unet.config)), device=host.device)),
-    )
-    weight = torch.ones_like(table)
-    weight[:, -1] = float(recipe.mid)
+    epr = (Blend if wish.tlmo == "blend" else EPR)(host.unet).eval()
+    heed = torch.ones(len(widths(host.unet.config)), device=host.device)
+    heed[-1] = float(wish.mid)
+    free, scale = tlmo.start(wish.tlmo, heed, epr.time_embedding.linear_2.out_features)
     pool = Pool(host, plan, words, g)
 
     def loss(step: int, g: torch.Generator) -> Tensor:
         if step % plan.refresh == 0:
-            pool.refresh(partial(edited_guide, host, epr, (table * weight).detach()), g)
-        return objective(host, recipe, pool.draw(plan.rows, g), partial(scaled, epr, table * weight))
+            pool.refresh(partial(edited_guide, host, epr, scale()), g)
+        return objective(host, wish, pool.draw(plan.rows, g), partial(scaled, epr, scale()))
 
-    first = train.Fit(recipe.steps or plan.epr_steps, recipe.lr or plan.epr_lr, f"EPR {' + '.join(words)}")
+    first = train.Fit(wish.steps or plan.epr_steps, wish.lr or plan.epr_lr, f"EPR {' + '.join(words)}")
     curves = {"epr": train.fit(loss, epr.requires_grad_(True).parameters(), first, g)}
     epr.requires_grad_(False)
-    if recipe.tlmo:
+    if wish.tlmo != "off":
         second = train.Fit(plan.table_steps, plan.table_lr, f"TLMO {' + '.join(words)}")
-        curves["tlmo"] = train.fit(loss, [table], second, g)
-    return epr, (table * weight).detach(), curves
+        curves["tlmo"] = train.fit(loss, free, second, g)
+    return Learnt(epr, scale(), curves)
 
 
-def objective(host: Host, recipe: Wish, rows: tuple[Latents, Latents], residuals: Any) -> Tensor:
+class Learnt(NamedTuple):
+    """EPR, its scale, and the loss of every step of each stage."""
+
+    epr: EPR
+    scale: tlmo.Scale
+    curves: dict[str, list[float]]
+
+
+def objective(host: Host, wish: Wish, rows: tuple[Latents, Latents], residuals: Any) -> Tensor:
     """|eps - (e_a - ng (e_p - e_a))|^2 on erased prompts p with anchor a, + retain |eps - eps0|^2 on the others."""
     both = Latents.joined(rows)
     with torch.no_grad():
         target = host.unet(both.z, both.t, encoder_hidden_states=both.anchor).sample
-        if recipe.negative:
+        if wish.negative:
             own = host.unet(both.z, both.t, encoder_hidden_states=both.context).sample
-            target = target - recipe.negative * (own - target)  # no difference where the anchor is the prompt itself
+            target = target - wish.negative * (own - target)  # no difference where the anchor is the prompt itself
     made = corrected(host.unet, both.z, both.t, both.context, residuals(both.z, both.t, both.context))
     wrong = (made - target).square().flatten(1).mean(1)
     n = len(rows[0])
-    total: Tensor = wrong[:n].mean() + recipe.retain * wrong[n:].mean()
+    total: Tensor = wrong[:n].mean() + wish.retain * wrong[n:].mean()
     return total
 
 
-def edited_guide(host: Host, epr: EPR, table: Tensor, given: Conditions) -> Denoiser:
+def edited_guide(host: Host, epr: EPR, scale: tlmo.Scale, given: Conditions) -> Denoiser:
     """The model being trained, with its gate open."""
-    return denoiser(host.unet, [(epr, table)], [torch.ones_like(given.guidance)], given)
+    return denoiser(host.unet, [(epr, scale)], [torch.ones_like(given.guidance)], given)
 
 
 class Pool:

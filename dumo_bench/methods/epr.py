@@ -12,10 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dumo_bench.methods.tlmo import Scale, bins
 from dumo_bench.sd import guided
 from dumo_bench.types import Conditions, Denoiser
-
-BINS, SPAN = 20, 50  # TLMO's rows, and the timesteps of one row
 
 
 class EPR(nn.Module):
@@ -37,16 +36,40 @@ class EPR(nn.Module):
 
         z (B, c, h, w) as the U-Net takes it; t (B,); context (B, 77, d).
         """
-        when = self.time_embedding(self.time_proj(t).to(z.dtype))
-        h = self.conv_in(z)
-        features = [h]
-        for block in self.down_blocks:
-            text = {"encoder_hidden_states": context} if getattr(block, "has_cross_attention", False) else {}
-            h, skips = block(h, when, **text)
-            features += skips
-        h = self.mid_block(h, when, encoder_hidden_states=context)
         convs = [*self.dumo_down_blocks, self.dumo_mid_block]
-        return [conv(f) for conv, f in zip(convs, [*features, h], strict=True)]
+        return [conv(f) for conv, f in zip(convs, features(self, z, t, context), strict=True)]
+
+
+class Blend(EPR):
+    """EPR without its 1x1 convolutions, for a scale a in 0..1 that mixes: s + a (f - s) = (1 - a) s + a f."""
+
+    def __init__(self, unet: Any) -> None:
+        super().__init__(unet)
+        del self.dumo_down_blocks, self.dumo_mid_block
+        self.frozen = (unet,)  # in a tuple it is no part of this module: neither trained, nor moved, nor saved
+
+    def forward(self, z: Tensor, t: Tensor, context: Tensor) -> list[Tensor]:
+        with torch.no_grad():
+            own = features(self.frozen[0], z, t, context)
+        return [f - s for f, s in zip(features(self, z, t, context), own, strict=True)]
+
+
+def features(net: Any, z: Tensor, t: Tensor, context: Tensor) -> list[Tensor]:
+    """What the encoder half of a U-Net, or of EPR, gives to its skips and from its middle: (B, C, H, W) each."""
+    when = time_embedding(net, t, z.dtype)
+    h = net.conv_in(z)
+    found = [h]
+    for block in net.down_blocks:
+        text = {"encoder_hidden_states": context} if getattr(block, "has_cross_attention", False) else {}
+        h, skips = block(h, when, **text)
+        found += skips
+    return [*found, net.mid_block(h, when, encoder_hidden_states=context)]
+
+
+def time_embedding(net: Any, t: Tensor, dtype: torch.dtype) -> Tensor:
+    """(B, e) of timesteps (B,)."""
+    out: Tensor = net.time_embedding(net.time_proj(t).to(dtype))
+    return out
 
 
 def zero_conv(channels: int, like: Any) -> nn.Conv2d:
@@ -65,11 +88,6 @@ def widths(config: Any) -> list[int]:
     return [*out, out[-1]]
 
 
-def bins(t: Tensor) -> Tensor:
-    """TLMO's row of a timestep in 0..999: t // 50, row 0 the cleanest."""
-    return (t // SPAN).long().clamp(0, BINS - 1)
-
-
 def corrected(unet: Any, z: Tensor, t: Tensor, context: Tensor, residuals: Sequence[Tensor]) -> Tensor:
     """The frozen U-Net's estimate with the residuals added after its encoder and its middle."""
     *skips, middle = residuals
@@ -83,15 +101,16 @@ def corrected(unet: Any, z: Tensor, t: Tensor, context: Tensor, residuals: Seque
     return out
 
 
-def scaled(epr: EPR, table: Tensor, z: Tensor, t: Tensor, context: Tensor, gate: Tensor | float = 1.0) -> list[Tensor]:
-    """m(p) * a[g(t), l] * Z_l(f_l): table (20, 13), gate (B,) or a number."""
+def scaled(epr: EPR, scale: Scale, z: Tensor, t: Tensor, context: Tensor, gate: Tensor | float = 1.0) -> list[Tensor]:
+    """m(p) * a[g(t), l] * Z_l(f_l): a table (20, 13) or the map in its place, gate (B,) or a number."""
     t = t.expand(len(z))
-    scale = table[bins(t)] * torch.as_tensor(gate, device=z.device, dtype=table.dtype).reshape(-1, 1)
-    return [scale[:, i, None, None, None].to(r.dtype) * r for i, r in enumerate(epr(z, t, context))]
+    a = scale[bins(t)] if isinstance(scale, Tensor) else scale(time_embedding(epr, t, z.dtype))
+    a = a * torch.as_tensor(gate, device=z.device, dtype=a.dtype).reshape(-1, 1)
+    return [a[:, i, None, None, None].to(r.dtype) * r for i, r in enumerate(epr(z, t, context))]
 
 
-def denoiser(unet: Any, modules: Sequence[tuple[EPR, Tensor]], gates: Sequence[Tensor], given: Conditions) -> Denoiser:
-    """The guided estimate with the corrections of all concepts summed; modules are (EPR, table), gates (B,) each.
+def denoiser(unet: Any, modules: Sequence[tuple[EPR, Scale]], gates: Sequence[Tensor], given: Conditions) -> Denoiser:
+    """The guided estimate with the corrections of all concepts summed; modules are (EPR, its scale), gates (B,) each.
 
     A gate holds for both halves of the guidance.
     """
@@ -100,7 +119,7 @@ def denoiser(unet: Any, modules: Sequence[tuple[EPR, Tensor]], gates: Sequence[T
 
     def denoise(z: Tensor, t: Tensor, step: int) -> Tensor:
         zz = torch.cat([z, z])
-        every = [scaled(epr, table, zz, t, context, m) for (epr, table), m in zip(modules, weights, strict=True)]
+        every = [scaled(epr, scale, zz, t, context, m) for (epr, scale), m in zip(modules, weights, strict=True)]
         total = [torch.stack(layer).sum(0) for layer in zip(*every, strict=True)]
         return guided(corrected(unet, zz, t, context, total), given.guidance)
 
