@@ -8,23 +8,15 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, NamedTuple
 
+from dumo_bench.promptsets.checks import Refused
+from dumo_bench.promptsets.csvfile import KINDS, ROLES
 from dumo_bench.types import Draw, Prompt, digest
 
 BLOCK_KEYS = (
     "concepts", "kind", "objects", "styles", "backgrounds", "templates", "every", "seeds", "draws", "role", "as",
 )  # fmt: skip
 _AXES = ("concepts", "objects", "styles", "backgrounds", "templates")
-_KINDS = ("object", "style", "hint")
-_ROLES = ("target", "related", "unrelated", "attack")
 _SEEDS = 2**31
-
-
-class Refused(Exception):
-    """What is wrong with a suite's file, and the key (its nth occurrence) on whose line to say it."""
-
-    def __init__(self, key: str, why: str, nth: int = 0) -> None:
-        super().__init__(why)
-        self.key, self.nth = key, nth
 
 
 class Word(NamedTuple):
@@ -46,10 +38,10 @@ class Text:
 def expand(block: Mapping[str, Any], *, explicit: bool) -> list[Prompt]:
     """The prompts of a block. Of an explicit suite, ids do not tell the text."""
     kind, role = block.get("kind", "object"), block.get("role")
-    if kind not in _KINDS:
-        raise Refused("kind", f"kind is one of {', '.join(_KINDS)}, got {kind!r}")
-    if role is not None and role not in _ROLES:
-        raise Refused("role", f"role is one of {', '.join(_ROLES)}, got {role!r}")
+    if kind not in KINDS:
+        raise Refused("kind", f"kind is one of {', '.join(KINDS)}, got {kind!r}")
+    if role is not None and role not in ROLES:
+        raise Refused("role", f"role is one of {', '.join(ROLES)}, got {role!r}")
     draws = _draws(block)
     return [
         Prompt(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
-from dumo_bench import __version__, cli_nudenet
+from dumo_bench import __version__, cli_nudenet, cli_prompts
 from dumo_bench.types import UserError
 
 if TYPE_CHECKING:
@@ -269,3 +269,4 @@ def _wish(
 
 
 app.command()(cli_nudenet.nudenet)
+app.add_typer(cli_prompts.app, name="prompts")

@@ -34,7 +34,8 @@ def examine(out: Path) -> Iterator[Finding]:
         yield _finding(f"method {name}", lambda name=name: plugins.load("methods", name).cite)  # type: ignore[misc]
     for name in plugins.names("scorers"):
         yield _finding(f"scorer {name}", lambda name=name: _scorer(name))  # type: ignore[misc]
-    for name in suites.names():
+    parts = {name for name, one in suites.own().items() if one.view}  # they need what the whole needs
+    for name in sorted(set(suites.names()) - parts):
         yield _finding(f"suite {name}", lambda name=name: f"{len(suites.load(name).prompts)} prompts")  # type: ignore[misc]
     for extra, package in (("ray", "ray"), ("lpips", "lpips")):
         yield _extra(extra, package)

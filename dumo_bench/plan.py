@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from dumo_bench import jobs, models, suites
+from dumo_bench import jobs, models, sizes, suites
 from dumo_bench.names import unknown
 from dumo_bench.store import Store
 from dumo_bench.types import Case, Job, Method, Recipe, Sampling, Suite, UserError
@@ -73,6 +73,8 @@ def make(wish: Wish, maker: Maker) -> Plan:
         raise UserError(f"--limit {wish.limit}: wanted 1 or more")
     suite = suites.load(wish.suite)
     model = wish.model or suite.sampling.model
+    if model != suite.sampling.model:
+        suite = sizes.fitted(suite, sizes.side(models.folder(model)))
     contract = jobs.sampling(suite, model=models.resolve(model).name, dtype=wish.dtype)
     weights = models.content_hash(model)
     cases = chosen(suite, wish.cases)

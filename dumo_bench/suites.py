@@ -1,24 +1,35 @@
-"""prompts/*.toml -> Suite. docs/design.md says what a file may hold; what is wrong is refused with file and line."""
+"""Suites by name: the project's own files in prompts/, their views, and those of other packages."""
 
 from __future__ import annotations
 
-import re
-import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from dumo_bench import plugins
-from dumo_bench.blocks import BLOCK_KEYS, Refused, expand
+from dumo_bench import plugins, suitefile
 from dumo_bench.names import unknown
-from dumo_bench.types import Case, Prompt, Sampling, Suite, UserError
+from dumo_bench.suitefile import SuiteFile
+from dumo_bench.types import Case, Prompt, Suite, UserError
 
-_TOP = ("name", "version", "source", "licence", "explicit", "task", "cases", "related", "sampling", "block")
-TASKS = ("object", "style", "explicit")
-_CASE = ("name", "erase")
-_SAMPLING = tuple(Sampling.__dataclass_fields__)
-_NEEDED = ("name", "version", "source", "licence", "cases", "sampling", "block")
+
+class Own(NamedTuple):
+    """A suite of this project: its file, and which view of it; "" is the whole."""
+
+    file: SuiteFile
+    view: str = ""
+
+    @property
+    def cases(self) -> tuple[Case, ...]:
+        found = next((view for view in self.file.views if view.name == self.view), None)
+        return self.file.cases(found) if found else self.file.empty.cases
+
+    @property
+    def size(self) -> int:
+        """Prompts; of a published list, as many as it states, so that the list itself need not be here."""
+        stated = {view.name: view.rows for view in self.file.views}
+        listed = self.file.csv.source.rows if self.file.csv else 0
+        return stated.get(self.view) or listed or len(self.file.suite().prompts)
 
 
 def folder() -> Path:
@@ -27,24 +38,43 @@ def folder() -> Path:
     return inside if inside.is_dir() else Path(__file__).parents[1] / "prompts"
 
 
+def own() -> dict[str, Own]:
+    """The project's own suites and views by name. Reads no published list."""
+    found: dict[str, Own] = {}
+    for file in map(suitefile.read, sorted(folder().glob("*.toml"))):
+        for name, view in ((file.name, ""), *((view.name, view.name) for view in file.views)):
+            if name in found:
+                raise UserError(f"{file.path}: the suite {name!r} is there already, in {found[name].file.path}")
+            found[name] = Own(file, view)
+    return found
+
+
+def aliases(known: Mapping[str, Own]) -> dict[str, str]:
+    """Short names of the project's own suites: alias -> name."""
+    return {alias: name for name, one in known.items() if not one.view for alias in one.file.aliases}
+
+
 def names() -> tuple[str, ...]:
-    """The project's own suites and those of installed packages. Reads no file."""
-    return tuple(sorted({path.stem for path in folder().glob("*.toml")} | set(plugins.names("suites"))))
+    """The project's own suites, their views, and the suites of installed packages. Reads no published list."""
+    return tuple(sorted(own().keys() | set(plugins.names("suites"))))
 
 
 def load(spec: str) -> Suite:
-    """A suite by name, by TOML file, or as package.module:Thing (a Suite, a path, or a function that gives one)."""
-    own = folder() / f"{spec}.toml"
-    if spec in {path.stem for path in folder().glob("*.toml")}:
-        if spec in plugins.names("suites"):
-            raise UserError(
-                f"suites: {spec!r} is provided twice, by {own} and by {plugins.providers('suites')[spec].value}"
-            )
-        return read(own)
+    """A suite by name or alias, by TOML file, or as package.module:Thing (a Suite, a path, a function giving one)."""
     if spec.endswith(".toml"):
         return read(Path(spec))
-    if ":" not in spec and spec not in plugins.names("suites"):
-        raise unknown("suites", spec, names())
+    if ":" not in spec:
+        known = own()
+        name = aliases(known).get(spec, spec)
+        theirs = plugins.providers("suites")
+        if name in known and name in theirs:
+            raise UserError(
+                f"suites: {name!r} is provided twice, by {known[name].file.path} and by {theirs[name].value}"
+            )
+        if name in known:
+            return known[name].file.suite(known[name].view, known[name].file.name)
+        if spec not in theirs:
+            raise unknown("suites", spec, {*known, *theirs})
     thing = plugins.load("suites", spec)
     thing = thing() if callable(thing) else thing
     return thing if isinstance(thing, Suite) else read(Path(thing))
@@ -52,27 +82,18 @@ def load(spec: str) -> Suite:
 
 def read(path: Path) -> Suite:
     """The suite that a TOML file holds."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"suite {path}: {getattr(error, 'strerror', None) or error}") from error
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{path}:{_syntax_line(error, text)}: broken TOML: {error}") from error
-    try:
-        return _suite(data)
-    except Refused as refused:
-        raise UserError(f"{path}:{line_of(text, refused.key, refused.nth)}: {refused}") from refused
+    return suitefile.read(path).suite()
 
 
-def line_of(text: str, key: str, nth: int = 0) -> int:
-    """The line on which `key` is set, or its table opens, for the (nth + 1)-th time; 1 when it is nowhere."""
-    mark = re.compile(
-        rf"""^\s*(\[+\s*([\w-]+\.)*)?["']?{re.escape(key)}["']?\s*(=|\])|[{{,]\s*["']?{re.escape(key)}["']?\s*="""
-    )
-    lines = [number for number, line in enumerate(text.splitlines(), 1) if mark.search(line)]
-    return lines[min(nth, len(lines) - 1)] if lines else 1
+def file_of(spec: str) -> SuiteFile:
+    """The file behind a name, an alias or a path."""
+    if spec.endswith(".toml"):
+        return suitefile.read(Path(spec))
+    known = own()
+    name = aliases(known).get(spec, spec)
+    if name not in known:
+        raise unknown("suites of this project", spec, known)
+    return known[name].file
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,117 +113,3 @@ def too_long(prompts: Iterable[Prompt], tokenizer: Any) -> list[TooLong]:
         if len(ids) > room:
             found.append(TooLong(prompt, tokenizer.decode(ids[room:]).strip()))
     return found
-
-
-def _suite(data: Mapping[str, Any]) -> Suite:
-    _keys("suite", data, _TOP)
-    for key in _NEEDED:
-        if not data.get(key):
-            raise Refused("name", f"the suite lacks {key!r}" + (": it is empty" if key == "block" else ""))
-    explicit = _typed(data, "explicit", bool, False)
-    blocks = _tables(data, "block")
-    found = [_block(blocks, nth, explicit) for nth in range(len(blocks))]
-    prompts = tuple(prompt for block in found for prompt in block)
-    _no_twins("block", [(prompt.id, nth) for nth, block in enumerate(found) for prompt in block])
-    cases = tuple(_case(case, nth) for nth, case in enumerate(_tables(data, "cases")))
-    _no_twins("cases", [(case.name, nth) for nth, case in enumerate(cases)])
-    _all_known(cases, prompts)
-    return Suite(
-        name=_typed(data, "name", str),
-        version=_typed(data, "version", int),
-        source=_typed(data, "source", str),
-        licence=_typed(data, "licence", str),
-        cases=cases,
-        prompts=prompts,
-        sampling=_sampling(_typed(data, "sampling", dict)),
-        related={concept: _words(near, concept) for concept, near in _typed(data, "related", dict, {}).items()},
-        explicit=explicit,
-        task=_one_of(data, "task", TASKS),
-    )
-
-
-def _block(blocks: Sequence[Mapping[str, Any]], nth: int, explicit: bool) -> Sequence[Prompt]:
-    try:
-        _keys("block", blocks[nth], BLOCK_KEYS)
-        return expand(blocks[nth], explicit=explicit)
-    except Refused as refused:
-        key = refused.key
-        before = nth if key == "block" else sum(key in block for block in blocks[:nth])
-        raise Refused(key, f"block {nth + 1}: {refused}", before) from refused
-
-
-def _case(case: Mapping[str, Any], nth: int) -> Case:
-    _keys("case", case, _CASE)
-    if "erase" not in case or not case["erase"]:
-        raise Refused("cases", f'case {nth + 1} erases nothing: wanted erase = ["..."]', nth)
-    erase = _words(case["erase"], "erase")
-    return Case(_typed(case, "name", str, "+".join(erase)), erase)
-
-
-def _sampling(data: Mapping[str, Any]) -> Sampling:
-    _keys("sampling", data, _SAMPLING)
-    numbers: Mapping[str, Callable[[Any], Any]] = {"steps": int, "height": int, "width": int, "guidance": float}
-    for key in ("model", "scheduler", *numbers):
-        if key not in data:
-            raise Refused("sampling", f"[sampling] lacks {key!r}")
-    for key in numbers:
-        if isinstance(data[key], bool) or not isinstance(data[key], int | float):
-            raise Refused(key, f"{key} is a number, got {data[key]!r}")
-    return Sampling(**{**data, **{key: number(data[key]) for key, number in numbers.items()}})
-
-
-def _all_known(cases: Sequence[Case], prompts: Sequence[Prompt]) -> None:
-    """Every erased concept has target prompts: otherwise a case measures nothing."""
-    concepts = {prompt.concept for prompt in prompts}
-    for case in cases:
-        for concept in case.erase:
-            if concept not in concepts and not any(prompt.role == "target" for prompt in prompts):
-                raise Refused("cases", f"case {case.name!r}: {unknown('concepts of the prompts', concept, concepts)}")
-
-
-def _keys(where: str, data: Mapping[str, Any], known: Sequence[str]) -> None:
-    for key in data:
-        if key not in known:
-            raise Refused(key, str(unknown(f"keys of a {where}", key, known)))
-
-
-def _tables(data: Mapping[str, Any], key: str) -> Sequence[Mapping[str, Any]]:
-    found = data[key]
-    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-        raise Refused(key, f"{key} is written as tables: [[{key}]]")
-    return found
-
-
-def _typed(data: Mapping[str, Any], key: str, kind: type, default: Any = None) -> Any:
-    value = data.get(key, default)
-    if type(value) is not kind:
-        raise Refused(key, f"{key} is {'a table' if kind is dict else f'of type {kind.__name__}'}, got {value!r}")
-    return value
-
-
-def _one_of(data: Mapping[str, Any], key: str, known: Sequence[str]) -> str:
-    """The first when it is not said."""
-    value = _typed(data, key, str, known[0])
-    if value not in known:
-        raise Refused(key, str(unknown(key, value, known)))
-    return str(value)
-
-
-def _words(value: Any, key: str) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
-        raise Refused(key, f"{key} is a list of texts, got {value!r}")
-    return tuple(value)
-
-
-def _no_twins(key: str, ids: Sequence[tuple[str, int]]) -> None:
-    """`ids` with the number of the table that each is from."""
-    seen: dict[str, int] = {}
-    for name, nth in ids:
-        if name in seen:
-            raise Refused(key, f"{key} {nth + 1}: the id {name!r} is there already, from {key} {seen[name] + 1}", nth)
-        seen[name] = nth
-
-
-def _syntax_line(error: tomllib.TOMLDecodeError, text: str) -> int:
-    found = re.search(r"at line (\d+)", str(error))
-    return int(found[1]) if found else len(text.splitlines())

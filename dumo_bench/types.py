@@ -106,7 +106,9 @@ class Suite:
 
     @property
     def label(self) -> str:
-        return f"{self.name}-{len(self.prompts)}"
+        """The name with the number of prompts, once: "artist-100", "i2p-4703", "coco-30k"."""
+        n = len(self.prompts)
+        return self.name if self.name.endswith((f"-{n}", f"-{n / 1000:g}k")) else f"{self.name}-{n}"
 
     def role(self, case: Case, prompt: Prompt) -> Role:
         """What a prompt is to an erasure; a role written on the prompt wins."""

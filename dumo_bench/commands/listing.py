@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from dumo_bench import models, peek, plugins, suites
+from dumo_bench.promptsets import source
 
 What: TypeAlias = Literal["methods", "scorers", "suites", "models"]
 Line: TypeAlias = dict[str, str]
+_FEW = 3  # cases that fit a line
 
 
 def lines(what: What) -> list[Line]:
@@ -28,23 +30,26 @@ def _plugins(kind: Literal["methods", "scorers"]) -> list[Line]:
 
 
 def _suites() -> list[Line]:
-    own = {path.stem for path in suites.folder().glob("*.toml")}
-    return [_suite(name) if name in own else _foreign(name) for name in suites.names()]
+    own = suites.own()
+    return [_suite(name, own[name]) if name in own else _foreign(name) for name in suites.names()]
 
 
-def _suite(name: str) -> Line:
-    suite = suites.load(name)
+def _suite(name: str, one: suites.Own) -> Line:
+    cases = [case.name for case in one.cases]
+    listed = one.file.csv and source.find(one.file.csv.source) is None
     return {
         "name": name,
-        "version": str(suite.version),
-        "prompts": str(len(suite.prompts)),
-        "cases": ", ".join(case.name for case in suite.cases),
-        "model": suite.sampling.model,
+        "version": str(one.file.empty.version),
+        "prompts": str(one.size),
+        "cases": ", ".join(cases if len(cases) <= _FEW else [*cases[:2], f"… ({len(cases)})"]),
+        "model": one.file.empty.sampling.model,
+        "missing": source.command(one.file.name) if listed else "",
     }
 
 
 def _foreign(name: str) -> Line:
-    return {"name": name, "version": "", "prompts": "", "cases": plugins.providers("suites")[name].value, "model": ""}
+    about = {"cases": plugins.providers("suites")[name].value, "model": "", "missing": ""}
+    return {"name": name, "version": "", "prompts": "", **about}
 
 
 def _models() -> list[Line]:

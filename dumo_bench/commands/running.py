@@ -19,6 +19,8 @@ from dumo_bench.types import Job, Sample, UserError
 if TYPE_CHECKING:
     from dumo_bench.sd import Host
 
+_FEW = 5  # warnings of one kind before the rest is a number
+
 
 @dataclass
 class Session:
@@ -74,7 +76,8 @@ def generate(session: Session) -> list[tuple[Job, str]]:
     session.spent |= {"made": len(missing) - len(failed), "generate_seconds": round(time.monotonic() - began, 1)}
     session.spent |= {"failed": {job.key: why for job, why in failed}}
     for job, why in failed:
-        say(f"failed: {job.text!r}, seed {job.draw.seed}: {why}")
+        named = f"picture {job.key[:12]}" if session.plan.suite.explicit else repr(job.text)
+        say(f"failed: {named}, seed {job.draw.seed}: {why}")
     return failed
 
 
@@ -169,9 +172,12 @@ def warn_too_long(found: Plan) -> None:
     """Say which words of which prompts the text encoder will not see."""
     asked = {row.prompt.id: row.prompt for part in found.reference for row in part.rows}
     long = [prompt for prompt in asked.values() if len(prompt.text.encode()) > 75]  # a token is a byte at least
-    for cut in suites.too_long(long, models.tokenizer(found.model)) if long else ():
-        words = "(explicit)" if found.suite.explicit else repr(cut.cut)
+    cuts = suites.too_long(long, models.tokenizer(found.model)) if long else []
+    for cut in cuts[:_FEW]:
+        words = f"its last {len(cut.cut.split())} words" if found.suite.explicit else repr(cut.cut)
         say(f"warning: prompt {cut.prompt.id}: too long for the text encoder, which will not see {words}")
+    if len(cuts) > _FEW:
+        say(f"warning: {len(cuts) - _FEW} more prompts are too long for the text encoder")
 
 
 def device(name: str) -> str:

@@ -37,7 +37,8 @@ def plan(found: Plan, count: Count, out: Path) -> None:
     """What a run would make."""
     to = console()
     cases = ", ".join(part.case.name for part in found.reference)
-    to.print(f"[bold]{escape(found.suite.label)}[/] on {escape(found.model)}: {escape(cases)}")
+    size = f"{found.contract.width} x {found.contract.height}"
+    to.print(f"[bold]{escape(found.suite.label)}[/] on {escape(found.model)} at {size}: {escape(cases)}")
     missing = count.pictures - count.present
     disk = "" if count.bytes is None else f", about {count.bytes / 2**20:.1f} MiB"
     to.print(f"pictures: {count.pictures} wanted, {count.present} present, {missing} missing{disk}")
