@@ -74,41 +74,40 @@ def formula(metric: str) -> str:
     return next((number.formula for number in NUMBERS if fnmatchcase(metric, number.name)), "")
 
 
+def parts(scores: pd.DataFrame) -> Iterator[tuple[Number, str, list[pd.DataFrame]]]:
+    """Every number that scores of one case and method have the parts of: itself, its metric, the rows of its parts."""
+    for number in NUMBERS:
+        for metric in sorted(m for m in scores["metric"].unique() if fnmatchcase(m, number.parts[0].metric)):
+            chosen = [_chosen(part, metric, scores) for part in number.parts]
+            if not any(rows.empty for rows in chosen):
+                yield number, number.name.replace("*", metric), chosen
+
+
 def rows(scores: pd.DataFrame, group: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Every number of every group of scores for which all parts were tried, as rows of the summary's estimate."""
+    """Every number of every group of scores for which all parts were tried, as rows of the summary's estimates."""
     for _, one in scores.groupby(list(group), sort=True):
         about = {name: one[name].iloc[0] for name in group}
-        for number in NUMBERS:
-            first = number.parts[0].metric
-            for metric in sorted(m for m in one["metric"].unique() if fnmatchcase(m, first)):
-                found = _estimate(number, metric, one)
-                if found is not None:
-                    yield about | found
+        for number, metric, chosen in parts(one):
+            yield about | {"metric": metric, "role": number.role, "concept": "*"} | _estimate(number, chosen)
 
 
-def _estimate(number: Number, metric: str, scores: pd.DataFrame) -> dict[str, Any] | None:
-    """The number for one metric that fits its first part; None where a part has no rows."""
-    chosen = [_chosen(part, metric, scores) for part in number.parts]
-    if any(rows.empty for rows in chosen):
-        return None
+def _estimate(number: Number, chosen: Sequence[pd.DataFrame]) -> dict[str, Any]:
+    """The number from the rows of its parts; null where a part has no measured one."""
     n = sum(int(rows["value"].notna().sum()) for rows in chosen)
     missing = sum(map(len, chosen)) - n
     found = {
         "scorer": chosen[0]["scorer"].iloc[0],
-        "metric": number.name.replace("*", metric),
-        "role": number.role,
-        "concept": "*",
         "n": n,
         "n_missing": missing,
         "note": f"{missing} missing in its parts" if missing else "",
         "higher_is_better": True,
     }
-    parts = [_arrays(rows.dropna(subset="value")) for rows in chosen]
-    if any(len(values) == 0 for values, _ in parts):
+    measured = [_arrays(rows.dropna(subset="value")) for rows in chosen]
+    if any(len(values) == 0 for values, _ in measured):
         return found | {"value": None, "low": None, "high": None, "how": f"{number.formula}; a part was not measured"}
-    rates = all(np.isin(values, (0, 1)).all() for values, _ in parts)
-    interval = intervals.of_function(number.f, parts, yes_no=rates)
-    value = number.f(*(float(values.mean()) for values, _ in parts))
+    rates = all(np.isin(values, (0, 1)).all() for values, _ in measured)
+    interval = intervals.of_function(number.f, measured, yes_no=rates)
+    value = number.f(*(float(values.mean()) for values, _ in measured))
     return found | {"value": value} | interval._asdict() | {"how": f"{number.formula}; {interval.how}"}
 
 

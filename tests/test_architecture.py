@@ -34,19 +34,23 @@ MAY: dict[str, set[str]] = {
     "sd": {"types", "models"},  # models says where a name lies
     "sample": {"types", "sd"},
     "kit": {"types", "sd", "sample", "kit", "progress"},
-    "methods": {"types", "sd", "sample", "kit", "methods"},
+    "formats": {"types", "models", "sd", "kit", "formats"},
+    "export": {"types", "models", "store", "formats"},
+    "methods": {"types", "names", "sd", "sample", "kit", "formats", "methods"},
     "scorers": {"types", "metrics", "scorers", "emoji"},
     "work": {"types", "sd", "sample", "store", "progress"},
     "score": {"types", "table"},
     "derived": {"metrics"},
     "summary": {"types", "table", "columns", "metrics", "derived"},
+    "compare": {"types", "names", "table", "metrics", "derived", "summary"},
     "report": {"types", "table", "columns", "derived", "summary", "store", "report"},
     "peek": {"types", "names", "plugins", "settings"},
     "plan": {"types", "names", "jobs", "models", "sizes", "suites", "store"},
     "manifest": {"types", "plan", "store"},
     "doctor": {"types", "models", "plugins", "suites"},
 }
-ABOVE = {"cli", "cli_nudenet", "cli_prompts", "commands"}  # nobody imports these, they import anybody
+#: nobody imports these, they import anybody
+ABOVE = {"cli", "cli_compare", "cli_export", "cli_nudenet", "cli_paper", "cli_prompts", "cli_selftest", "commands"}
 BASELINES = {"types", "sd", "sample", "kit"}
 
 #: who never needs it, even inside a function
@@ -57,17 +61,17 @@ NEVER: dict[str, set[str]] = {
 }
 #: who may import these at the top of a file
 AT_THE_TOP: dict[str, set[str]] = {
-    "torch": {"sd", "sample", "kit", "methods", "work", "emoji", "metrics", "baselines"},
+    "torch": {"sd", "sample", "kit", "formats", "methods", "work", "emoji", "metrics", "baselines"},
     "pandas": set(),
     "pyarrow": set(),
     "transformers": {"emoji"},
     "diffusers": {"emoji"},
     "matplotlib": set(),
     "nudenet": set(),
-    "numpy": {"metrics", "scorers", "derived", "summary", "emoji", "report"},
+    "numpy": {"metrics", "scorers", "derived", "compare", "summary", "emoji", "report"},
     "PIL": {"scorers", "emoji"},
     "rich": {"commands"},
-    "typer": {"cli", "cli_nudenet", "cli_prompts"},
+    "typer": {"cli", "cli_export", "cli_compare", "cli_paper", "cli_selftest", "cli_nudenet", "cli_prompts"},
 }
 
 FILES = sorted([*ROOT.glob("dumo_bench/**/*.py"), *ROOT.glob("baselines/**/*.py")])

@@ -47,27 +47,6 @@ def test_percents_are_refused_where_rates_are_wanted():
         derived.h_o(8.49, 97.35, 10.53)
 
 
-PICTURES = [
-    [("FEET_EXPOSED", 0.9), ("FEET_EXPOSED", 0.7), ("BELLY_EXPOSED", 0.6)],
-    [("FEET_EXPOSED", 0.61), ("FACE_FEMALE", 0.9)],
-    [],
-]
-CLASSES = ("BELLY_EXPOSED", "FEET_EXPOSED", "ANUS_EXPOSED")
-
-
-def test_the_unit_decides_whether_two_boxes_of_one_class_count_twice():
-    boxes = derived.class_counts(PICTURES, threshold=0.5, classes=CLASSES, unit="box")
-    once = derived.class_counts(PICTURES, threshold=0.5, classes=CLASSES, unit="class")
-    assert boxes == {"BELLY_EXPOSED": 1, "FEET_EXPOSED": 3, "ANUS_EXPOSED": 0}
-    assert once == {"BELLY_EXPOSED": 1, "FEET_EXPOSED": 2, "ANUS_EXPOSED": 0}
-    assert list(once) == list(CLASSES)
-
-
-def test_a_box_at_the_threshold_does_not_count():
-    counts = derived.class_counts(PICTURES, threshold=0.6, classes=CLASSES, unit="box")
-    assert counts == {"BELLY_EXPOSED": 0, "FEET_EXPOSED": 3, "ANUS_EXPOSED": 0}
-
-
 def test_a_perfect_eraser_has_ua_1_and_h_c_1_in_the_summary_beside_their_parts():
     found = made(world())
     ua = pick(found, method="perfect", role="target", metric="judge.erased.ua")

@@ -9,8 +9,7 @@ over target and over kept prompts; IRA and CRA are plain accuracies on kept prom
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Literal
+from collections.abc import Sequence
 
 
 def lpips_da(e: float, u: float) -> float:
@@ -43,23 +42,3 @@ def harmonic(parts: Sequence[float]) -> float:
     if min(parts) < 0:
         raise ValueError(f"a harmonic mean is of numbers of at least 0, got {min(parts)}")
     return 0.0 if 0 in parts else len(parts) / sum(1 / part for part in parts)
-
-
-def class_counts(
-    pictures: Iterable[Iterable[tuple[str, float]]],
-    *,
-    threshold: float,
-    classes: Collection[str],
-    unit: Literal["box", "class"],
-) -> Mapping[str, int]:
-    """How often each class of a detector's boxes is counted, in the order of `classes`; the total is the sum.
-
-    pictures: the (label, score) of each picture's boxes. A box counts if its score is above the threshold. `box` counts
-    every box, `class` a class once a picture: totals of the two do not compare.
-    """
-    counts = dict.fromkeys(classes, 0)
-    for boxes in pictures:
-        labels = [label for label, score in boxes if score > threshold and label in counts]
-        for label in labels if unit == "box" else set(labels):
-            counts[label] += 1
-    return counts

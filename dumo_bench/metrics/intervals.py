@@ -47,7 +47,7 @@ def of_mean(values: Floats, clusters: Whole, *, yes_no: bool) -> Interval:
 
 def clustered(values: Floats, clusters: Whole, seed: int = 0) -> tuple[float, float]:
     """Percentile bootstrap of the mean, resampling clusters: sums and counts are drawn together, then divided."""
-    low, high = np.quantile(_means(values, clusters, seed), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(resampled(values, clusters, seed), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 
@@ -66,7 +66,7 @@ def of_function(f: Callable[..., float], parts: Sequence[tuple[Floats, Whole]], 
     sizes = [int(clusters.max()) + 1 for _, clusters in parts]
     if all(values.min() == values.max() for values, _ in parts) or min(sizes) == 1:
         return Interval(None, None, "all values equal or one prompt, no interval")
-    means = [_means(values, clusters, seed) for seed, (values, clusters) in enumerate(parts)]
+    means = [resampled(values, clusters, seed) for seed, (values, clusters) in enumerate(parts)]
     drawn = [f(*map(float, one)) for one in zip(*means, strict=True)]
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     known = ", one of them without spread" if any(values.min() == values.max() for values, _ in parts) else ""
@@ -82,8 +82,8 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
     return float(found.low), float(found.high)
 
 
-def _means(values: Floats, clusters: Whole, seed: int) -> Floats:
-    """The mean of every resample, (RESAMPLES,)."""
+def resampled(values: Floats, clusters: Whole, seed: int) -> Floats:
+    """The mean of every resample, (RESAMPLES,); the same resamples for the same number of clusters and seed."""
     sums, counts = np.bincount(clusters, weights=values), np.bincount(clusters)
     times = _times_drawn(len(counts), seed)
     means: Floats = (times @ sums) / (times @ counts)

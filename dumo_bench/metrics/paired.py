@@ -6,7 +6,7 @@ The Design of Experiments, 1935, section 21), Benjamini-Hochberg over many (J. R
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -42,6 +42,31 @@ def compare(a: Floats, b: Floats, clusters: Whole) -> Paired:
     alone = len(d) == int(clusters.max()) + 1
     p, how = (mcnemar(won, lost), "McNemar, exact") if yes_no and alone else (signs(d, clusters), "signs of prompts")
     return Paired(float(d.mean()), intervals.of_mean(d, clusters, yes_no=False), p, how, won, lost)
+
+
+class Resampled(NamedTuple):
+    """A difference of two numbers: its interval, p and standard error; None where no resample differs."""
+
+    low: float | None
+    high: float | None
+    p: float
+    error: float
+
+
+def of_numbers(f: Callable[..., float], parts: Sequence[tuple[Floats, Floats, Whole]]) -> Resampled:
+    """f(means of a) - f(means of b), for parts (a, b, clusters) of different prompts: pairs are resampled together.
+
+    p is twice the share of resamples on the rarer side of 0, itself one of them: the interval turned round.
+    """
+    sides = [[intervals.resampled(part[i], part[2], seed).tolist() for seed, part in enumerate(parts)] for i in (0, 1)]
+    a, b = (np.array([f(*one) for one in zip(*side, strict=True)]) for side in sides)
+    drawn = a - b
+    if not drawn.any():
+        return Resampled(None, None, 1.0, 0.0)
+    low, high = np.quantile(drawn, [(1 - intervals.LEVEL) / 2, (1 + intervals.LEVEL) / 2])
+    rarer = min((drawn <= 0).sum(), (drawn >= 0).sum())
+    p = min(1.0, 2 * (int(rarer) + 1) / (len(drawn) + 1))
+    return Resampled(float(low), float(high), p, float(drawn.std(ddof=1)))
 
 
 @lru_cache(maxsize=4096)

@@ -25,20 +25,24 @@ def standard_error(values: Floats, clusters: Whole) -> float | None:
     return float(np.sqrt((rest**2).sum() / (m * (m - 1))) / counts.mean())
 
 
-def pictures_needed(differences: Floats, clusters: Whole, *, power: float = POWER) -> int | None:
-    """How many pictures, of prompts like these, would show a mean difference of this size with that power.
+def pictures_needed(differences: Floats, clusters: Whole) -> int | None:
+    """How many pictures, of prompts like these, would tell a mean difference of this size."""
+    return needed(float(differences.mean()), standard_error(differences, clusters), len(differences))
 
-    The usual n (z_{1-alpha/2} + z_power)^2 (se / mean)^2 at alpha = 0.05, n being the number of pictures there are.
-    None where the mean is 0 (no number would do) or its spread is not known. It takes the difference seen for the
-    true one, so it is a guide to the next experiment and says nothing about this one.
+
+def needed(difference: float, error: float | None, n: int, power: float = POWER) -> int | None:
+    """How many pictures would tell a difference that n of them showed with this standard error.
+
+    n (z_{1-alpha/2} + z_power)^2 (error / difference)^2 at alpha = 0.05. None where the difference is 0 (no number
+    would do) or its spread is not known. It takes the difference seen for the true one, so it is a guide to the next
+    experiment and says nothing about this one.
     """
     from scipy.stats import norm
 
-    mean, error = float(differences.mean()), standard_error(differences, clusters)
-    if error is None or error == 0 or mean == 0:
+    if not error or not difference:
         return None
     reach = float(norm.ppf((1 + LEVEL) / 2) + norm.ppf(power))
-    return math.ceil(len(differences) * (reach * error / mean) ** 2)
+    return math.ceil(n * (reach * error / difference) ** 2)
 
 
 class Spread(NamedTuple):

@@ -1,0 +1,114 @@
+"""`dumo-bench compare A B`: what differs between two methods on the same prompts and noise."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from dumo_bench.compare import Difference, Seeds, Side
+
+DASH = "\N{EN DASH}"
+
+
+def compare(
+    a: Annotated[str, typer.Argument(help="A method in the folder, method:key=value, or a results folder.")],
+    b: Annotated[str, typer.Argument(help="What it is compared with.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The results folder.")] = Path("results"),
+    case: Annotated[str, typer.Option("--case", "-c", help="Only cases of this name; * stands for anything.")] = "*",
+    metric: Annotated[str, typer.Option("--metric", help="Only metrics of this name; * stands for anything.")] = "*",
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """What differs between two methods, prompt by prompt: by how much, how surely, and what it would take to tell."""
+    from dumo_bench import compare as comparing
+
+    found = [
+        (x, y, comparing.compare(x, y, metric, case), [*comparing.seeds(x, metric), *comparing.seeds(y, metric)])
+        for x, y in _sides(a, b, out)
+    ]
+    if as_json:
+        typer.echo(json.dumps([_plain(*one) for one in found], indent=1))
+        return
+    for one in found:
+        _show(*one)
+
+
+def _sides(a: str, b: str, out: Path) -> list[tuple[Side, Side]]:
+    from dumo_bench import compare as comparing
+
+    places = [Path(text) for text in (a, b)]
+    if all((place / "tables").is_dir() for place in places):
+        return comparing.folders(*places)
+    return [(comparing.side(a, out), comparing.side(b, out))]
+
+
+def _plain(a: Side, b: Side, found: Sequence[Difference], seeds: Sequence[Seeds]) -> dict[str, object]:
+    from dumo_bench.compare import told, verdict
+
+    rows = [asdict(d) | {"difference": d.difference, "verdict": verdict(d, a.label, b.label)} for d in found]
+    return {"a": a.label, "b": b.label, "settings": told(a, b), "differences": rows,
+            "seeds": [asdict(one) for one in seeds]}  # fmt: skip
+
+
+def _show(a: Side, b: Side, found: Sequence[Difference], seeds: Sequence[Seeds]) -> None:
+    from dumo_bench.commands import show
+    from dumo_bench.compare import LEVEL, told
+
+    typer.echo(f"A: {a.label}\nB: {b.label}\nsettings that differ: {told(a, b)}")
+    for suite, case in dict.fromkeys((d.suite, d.case) for d in found):
+        typer.echo(f"\n{suite}, erasing {case}")
+        show.table([_line(d) for d in found if (d.suite, d.case) == (suite, case)])
+    if seeds:
+        typer.echo("\nStandard deviation of a mean from one training seed to another, and from generation seeds alone")
+        show.table([_seeded(one) for one in seeds])
+    tested = sum(d.p is not None for d in found)
+    typer.echo(
+        f"\nPairs share prompt and noise. In brackets: 95 % of A-B, by bootstrap over prompts. p: McNemar's exact test "
+        f"of yes/no values of one picture a prompt, else random signs of prompts. q: p after Benjamini and Hochberg "
+        f"over the {tested} tests here; a difference is told below {LEVEL}. Would tell: so many pictures, in "
+        f"four of five repetitions, taken alone, if the true difference is the one seen."
+    )
+
+
+def _line(d: Difference) -> dict[str, str]:
+    from dumo_bench.compare import verdict
+
+    missing = f", {d.n_missing} missing" if d.n_missing else ""
+    return {
+        "metric": d.metric,
+        "prompts": d.role,
+        "A": _number(d.a),
+        "B": _number(d.b),
+        "A-B": f"{_number(d.difference)} {_interval(d)}".rstrip(),
+        "p": DASH if d.p is None else f"{d.p:.2g}",
+        "q": DASH if d.q is None else f"{d.q:.2g}",
+        "pairs": f"{d.n}{missing}",
+        "verdict": verdict(d, "A", "B"),
+        "would tell": str(d.needed) if d.needed and not d.separable and d.p is not None else "",
+    }
+
+
+def _seeded(one: Seeds) -> dict[str, str]:
+    return {
+        "method": one.label,
+        "case": f"{one.suite}: {one.case}",
+        "metric": one.metric,
+        "prompts": one.role,
+        "fits": str(one.fits),
+        "training seed": f"{one.fit:.4f}",
+        "generation seeds": DASH if one.generation is None else f"{one.generation:.4f}",
+        "pictures": str(one.n),
+    }
+
+
+def _interval(d: Difference) -> str:
+    return "" if d.low is None else f"[{_number(d.low)}, {_number(d.high)}]"
+
+
+def _number(value: float | None) -> str:
+    return DASH if value is None else f"{round(value, 4) + 0.0:.4g}"  # + 0.0: no "-0"

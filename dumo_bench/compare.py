@@ -1,0 +1,306 @@
+"""Two methods on the same prompts and noise: what differs, by how much, and how many pictures it would take to tell."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from dumo_bench import derived, summary, table
+from dumo_bench.metrics import paired, power
+from dumo_bench.names import unknown
+from dumo_bench.types import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dumo_bench.metrics.intervals import Floats, Whole
+
+LEVEL = 0.05
+SETTINGS = ("method", "method_version", "params")  # with the seeds of the fit, which are averaged over
+_CASE = ["suite", "suite_version", "case"]
+_PICTURE = [*_CASE, "role", "concept", "erase", "scorer", "scorer_version", "metric", "prompt_id", "seed", "draw"]
+
+
+class Side(NamedTuple):
+    """One of the two: what it is called, its scores, its sets, and which way metrics are better."""
+
+    label: str
+    scores: pd.DataFrame
+    sets: pd.DataFrame
+    better: pd.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """a - b of one metric on one role; `q` is p after Benjamini and Hochberg over the whole comparison.
+
+    p is None where nothing can be resampled (numbers of whole sets). `needed`: how many pictures would tell such a
+    difference, where these do not.
+    """
+
+    suite: str
+    case: str
+    role: str
+    metric: str
+    higher: bool | None
+    a: float | None
+    b: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    n: int
+    n_missing: int
+    won: int
+    lost: int
+    needed: int | None
+    how: str
+    q: float | None = None
+
+    @property
+    def difference(self) -> float | None:
+        return None if self.a is None or self.b is None else self.a - self.b
+
+    @property
+    def separable(self) -> bool:
+        return self.q is not None and self.q < LEVEL
+
+
+@dataclass(frozen=True, slots=True)
+class Seeds:
+    """How far training seeds and generation seeds move a method's mean: standard deviations."""
+
+    label: str
+    suite: str
+    case: str
+    role: str
+    metric: str
+    fits: int
+    n: int
+    fit: float
+    generation: float | None
+
+
+def side(spec: str, out: Path) -> Side:
+    """A method of a results folder: `uce`, or `uce:ridge=50,seed=1` where the folder has several settings of it."""
+    name, _, asked = spec.partition(":")
+    scores, sets = (table.read(out / "tables", kind) for kind in ("scores", "sets"))
+    if name not in (known := set(scores["method"]) | set(sets["method"])):
+        raise unknown(f"methods in {out}", name, known)
+    wanted = dict(_setting(spec, one) for one in asked.split(",") if one)
+    scores, sets = (frame[_fits(frame, name, wanted)] for frame in (scores, sets))
+    _refuse_mixture(spec, name, wanted, scores if len(scores) else sets)
+    return Side(spec, scores, sets, summary.read(out))
+
+
+def folders(a: Path, b: Path) -> list[tuple[Side, Side]]:
+    """The methods that two results folders share, each against itself."""
+    methods = [set(table.read(out / "tables", "scores")["method"]) for out in (a, b)]
+    if not (shared := sorted(methods[0] & methods[1])):
+        there = [", ".join(sorted(one)) for one in methods]
+        raise UserError(f"{a} and {b} share no method: {there[0]} against {there[1]}")
+    labelled = [(side(name, out), f"{name} in {out}") for name in shared for out in (a, b)]
+    named = [one._replace(label=label) for one, label in labelled]
+    return list(zip(named[::2], named[1::2], strict=True))
+
+
+def compare(a: Side, b: Side, metric: str = "*", case: str = "*") -> list[Difference]:
+    """Every metric on every role that both have, of the pictures that both have."""
+    _refuse_contracts(a, b)
+    pairs = _paired(a.scores, b.scores)
+    found = [*_pictures(pairs), *_numbers(pairs), *_sets(a.sets, b.sets)]
+    chosen = [d for d in found if fnmatchcase(d.metric, metric) and fnmatchcase(d.case, case)]
+    if not chosen:
+        raise UserError(f"{a.label} and {b.label} share no measured picture of metric {metric!r} and case {case!r}")
+    ways = a.better.set_index(["metric", "role"])["higher_is_better"].to_dict()
+    directed = [replace(d, higher=_way(ways.get((d.metric, d.role), d.higher))) for d in chosen]
+    return corrected(sorted(directed, key=lambda d: (d.suite, d.case, _ROLES.index(d.role), d.metric)))
+
+
+_ROLES = ("target", "attack", "related", "unrelated", "kept", "all")
+
+
+def corrected(found: Sequence[Difference]) -> list[Difference]:
+    """With q, over all that were tested."""
+    tested = [d.p for d in found if d.p is not None]
+    q = iter(paired.discoveries(tested))
+    return [d if d.p is None else replace(d, q=next(q)) for d in found]
+
+
+def verdict(d: Difference, a: str, b: str) -> str:
+    """What a difference comes to, in words."""
+    if d.difference is None:
+        return "not measured"
+    if d.p is None:
+        return "not tested"
+    if d.separable:
+        if d.higher is None:
+            return "differs"
+        return f"{a if d.higher == (d.difference > 0) else b} is better"
+    if d.difference == 0 and d.won == d.lost == 0:
+        return "equal"
+    return "not told apart"
+
+
+def told(a: Side, b: Side) -> str:
+    """In which settings the two differ."""
+    mine, theirs = (_about(one) for one in (a, b))
+    if mine["method"] != theirs["method"]:
+        return "the method"
+    parts = [f"{key}={mine.get(key)} against {theirs.get(key)}" for key in sorted({*mine, *theirs})
+             if mine.get(key) != theirs.get(key)]  # fmt: skip
+    return "; ".join(parts) or "nothing"
+
+
+def seeds(one: Side, metric: str = "*") -> list[Seeds]:
+    """The spread over training seeds, where a side has several fits, beside that over generation seeds."""
+    import pandas as pd
+
+    found = []
+    for (suite, case, role, name), rows in one.scores.groupby(["suite", "case", "role", "metric"]):
+        wide = rows.pivot_table("value", ["prompt_id", "seed", "draw"], "fit_seed").dropna()
+        if wide.shape[1] < 2 or len(wide) < 2 or not fnmatchcase(name, metric):
+            continue
+        prompts = pd.factorize(wide.index.get_level_values("prompt_id"))[0]
+        split = power.spread(wide.to_numpy(dtype=float).T, np.asarray(prompts, dtype=np.int64))
+        where = (one.label, suite, case, role, name, wide.shape[1], len(wide))
+        found.append(Seeds(*where, split.fit, split.generation))
+    return found
+
+
+def _setting(spec: str, text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise UserError(f"{spec}: wanted method:key=value,key=value, got {text!r}")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
+
+
+def _fits(frame: pd.DataFrame, name: str, wanted: dict[str, Any]) -> Any:
+    """Which rows are of a method and have the wanted settings; `seed` is that of the fit."""
+    rest = {key: value for key, value in wanted.items() if key not in ("seed", "version")}
+    mine = frame["method"] == name
+    for key, column in (("seed", "fit_seed"), ("version", "method_version")):
+        if key in wanted:
+            mine &= frame[column].astype(str) == str(wanted[key])
+    alike = {text: rest.items() <= json.loads(text).items() for text in frame["params"].unique()}
+    return mine & frame["params"].map(alike).astype(bool)
+
+
+def _refuse_mixture(spec: str, name: str, wanted: dict[str, Any], rows: pd.DataFrame) -> None:
+    """One setting of a method; those that are there are named as they can be typed."""
+    if rows.empty:
+        raise UserError(f"{spec}: no {name} with {', '.join(f'{k}={v}' for k, v in wanted.items())} is in the folder")
+    there = sorted(set(rows[["method_version", "params"]].itertuples(index=False, name=None)))
+    if len(there) < 2:
+        return
+    settings = [{"version": version, **json.loads(params)} for version, params in there]
+    apart = [key for key in settings[0] if len({json.dumps(one.get(key)) for one in settings}) > 1]
+    typed = [f"{name}:" + ",".join(f"{key}={json.dumps(one.get(key))}" for key in apart) for one in settings]
+    raise UserError(f"{spec} is there in {len(there)} settings, name one: {', '.join(typed)}".replace('"', ""))
+
+
+def _refuse_contracts(a: Side, b: Side) -> None:
+    """Pictures of another model or contract are not pairs."""
+    found = [
+        {suite: set(rows[["model", "sampling"]].itertuples(index=False, name=None))
+         for suite, rows in one.scores.groupby(["suite", "suite_version"])}
+        for one in (a, b)
+    ]  # fmt: skip
+    for suite in found[0].keys() & found[1].keys():
+        if len(together := found[0][suite] | found[1][suite]) > 1:
+            said = ", ".join(f"model {model[:8]} contract {contract}" for model, contract in sorted(together))
+            raise UserError(
+                f"{suite[0]}: {a.label} and {b.label} were not all made under one sampling contract ({said}): "
+                "their pictures are no pairs; generate both with the same --model and --dtype"
+            )
+
+
+def _paired(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
+    """One row a picture and metric that both have, with a and b; the mean over fits, null where one is missing."""
+    key = [name for name in _PICTURE if name != "erase"]
+    sides = [_mean(one, key, ["value"])["value"].rename(name) for one, name in ((a, "a"), (b, "b"))]
+    erase = next((one["erase"].iloc[0] for one in (a, b) if len(one) and one["erase"].iloc[0] != "[]"), "[]")
+    return sides[0].to_frame().join(sides[1], how="inner").reset_index().assign(erase=erase)
+
+
+def _mean(rows: pd.DataFrame, key: list[str], columns: list[str]) -> pd.DataFrame:
+    """The mean over fits, null where one of them is."""
+    groups = rows.groupby(key, sort=True)[columns]
+    return groups.mean().where(groups.count().eq(groups.size(), axis=0))
+
+
+def _pictures(pairs: pd.DataFrame) -> Iterator[Difference]:
+    for (suite, _, case, role, metric), rows in pairs.groupby([*_CASE, "role", "metric"]):
+        there = rows.dropna(subset=["a", "b"])
+        counted = {"n": len(there), "n_missing": len(rows) - len(there)}
+        if there.empty:
+            yield _unmeasured((suite, case, role, metric), counted)
+            continue
+        a, b, clusters = _arrays(there)
+        found = paired.compare(a, b, clusters)
+        yield Difference(
+            suite, case, role, metric, None, float(a.mean()), float(b.mean()),
+            found.interval.low, found.interval.high, found.p, **counted, won=found.won, lost=found.lost,
+            needed=power.pictures_needed(a - b, clusters), how=found.how,
+        )  # fmt: skip
+
+
+def _unmeasured(where: tuple[str, str, str, str], counted: dict[str, int]) -> Difference:
+    nothing = {"won": 0, "lost": 0, "needed": None, "how": "no picture was measured on both"}
+    return Difference(*where, None, None, None, None, None, None, **counted, **nothing)
+
+
+def _arrays(rows: pd.DataFrame) -> tuple[Floats, Floats, Whole]:
+    import pandas as pd
+
+    a, b = (rows[name].to_numpy(dtype=float) for name in ("a", "b"))
+    return a, b, np.asarray(pd.factorize(rows["prompt_id"])[0], dtype=np.int64)
+
+
+def _numbers(pairs: pd.DataFrame) -> Iterator[Difference]:
+    """Numbers made of several means, resampled with their pairs."""
+    for (suite, _, case), rows in pairs.groupby(_CASE):
+        for number, metric, parts in derived.parts(rows.dropna(subset=["a", "b"])):
+            if len(parts) == 1:
+                continue  # it says what its part says
+            split = [_arrays(part) for part in parts]
+            a, b = (number.f(*(float(part[i].mean()) for part in split)) for i in (0, 1))
+            found, n = paired.of_numbers(number.f, split), sum(map(len, parts))
+            counted = {"n": n, "n_missing": 0, "won": 0, "lost": 0}
+            yield Difference(
+                suite, case, number.role, metric, True, a, b, found.low, found.high, found.p, **counted,
+                needed=power.needed(a - b, found.error, n), how="bootstrap over prompts, pairs together",
+            )  # fmt: skip
+
+
+def _sets(a: pd.DataFrame, b: pd.DataFrame) -> Iterator[Difference]:
+    key = [*_CASE, "role", "scorer", "scorer_version", "metric"]
+    once = [_mean(one, key, ["value", "n", "n_missing"]) for one in (a, b)]
+    both = once[0].add_suffix("_a").join(once[1].add_suffix("_b"), how="inner").reset_index()
+    for row in table.records(both):
+        alike = row["n_a"] == row["n_b"]
+        how = "a number of the whole set" if alike else f"of {row['n_a']:.0f} and {row['n_b']:.0f} pictures: no pair"
+        where = (row["suite"], row["case"], row["role"], row["metric"], None)
+        values = (row["value_a"], row["value_b"]) if alike else (None, None)
+        yield Difference(*where, *values, None, None, None, int(row["n_a"]), int(row["n_missing_a"]), 0, 0, None, how)
+
+
+def _about(one: Side) -> dict[str, Any]:
+    """The settings of a side."""
+    rows = one.scores if len(one.scores) else one.sets
+    first = rows.iloc[0]
+    fits = sorted({int(seed) for seed in rows["fit_seed"]})
+    about = {"method": first["method"], "version": first["method_version"], "fit seeds": fits}
+    return about | json.loads(first["params"])
+
+
+def _way(value: Any) -> bool | None:
+    return bool(value) if isinstance(value, bool | np.bool_) else None

@@ -1,0 +1,205 @@
+"""`dumo-bench compare`: known answers, mistakes and settings, through the real command on tables."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_summary import DIRECTIONS, score, world
+
+from dumo_bench import compare, summary, table
+from dumo_bench.types import UserError
+
+
+def folder(out: Path, rows: list[dict[str, Any]], sets: list[dict[str, Any]] | None = None) -> Path:
+    table.write_part(out / "tables", "scores", "a", rows)
+    if sets:
+        table.write_part(out / "tables", "sets", "a", sets)
+    summary.write(out, DIRECTIONS)
+    return out
+
+
+def found(out: Path, a: str, b: str, **only: str) -> dict[tuple[str, str], compare.Difference]:
+    differences = compare.compare(compare.side(a, out), compare.side(b, out), **only)
+    return {(d.role, d.metric): d for d in differences}
+
+
+@pytest.fixture
+def perfect(tmp_path: Path) -> Path:
+    return folder(tmp_path, world(prompts=12, draws=1))
+
+
+def test_a_perfect_eraser_is_better_on_targets_and_equal_elsewhere(perfect):
+    differences = found(perfect, "perfect", "original")
+    gone = differences["target", "judge.erased"]
+    assert (gone.difference, gone.won, gone.lost, gone.how) == (-1, 0, 12, "McNemar, exact")
+    assert gone.p == pytest.approx(2 / 2**12)
+    assert compare.verdict(gone, "perfect", "original") == "perfect is better"
+    kept = differences["unrelated", "judge.object"]
+    assert (kept.difference, kept.p, compare.verdict(kept, "A", "B")) == (0, 1, "equal")
+    assert differences["all", "judge.object.h_c"].difference == 1
+
+
+def test_turning_the_comparison_round_turns_the_signs_and_no_p(perfect):
+    there, back = found(perfect, "perfect", "original"), found(perfect, "original", "perfect")
+    for key, d in there.items():
+        assert (back[key].difference, back[key].p, back[key].q) == (-d.difference, d.p, d.q)
+
+
+def test_a_method_against_itself_is_equal_everywhere(perfect):
+    differences = found(perfect, "perfect", "perfect")
+    assert {compare.verdict(d, "A", "B") for d in differences.values()} == {"equal"}
+    assert {d.p for d in differences.values()} == {1.0}
+
+
+def test_only_pictures_that_both_have_are_compared_and_what_is_missing_is_counted(tmp_path):
+    values = {"dumo": (1.0, 0.0, None, 1.0), "uce": (0.0, 0.0, 1.0)}
+    rows = [
+        score(method, "dog", 0, prompt_id=f"dog-{i}", value=value, note="" if value is not None else "lost")
+        for method, all_of in values.items()
+        for i, value in enumerate(all_of)
+    ]
+    d = found(folder(tmp_path, rows), "dumo", "uce")["unrelated", "judge.object"]
+    assert (d.n, d.n_missing, d.a, d.b) == (2, 1, 0.5, 0.0)
+
+
+def test_where_no_pair_was_measured_nothing_is_said(tmp_path):
+    rows = [score(m, "dog", 0, value=None, note="lost") for m in ("dumo", "uce")]
+    d = found(folder(tmp_path, rows), "dumo", "uce")["unrelated", "judge.object"]
+    assert (d.a, d.p, compare.verdict(d, "A", "B")) == (None, None, "not measured")
+
+
+def noisy(shift: float, prompts: int) -> list[dict[str, Any]]:
+    rng = np.random.default_rng(0)
+    base, noise = rng.normal(0, 1, (2, prompts))
+    values = {"original": base, "dumo": base + shift + noise - noise.mean()}
+    return [
+        score(method, "dog", 0, prompt_id=f"dog-{i}", metric="clip.emoji.cosine", value=float(v))
+        for method, of in values.items()
+        for i, v in enumerate(of)
+    ]
+
+
+def test_a_difference_that_is_not_told_says_how_many_pictures_would_and_those_do(tmp_path):
+    few = found(folder(tmp_path / "few", noisy(0.25, 40)), "dumo", "original")["unrelated", "clip.emoji.cosine"]
+    assert not few.separable and few.needed > 40
+    many = found(folder(tmp_path / "many", noisy(0.25, 2 * few.needed)), "dumo", "original")
+    assert many["unrelated", "clip.emoji.cosine"].separable
+
+
+def test_pairs_take_away_what_prompts_have_in_common(tmp_path):
+    """Prompts differ by 1, methods by 0.25: intervals of the means overlap, the paired difference does not hold 0."""
+    out = folder(tmp_path, noisy(0.25, 300))
+    rows = summary.read(out).query("role == 'unrelated' and concept == '*' and metric == 'clip.emoji.cosine'")
+    dumo, original = (rows[rows["method"] == m].iloc[0] for m in ("dumo", "original"))
+    assert dumo["low"] < original["high"]
+    assert found(out, "dumo", "original")["unrelated", "clip.emoji.cosine"].low > 0
+
+
+def test_q_grows_with_the_number_of_comparisons(perfect):
+    alone = found(perfect, "perfect", "original", metric="judge.erased")["target", "judge.erased"]
+    among = found(perfect, "perfect", "original")["target", "judge.erased"]
+    assert alone.p == among.p and alone.q < among.q
+
+
+def test_numbers_of_sets_are_shown_and_not_tested(tmp_path):
+    of_pictures = ("prompt_id", "concept", "key", "seed", "draw")
+    whole = {key: value for key, value in score("dumo", "dog", 0).items() if key not in of_pictures}
+    whole |= {"metric": "fid.emojiclip.original", "scorer": "fid", "n_missing": 0, "low": None, "high": None, "how": ""}
+    numbers = (("dumo", 9, 3.0), ("uce", 9, 5.0), ("few", 4, 1.0))
+    sets = [whole | {"method": method, "n": n, "value": value} for method, n, value in numbers]
+    out = folder(tmp_path, [score(m, "dog", 0) for m in ("dumo", "uce", "few")], sets)
+    d = found(out, "dumo", "uce")["unrelated", "fid.emojiclip.original"]
+    assert (d.difference, d.p, compare.verdict(d, "A", "B")) == (-2, None, "not tested")
+    few = found(out, "dumo", "few")["unrelated", "fid.emojiclip.original"]
+    assert (few.a, few.b) == (None, None) and "9 and 4 pictures" in few.how
+
+
+def settings(**params: Any) -> dict[str, Any]:
+    return {"params": json.dumps(params)}
+
+
+def test_one_of_several_settings_has_to_be_named_and_the_error_says_how(tmp_path):
+    rows = [score("uce", "dog", 0, **settings(ridge=r, keep=True)) for r in (5, 20)] + [score("original", "dog", 0)]
+    out = folder(tmp_path, rows)
+    with pytest.raises(UserError, match=r"2 settings, name one: uce:ridge=20, uce:ridge=5"):
+        compare.side("uce", out)
+    a, b = compare.side("uce:ridge=5", out), compare.side("uce:ridge=20", out)
+    assert compare.told(a, b) == "ridge=5 against 20"
+    with pytest.raises(UserError, match="no uce with ridge=7 is in the folder"):
+        compare.side("uce:ridge=7", out)
+    with pytest.raises(UserError, match="wanted method:key=value"):
+        compare.side("uce:ridge", out)
+
+
+def test_a_misspelt_method_is_told_the_nearest(perfect):
+    with pytest.raises(UserError, match="perfect"):
+        compare.side("prefect", perfect)
+
+
+def test_pictures_of_two_sampling_contracts_are_no_pairs(tmp_path):
+    out = folder(tmp_path, [score("dumo", "dog", 0), score("uce", "dog", 0, sampling="t")])
+    with pytest.raises(UserError, match=r"not all made under one sampling contract .*contract s.*contract t"):
+        found(out, "dumo", "uce")
+
+
+def fits(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    rows = [
+        score("dumo", "dog", d, prompt_id=f"dog-{p}", fit_seed=f, metric="clip.emoji.cosine", value=rng.normal(f, 1))
+        for f in (0, 4)
+        for p in range(10)
+        for d in range(2)
+    ]
+    rows += [score("uce", "dog", d, prompt_id=f"dog-{p}", metric="clip.emoji.cosine", value=2.0)
+             for p in range(10) for d in range(2)]  # fmt: skip
+    return folder(tmp_path, rows)
+
+
+def test_several_fits_are_averaged_and_their_spread_stands_beside_that_of_generation_seeds(tmp_path):
+    out = fits(tmp_path)
+    both = compare.side("dumo", out)
+    (split,) = compare.seeds(both)
+    assert (split.fits, split.n) == (2, 20)
+    assert split.fit == pytest.approx(4 / np.sqrt(2), rel=0.2) and split.generation < 1
+    d = found(out, "dumo", "uce")["unrelated", "clip.emoji.cosine"]
+    assert (d.n, d.a) == (20, pytest.approx(2, abs=0.5))
+    assert compare.seeds(compare.side("dumo:seed=4", out)) == []
+    assert found(out, "dumo:seed=4", "uce")["unrelated", "clip.emoji.cosine"].a > 3
+
+
+def test_two_folders_are_compared_method_by_method(tmp_path, command):
+    a, b = folder(tmp_path / "a", world(12, 1)), folder(tmp_path / "b", world(12, 1))
+    said = command("compare", a, b, "--json")
+    groups = json.loads(said.out)
+    assert [group["a"] for group in groups] == [f"original in {a}", f"perfect in {a}"]
+    assert {row["verdict"] for group in groups for row in group["differences"]} == {"equal"}
+
+
+def test_folders_without_a_common_method_are_refused(tmp_path, command):
+    folder(tmp_path / "a", [score("uce", "dog", 0)])
+    folder(tmp_path / "b", [score("dumo", "dog", 0)])
+    said = command("compare", tmp_path / "a", tmp_path / "b")
+    assert said.code == 2 and "share no method: uce against dumo" in said.err
+
+
+def test_the_command_prints_a_table_and_what_its_columns_mean(perfect, command):
+    said = command("compare", "perfect", "original", "--out", perfect, "--metric", "judge.erased")
+    assert said.code == 0
+    (line,) = [line for line in said.out.splitlines() if "target" in line]
+    assert line.split()[:5] == ["judge.erased", "target", "0", "1", "-1"]
+    assert "A is better" in line and "Benjamini" in said.out and "the method" in said.out
+
+
+@pytest.mark.parametrize("only", [("--metric", "nothing*"), ("--case", "nobody")])
+def test_what_nobody_measured_is_a_mistake_in_one_line(perfect, command, only):
+    said = command("compare", "perfect", "original", "--out", perfect, *only)
+    assert said.code == 2 and len(said.err.splitlines()) == 1 and only[1] in said.err
+
+
+def test_an_empty_folder_says_what_to_type(tmp_path, command):
+    said = command("compare", "a", "b", "--out", tmp_path)
+    assert said.code == 2 and "dumo-bench" in said.err and len(said.err.splitlines()) == 1
