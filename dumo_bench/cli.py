@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
-from dumo_bench import __version__, cli_export, cli_compare, cli_nudenet, cli_prompts
+from dumo_bench import __version__, cli_compare, cli_export, cli_nudenet, cli_prompts
 from dumo_bench.types import UserError
 
 if TYPE_CHECKING:

@@ -24,8 +24,12 @@ class Row:
 
 
 def recipe(method: Method, erase: Sequence[str], *, fit_seed: int, model: str) -> Recipe:
-    """What determines an edit. `model` is the content hash. The original erases nothing, so all cases share it."""
-    params = {f.name: getattr(method, f.name) for f in dataclasses.fields(method)}  # type: ignore[arg-type]
+    """What determines an edit. `model` is the content hash. The original erases nothing, so all cases share it.
+
+    A method whose settings do not say all, a path for one, says by `identity()` what does.
+    """
+    own = getattr(method, "identity", None)
+    params = own() if own else {f.name: getattr(method, f.name) for f in dataclasses.fields(method)}  # type: ignore[arg-type]
     if method.name == "original":
         return Recipe(method.name, method.version, params, (), 0, model)
     return Recipe(method.name, method.version, params, tuple(erase), fit_seed, model)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -92,22 +92,36 @@ def folder(model: str) -> Path:
 
 
 def content_hash(model: str) -> str:
-    """sha256 (hex) of the weights, configurations and vocabulary of a model on this machine, by part and name.
-
-    Each file's own hash is kept in the user's cache by size and time of change, so that asking again is instant.
-    """
+    """sha256 (hex) of the weights, configurations and vocabulary of a model on this machine, by part and name."""
     place = folder(model)
-    known, changed = _read_cache(), False
+    files = tuple(_files(place))
+    return _together(place, files, _hashes(files))
+
+
+def files_hash(root: Path, files: Sequence[Path]) -> str:
+    """sha256 (hex) of a file, or of several by their names below `root`."""
+    known = _hashes(files)
+    return known[files[0]] if len(files) == 1 else _together(root, files, known)
+
+
+def _together(root: Path, files: Sequence[Path], known: Mapping[Path, str]) -> str:
     total = hashlib.sha256()
-    for path in _files(place):
+    for path in files:
+        total.update(f"{path.relative_to(root).as_posix()} {known[path]}\n".encode())
+    return total.hexdigest()
+
+
+def _hashes(files: Sequence[Path]) -> dict[Path, str]:
+    """sha256 of each file. It is kept in the user's cache by size and time of change: asking again is instant."""
+    known, found = _read_cache(), {}
+    before = len(known)
+    for path in files:
         stat = path.stat()
         key = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
-        if key not in known:
-            known[key], changed = _hash(path), True
-        total.update(f"{path.relative_to(place).as_posix()} {known[key]}\n".encode())
-    if changed:
+        known[key] = found[path] = known.get(key) or _hash(path)
+    if len(known) > before:
         _write_cache(known)
-    return total.hexdigest()
+    return found
 
 
 @lru_cache(maxsize=8)

@@ -47,7 +47,8 @@ def _bare(spec: str) -> type | None:
     source = _source(place)
     for node in ast.parse(source.read_text(encoding="utf-8")).body if source else ():
         if isinstance(node, ast.ClassDef) and node.name == name and not node.bases:
-            return _fields_of(node)
+            own = {line.name for line in node.body if isinstance(line, ast.FunctionDef)}
+            return None if "identity" in own else _fields_of(node)  # what a recipe says of it is computed
     return None
 
 

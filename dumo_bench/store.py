@@ -63,15 +63,8 @@ class Store:
 
     def get_edit(self, recipe: Recipe) -> Edit:
         """The edit of a recipe, on the CPU; one that is broken or made for another model is a UserError."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        path = self.edit_path(recipe)
-        header = self.edit_header(recipe)
-        try:
-            return Edit(load_file(path), header)
-        except SafetensorError as error:
-            raise _broken(path) from error
+        self.edit_header(recipe)
+        return read_edit(self.edit_path(recipe))
 
     def edit_header(self, recipe: Recipe) -> Mapping[str, Any]:
         """What a method wrote about its edit; checks that the edit belongs to the recipe."""
@@ -85,6 +78,24 @@ class Store:
             )
         header: Mapping[str, Any] = json.loads(notes["header"])
         return header
+
+
+def read_edit(path: Path) -> Edit:
+    """The edit in a file, whatever its recipe, on the CPU; one that is broken is a UserError."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    header = read_header(path)
+    try:
+        return Edit(load_file(path), header)
+    except SafetensorError as error:
+        raise _broken(path) from error
+
+
+def read_header(path: Path) -> Mapping[str, Any]:
+    """What an edit says of itself, without its tensors."""
+    header: Mapping[str, Any] = json.loads(_notes(path)["header"])
+    return header
 
 
 def sha256(path: Path) -> str:

@@ -23,6 +23,8 @@ TEXTS = ("a ghost", "a photo of dog", "", "alien in noto style")
 @pytest.fixture(scope="module")
 def host() -> sd.Host:
     tiny.quick_dumo()
+    tiny.quick_esd()
+    tiny.quick_receler()
     return tiny.host("float64")
 
 
@@ -30,7 +32,7 @@ def host() -> sd.Host:
 def edits(host: sd.Host) -> dict[str, Edit]:
     made = {}
     for name in METHODS:
-        edit = plugins.make("methods", name).fit(host, ERASE, seed=3)
+        edit = tiny.method(name).fit(host, ERASE, seed=3)
         made[name] = Edit(edit.tensors, {**edit.header, "model_hash": host.hash})
     return made
 
@@ -54,21 +56,21 @@ JOBS = [tiny.job(text, seed, guidance=1.0 + seed) for seed, text in enumerate(TE
 @pytest.mark.parametrize("name", METHODS)
 def test_fit_leaves_the_host_bit_for_bit_as_it_was(host, name):
     before = state(host)
-    plugins.make("methods", name).fit(host, ("ghost",), seed=0)
+    tiny.method(name).fit(host, ("ghost",), seed=0)
     assert same(before, state(host))
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_leaving_apply_restores_the_host_bit_for_bit_even_after_an_error(host, edits, name):
     before = state(host)
-    with pytest.raises(KeyError), plugins.make("methods", name).apply(host, edits[name]):
+    with pytest.raises(KeyError), tiny.method(name).apply(host, edits[name]):
         raise KeyError
     assert same(before, state(host))
 
 
 @pytest.mark.parametrize("name", LEARNING)
 def test_the_same_seed_gives_the_same_edit(host, edits, name):
-    again = plugins.make("methods", name).fit(host, ERASE, seed=3)
+    again = tiny.method(name).fit(host, ERASE, seed=3)
     assert again.tensors.keys() == edits[name].tensors.keys()
     assert all(torch.equal(t, again.tensors[k]) for k, t in edits[name].tensors.items())
 
@@ -76,13 +78,13 @@ def test_the_same_seed_gives_the_same_edit(host, edits, name):
 @pytest.mark.parametrize("name", LEARNING)
 def test_an_edit_changes_the_picture_it_is_for(host, edits, name):
     plain = latents(host, plugins.make("methods", "original"), Edit({}, {}), JOBS[:1])
-    edited = latents(host, plugins.make("methods", name), edits[name], JOBS[:1])
+    edited = latents(host, tiny.method(name), edits[name], JOBS[:1])
     assert (plain - edited).abs().max() > 1e-6
 
 
 @pytest.mark.parametrize("name", LEARNING)
 def test_strength_zero_gives_the_original(host, name):
-    method = plugins.make("methods", name, {"strength": 0.0})
+    method = tiny.method(name, strength=0.0)
     edit = method.fit(host, ("ghost",), seed=0)
     plain = latents(host, plugins.make("methods", "original"), Edit({}, {}), JOBS)
     assert torch.allclose(plain, latents(host, method, edit, JOBS), atol=1e-10)
@@ -90,7 +92,7 @@ def test_strength_zero_gives_the_original(host, name):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_picture_does_not_depend_on_the_batch_or_its_order(host, edits, name):
-    method, edit = plugins.make("methods", name), edits[name]
+    method, edit = tiny.method(name), edits[name]
     together = latents(host, method, edit, JOBS)
     backwards = latents(host, method, edit, JOBS[::-1]).flip(0)
     alone = torch.cat([latents(host, method, edit, [job]) for job in JOBS])
@@ -100,7 +102,7 @@ def test_a_picture_does_not_depend_on_the_batch_or_its_order(host, edits, name):
 
 @pytest.mark.parametrize("name", LEARNING)
 def test_an_edit_read_from_disk_gives_the_same_picture(host, edits, tmp_path, name):
-    method, store = plugins.make("methods", name), Store(tmp_path)
+    method, store = tiny.method(name), Store(tmp_path)
     recipe = Recipe(name, method.version, {}, ERASE, 3, host.hash)
     store.put_edit(recipe, Edit(edits[name].tensors, {**edits[name].header, **facts(host, recipe)}))
     read = store.get_edit(recipe)
@@ -112,14 +114,14 @@ def test_an_edit_of_another_model_is_refused(host, edits, name):
     foreign = Edit(edits[name].tensors, {**edits[name].header, "model_hash": "0" * 64})
     with (
         pytest.raises(UserError, match="made for a model with hash"),
-        plugins.make("methods", name).apply(host, foreign),
+        tiny.method(name).apply(host, foreign),
     ):
         pass
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_says_what_it_is(name):
-    method = plugins.make("methods", name)
+    method = tiny.method(name)
     assert method.name == name
     assert method.version and method.cite and method.needs <= {"unet", "mmdit", "images", "masks"}
     assert replace(method) == method

@@ -105,11 +105,67 @@ def host(dtype: str = "float32") -> Host:
     return sd.load(str(folder()), dtype=dtype)
 
 
+@cache
+def weights() -> Path:
+    """A file of changed cross-attention keys and values, as published ones are."""
+    from published import keys_and_values, moved
+    from safetensors.torch import save_file
+
+    path = folder().parent / "erased.safetensors"
+    save_file(keys_and_values(moved(host().unet)), path)
+    return path
+
+
+def method(name: str, **settings):
+    """A method by name; one that imports is given a file."""
+    from dumo_bench import plugins
+
+    given = {"checkpoint": {"path": str(weights())}}.get(name, {})
+    return plugins.make("methods", name, {**given, **settings})
+
+
 def quick_dumo() -> None:
     """Let DuMo train for two steps on this model; its text width of 32 has no recipe of its own."""
     from dumo_bench.methods.dumo_recipe import PLANS, Plan
 
     PLANS[32] = Plan(2, 1e-2, 2, 0.1, rows=2, refresh=2, erase_prompts=1, retain_prompts=2)
+
+
+def quick_esd() -> None:
+    """Let ESD train for two steps on this model, of rows harvested from short runs."""
+    from dataclasses import replace
+
+    from baselines.esd import PLANS
+    from dumo_bench.kit.latents import Trajectory
+
+    short = {"steps": 2, "lr": 1e-2, "lr_outside": 1e-2, "run": Trajectory(3)}
+    for preset in ("paper", "2025"):
+        few = replace(PLANS[preset, 128], **short, keep=2, harvest=2, refresh=2, rows=2)
+        PLANS[preset, 32] = few
+
+
+def quick_receler() -> None:
+    """Let Receler train for two outer steps of two inner ones on this model."""
+    from baselines.receler import PLANS, Plan
+    from dumo_bench.kit.latents import Trajectory
+
+    PLANS[32] = Plan(2, 2, 1e-2, 4, Trajectory(3), cells=2, rows=2, captions=True, retain=1.0, keep=2)
+
+
+@cache
+def sd14():
+    """The U-Net of SD 1.4 without its weights."""
+    from diffusers import UNet2DConditionModel
+
+    with torch.device("meta"):
+        return UNet2DConditionModel(
+            sample_size=64,
+            block_out_channels=(320, 640, 1280, 1280),
+            down_block_types=("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
+            up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
+            cross_attention_dim=768,
+            attention_head_dim=8,
+        )
 
 
 def job(text: str = "a dog", seed: int = 0, *, guidance: float = 3.0, recipe: Recipe | None = None) -> Job:

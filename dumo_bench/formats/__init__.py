@@ -1,0 +1,1 @@
+"""Artefacts of other programs, one file a family: read into named tensors, compared with a model, written."""

@@ -1,0 +1,130 @@
+"""Where a published artefact lies, which of its files are read, and their hash. No torch."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from dumo_bench import models
+from dumo_bench.types import UserError
+
+SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
+WEIGHTS = "diffusion_pytorch_model"  # how diffusers names the weights of a model
+ERASERS = ("eraser_weights.pt", "eraser_config.json")
+Kind = Literal["file", "unet", "receler", "dumo"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An artefact on this machine: the first of `files` holds its weights, `root` is what was named."""
+
+    kind: Kind
+    root: Path
+    files: tuple[Path, ...]
+
+    @property
+    def sha256(self) -> str:
+        """Of the one file, or of the hashes of the several."""
+        return models.files_hash(self.files[0].parent, self.files)
+
+    def file(self, name: str) -> Path | None:
+        """The file of this name among those that are read."""
+        return next((path for path in self.files if path.name == name), None)
+
+
+def find(where: Sequence[str], revision: str = "") -> tuple[Place, ...]:
+    """The artefacts at these paths or hub ids; a folder of DuMo folders is all of them, by name."""
+    if not where or not all(where):
+        raise UserError("checkpoint: nothing to import: --set path=FILE, a folder or a hub id (owner/name/file)")
+    roots = [locate(one, revision) for one in where]
+    return tuple(place for root in roots for place in inside(root))
+
+
+def locate(where: str, revision: str = "") -> Path:
+    """The path, or the hub's copy of `owner/name` or `owner/name/path` on this machine. Downloads nothing."""
+    path = Path(where).expanduser()
+    if path.exists():
+        return path
+    named = re.fullmatch(r"([\w.-]+/[\w.-]+)(?:/(.+))?", where)
+    if named is None or path.parent.is_dir():
+        raise UserError(f"{where}: no such file or folder (a hub id is owner/name or owner/name/file)")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    repository, rest = named[1], named[2] or ""
+    try:
+        found = Path(snapshot_download(repository, revision=revision or None, local_files_only=True)) / rest
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError):
+        found = None
+    if found is not None and found.exists():
+        return found
+    wanted = f" {rest}" if Path(rest).suffix else f" --include '{rest}/*'" if rest else ""
+    pinned = f" --revision {revision}" if revision else ""
+    raise UserError(f"{where} is not on this machine: type `hf download {repository}{wanted}{pinned}`")
+
+
+def inside(root: Path) -> list[Place]:
+    """What lies at a path; a folder that is no artefact itself may hold one DuMo folder a concept."""
+    found = artefact(root)
+    if found is not None:
+        return [found]
+    below = [place for folder in sorted(root.iterdir()) if folder.is_dir() and (place := artefact(folder))]
+    if below and all(place.kind == "dumo" for place in below):
+        return below
+    names = ", ".join(sorted(path.name for path in root.iterdir())[:6]) or "nothing"
+    raise UserError(
+        f"{root}: holds {names}: wanted one weights file ({', '.join(SUFFIXES)}), a diffusers U-Net, "
+        f"{ERASERS[0]} of Receler, or a DuMo folder a concept; name the file itself"
+    )
+
+
+def artefact(root: Path) -> Place | None:
+    """The artefact that a path is, by its files; None when it is none or not one alone."""
+    if root.is_file():
+        if root.suffix not in SUFFIXES:
+            raise UserError(f"{root}: wanted a file that ends in one of {', '.join(SUFFIXES)}")
+        return Place("file", root, (root,))
+    if (root / ERASERS[0]).is_file():
+        return Place("receler", root, _there(root, ERASERS))
+    if (root / "config.json").is_file():
+        return _diffusers(root)
+    if (root / "unet" / "config.json").is_file():
+        return _diffusers(root / "unet")
+    alone = [path for path in root.iterdir() if path.suffix in SUFFIXES]
+    return Place("file", alone[0], (alone[0],)) if len(alone) == 1 else None
+
+
+def _diffusers(root: Path) -> Place:
+    weights = [root / f"{WEIGHTS}{end}" for end in (".safetensors", ".bin") if (root / f"{WEIGHTS}{end}").is_file()]
+    if not weights:
+        raise UserError(f"{root}: has config.json but neither {WEIGHTS}.safetensors nor {WEIGHTS}.bin")
+    name = config(root).get("_class_name")
+    kinds: dict[str, Kind] = {"DuMo": "dumo", "UNet2DConditionModel": "unet"}
+    if name not in kinds:
+        raise UserError(f"{root}: config.json is of {name!r}: wanted one of {', '.join(kinds)}")
+    return Place(kinds[name], root, (weights[0], *_there(root, ("config.json", "time_scale.npy"))))
+
+
+def folder_name(concept: str) -> str:
+    """A concept as a folder is called after it."""
+    return re.sub(r"[\W_]+", "-", concept.lower()).strip("-")
+
+
+def config(root: Path) -> dict[str, object]:
+    """config.json of a folder."""
+    path = root / "config.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path}: no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise UserError(f"{path}: wanted a JSON object")
+    return found
+
+
+def _there(root: Path, names: Sequence[str]) -> tuple[Path, ...]:
+    return tuple(root / name for name in names if (root / name).is_file())

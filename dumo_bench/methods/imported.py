@@ -1,0 +1,135 @@
+"""From a published artefact to an edit: its tensors under an edit's names, and the report of what fits the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dumo_bench.formats import compvis, dumo, lora, read, receler, unet_state
+from dumo_bench.formats.place import Place
+from dumo_bench.formats.report import Report, compare
+from dumo_bench.kit import train
+from dumo_bench.methods.dumo import DuMo
+from dumo_bench.methods.epr import EPR, widths
+from dumo_bench.sd import Host
+from dumo_bench.types import Edit, UserError
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the user says beyond the files."""
+
+    partial: bool = False
+    gate: bool | None = None
+    strength: float = 1.0
+
+
+def examine(host: Host, where: Place, words: Sequence[str], choice: Choice) -> tuple[Edit, Report]:
+    """The edit of one artefact for a concept group, of the tensors that fit, and the report of all."""
+    if where.kind == "dumo":
+        return _dumo(host, where, words, choice)
+    held, notes = read.load(where.files[0])
+    flat = read.flat(where.files[0], held)
+    if receler.is_receler(held):
+        return _receler(host, where, flat, choice)
+    return _weights(host, where, (flat, notes), choice)
+
+
+def join(edits: Sequence[Edit]) -> Edit:
+    """Edits of several concepts side by side; DuMo's corrections add up, changed weights do not."""
+    if len(edits) == 1:
+        return edits[0]
+    if any(edit.header["kind"] != "dumo" for edit in edits):
+        raise UserError("several artefacts: DuMo folders alone add up; give one path")
+    if len({edit.header["gate"] for edit in edits}) > 1:
+        raise UserError("some of the DuMo folders have a gate and some have none: say --set gate=true or gate=false")
+    joined = DuMo().join(edits)
+    return Edit(joined.tensors, {**joined.header, "imported": [one for e in edits for one in e.header["imported"]]})
+
+
+def tensors(host: Host) -> dict[str, Tensor]:
+    """The model's own tensors that an edit can name."""
+    parts = {"unet": host.unet, "text": host.text_encoder}
+    return {f"{part}.{name}": p.detach() for part, net in parts.items() for name, p in net.named_parameters()}
+
+
+def _weights(
+    host: Host, where: Place, held: tuple[Mapping[str, Tensor], Mapping[str, str]], choice: Choice
+) -> tuple[Edit, Report]:
+    """Tensors, with the file's notes, in place of the model's own."""
+    own = tensors(host)
+    if where.kind == "unet":
+        dumo.same_architecture(where, host.unet.config, host.model)
+    family, found, wanted, remarks = _changed(host, *held, own)
+    wanted = () if choice.partial else wanted
+    report = Report(where.root.name, where.sha256, family, notes=remarks, **compare(found, own, wanted))
+    new = {name: _towards(own[name], found[name], choice.strength) for name in report.matched}
+    kept = {name: tensor for name, tensor in new.items() if not torch.equal(tensor, own[name])}
+    return Edit(kept, {"kind": "weights", "imported": [report.facts]}), report
+
+
+def _changed(
+    host: Host, held: Mapping[str, Tensor], notes: Mapping[str, str], own: Mapping[str, Tensor]
+) -> tuple[str, dict[str, Tensor], Iterable[str], tuple[str, ...]]:
+    """The family; its tensors under an edit's names; the names that must be there; remarks."""
+    if lora.is_lora(held):
+        remarks = ("an SPM has these keys too; its gate is in none of them, and off here",)
+        return "LoRA", lora.merged(held, notes, own, host.unet.config), (), remarks
+    if compvis.is_compvis(held):
+        found, left = compvis.convert(held, host.unet.config)
+        rest = len(held) - len(found) - len(left)
+        remarks = (f"{rest} tensors beside the U-Net are not looked at",) if rest else ()
+        wanted = unet_state.selections(host.unet)[unet_state.WHOLE]
+        both = {**_prefixed(found), **{name: held[name] for name in left}}
+        return f"CompVis, {unet_state.WHOLE}", both, _prefixed(dict.fromkeys(wanted)), remarks
+    found = unet_state.plain(held)
+    title, names = unet_state.wanted(host.unet, found, notes)
+    return f"diffusers' keys, {title}", _prefixed(found), _prefixed(dict.fromkeys(names)), ()
+
+
+def _prefixed(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"unet.{name}": value for name, value in found.items()}
+
+
+def _towards(own: Tensor, new: Tensor, strength: float) -> Tensor:
+    """own + strength (new - own), in the model's precision."""
+    new = new.to(own.device)
+    if strength == 1:
+        return new.to(own.dtype)
+    wide = torch.promote_types(own.dtype, torch.float32)
+    return torch.lerp(own.to(wide), new.to(wide), strength).to(own.dtype)
+
+
+def _dumo(host: Host, where: Place, words: Sequence[str], choice: Choice) -> tuple[Edit, Report]:
+    """EPR and TLMO of one concept group, which are the words of the gate."""
+    dumo.same_architecture(where, host.unet.config, host.model)
+    own, found = EPR(host.unet).state_dict(), dumo.weights(where)
+    layers = len(widths(host.unet.config))
+    table = dumo.table(where, layers)
+    gate = dumo.gated(where) if choice.gate is None else choice.gate
+    remarks = () if table is not None else (f"no {dumo.TABLE}: TLMO is one everywhere",)
+    parts = compare(found, own, own, deciding="dumo_")
+    report = Report(where.root.name, where.sha256, "DuMo", notes=(*remarks, f"gate {'on' if gate else 'off'}"), **parts)
+    scale = (torch.ones(dumo.ROWS, layers) if table is None else table.float()) * choice.strength
+    new = {f"epr.0.{name}": found[name].to(own[name].dtype) for name in report.matched}
+    header = {"kind": "dumo", "groups": [list(words)], "gate": gate, "imported": [report.facts]}
+    return Edit({**new, "tlmo.0": scale}, header), report
+
+
+def _receler(host: Host, where: Place, found: Mapping[str, Tensor], choice: Choice) -> tuple[Edit, Report]:
+    """Erasers beside the cross-attentions."""
+    from dumo_bench.kit import adapter
+
+    rank = receler.rank(found)
+    receler.check_config(where, rank)
+    fresh = adapter.state(adapter.fresh(host.unet, rank, train.seeded(0)))
+    own = {name: torch.zeros_like(tensor) for name, tensor in fresh.items()}
+    parts = compare(found, own, own, deciding=".up.")
+    report = Report(where.root.name, where.sha256, f"Receler, rank {rank}", **parts)
+    scale = {name: choice.strength if ".up." in name else 1.0 for name in report.matched}
+    new = {f"adapter.{name}": (factor * found[name]).to(own[name].dtype) for name, factor in scale.items()}
+    return Edit(new, {"kind": "adapter", "imported": [report.facts]}), report
