@@ -62,12 +62,20 @@ def _as(what: str, hint: Any, value: Any) -> Any:
         return float(value)
     if origin is tuple and isinstance(value, list):
         return tuple(value)
-    if origin is typing.Literal and value not in typing.get_args(hint):
-        raise UserError(f"{what} is one of {', '.join(map(str, typing.get_args(hint)))}, got {value!r}")
+    if origin is typing.Literal:
+        return _one_of(what, typing.get_args(hint), value)
     plain = origin or hint
     if plain in (bool, int, float, str, tuple, type(None)) and type(value) is not plain:
         raise UserError(f"{what} takes {_said(hint)}, got {value!r}")
     return value
+
+
+def _one_of(what: str, options: tuple[Any, ...], value: Any) -> Any:
+    """The option that is written like the value: TOML reads the name 2025 as a number."""
+    for option in options:
+        if str(option) == str(value):
+            return option
+    raise UserError(f"{what} is one of {', '.join(map(str, options))}, got {value!r}")
 
 
 def _said(hint: Any) -> str:

@@ -47,13 +47,13 @@ PLAIN = (
 
 def mentions(text: str, concept: str) -> bool:
     """Whether the concept stands in the text as whole words, in any case."""
-    return re.search(rf"\b{re.escape(concept)}\b", text, re.IGNORECASE) is not None
+    return re.search(rf"(?<!\w){re.escape(concept)}(?!\w)", text, re.IGNORECASE) is not None
 
 
 def without(text: str, concepts: Iterable[str]) -> str:
     """The text with the concepts' words taken out, and what that leaves tidied."""
     for concept in concepts:
-        text = re.sub(rf"\b(an? )?{re.escape(concept)}\b", "", text, flags=re.IGNORECASE)
+        text = re.sub(rf"(?<!\w)(an? )?{re.escape(concept)}(?!\w)", "", text, flags=re.IGNORECASE)
     return re.sub(r"\s+", " ", text).strip(" ,")
 
 

@@ -1,0 +1,31 @@
+"""Rows of a prompt's 77: where a concept's words stand, and vectors put after the last word."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from dumo_bench.sd import Host
+
+
+def spliced(context: Tensor, end: Tensor, vectors: Tensor) -> Tensor:
+    """context (n, 77, d) with the vectors (v, d) in place of its rows from `end` (n,) on.
+
+    They lie in the space of the text encoder's output. What would stand beyond the last row is left out.
+    """
+    at = torch.arange(context.shape[1], device=context.device) - end[:, None]
+    inside = (at >= 0) & (at < len(vectors))
+    put = vectors[at.clamp(0, len(vectors) - 1)].to(context.dtype)
+    return torch.where(inside[..., None], put, context)
+
+
+def words(host: Host, ids: Tensor, concept: Tensor) -> Tensor:
+    """Where in texts (n, 77) the tokens of the concept (77,) stand, bool; in a text without them, all its words."""
+    special = torch.tensor(host.tokenizer.all_special_ids, device=ids.device)
+    text = ~torch.isin(ids, special)
+    wanted = concept[~torch.isin(concept, special)]
+    runs = (ids.unfold(1, len(wanted), 1) == wanted).all(-1)  # (n, starts)
+    found = torch.zeros_like(text)
+    for i in range(len(wanted)):
+        found[:, i : i + runs.shape[1]] |= runs
+    return torch.where(found.any(1, keepdim=True), found, text)

@@ -1,0 +1,177 @@
+"""ESD: the identities of its objective, and that exactly the chosen weights learn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import tiny
+import torch
+
+from baselines.esd import ESD, PLANS, TRAINED, Plan, harvest, lesson, objective, single
+from dumo_bench import peek, sd
+from dumo_bench.kit import latents, select, train
+from dumo_bench.kit.latents import Latents, Trajectory
+
+ETAS = (1.0, 3.0, 10.0)
+
+
+@pytest.fixture(scope="module")
+def host() -> sd.Host:
+    tiny.quick_esd()
+    return tiny.host("float64")
+
+
+@pytest.fixture(scope="module")
+def rows(host) -> Latents:
+    z = torch.randn(3, 4, 8, 8, generator=train.seeded(0), dtype=torch.float64)
+    context = sd.encode(host, ["a ghost", "ghost", "alien in noto style"])
+    return Latents(z, torch.tensor([10, 500, 999]), context, sd.encode(host, ["", "", "in noto style"]))
+
+
+def gradients(host, rows: Latents, eta: float) -> list[torch.Tensor]:
+    """Of the first step: the student is still the frozen model."""
+    names = select.cross(host.unet)
+    student = select.twin(host.unet, names)
+    learning = [dict(student.named_parameters())[n] for n in names]
+    return list(torch.autograd.grad(objective(host.unet, student, rows, eta), learning))
+
+
+@pytest.mark.parametrize("eta", ETAS)
+def test_the_first_gradient_is_one_plus_eta_times_that_of_eta_zero(host, rows, eta):
+    plain, pushed = gradients(host, rows, 0.0), gradients(host, rows, eta)
+    assert sum(float(g.abs().sum()) for g in plain) > 0
+    for a, b in zip(plain, pushed, strict=True):
+        assert torch.allclose((1 + eta) * a, b, rtol=1e-9, atol=1e-15)
+
+
+@pytest.mark.parametrize("eta", [0.0, *ETAS])
+def test_the_first_loss_is_the_square_of_one_plus_eta_times_the_distance_from_the_anchor(host, rows, eta):
+    own, away = (latents.estimate(host.unet, rows.z, rows.t, c) for c in (rows.context, rows.anchor))
+    first = objective(host.unet, host.unet, rows, eta)
+    assert float(first) == pytest.approx((1 + eta) ** 2 * float((own - away).square().mean()), rel=1e-9)
+
+
+def test_the_later_release_s_target_with_eta_two_is_the_paper_s_with_one(host, rows):
+    bare, word = (latents.estimate(host.unet, rows.z, rows.t, c) for c in (rows.anchor, rows.context))
+    later = (word - (word - 2.0 * (word - bare))).square().mean()
+    assert float(objective(host.unet, host.unet, rows, 1.0)) == pytest.approx(float(later), rel=1e-9)
+
+
+def test_what_must_stay_costs_nothing_before_the_first_step(host, rows):
+    assert float(objective(host.unet, host.unet, replace(rows, anchor=rows.context), 0.0)) == 0.0
+
+
+def test_steps_lower_the_objective_on_a_fixed_batch(host, rows):
+    names = select.cross(host.unet)
+    student = select.twin(host.unet, names)
+    learning = [dict(student.named_parameters())[n] for n in names]
+    curve = train.fit(
+        lambda step, g: objective(host.unet, student, rows, 1.0), learning, train.Fit(8, 1e-3), train.seeded(0)
+    )
+    assert curve[-1] < 0.9 * curve[0]
+
+
+@pytest.mark.parametrize(("preset", "variant"), [(p, v) for p, variants in TRAINED.items() for v in variants])
+def test_an_edit_holds_exactly_the_weights_of_its_variant_and_all_of_these_moved(host, preset, variant):
+    made = ESD(preset=preset, variant=variant).fit(host, ["ghost"], seed=0).tensors
+    own = dict(host.unet.named_parameters())
+    assert list(made) == [f"unet.{n}" for n in select.SELECTIONS[TRAINED[preset][variant]](host.unet)]
+    moved = [float((t - own[n.removeprefix("unet.")]).abs().max()) for n, t in made.items()]
+    assert all(0 < m < 0.1 for m in moved)
+
+
+def test_a_strength_between_is_a_mean_of_the_original_and_the_edit(host):
+    half, full = (ESD(strength=s).fit(host, ["ghost"], seed=0).tensors for s in (0.5, 1.0))
+    own = dict(host.unet.named_parameters())
+    assert all(torch.allclose(half[n], (own[n[5:]] + t) / 2) for n, t in full.items())
+
+
+@pytest.mark.parametrize("extra", [{"ema": 0.9}, {"eta": 3.0}, {"steps": 1}, {"lr": 1e-4}, {"retain": 0.0}])
+def test_every_setting_changes_the_edit(host, extra):
+    plain, other = (ESD(variant="strict", **s).fit(host, ["ghost"], seed=0).tensors for s in ({}, extra))
+    assert any(not torch.equal(t, other[n]) for n, t in plain.items())
+
+
+def test_checkpointing_gives_the_same_edit(host):
+    plain, saving = (ESD(variant="strict", checkpointing=c).fit(host, ["ghost"], seed=0).tensors for c in (False, True))
+    assert all(torch.allclose(t, saving[n], atol=1e-12) for n, t in plain.items())
+    assert not host.unet.is_gradient_checkpointing
+
+
+class Asked:
+    """The stock guide, which counts the denoiser's calls and remembers the prompts."""
+
+    def __init__(self, host: sd.Host) -> None:
+        self.host, self.calls, self.texts = host, 0, []
+
+    def __call__(self, given):
+        self.texts.append(given.texts)
+        denoise = sd.stock_guide(self.host, given)
+
+        def counted(z, t, step):
+            self.calls += 1
+            return denoise(z, t, step)
+
+        return counted
+
+
+def test_the_paper_learns_one_concept_a_step_from_its_name_alone(host):
+    asked, plan = Asked(host), replace(PLANS["paper", 768], run=Trajectory(4))
+    source, g = single(host, asked, plan, ["ghost", "alien"]), train.seeded(0)
+    made = [source(step, g) for step in range(12)]
+    assert {t for texts in asked.texts for t in texts} == {"ghost", "alien"}
+    assert all(len(rows) == 1 for rows in made)
+    assert all(torch.equal(rows.anchor, sd.encode(host, [""])) for rows in made)
+
+
+def test_harvested_captions_name_the_concepts_in_turn_and_their_anchors_do_not(host):
+    plan = Plan(1, 1.0, 1.0, True, Trajectory(2), harvest=6, refresh=3, rows=5)
+    asked = Asked(host)
+    source, g = harvest(host, asked, plan, ["ghost", "alien"]), train.seeded(0)
+    rows = [source(step, g) for step in range(4)]
+    assert [len(r) for r in rows] == [5] * 4
+    assert len(asked.texts) == 2  # of the steps 0 and 3
+    assert [train.mentions(t, ("ghost", "alien")[i % 2]) for t in asked.texts for i, t in enumerate(t)] == [True] * 12
+    assert not any(torch.equal(r.anchor[i], r.context[i]) for r in rows for i in range(5))
+
+
+@pytest.mark.parametrize(("on_policy", "same"), [(True, False), (False, True)])
+def test_only_the_paper_s_latents_follow_the_student(host, on_policy, same):
+    plan = Plan(1, 1.0, 1.0, on_policy, Trajectory(4, align="level"))
+    student, drawn = select.twin(host.unet, select.cross(host.unet)), {}
+    for noisy in (False, True):
+        seen: list[torch.Tensor] = []
+        hook = student.register_forward_pre_hook(lambda m, args, seen=seen: seen.append(args[0]))
+        lesson(host, student, plan, ["ghost"], 1.0, train.seeded(3))(0, train.seeded(4))
+        hook.remove()
+        drawn[noisy] = seen[-1][-1]
+        for name in select.cross(student):
+            dict(student.named_parameters())[name].data.mul_(1.5)
+    assert torch.equal(drawn[False], drawn[True]) == same
+
+
+def test_presets_are_the_published_numbers():
+    paper, later = PLANS["paper", 768], PLANS["2025", 768]
+    assert (paper.steps, paper.lr, paper.lr_outside, paper.retain, paper.rows) == (1000, 1e-5, 1e-5, 0.0, 1)
+    assert (later.steps, later.lr, later.on_policy, later.run.align, later.run.side) == (200, 5e-5, False, "level", 2)
+    assert (ESD().eta, ESD(preset="2025").eta) == (1.0, 1.0)
+
+
+def test_a_preset_can_be_named_by_its_year_on_the_command_line():
+    assert peek.make("esd", {"preset": 2025}) == peek.make("esd", {"preset": "2025"})
+
+
+def test_half_precision_edits_keep_the_host_s_type_and_learn_from_float32(host):
+    small = tiny.host("bfloat16")
+    made = ESD(variant="strict", lr=1e-5, steps=3, retain=0.0).fit(small, ["ghost"], seed=0).tensors
+    assert {t.dtype for t in made.values()} == {torch.bfloat16}
+
+
+def test_the_guide_is_the_stock_one_with_the_edited_weights(host):
+    edit = ESD().fit(host, ["ghost"], seed=0)
+    given = sd.conditions(host, ["a ghost"], [3.0])
+    z, t = torch.randn(1, 4, 8, 8, generator=train.seeded(0), dtype=torch.float64), torch.tensor(500)
+    with torch.no_grad(), ESD().apply(host, edit) as guide, sd.edited(host, edit):
+        assert torch.equal(guide(given)(z, t, 0), partial(sd.stock_guide, host)(given)(z, t, 0))

@@ -1,0 +1,192 @@
+"""Receler: its adapters, mask, attack and regulariser as arXiv 2311.17717 and its published code have them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import tiny
+import torch
+
+from baselines import receler
+from baselines.receler import PLANS, Lesson, Receler, outside
+from dumo_bench import sd
+from dumo_bench.kit import adapter, train
+from dumo_bench.types import Edit, UserError
+
+
+@pytest.fixture(scope="module")
+def host() -> sd.Host:
+    tiny.quick_receler()
+    return tiny.host("float64")
+
+
+@pytest.fixture
+def erasers(host) -> dict[str, adapter.Adapter]:
+    return adapter.fresh(host.unet, 4, train.seeded(1))
+
+
+def lesson(host, erasers, **settings) -> Lesson:
+    return Lesson(host, Receler(**settings), "ghost", erasers, train.seeded(2))
+
+
+def lively(edit: Edit, seed: int) -> Edit:
+    """The edit with adapters that say something."""
+    g = torch.Generator().manual_seed(seed)
+    return Edit({k: t + 0.2 * torch.randn(t.shape, generator=g).to(t) for k, t in edit.tensors.items()}, edit.header)
+
+
+def estimate(host, edit: Edit, text: str = "a ghost") -> torch.Tensor:
+    z = torch.randn(1, 4, 8, 8, generator=train.seeded(0), dtype=torch.float64)
+    with torch.no_grad(), Receler().apply(host, edit) as guide:
+        return guide(sd.conditions(host, [text], [3.0]))(z, torch.tensor(500), 0)
+
+
+def test_without_inner_steps_training_is_refused(host):
+    with pytest.raises(UserError, match="inner=0: wanted 1 or more"):
+        Receler(inner=0).fit(host, ["ghost"], seed=0)
+
+
+@pytest.mark.parametrize("inner", [1, 3])
+def test_an_outer_step_attacks_inner_times_and_the_eraser_learns_once(host, monkeypatch, inner):
+    made: list[torch.nn.Parameter] = []
+    fresh = adapter.fresh
+
+    def remembered(*how):
+        found = fresh(*how)
+        made.extend(adapter.parameters(found))
+        return found
+
+    steps: dict[bool, int] = {True: 0, False: 0}  # of the erasers, of the vectors
+    step = torch.optim.Adam.step
+
+    def counted(self, *how):
+        steps[self.param_groups[0]["params"][0] is made[0]] += 1
+        return step(self, *how)
+
+    monkeypatch.setattr(receler.adapter, "fresh", remembered)
+    monkeypatch.setattr(torch.optim.Adam, "step", counted)
+    edit = Receler(inner=inner, steps=2).fit(host, ["ghost"], seed=0)
+    assert steps == {True: 2, False: 2 * inner}
+    assert len(edit.header["curves"][0]["attack"]) == 2
+
+
+def test_the_vectors_are_kept_from_one_outer_step_to_the_next(host, erasers):
+    loss, g = lesson(host, erasers), train.seeded(3)
+    first = loss.vectors.detach().clone()
+    assert first.shape == (16, 32) and first.min() >= 0 and first.max() <= 1
+    loss(0, g)
+    second = loss.vectors.detach().clone()
+    own = loss.vectors
+    loss(1, g)
+    assert own is loss.vectors
+    assert not torch.equal(first, second) and not torch.equal(second, own)
+    assert (own - second).abs().max() < 0.5  # four steps of 0.1 at the most
+
+
+def test_the_attack_brings_the_concept_nearer_on_the_same_latents(host, erasers):
+    for p in adapter.parameters(erasers):
+        p.data.add_(0.1 * torch.randn(p.shape, generator=train.seeded(4), dtype=p.dtype))
+    loss = lesson(host, erasers, inner=12)
+    rows = loss.seen(["a ghost"], train.seeded(5))
+    there = loss.frozen(rows, ["a ghost"])[0]
+    loss.attacked(rows, torch.tensor([3]), there)
+    before, after = loss.attacks[0]
+    assert after < before
+
+
+def test_the_attack_has_gradients_for_the_vectors_alone(host, erasers):
+    loss = lesson(host, erasers)
+    loss(0, train.seeded(0))
+    assert all(p.grad is None for p in adapter.parameters(erasers))
+    assert all(p.grad is None for p in host.unet.parameters())
+
+
+def test_at_the_start_only_up_can_learn(host, erasers):
+    value = lesson(host, erasers)(0, train.seeded(0))
+    learning = {f"{n}.{k}": p for n, a in erasers.items() for k, p in a.named_parameters()}
+    found = torch.autograd.grad(value, list(learning.values()), allow_unused=True)
+    for name, g in zip(learning, found, strict=True):
+        assert (g is not None and bool(g.abs().max() > 0)) == (".up." in name), name
+
+
+def test_the_first_target_is_the_anchor_pushed_away_from_the_concept_by_gamma(host, erasers):
+    loss = lesson(host, erasers, gamma=0.0)
+    rows = loss.seen(["a ghost"], train.seeded(5))
+    _, bare, _ = loss.frozen(rows, ["a ghost"])
+    there, pushed, _ = replace_method(loss, gamma=2.0).frozen(rows, ["a ghost"])
+    assert torch.allclose(pushed, bare - 2.0 * (there - bare), atol=1e-12)
+    with torch.no_grad():
+        anchor = host.unet(rows.z, rows.t, encoder_hidden_states=sd.encode(host, [""])).sample
+    assert torch.allclose(bare, anchor, atol=1e-12)
+
+
+def replace_method(loss: Lesson, **settings) -> Lesson:
+    loss.method = replace(loss.method, **settings)
+    return loss
+
+
+def test_the_mask_is_zero_or_one_and_made_of_the_maps_of_its_plan_s_size(host, erasers):
+    where = lesson(host, erasers).frozen(lesson(host, erasers).seen(["a ghost"] * 2, train.seeded(1)), ["a ghost"] * 2)[
+        2
+    ]
+    assert where.shape == (2, 1, 4, 4)  # latents of 8, cells 2
+    assert set(where.unique().tolist()) <= {0.0, 1.0}
+    assert 0 < where.mean() < 1
+
+
+def test_nothing_said_and_nothing_outside_cost_nothing():
+    said = {"a": torch.zeros(1, 16, 3), "b": torch.zeros(1, 64, 5)}
+    half = torch.tensor([[1.0, 0.0], [1.0, 0.0]])[None, None]
+    assert float(outside(said, half)) == 0
+    assert float(outside({"a": torch.ones(1, 16, 3)}, torch.ones(1, 1, 4, 4))) == 0
+
+
+def test_only_what_is_said_outside_the_mask_counts_as_its_mean_over_pixels_and_layers():
+    half = torch.tensor([[1.0, 0.0], [1.0, 0.0]])[None, None]  # the right half is outside
+    fine = torch.zeros(4, 4, 3)
+    fine[:, :2], fine[:, 2:] = 7.0, 2.0
+    coarse = torch.tensor([[5.0], [3.0], [5.0], [3.0]])
+    said = {"fine": fine.reshape(1, 16, 3), "coarse": coarse[None]}
+    assert float(outside(said, half)) == pytest.approx((4 + 9) / 2)
+
+
+def test_two_concepts_add_up_in_either_order(host):
+    one, two = (lively(Receler().fit(host, [c], seed=0), i) for i, c in enumerate(("ghost", "alien")))
+    method = Receler()
+    forward, backward = (estimate(host, method.join(pair)) for pair in ([one, two], [two, one]))
+    assert torch.allclose(forward, backward, atol=1e-12)
+    assert (forward - estimate(host, one)).abs().max() > 1e-6
+    assert method.parts(["ghost", "alien"]) == [("ghost",), ("alien",)]
+
+
+def test_joined_edits_are_what_a_fit_of_both_is(host):
+    together = Receler().fit(host, ["ghost", "alien"], seed=4)
+    alone = [Receler().fit(host, [c], seed=4) for c in ("ghost", "alien")]
+    joined = Receler().join(alone)
+    assert together.header == joined.header
+    assert all(torch.equal(t, joined.tensors[k]) for k, t in together.tensors.items())
+
+
+def test_both_halves_of_the_guidance_go_through_the_adapters(host):
+    edit = lively(Receler().fit(host, ["ghost"], seed=0), 0)
+    plain = replace(edit, tensors={k: torch.zeros_like(t) for k, t in edit.tensors.items()})
+    assert (estimate(host, edit, "") - estimate(host, plain, "")).abs().max() > 1e-3
+
+
+def test_an_edit_holds_sixteen_adapters_of_four_tensors(host):
+    edit = Receler().fit(host, ["ghost"], seed=0)
+    assert len(edit.tensors) == 64
+    assert "adapter.0.mid_block.attentions.0.up.weight" in edit.tensors
+
+
+def test_the_published_numbers():
+    plan = PLANS[768]
+    assert (plan.steps, plan.inner, plan.lr, plan.rank, plan.retain, plan.rows) == (500, 50, 3e-4, 128, 0.0, 1)
+    assert (Receler().gamma, Receler().reg, Receler().threshold, receler.VECTORS) == (1.0, 0.1, 0.1, 16)
+
+
+def test_half_precision_hosts_have_half_precision_adapters():
+    made = Receler().fit(tiny.host("bfloat16"), ["ghost"], seed=0).tensors
+    assert {t.dtype for t in made.values()} == {torch.bfloat16}
+    assert all(torch.isfinite(t).all() for t in made.values())
