@@ -68,5 +68,5 @@ def named(scale: Scale) -> dict[str, Tensor]:
 def read(tensors: Mapping[str, Tensor], kind: Kind) -> Scale:
     """The inverse of `named`. Raises KeyError."""
     if kind in ("linear", "blend"):
-        return Line(*(tensors[f".{part}"] for part in ("weight", "bias", "heed")), kind == "blend")
+        return Line(tensors[".weight"], tensors[".bias"], tensors[".heed"], kind == "blend")
     return tensors[""]

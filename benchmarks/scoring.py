@@ -1,0 +1,173 @@
+"""How fast pictures are scored: all per-image scorers in one pass against a pass each, and NudeNet against its library.
+
+    python benchmarks/scoring.py [FOLDER] [--n 64] [--size 512]
+
+Pictures are those of FOLDER, or crops of a photograph that matplotlib ships, saved as PNG of one size. A pass reads the
+files anew; models are loaded before the clock starts, and every way of measuring runs once before it is timed, then
+`--rounds` times in turn; the median counts. NudeNet's boxes are first held to the library's, picture by picture.
+LPIPS takes part where its weights are there, else with a random AlexNet, which is as fast.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from dumo_bench import suites
+from dumo_bench.score import score
+from dumo_bench.scorers import memory, pictures
+from dumo_bench.scorers.clip_accuracy import ClipAccuracy
+from dumo_bench.scorers.clip_score import ClipScore
+from dumo_bench.scorers.concept import Concept
+from dumo_bench.scorers.lpips import Lpips
+from dumo_bench.scorers.nudenet import NudeNet
+from dumo_bench.scorers.presets import LIBRARY, select
+from dumo_bench.scorers.style_classifier import StyleClassifier
+from dumo_bench.types import Case, Draw, Job, Prompt, Recipe, Sample, Sampling
+
+ABOUT = {"suite": "speed", "suite_version": 1, "edit": "", "sampling": ""}
+
+
+def source(folder: Path | None, n: int) -> list[Image.Image]:
+    """The pictures of a folder, or n crops of a photograph."""
+    if folder:
+        found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".png", ".jpg", ".jpeg"))
+        return [Image.fromarray(pictures.read(path)) for path in found][:n]
+    import matplotlib
+
+    photo = Image.open(Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg").convert("RGB")
+    rng = np.random.default_rng(0)
+    corners = [
+        (int(x), int(y), int(s)) for x, y, s in zip(*rng.integers((0, 0, 200), (200, 200, 400), (n, 3)).T, strict=True)
+    ]
+    return [photo.crop((x, y, x + s, y + s)) for x, y, s in corners]
+
+
+def prepared(images: Sequence[Image.Image], folder: Path, size: int) -> list[Sample]:
+    """Samples around PNG files of one size; the original of each is another one."""
+    paths = [folder / f"{i:04}.png" for i in range(len(images))]
+    for image, path in zip(images, paths, strict=True):
+        image.resize((size, size)).save(path)
+    contract, recipe = Sampling("none", "ddim", 1, 1.0, size, size), Recipe("none", "1", {}, ("dog",), 0, "")
+    return [
+        Sample(
+            Job(recipe, str(i), Draw(i), contract),
+            Prompt(str(i), "a photo of a dog", "dog", (Draw(i),), shows={"object": "dog", "style": "noto"}),
+            Draw(i), Case("dog", ("dog",)), "target", path, paths[i - 1],
+        )
+        for i, path in enumerate(paths)
+    ]  # fmt: skip
+
+
+def timed(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """The median seconds of each way, after one that does not count; they take turns."""
+    for way in ways.values():
+        way()
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            began = time.perf_counter()
+            way()
+            taken[name].append(time.perf_counter() - began)
+    return {name: statistics.median(each) for name, each in taken.items()}
+
+
+def forget() -> None:
+    """As a new process would begin: no picture is decoded, no feature is known."""
+    pictures._decoded.cache_clear()
+    memory._MADE.clear()
+
+
+def passes(samples: Sequence[Sample], scorers: Sequence[Any], folder: Path) -> dict[str, Callable[[], object]]:
+    """All scorers over each chunk of pictures, and the pictures anew for each scorer."""
+
+    def run(some: Sequence[Any]) -> None:
+        forget()
+        with TemporaryDirectory(dir=folder) as tables:
+            score(samples, some, Path(tables), ABOUT)
+
+    return {"one pass": lambda: run(scorers), "a pass each": lambda: [run([scorer]) for scorer in scorers]}
+
+
+def compared(samples: Sequence[Sample]) -> int:
+    """How many boxes the library and we find alike in all pictures; another box ends the program."""
+    from nudenet import NudeDetector
+
+    library, n = NudeDetector(), 0
+    for sample, found in zip(samples, NudeNet().detect(samples), strict=True):
+        ours = [(b.label, b.score, [int(v) for v in (b.x, b.y, b.w, b.h)]) for b in select(found, LIBRARY)]  # type: ignore[arg-type]
+        theirs = [(d["class"], d["score"], d["box"]) for d in library.detect(str(sample.image))]
+        same = len(ours) == len(theirs) and all(
+            a[0] == b[0] and abs(a[1] - b[1]) < 1e-4 and max(abs(x - y) for x, y in zip(a[2], b[2], strict=True)) <= 1
+            for a, b in zip(ours, theirs, strict=True)
+        )
+        if not same:
+            sys.exit(f"{sample.image}: {ours} is not the library's {theirs}")
+        n += len(ours)
+    return n
+
+
+def detecting(samples: Sequence[Sample]) -> dict[str, Callable[[], object]]:
+    """Our detector over all pictures, and the library's over each."""
+    from nudenet import NudeDetector
+
+    library, ours = NudeDetector(), NudeNet()
+
+    def batched() -> None:
+        forget()
+        ours.detect(samples)
+
+    return {
+        "batched": batched,
+        "the library, picture by picture": lambda: [library.detect(str(s.image)) for s in samples],
+    }
+
+
+def lpips(folder: Path) -> Lpips:
+    """With its own weights, or with random ones."""
+    if Lpips().missing_weights() is None:
+        return Lpips()
+    import torch
+    from torchvision.models import AlexNet
+
+    state = {f"features.{name}": value for name, value in AlexNet().features.state_dict().items()}
+    torch.save(state, folder / "alexnet.pth")
+    return Lpips(folder / "alexnet.pth")
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    asked.add_argument("folder", type=Path, nargs="?")
+    asked.add_argument("--n", type=int, default=64)
+    asked.add_argument("--size", type=int, default=512)
+    asked.add_argument("--rounds", type=int, default=3)
+    wish = asked.parse_args()
+    suite = suites.load("emoji-artist")
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        samples = prepared(source(wish.folder, wish.n), folder, wish.size)
+        some = [Concept(), ClipScore(), ClipAccuracy().for_suite(suite), StyleClassifier().for_suite(suite), NudeNet()]
+        load = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.0f}"
+        print(f"{len(samples)} pictures of {wish.size} x {wish.size}, {load}")
+        print(f"NudeNet: {compared(samples)} boxes are the library's")
+        ways = {"per-image scorers": passes(samples, some, folder)}
+        ways["per-image scorers and LPIPS"] = passes(samples, [*some, lpips(folder)], folder)
+        for what, found in {**ways, "NudeNet": detecting(samples)}.items():
+            quick, slow = (found_in := timed(found, wish.rounds)).values()
+            print(
+                f"{what}: " + ", ".join(f"{n} {s:.2f} s" for n, s in found_in.items()) + f": {slow / quick:.2f} times"
+            )
+
+
+if __name__ == "__main__":
+    main()

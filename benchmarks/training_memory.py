@@ -1,0 +1,110 @@
+"""What training ESD-x and DuMo holds in memory at SD v1.4's size: computed from shapes, not measured.
+
+The loss is run on the "meta" device, where tensors have shapes and no values, and every tensor that autograd keeps for
+the backward pass is counted once, weights excepted. Attention is counted as memory-efficient kernels have it: queries,
+keys, values, the output and one number a query are kept, never the map. Workspace and fragmentation come on top.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import sd14
+import torch
+from torch import Tensor, nn
+
+from dumo_bench.kit import select
+from dumo_bench.methods.dumo_recipe import PLANS
+from dumo_bench.methods.epr import EPR, corrected, scaled
+from dumo_bench.methods.tlmo import BINS
+
+GIB, ENCODER = 2**30, 123_060_480  # bytes; parameters of CLIP ViT-L/14's text tower
+
+
+class Attention(torch.autograd.Function):
+    """Keeps what a memory-efficient kernel keeps; its values mean nothing."""
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        out = q.new_empty(*q.shape[:-1], v.shape[-1])
+        ctx.save_for_backward(q, k, v, out, q.new_empty(q.shape[:-1]))
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[None, None, None]:
+        raise NotImplementedError("shapes alone are wanted")
+
+
+@contextmanager
+def efficient() -> Iterator[None]:
+    """Attention by the stand-in above."""
+    stock = nn.functional.scaled_dot_product_attention
+    nn.functional.scaled_dot_product_attention = lambda q, k, v, *_, **__: Attention.apply(q, k, v)
+    try:
+        yield
+    finally:
+        nn.functional.scaled_dot_product_attention = stock
+
+
+def kept(forward: Callable[[], Any], weights: Iterable[Tensor]) -> int:
+    """Bytes that autograd keeps of a forward pass, each storage once, those of the weights not counted."""
+    own = {w.untyped_storage()._cdata for w in weights}
+    found: dict[int, tuple[Tensor, int]] = {}  # the tensor is held, so that no other takes its storage's place
+
+    def count(t: Tensor) -> Tensor:
+        storage = t.untyped_storage()
+        if storage._cdata not in own:
+            found[storage._cdata] = (t, storage.nbytes())
+        return t
+
+    with efficient(), torch.autograd.graph.saved_tensors_hooks(count, lambda t: t):
+        held = forward()
+    del held
+    return sum(size for _, size in found.values())
+
+
+def numbers(parameters: Iterable[Tensor]) -> int:
+    return sum(p.numel() for p in parameters)
+
+
+def esd(unet: Any, side: int, rows: int) -> list[int]:
+    """Bytes of weights, gradients, Adam's state and activations: the student is the U-Net but for its own attn2."""
+    student = select.twin(unet, select.cross(unet))
+    free = [p for p in student.parameters() if p.requires_grad]
+    z, t, c = sd14.inputs(side, rows, "meta")
+    weights = [*unet.parameters(), *free]
+    active = kept(lambda: student(z, t, encoder_hidden_states=c).sample, [*student.parameters(), *student.buffers()])
+    return [4 * (numbers(weights) + ENCODER), 4 * numbers(free), 8 * numbers(free), active]
+
+
+def dumo(unet: Any, side: int, rows: int) -> list[int]:
+    """The same of DuMo's first stage: EPR learns, the U-Net's decoder passes its gradients on."""
+    epr, table = EPR(unet).requires_grad_(True), torch.ones(BINS, 13, device="meta")
+    z, t, c = sd14.inputs(side, rows, "meta")
+    weights = [*unet.parameters(), *epr.parameters()]
+    made = partial(scaled, epr, table)
+    active = kept(lambda: corrected(unet, z, t, c, made(z, t, c)), [*weights, *unet.buffers(), *epr.buffers()])
+    return [4 * (numbers(weights) + ENCODER), 4 * numbers(epr.parameters()), 8 * numbers(epr.parameters()), active]
+
+
+def row(name: str, rows: int, parts: list[int]) -> list[str]:
+    return [name, str(rows), *(f"{b / GIB:.2f}" for b in (*parts, sum(parts)))]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--side", type=int, default=64, help="latents along one side; 64 are 512 pixels")
+    side, recipe = parser.parse_args().side, PLANS[768]
+    net = sd14.unet()
+    found = [
+        row("ESD-x", 1, esd(net, side, 1)),
+        row("DuMo", 1, dumo(net, side, 1)),
+        row("DuMo, its own recipe", 2 * recipe.rows, dumo(net, side, 2 * recipe.rows)),
+    ]
+    head = ["GiB, float32, computed", "rows", "weights", "gradients", "Adam", "activations", "sum"]
+    print(sd14.table(head, found))
+    print(f"\nLatents {side} x {side}. Weights: the U-Net, what is trained beside it, the text encoder; no VAE.")
