@@ -55,11 +55,10 @@ class SuiteFile:
         """The suite with its prompts, or the view of it that has this name; `called` as it was typed."""
         with told(self.path, self.text):
             prompts = self.prompts(called or str(self.path))
-            for one in self.views:
-                if one.name == view:
-                    own = replace(self.empty, name=one.name, prompts=views.part(prompts, one), cases=self.cases(one))
-                    return _checked(own)
-            return _checked(replace(self.empty, prompts=prompts))
+            if not view:
+                return _checked(replace(self.empty, prompts=prompts))
+            one = {found.name: found for found in self.views}[view]
+            return _checked(replace(self.empty, name=view, prompts=views.part(prompts, one), cases=self.cases(one)))
 
     def cases(self, view: View) -> tuple[Case, ...]:
         """The cases of a view: its own, or the whole suite's."""

@@ -19,7 +19,9 @@ MARK = re.compile(r"<!-- says: (?P<argv>[^>]+?) -->\n(?P<said>.*?)<!-- end -->",
 
 def says(argv: str) -> str:
     """What `dumo-bench argv` prints on a terminal of 100 columns without colours, as a code block."""
-    plain = {k: v for k, v in os.environ.items() if k not in ("FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "COLUMNS")}
+    away = ("FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "COLUMNS", "DUMO_BENCH_PROMPTS")
+    plain = {k: v for k, v in os.environ.items() if k not in away}
+    plain["XDG_CACHE_HOME"] = os.devnull  # prompt lists that somebody has fetched are not what a reader has
     out = subprocess.run(
         [sys.executable, "-c", "from dumo_bench.cli import main; main()", *argv.split()],
         capture_output=True,
@@ -35,7 +37,8 @@ def commands() -> list[str]:
     """The commands that the program has."""
     from dumo_bench.cli import app
 
-    return [info.name or info.callback.__name__ for info in app.registered_commands if info.callback]
+    groups = [group.name for group in app.registered_groups if group.name]
+    return [*(info.name or info.callback.__name__ for info in app.registered_commands if info.callback), *groups]
 
 
 def marked() -> list[str]:
