@@ -43,6 +43,9 @@ MAY: dict[str, set[str]] = {
     "derived": {"metrics"},
     "summary": {"types", "table", "columns", "metrics", "derived"},
     "compare": {"types", "names", "table", "metrics", "derived", "summary"},
+    "knowns": {"types", "sd", "sample", "suites", "knowns"},
+    "selftest": {"table", "summary", "compare"},
+    "published": {"types", "table", "summary", "metrics", "scorers"},  # of scorers the counting conventions alone
     "report": {"types", "table", "columns", "derived", "summary", "store", "report"},
     "peek": {"types", "names", "plugins", "settings"},
     "plan": {"types", "names", "jobs", "models", "sizes", "suites", "store"},
@@ -56,19 +59,32 @@ BASELINES = {"types", "sd", "sample", "kit"}
 #: who never needs it, even inside a function
 NEVER: dict[str, set[str]] = {
     "torch": {"types", "names", "settings", "plugins", "models", "columns", "table", "jobs", "blocks", "suites", "peek"}
-    | {"plan", "manifest", "summary", "report", "progress", "suitefile", "sizes", "promptsets"},
+    | {
+        "plan",
+        "manifest",
+        "derived",
+        "compare",
+        "published",
+        "selftest",
+        "summary",
+        "report",
+        "progress",
+        "suitefile",
+        "sizes",
+        "promptsets",
+    },
     "diffusers": {"scorers", "metrics", "report", "summary", "score", "store"},
 }
 #: who may import these at the top of a file
 AT_THE_TOP: dict[str, set[str]] = {
-    "torch": {"sd", "sample", "kit", "formats", "methods", "work", "emoji", "metrics", "baselines"},
+    "torch": {"sd", "sample", "kit", "formats", "methods", "knowns", "work", "emoji", "metrics", "baselines"},
     "pandas": set(),
     "pyarrow": set(),
     "transformers": {"emoji"},
     "diffusers": {"emoji"},
     "matplotlib": set(),
     "nudenet": set(),
-    "numpy": {"metrics", "scorers", "derived", "compare", "summary", "emoji", "report"},
+    "numpy": {"metrics", "scorers", "derived", "compare", "published", "selftest", "summary", "emoji", "report"},
     "PIL": {"scorers", "emoji"},
     "rich": {"commands"},
     "typer": {"cli", "cli_export", "cli_compare", "cli_paper", "cli_selftest", "cli_nudenet", "cli_prompts"},

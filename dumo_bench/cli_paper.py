@@ -1,0 +1,87 @@
+"""`dumo-bench paper-diff`: published numbers beside ours."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from dumo_bench.published import Line, Published
+
+DASH = "\N{EN DASH}"
+_FOREIGN = "emoji-sd"  # no paper is about it
+
+
+def paper_diff(
+    suite: Annotated[str | None, typer.Option("--suite", "-s", help="Only numbers of this suite.")] = None,
+    method: Annotated[
+        str | None, typer.Option("--method", "-m", help="Only of this method, as ours is called.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The results folder.")] = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Published numbers, ours, the difference, and under which convention ours comes closest; a dash without ours."""
+    from dumo_bench import published
+
+    wanted = _wanted(published.load(), suite, method)
+    found = published.compare(wanted, published.Results(out, _foreign(out)))
+    if as_json:
+        rows = [asdict(line) | {"difference": line.difference, "verdict": line.verdict} for line in found]
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    _show(found)
+
+
+def _wanted(rows: Sequence[Published], suite: str | None, method: str | None) -> list[Published]:
+    from dumo_bench.names import unknown
+
+    for kind, name, known in (
+        ("suites with published numbers", suite, {row.suite for row in rows}),
+        ("methods with published numbers", method, {row.name for row in rows if row.name}),
+    ):
+        if name is not None and name not in known:
+            raise unknown(kind, name, known)
+    return [row for row in rows if suite in (None, row.suite) and method in (None, row.name)]
+
+
+def _foreign(out: Path) -> dict[str, str]:
+    from dumo_bench import manifest
+
+    return {one["model_hash"]: one["model"] for one in manifest.read_all(out) if one["model"] == _FOREIGN}
+
+
+def _show(found: Sequence[Line]) -> None:
+    from dumo_bench.commands import show
+
+    for suite in dict.fromkeys(line.published.suite for line in found):
+        typer.echo(f"\n{suite}")
+        show.table([_row(line) for line in found if line.published.suite == suite])
+    counts = Counter(line.published.status for line in found)
+    typer.echo(f"\n{len(found)} numbers: " + ", ".join(f"{n} {status}" for status, n in counts.most_common()))
+    typer.echo(
+        "Secondary: as another paper gives it. Unverified: from memory, not to be cited. In brackets: our 95 % "
+        "interval; agrees: it holds the published number. Numbers under different conventions do not compare."
+    )
+
+
+def _row(line: Line) -> dict[str, str]:
+    row, ours = line.published, line.ours
+    interval = "" if ours is None or ours.low is None else f" [{ours.low:.4g}, {ours.high:.4g}]"
+    return {
+        "method": row.method,
+        "case": row.case,
+        "metric": f"{row.metric} ({row.unit})" if row.unit not in ("count", "FID", "LPIPS") else row.metric,
+        "published": f"{row.value:g}",
+        "ours": DASH if ours is None else f"{ours.value:.4g}{interval}",
+        "difference": DASH if line.difference is None else f"{line.difference:+.4g}",
+        "our convention": ours.convention if ours else "",
+        "": line.verdict,
+        "source": f"{row.source}, {row.status}",
+        "its convention": "; ".join(part for part in (row.convention, row.note) if part),
+    }

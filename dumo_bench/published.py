@@ -1,0 +1,273 @@
+"""Published numbers beside ours: what was printed, what we found, and under which convention ours comes closest."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from dumo_bench import summary, table
+from dumo_bench.metrics import intervals
+from dumo_bench.scorers.presets import PRESETS, Preset, count, select
+from dumo_bench.types import Detection, UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STATUS = ("read in the paper", "read in the abstract", "read in the code", "secondary", "unverified")
+COLUMNS = ("suite", "case", "method", "name", "metric", "value", "unit", "n", "source", "status", "convention", "note")
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One published number. `method` as the source writes it, `name` ours for it, if there is one.
+
+    `metric` as the source defines it, `n` the pictures it is of where that is known, `status` how far it was checked.
+    """
+
+    suite: str
+    case: str
+    method: str
+    name: str
+    metric: str
+    value: float
+    unit: str
+    n: int | None
+    source: str
+    status: str
+    convention: str
+    note: str
+
+
+class Ours(NamedTuple):
+    """Our number in the published unit, with its 95 % interval, under a convention of ours."""
+
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+    convention: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A published number with our closest one; without ours, `why` may say what stands between."""
+
+    published: Published
+    ours: Ours | None = None
+    why: str = ""
+
+    @property
+    def difference(self) -> float | None:
+        return None if self.ours is None else self.ours.value - self.published.value
+
+    @property
+    def verdict(self) -> str:
+        if self.ours is None:
+            return self.why
+        if self.ours.low is None or self.ours.high is None:
+            return "no interval"
+        return "agrees" if self.ours.low <= self.published.value <= self.ours.high else "differs"
+
+
+class Way(NamedTuple):
+    """Which of our metrics, on which roles, a published one is; `turned`: one minus ours."""
+
+    metric: str
+    roles: tuple[str, ...]
+    turned: bool = False
+
+
+#: a published metric (a pattern) -> ours, several where conventions differ
+WAYS: tuple[tuple[str, tuple[Way, ...]], ...] = (
+    ("LPIPS_da*", (Way("lpips*.da", ("all",)),)),
+    ("LPIPS_e", (Way("lpips*", ("target",)),)),
+    ("LPIPS_u", (Way("lpips*", ("kept",)),)),
+    ("H_o", (Way("*.h_o", ("all",)),)),
+    ("H_c", (Way("*.h_c", ("all",)),)),
+    ("H_a", (Way("clip.*.h_a", ("all",)),)),
+    ("Acc_[eE]", (Way("*.accuracy", ("target",)),)),
+    ("Acc_[suL]", (Way("*.accuracy", ("kept",)),)),
+    ("accuracy of the erased class", (Way("*.accuracy", ("target",)),)),
+    ("accuracy of the other classes", (Way("*.accuracy", ("kept",)),)),
+    ("CLIP", (Way("clip.*.cosine", ("kept",)), Way("clip.*.x100", ("kept",)), Way("clip.*.logit", ("kept",)))),
+    ("CLIP_e", (Way("clip.*.x100", ("target",)), Way("clip.*.logit", ("target",)))),
+    ("CLIP_s", (Way("clip.*.x100", ("kept",)), Way("clip.*.logit", ("kept",)))),
+    ("FID*", (Way("fid.clean.real", ("kept", "unrelated")),)),
+    ("ASR before the attack", (Way("nudenet.*.any", ("attack", "target")), Way("judge.erased", ("attack",)))),
+    ("attack success*", (Way("nudenet.*.any", ("attack", "target")), Way("judge.erased", ("attack",)))),
+    ("NRR", (Way("nudenet.*.any", ("attack",), turned=True),)),
+)
+_SCALE = {"%": 100.0}
+_PARTS = "nude parts, "
+_PICTURES = ("pictures with exposed parts", "pictures with an exposed class")
+
+
+def folder() -> Path:
+    """Where the published numbers lie: inside the installed package, beside it in a checkout."""
+    inside = Path(__file__).parent / "published_numbers"
+    return inside if inside.is_dir() else Path(__file__).parents[1] / "results" / "published"
+
+
+def load(place: Path | None = None) -> list[Published]:
+    """Every published number, file by file."""
+    return [row for path in sorted((place or folder()).glob("*.csv")) for row in _read(path)]
+
+
+def _read(path: Path) -> Iterator[Published]:
+    with path.open(newline="", encoding="utf-8") as stream:
+        lines = csv.DictReader(stream)
+        if tuple(lines.fieldnames or ()) != COLUMNS:
+            raise UserError(f"{path}: wanted the columns {', '.join(COLUMNS)}, got {', '.join(lines.fieldnames or ())}")
+        for number, row in enumerate(lines, 2):
+            if row["status"] not in STATUS:
+                raise UserError(f"{path}:{number}: status {row['status']!r}, wanted one of {', '.join(STATUS)}")
+            try:
+                numbers: dict[str, Any] = {"value": float(row["value"]), "n": int(row["n"]) if row["n"] else None}
+            except ValueError as error:
+                raise UserError(f"{path}:{number}: {error}") from error
+            yield Published(**{**row, **numbers})
+
+
+@dataclass(frozen=True)
+class Results:
+    """The tables of a results folder; a folder that is not there has none.
+
+    `foreign`: hash -> name of models that no paper is about; what they drew is compared with nothing.
+    """
+
+    out: Path
+    foreign: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        there = (self.out / "summary.parquet").exists()
+        whole = summary.read(self.out) if there else table.empty("summary")
+        return whole[(whole["concept"] == "*") & ~whole["model"].isin(list(self.foreign))]
+
+    @cached_property
+    def elsewhere(self) -> set[str]:
+        """The suites that only foreign models were run on."""
+        scores = table.read(self.out / "tables", "scores")
+        away = scores["model"].isin(list(self.foreign))
+        return set(scores.loc[away, "suite"]) - set(scores.loc[~away, "suite"])
+
+    @cached_property
+    def looked_at(self) -> pd.DataFrame:
+        """One row a picture that NudeNet (in its own channel order) was asked about."""
+        scores = table.read(self.out / "tables", "scores")
+        mine = scores[(scores["scorer"] == "nudenet") & ~scores["metric"].str.contains(".rgb.", regex=False)]
+        mine = mine[~mine["model"].isin(list(self.foreign))]
+        return mine.drop_duplicates(["suite", "case", "method", "params", "fit_seed", "prompt_id", "seed", "draw"])
+
+    @cached_property
+    def boxes(self) -> dict[str, list[Detection]]:
+        """The boxes of each picture, by its key; a picture that lies in several parts has them once."""
+        rows = table.read(self.out / "tables", "detections")
+        mine = rows[(rows["detector"] == "nudenet") & (rows["order"] == "BGR")]
+        found: dict[str, list[Detection]] = {}
+        for row in table.records(mine):
+            box = Detection(**{name: row[name] for name in ("label", "score", "x", "y", "w", "h")})
+            found.setdefault(row["key"], []).append(box)
+        return found
+
+
+def compare(rows: Sequence[Published], results: Results) -> list[Line]:
+    """Each published number with ours under the convention that comes closest."""
+    return [_line(row, results) for row in rows]
+
+
+def _line(row: Published, results: Results) -> Line:
+    if row.suite in results.elsewhere:
+        return Line(row, None, f"ours is of {' and '.join(sorted(set(results.foreign.values())))}, another model")
+    found = list(ours(row, results))
+    whole = [one for one in found if row.unit != "count" or row.n is None or one.n == row.n]
+    if not whole:
+        return Line(row, None, f"ours is of {found[0].n} pictures, a count of {row.n}" if found else "")
+    return Line(row, min(whole, key=lambda one: abs(one.value - row.value)))
+
+
+def ours(row: Published, results: Results) -> Iterator[Ours]:
+    """Our numbers for a published one, under every convention that may be meant."""
+    if not row.name:
+        return
+    if row.metric.startswith(_PARTS):
+        part = row.metric.removeprefix(_PARTS)
+        yield from _counted(row, results, lambda p: p.unit != "image", lambda found, p: _parts(found, p, part))
+    elif row.metric in _PICTURES:
+        yield from _counted(row, results, lambda p: True, lambda found, p: bool(select(found, p)))
+    for pattern, ways in WAYS:
+        if fnmatchcase(row.metric, pattern):
+            for way in ways:
+                yield from _averaged(row, way, results.summary)
+
+
+def _parts(found: Sequence[Detection], preset: Preset, part: str) -> int:
+    mine = [box for box in found if part == "total" or box.label == f"{part}_EXPOSED"]
+    return count(mine, preset)
+
+
+def _counted(
+    row: Published,
+    results: Results,
+    fits: Callable[[Preset], bool],
+    value: Callable[[Sequence[Detection], Preset], float],
+) -> Iterator[Ours]:
+    """Counts of NudeNet's boxes under every preset that fits; of one case and one setting of the method at a time."""
+    pictures = _of_case(results.looked_at, row)
+    for (_, params, seed), rows in pictures.groupby(["case", "params", "fit_seed"]):
+        there = rows[rows["value"].notna() & rows["role"].isin(["target", "attack"])]
+        if there.empty:
+            continue
+        clusters = np.unique(there["prompt_id"], return_inverse=True)[1]
+        for preset in filter(fits, PRESETS.values()):
+            values = np.array([float(value(results.boxes.get(key, []), preset)) for key in there["key"]])
+            found = intervals.of_mean(values, clusters, yes_no=row.metric in _PICTURES)
+            times = 100.0 if row.unit == "%" else len(values)
+            said = f"nudenet {preset.name}{_settings(params, seed)}"
+            yield Ours(float(values.mean()) * times, *_times(found, times), len(values), said)
+
+
+def _averaged(row: Published, way: Way, whole: pd.DataFrame) -> Iterator[Ours]:
+    """The summary's numbers; over all cases, without interval, where the published one is an average."""
+    rows = _of_case(whole, row)
+    rows = rows[rows["role"].isin(way.roles) & rows["value"].notna()]
+    fits = [fnmatchcase(m, way.metric) and not m.endswith(summary.CHANGE) for m in rows["metric"]]
+    rows = rows[np.array(fits, dtype=bool)]
+    times = _SCALE.get(row.unit, 1.0)
+    for (metric, role, params, seed), group in rows.groupby(["metric", "role", "params", "fit_seed"]):
+        ends = intervals.Interval(None, None, "")
+        if len(group) == 1:
+            (only,) = table.records(group[["low", "high"]])
+            ends = intervals.Interval(only["low"], only["high"], "")
+        value, (low, high) = float(group["value"].mean()) * times, _times(ends, times)
+        if way.turned:
+            value, low, high = times - value, _turned(high, times), _turned(low, times)
+        said = f"{metric}, {role}{_settings(params, seed)}"
+        yield Ours(value, low, high, int(group["n"].sum()), said)
+
+
+def _of_case(rows: pd.DataFrame, row: Published) -> pd.DataFrame:
+    mine = rows[(rows["suite"] == row.suite) & (rows["method"] == row.name)]
+    if row.case in ("", "average"):
+        return mine
+    return mine[mine["case"].str.lower() == row.case.lower()]
+
+
+def _settings(params: str, seed: int) -> str:
+    said = "" if params == "{}" else f" {params}"
+    return said + (f" seed {seed}" if seed else "")
+
+
+def _times(found: intervals.Interval, times: float) -> tuple[float | None, float | None]:
+    return (None if found.low is None else found.low * times, None if found.high is None else found.high * times)
+
+
+def _turned(end: float | None, whole: float) -> float | None:
+    return None if end is None else whole - end

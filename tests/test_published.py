@@ -1,0 +1,207 @@
+"""Published numbers: their files, and ours beside them under the convention that comes closest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_summary import score
+
+from dumo_bench import published, suites, summary, table
+from dumo_bench.published import Published
+from dumo_bench.scorers.presets import PRESETS
+from dumo_bench.types import UserError
+
+EVERY = published.load()
+DUMO = next(row for row in EVERY if (row.suite, row.method, row.metric) == ("cartoon", "DuMo", "LPIPS_da, mean"))
+
+
+def test_every_number_has_a_source_and_says_how_far_it_was_checked():
+    assert len(EVERY) > 500
+    assert all(row.source and row.metric and row.unit and row.status in published.STATUS for row in EVERY)
+
+
+def test_what_is_from_memory_is_marked_unverified_and_nothing_else_is():
+    assert {row.status for row in EVERY if "from memory" in row.source} == {"unverified"}
+    assert all("from memory" in row.source for row in EVERY if row.status == "unverified")
+
+
+def test_no_number_of_one_source_is_there_twice_with_different_values():
+    found: dict[tuple[Any, ...], float] = {}
+    for row in EVERY:
+        key = (row.suite, row.case, row.method, row.metric, row.source, row.convention)
+        assert found.setdefault(key, row.value) == row.value, key
+
+
+def test_the_totals_of_maces_table_are_the_sums_of_its_classes():
+    parts: dict[str, float] = {}
+    totals: dict[str, float] = {}
+    for row in EVERY:
+        if row.source == "MACE (2403.06135), Table 2" and row.unit == "count":
+            into = totals if row.metric == "nude parts, total" else parts
+            into[row.method] = into.get(row.method, 0) + row.value
+    assert {method: totals[method] for method in parts} == parts
+
+
+def test_the_published_rows_of_dumo_are_those_of_its_abstract():
+    assert DUMO.value == 0.428 and DUMO.status == "read in the abstract"
+
+
+def test_suites_that_are_ours_are_called_as_ours():
+    assert {"i2p-4703", "cartoon", "artist", "artist-niche", "imagenette", "coco-30k"} <= set(suites.names())
+    assert {row.suite for row in EVERY} >= {"i2p-4703", "cartoon", "artist", "artist-niche", "imagenette", "coco-30k"}
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("s,,M,,m,1,%,,a,guessed,,", r"x.csv:2: status 'guessed', wanted one of read in the paper"),
+        ("s,,M,,m,many,%,,a,secondary,,", r"x.csv:2: .*many"),
+    ],
+)
+def test_a_wrong_line_is_named(tmp_path, line, says):
+    (tmp_path / "x.csv").write_text(",".join(published.COLUMNS) + f"\n{line}\n")
+    with pytest.raises(UserError, match=says):
+        published.load(tmp_path)
+
+
+def test_other_columns_are_refused(tmp_path):
+    (tmp_path / "x.csv").write_text("method,value\nM,1\n")
+    with pytest.raises(UserError, match="wanted the columns suite, case"):
+        published.load(tmp_path)
+
+
+def number(metric: str, value: float, **rest: Any) -> Published:
+    where = {"suite": "s", "case": "", "method": "DuMo", "name": "dumo", "unit": "count", "n": None}
+    about = {"source": "a paper", "status": "secondary", "convention": "", "note": ""}
+    return Published(**{**where, **about, "metric": metric, "value": value, **rest})
+
+
+def folder(out: Path, rows: list[dict[str, Any]], boxes: Sequence[dict[str, Any]] = ()) -> published.Results:
+    table.write_part(out / "tables", "scores", "a", [row | {"suite": "s"} for row in rows])
+    table.write_part(out / "tables", "detections", "a", boxes)
+    summary.write(out, {})
+    return published.Results(out)
+
+
+def test_a_number_without_ours_is_a_dash(tmp_path):
+    (line,) = published.compare([number("LPIPS_da, mean", 0.4)], published.Results(tmp_path))
+    assert (line.ours, line.difference, line.verdict) == (None, None, "")
+
+
+def test_a_number_of_a_method_that_we_have_not_is_a_dash(tmp_path):
+    results = folder(tmp_path, [score("dumo", "ghost", 0, metric="lpips_x", value=0.5)])
+    assert published.compare([number("LPIPS_e", 0.4, name="")], results)[0].ours is None
+
+
+def test_ours_stands_beside_the_published_number_with_its_interval(tmp_path):
+    rows = [
+        score("dumo", "ghost", 0, prompt_id=f"p{i}", metric="lpips_alex_64_cv2", value=value)
+        for i, value in enumerate((0.5, 0.3, 0.4, 0.4))
+    ]
+    (line,) = published.compare([number("LPIPS_e", 0.38, unit="LPIPS")], folder(tmp_path, rows))
+    assert line.ours is not None and line.ours.low is not None
+    assert (line.ours.value, line.difference) == (pytest.approx(0.4), pytest.approx(0.02))
+    assert line.ours.low < 0.4 < line.ours.high and line.verdict == "agrees"
+    (far,) = published.compare([number("LPIPS_e", 0.1, unit="LPIPS")], published.Results(tmp_path))
+    assert far.verdict == "differs"
+
+
+def test_percents_are_compared_with_percents(tmp_path):
+    rows = [
+        score("dumo", "dog", 0, prompt_id=f"p{i}", metric="clip.b32.accuracy", value=float(i < 3)) for i in range(4)
+    ]
+    (line,) = published.compare([number("Acc_s", 70.0, unit="%")], folder(tmp_path, rows))
+    assert line.ours is not None and line.ours.value == 75
+
+
+def test_the_clip_score_is_compared_on_the_scale_that_comes_closest(tmp_path):
+    rows = [
+        score("dumo", "dog", 0, prompt_id=f"p{i}", metric=f"clip.b32.{unit}", value=v)
+        for i in range(3)
+        for unit, v in (("cosine", 0.3), ("x100", 30.0))
+    ]
+    results = folder(tmp_path, rows)
+    found = published.compare([number("CLIP", 0.16), number("CLIP", 31.3)], results)
+    assert [line.ours.convention.split(",")[0] for line in found if line.ours] == ["clip.b32.cosine", "clip.b32.x100"]
+
+
+BOX = {"detector": "nudenet", "version": "1", "weights": "w", "order": "BGR", "floor": 0.05}
+PLACE = {"x": 0.0, "y": 0.0, "w": 1.0, "h": 1.0}
+
+
+def nude(tmp_path: Path, n: int = 3) -> published.Results:
+    """Picture k0 shows FEET twice (.9, .3) and BELLY (.55), the others nothing."""
+    rows = [
+        score(
+            "dumo", "ghost", 0, prompt_id=f"p{i}", key=f"k{i}", scorer="nudenet", metric="nudenet.rece.any", value=0.0
+        )
+        for i in range(n)
+    ]
+    found = (("FEET_EXPOSED", 0.9), ("FEET_EXPOSED", 0.3), ("BELLY_EXPOSED", 0.55))
+    return folder(tmp_path, rows, [{**BOX, **PLACE, "key": "k0", "label": label, "score": s} for label, s in found])
+
+
+@pytest.mark.parametrize(
+    ("value", "total", "presets"),
+    [(1, 1, {"rece", "mace"}), (2, 2, {"spm", "receler"}), (9, 3, {"esd", "library"})],
+)
+def test_the_total_says_which_nudenet_convention_comes_closest(tmp_path, value, total, presets):
+    (line,) = published.compare([number("nude parts, total", value)], nude(tmp_path))
+    assert line.ours is not None
+    assert line.ours.value == total
+    assert line.ours.convention.removeprefix("nudenet ") in presets
+
+
+def test_a_class_is_counted_alone(tmp_path):
+    (line,) = published.compare([number("nude parts, BELLY", 1)], nude(tmp_path))
+    assert line.ours is not None and (line.ours.value, line.ours.n) == (1, 3)
+
+
+def test_pictures_are_counted_or_given_as_a_rate(tmp_path):
+    found = published.compare(
+        [number("pictures with exposed parts", 1), number("pictures with an exposed class", 33, unit="%")],
+        nude(tmp_path),
+    )
+    assert [line.ours.value for line in found if line.ours] == [1, pytest.approx(100 / 3)]
+
+
+def test_a_count_of_other_pictures_is_not_compared(tmp_path):
+    (line,) = published.compare([number("nude parts, total", 34, n=4703)], nude(tmp_path))
+    assert line.ours is None and line.verdict == "ours is of 3 pictures, a count of 4703"
+
+
+def test_two_rows_that_share_a_picture_count_twice(tmp_path):
+    results = nude(tmp_path)
+    rows = table.records(table.read(tmp_path / "tables", "scores"))
+    table.write_part(tmp_path / "tables", "scores", "b", [rows[0] | {"prompt_id": "p9"}])
+    (line,) = published.compare([number("nude parts, BELLY", 2)], results)
+    assert line.ours is not None and line.ours.value == 2
+
+
+def test_what_another_model_drew_is_compared_with_nothing(tmp_path):
+    rows = [score("dumo", "ghost", 0, metric="lpips_x", value=0.5)]
+    folder(tmp_path, rows)
+    (line,) = published.compare([number("LPIPS_e", 0.4)], published.Results(tmp_path, {"m": "emoji-sd"}))
+    assert line.ours is None and line.verdict == "ours is of emoji-sd, another model"
+
+
+def test_every_counting_convention_is_tried():
+    assert {"spm", "mace", "rece", "receler", "uda"} <= set(PRESETS)
+
+
+def test_the_command_prints_published_numbers_and_dashes_without_results(tmp_path, command):
+    said = command("paper-diff", "--suite", "cartoon", "--out", tmp_path)
+    assert said.code == 0
+    (line,) = [line for line in said.out.splitlines() if line.startswith("DuMo")]
+    assert "0.428" in line and "\N{EN DASH}" in line
+    rows = json.loads(command("paper-diff", "--suite", "cartoon", "--out", tmp_path, "--json").out)
+    assert rows[0]["published"]["value"] == 0.428 and rows[0]["ours"] is None
+
+
+def test_a_suite_without_published_numbers_is_a_mistake_in_one_line(tmp_path, command):
+    said = command("paper-diff", "--suite", "cartoons", "--out", tmp_path)
+    assert said.code == 2 and "cartoon" in said.err and len(said.err.splitlines()) == 1
