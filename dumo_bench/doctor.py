@@ -67,7 +67,8 @@ def _scorer(name: str) -> str:
     problem = scorer.missing_weights() if hasattr(scorer, "missing_weights") else None
     if problem:
         raise UserError(problem)
-    return f"weights present; {', '.join(scorer.higher_is_better)}"
+    label = f"weights present: {scorer.label}" if hasattr(scorer, "label") else "nothing is missing"
+    return f"{label}; {', '.join(scorer.higher_is_better)}"
 
 
 def _extra(extra: str, package: str) -> Finding:

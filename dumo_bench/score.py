@@ -1,5 +1,6 @@
 """Scores of one case and recipe: runs scorers over finished pictures and writes table parts. It averages nothing.
 
+A chunk of pictures goes through all scorers before the next one, so that a picture is decoded once for all of them.
 A score that is in its part already is not measured again, unless its scorer has a new version, its picture another
 key, or its scorer found nothing to measure in the picture then (it was missing, say).
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -58,13 +59,12 @@ def score(
     part = _Part(part_name(samples[0], describe), describe)
     if any((s.case, s.job.recipe.key) != (samples[0].case, samples[0].job.recipe.key) for s in samples):
         raise ValueError("samples must be of one case and one recipe")
-    done = []
+    pictured = [scorer for scorer in scorers if not isinstance(scorer, SetScorer)]
+    done = [_score_pictures(pictured, samples, tables, part, tick)]
     for scorer in scorers:
         if isinstance(scorer, SetScorer):
             done.append(_score_sets(scorer, samples, tables, part))
             tick(len(samples))
-        else:
-            done.append(_score_pictures(scorer, samples, tables, part, tick))
     return Measured(sum(one.new for one in done), sum(one.kept for one in done))
 
 
@@ -83,37 +83,55 @@ def identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _score_pictures(
-    scorer: Pictured, samples: Sequence[Sample], tables: Path, part: _Part, tick: Callable[[int], None]
+    scorers: Sequence[Pictured], samples: Sequence[Sample], tables: Path, part: _Part, tick: Callable[[int], None]
 ) -> Measured:
     """Measure what is missing; what was measured before a failure or Ctrl-C is written all the same."""
-    old = table.records(table.read_part(tables, "scores", part.name))
-    todo = unmeasured(scorer, samples, old)
-    tick(len(samples) - len(todo))
-    fresh: list[Row] = []
-    found: dict[str, list[Row]] = {}
+    old = table.records(table.read_part(tables, "scores", part.name)) if scorers else []
+    passes = [_Pass(scorer, {id(sample) for sample in unmeasured(scorer, samples, old)}) for scorer in scorers]
     try:
-        for chunk in _chunks(todo):
-            measured, boxes = measure(scorer, chunk)
-            fresh += [row for s, scores in zip(chunk, measured, strict=True) for row in part.rows(scorer, s, scores)]
-            found |= boxes
-            tick(len(chunk))
+        for chunk in _chunks(samples):
+            for one in passes:
+                one.go(chunk, part)
+                tick(len(chunk))
     finally:
-        if found:  # the boxes first: a score whose boxes are lost would never be measured again
-            _write_boxes(scorer, tables, part.name, found)
-        if fresh:
-            _write_scores(scorer, tables, part.name, (old, fresh))
-    return Measured(len(fresh), (len(samples) - len(todo)) * len(scorer.higher_is_better))
+        for one in passes:
+            if one.boxes:  # the boxes first: a score whose boxes are lost would never be measured again
+                _write_boxes(one.scorer, tables, part.name, one.boxes)
+        if any(one.fresh for one in passes):
+            _write_scores(passes, tables, part.name, old)
+    kept = sum((len(samples) - len(one.todo)) * len(one.scorer.higher_is_better) for one in passes)
+    return Measured(sum(len(one.fresh) for one in passes), kept)
+
+
+@dataclass
+class _Pass:
+    """One scorer's way through the samples: which it has to measure, and what it has found."""
+
+    scorer: Pictured
+    todo: set[int]
+    fresh: list[Row] = field(default_factory=list)
+    boxes: dict[str, list[Row]] = field(default_factory=dict)
+
+    def go(self, chunk: Sequence[Sample], part: _Part) -> None:
+        wanted = [sample for sample in chunk if id(sample) in self.todo]
+        if not wanted:
+            return
+        measured, boxes = measure(self.scorer, wanted)
+        self.fresh += [
+            row for s, scores in zip(wanted, measured, strict=True) for row in part.rows(self.scorer, s, scores)
+        ]
+        self.boxes |= boxes
 
 
 def unmeasured(scorer: AnyScorer, samples: Sequence[Sample], rows: Iterable[Row]) -> list[Sample]:
     """The samples that still lack a score of this scorer."""
+    wanted = set(scorer.higher_is_better)
     known: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
-        if row["scorer"] == scorer.name and row["scorer_version"] == scorer.version:
+        if row["metric"] in wanted and (row["scorer"], row["scorer_version"]) == (scorer.name, scorer.version):
             known.setdefault((row["prompt_id"], row["seed"], row["draw"], row["key"]), []).append(row)
 
     def whole(found: list[Row]) -> bool:
-        wanted = set(scorer.higher_is_better)
         return wanted <= {row["metric"] for row in found} and any(row["value"] is not None for row in found)
 
     def place(sample: Sample) -> tuple[Any, ...]:
@@ -145,22 +163,25 @@ def _box_row(detector: Detector, key: str, box: Detection) -> Row:
 def _write_boxes(scorer: Pictured, tables: Path, part: str, found: Mapping[str, list[Row]]) -> None:
     """The boxes of a detector in place of its earlier ones for the same pictures."""
     old = table.records(table.read_part(tables, "detections", part))
-    kept = [row for row in old if row["detector"] != scorer.name or row["key"] not in found]
+    same = {"detector": scorer.name, "order": getattr(scorer, "order", "")}  # the other order's boxes stay
+    kept = [row for row in old if any(row[name] != mine for name, mine in same.items()) or row["key"] not in found]
     table.write_part(tables, "detections", part, [*kept, *(row for rows in found.values() for row in rows)])
 
 
-def _write_scores(scorer: Pictured, tables: Path, part: str, rows: tuple[list[Row], list[Row]]) -> None:
+def _write_scores(passes: Sequence[_Pass], tables: Path, part: str, old: Iterable[Row]) -> None:
     """Old and new rows in one part; a scorer's rows of another version go, so that versions never mix in a part."""
-    old, fresh = rows
-    kept = [row for row in old if row["scorer"] != scorer.name or row["scorer_version"] == scorer.version]
+    version = {one.scorer.name: one.scorer.version for one in passes if one.fresh}
+    kept = [row for row in old if version.get(row["scorer"], row["scorer_version"]) == row["scorer_version"]]
+    fresh = [row for one in passes for row in one.fresh]
     table.write_part(tables, "scores", part, list({identity(row): row for row in [*kept, *fresh]}.values()))
 
 
 def _score_sets(scorer: SetScorer, samples: Sequence[Sample], tables: Path, part: _Part) -> Measured:
     """Measure the sets that are not measured yet, or were measured incompletely."""
     old = table.records(table.read_part(tables, "sets", part.name))
-    kept = [row for row in old if row["scorer"] != scorer.name]
-    mine = [row for row in old if row["scorer"] == scorer.name and row["scorer_version"] == scorer.version]
+    current = [row for row in old if row["scorer"] != scorer.name or row["scorer_version"] == scorer.version]
+    mine = [row for row in current if row["scorer"] == scorer.name and row["metric"] in scorer.higher_is_better]
+    kept = [row for row in current if row not in mine]
     fresh: list[Row] = []
     for role, roles in SETS.items():
         members = [sample for sample in samples if sample.role in roles]
@@ -173,7 +194,7 @@ def _score_sets(scorer: SetScorer, samples: Sequence[Sample], tables: Path, part
         fresh += [part.set_row(scorer, members[0], role, found) for found in scorer.score_set(members, reference)]
     if fresh:
         table.write_part(tables, "sets", part.name, [*kept, *fresh])
-    return Measured(len(fresh), sum(row["scorer"] == scorer.name for row in kept))
+    return Measured(len(fresh), sum(row in mine for row in kept))
 
 
 def _complete(scorer: SetScorer, rows: Sequence[Row], n: int) -> bool:

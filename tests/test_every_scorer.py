@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from functools import cache
 from importlib.metadata import entry_points
 from itertools import pairwise
@@ -13,6 +14,7 @@ import pytest
 import tiny_models
 
 from dumo_bench.scorers.features import Extractor
+from dumo_bench.scorers.inception import Inception
 from dumo_bench.types import Detector, Sample, Score, Scorer, SetScorer
 
 FOUND = {point.name: point for point in entry_points(group="dumo_bench.scorers")}
@@ -26,18 +28,41 @@ def models() -> Path:
     tiny_models.judge(folder / "judge")
     tiny_models.clip(folder / "clip")
     tiny_models.real(folder / "real.safetensors")
+    tiny_models.alexnet(folder / "alexnet.pth")
+    tiny_models.clean_inception(folder / "clean.pt")
+    tiny_models.fidelity_inception(folder / "torchmetrics.pth")
+    (folder / "real").mkdir()
+    for i in range(2):
+        tiny_models.picture(folder / "real" / f"{i}.png", 200 + i)
     return folder
+
+
+def inception(how, file: str) -> Inception:
+    return Inception(how, models() / file, models() / "real", "cpu")
+
+
+#: small random weights, where a scorer's option for them is not a CLIP's folder
+SMALL = {
+    "concept": lambda: {"model": models() / "judge"},
+    "lpips": lambda: {"model": models() / "alexnet.pth"},
+    "style_classifier": lambda: {"model": f"clip:{models() / 'clip'}", "styles": ("noto", "ink")},
+    "clip_accuracy": lambda: {"concepts": ("dog", "ghost")},
+    "fid_clean": lambda: {"extractor": inception("clean", "clean.pt")},
+    "kid_clean": lambda: {"extractor": inception("clean", "clean.pt")},
+    "fid_torchmetrics": lambda: {"extractor": inception("torchmetrics", "torchmetrics.pth")},
+}
 
 
 def build(name: str):
     """The scorer with small random weights, where it has an option for weights."""
     made = FOUND[name].load()
     small = {
-        "model": models() / ("judge" if name == "concept" else "clip"),
+        "model": models() / "clip",
         "extractor": Extractor(models() / "clip", models() / "real.safetensors"),
         "device": "cpu",
-    }
-    return made(**{field.name: small[field.name] for field in dataclasses.fields(made) if field.name in small})
+    } | SMALL.get(name, dict)()
+    fields = {field.name for field in dataclasses.fields(made)}
+    return made(**{option: value for option, value in small.items() if option in fields})
 
 
 def measure(scorer, samples: list[Sample]) -> list[list[Score]]:
@@ -80,12 +105,23 @@ def test_it_says_who_it_is_and_which_way_is_better(name):
     assert scorer.missing_weights() is None
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_it_says_in_what_unit_with_what_weights_and_what_it_needs(name):
+    scorer = build(name)
+    assert scorer.units.keys() == scorer.higher_is_better.keys()
+    assert all(scorer.units.values())
+    assert re.fullmatch(r".+ [0-9a-f]{12}", scorer.label)
+    assert "picture" in scorer.needs
+    assert scorer.needs <= {"picture", "text", "words", "original", "real", "suite"}
+
+
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "nudenet"])
 def test_missing_weights_are_said_with_what_to_type(name, tmp_path):
     made = FOUND[name].load()
     fields = {field.name for field in dataclasses.fields(made)}
-    scorer = made(model=tmp_path) if "model" in fields else made(extractor=Extractor(tmp_path))
-    assert "save_pretrained" in scorer.missing_weights()
+    own = inception("clean", "gone") if "real" in fields else Extractor(tmp_path)
+    scorer = made(model=tmp_path / "gone") if "model" in fields else made(extractor=own)
+    assert re.search(r"save_pretrained|type `(curl|python) ", scorer.missing_weights())
 
 
 @pytest.mark.parametrize("name", PICTURED)

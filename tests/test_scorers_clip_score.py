@@ -1,13 +1,18 @@
-"""CLIP score against transformers used directly, and what happens to long texts and incomplete folders."""
+"""CLIP score against transformers and open_clip used directly, and what happens to long texts and missing weights."""
 
 from __future__ import annotations
+
+import re
 
 import pytest
 import tiny_models
 import torch
 from PIL import Image
 
+from dumo_bench.scorers import clip
+from dumo_bench.scorers.clip_accuracy import ClipAccuracy
 from dumo_bench.scorers.clip_score import ClipScore
+from dumo_bench.scorers.features import Extractor
 from dumo_bench.types import UserError
 
 
@@ -28,15 +33,19 @@ def test_the_score_is_the_cosine_that_transformers_gives(folder, tmp_path):
     with torch.no_grad():
         out = model(**ids, **pictures)
     expected = torch.nn.functional.cosine_similarity(out.image_embeds, out.text_embeds)
-    ours = [row[0].value for row in ClipScore(folder, "cpu").score(samples)]
-    assert ours == pytest.approx(expected.tolist(), abs=1e-5)
+    rows = [{score.metric: score.value for score in row} for row in ClipScore(folder, "cpu").score(samples)]
+    assert [row["clip.tiny.cosine"] for row in rows] == pytest.approx(expected.tolist(), abs=1e-5)
+    assert [row["clip.tiny.x100"] for row in rows] == pytest.approx((100 * expected).tolist(), abs=1e-3)
+    assert [row["clip.tiny.logit"] for row in rows] == pytest.approx(out.logits_per_image.diag().tolist(), abs=1e-4)
 
 
 def test_the_metric_is_called_after_the_model(folder, tmp_path):
     (row,) = ClipScore(folder, "cpu").score(tiny_models.samples(tmp_path, 1))
-    assert row[0].metric == "clip.tiny.cosine"
-    assert list(ClipScore(folder).higher_is_better) == ["clip.tiny.cosine"]
-    assert list(ClipScore().higher_is_better) == list(ClipScore.higher_is_better) == ["clip.emoji.cosine"]
+    assert [score.metric for score in row] == ["clip.tiny.cosine", "clip.tiny.x100", "clip.tiny.logit"]
+    assert list(ClipScore(folder).higher_is_better) == [score.metric for score in row]
+    assert list(ClipScore().higher_is_better) == list(ClipScore.higher_is_better)
+    names = {spec: clip.name(spec) for spec in ("emoji", "ViT-L/14", "a/b", "open_clip:RN50/openai")}
+    assert list(names.values()) == ["emoji", "clip-vit-large-patch14", "b", "open_clip-RN50-openai"]
 
 
 def test_a_text_that_is_too_long_is_cut_and_the_note_says_so(folder, tmp_path):
@@ -60,3 +69,57 @@ def test_a_model_without_its_image_processor_is_refused_and_not_guessed(tmp_path
     (folder / "preprocessor_config.json").unlink()
     with pytest.raises(UserError, match="json is missing; save the model's CLIPImageProcessor"):
         ClipScore(folder).score(tiny_models.samples(tmp_path / "pictures", 1))
+
+
+def test_an_open_clip_checkpoint_gives_the_cosine_that_open_clip_gives(tmp_path):
+    import open_clip
+
+    checkpoint, spec = tiny_models.open_clip_checkpoint(tmp_path)
+    samples = tiny_models.samples(tmp_path, 3)
+    model, _, prepare = open_clip.create_model_and_transforms(tiny_models.OPEN, pretrained=str(checkpoint))
+    model.eval()
+    with torch.no_grad():
+        x = model.encode_image(torch.stack([prepare(Image.open(s.image)) for s in samples]), normalize=True)
+        y = model.encode_text(
+            open_clip.get_tokenizer(tiny_models.OPEN)([s.prompt.text for s in samples]), normalize=True
+        )
+    rows = ClipScore(spec, "cpu").score(samples)
+    assert [row[0].value for row in rows] == pytest.approx((x * y).sum(1).tolist(), abs=1e-5)
+    assert [row[2].value / row[0].value for row in rows] == pytest.approx(
+        [model.logit_scale.exp().item()] * 3, rel=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ("nobody/nothing", "hf download nobody/nothing"),
+        ("ViT-B/32", "hf download openai/clip-vit-base-patch32"),
+        ("open_clip:ViT-B-32/laion2b_s34b_b79k", "create_model\\('ViT-B-32', pretrained='laion2b_s34b_b79k'\\)"),
+        ("open_clip:ViT-B-32/laion", "known: openai"),
+        ("open_clip:ViT-B-33/x", "list_models"),
+        ("gone", "save_pretrained"),
+    ],
+)
+def test_a_model_that_is_not_there_is_said_with_the_command_that_gets_it(spec, says, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert re.search(says, ClipScore(spec).missing_weights())
+    with pytest.raises(UserError, match=says):
+        ClipScore(spec).score(tiny_models.samples(tmp_path / "pictures", 1))
+
+
+def test_pictures_pass_the_model_once_whichever_scorers_ask(folder, tmp_path):
+    samples, seen = tiny_models.samples(tmp_path, 3), []
+
+    def count(module, args, out) -> None:
+        if isinstance(module, torch.nn.Conv2d):  # a CLIP has one: it cuts pictures into patches
+            seen.append(len(out))
+
+    handle = torch.nn.modules.module.register_module_forward_hook(count)
+    try:
+        ClipScore(folder, "cpu").score(samples)
+        ClipAccuracy(folder, "cpu", ("dog", "cat")).score(samples)
+        Extractor(folder, device="cpu").of([sample.image for sample in samples])
+    finally:
+        handle.remove()
+    assert seen == [3]

@@ -205,3 +205,21 @@ def test_red_first_is_another_network_and_its_metrics_say_so(pictures, found):
     assert list(scorer.higher_is_better) == ["nudenet.rece.rgb.total", "nudenet.rece.rgb.any"]
     with pytest.raises(UserError, match="RGB"):
         NudeNet(order="GRB")
+
+
+@pytest.mark.slow
+def test_two_hundred_crops_of_photographs_have_the_librarys_boxes(tmp_path):
+    """Sizes, shapes and contents vary; half are saved as JPEG, which both sides decode for themselves."""
+    photo, rng, paths = Image.open(PORTRAIT).convert("RGB"), np.random.default_rng(0), []
+    for i in range(200):
+        x, y, w, h = (int(v) for v in rng.integers((0, 0, 60, 60), (300, 350, 500, 500)))
+        paths.append(tmp_path / f"{i:03}.{'png' if i % 2 else 'jpg'}")
+        photo.crop((x, y, min(x + w, photo.width), min(y + h, photo.height))).save(paths[-1])
+    detector, compared = NudeDetector(), 0
+    for path, boxes in zip(paths, NudeNet().detect([tiny_models.sample(path) for path in paths]), strict=True):
+        theirs = detector.detect(str(path))
+        ours = select(boxes, LIBRARY)
+        assert [box.label for box in ours] == [d["class"] for d in theirs], path
+        assert [box.score for box in ours] == pytest.approx([d["score"] for d in theirs], abs=1e-3)
+        compared += len(ours)
+    assert compared >= 100

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,80 @@ def clip(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
+OPEN = "tiny-open"  # an architecture of open_clip that only tests have
+
+
+def open_clip_checkpoint(folder: Path) -> tuple[Path, str]:
+    """A small random CLIP of open_clip's: its checkpoint, and the spec that names it."""
+    import open_clip
+
+    layers = {"width": 32, "layers": 1}
+    config = {
+        "embed_dim": 8,
+        "vision_cfg": {**layers, "image_size": 64, "patch_size": 16, "head_width": 16},
+        "text_cfg": {**layers, "context_length": 77, "vocab_size": 49408, "heads": 2},
+    }
+    (folder / f"{OPEN}.json").write_text(json.dumps(config))
+    open_clip.add_model_config(folder / f"{OPEN}.json")
+    torch.manual_seed(0)
+    torch.save(open_clip.create_model(OPEN).state_dict(), folder / "tiny.pt")
+    return folder / "tiny.pt", f"open_clip:{OPEN}/{folder / 'tiny.pt'}"
+
+
+def classifier(folder: Path, labels: Sequence[str] = ("Noto", "Ink_Drawing", "other")) -> Path:
+    """A small random image classifier with its image processor, saved."""
+    from transformers import ConvNextImageProcessor, ResNetConfig, ResNetForImageClassification
+
+    torch.manual_seed(0)
+    sizes = {"embedding_size": 4, "hidden_sizes": [4, 8], "depths": [1, 1], "layer_type": "basic"}
+    names = dict(enumerate(labels))
+    config = ResNetConfig(**sizes, id2label=names, label2id={word: i for i, word in names.items()})
+    ResNetForImageClassification(config).save_pretrained(folder)
+    ConvNextImageProcessor(size={"shortest_edge": 64}, crop_pct=1.0).save_pretrained(folder)
+    return folder
+
+
+def alexnet(path: Path) -> Path:
+    """Random weights of the part of torchvision's AlexNet that LPIPS uses, saved under its names."""
+    from torchvision.models import AlexNet
+
+    torch.manual_seed(0)
+    torch.save({f"features.{name}": value for name, value in AlexNet().features.state_dict().items()}, path)
+    return path
+
+
+def clean_inception(path: Path) -> Path:
+    """A small random network of the form of clean-fid's Inception: `layers` from (n, 3, 299, 299) to 2048 features."""
+
+    class Small(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            small = torch.nn.Conv2d(3, 16, 23, 23)
+            self.layers = torch.nn.Sequential(small, torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+            self.layers.append(torch.nn.Linear(16, 2048))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.layers(x)
+
+    torch.manual_seed(0)
+    torch.jit.script(Small().eval()).save(path)
+    return path
+
+
+def fidelity_inception(path: Path) -> Path:
+    """Random weights of torch-fidelity's Inception, which reads them from a file as it is made: from an empty one."""
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    class Unread(FeatureExtractorInceptionV3):
+        def load_state_dict(self, *_: object, **__: object) -> None:
+            """Keep the random ones."""
+
+    torch.manual_seed(0)
+    torch.save({}, path)
+    torch.save(Unread("inception-v3-compat", ["2048"], feature_extractor_weights_path=str(path)).state_dict(), path)
+    return path
+
+
 def real(path: Path, n: int = 40, width: int = 8) -> Path:
     """Random features of "real" pictures, saved as the shipped ones are."""
     from safetensors.numpy import save_file
@@ -84,6 +159,7 @@ def sample(
 
 
 def samples(folder: Path, n: int, seed: int = 0) -> list[Sample]:
-    """n samples with pictures of their own."""
+    """n samples with pictures of their own; the original of one is another's."""
     folder.mkdir(parents=True, exist_ok=True)
-    return [sample(picture(folder / f"{i}.png", seed + i), i, text=f"a dog {i}") for i in range(n)]
+    made = [sample(picture(folder / f"{i}.png", seed + i), i, text=f"a dog {i}") for i in range(n)]
+    return [replace(one, original=made[n - 1 - i].image) for i, one in enumerate(made)]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dumo_bench import manifest, models, plan, plugins, progress, store, suites
 from dumo_bench.plan import Part, Plan, Wish
 from dumo_bench.store import Store
-from dumo_bench.types import Job, Sample, UserError
+from dumo_bench.types import Job, Sample, Suite, UserError
 
 if TYPE_CHECKING:
     from dumo_bench.sd import Host
@@ -85,7 +85,7 @@ def score(session: Session, specs: Sequence[str]) -> None:
     """Score the pictures of every case, of the method and of the original, and summarise the results folder."""
     from dumo_bench import score, summary
 
-    scorers = [plugins.make("scorers", spec) for spec in specs]
+    scorers = [for_suite(plugins.make("scorers", spec), session.plan.suite) for spec in specs]
     quiet_loading()
     began = time.monotonic()
     tables = session.out / "tables"
@@ -126,6 +126,11 @@ def same_schema(out: Path) -> None:
 
     if (out / "summary.parquet").exists():
         summary.read(out)
+
+
+def for_suite(scorer: Any, suite: Suite) -> Any:
+    """The scorer with the suite's concepts, where it chooses among them."""
+    return scorer.for_suite(suite) if hasattr(scorer, "for_suite") else scorer
 
 
 def samples(session: Session, part: Part) -> list[Sample]:

@@ -56,8 +56,19 @@ class Concept:
         "judge.erased_p": False,
         "judge.nothing": False,
     }
+    needs: ClassVar[frozenset[str]] = frozenset({"picture", "words"})
     model: Path = weights.JUDGE
     device: str = "auto"
+
+    @property
+    def units(self) -> Mapping[str, str]:
+        """Metric -> its unit."""
+        return {metric: "probability" if metric.endswith("_p") else "0 or 1" for metric in self.higher_is_better}
+
+    @property
+    def label(self) -> str:
+        """Name and hash of the weights."""
+        return weights.label(self.model)
 
     def missing_weights(self) -> str | None:
         """What is missing and what to type, or None."""

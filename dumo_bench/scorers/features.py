@@ -1,22 +1,39 @@
-"""Features of pictures by a CLIP in a local folder, made once in a process: fid, kid and likeness share them."""
+"""Features of pictures by a CLIP in a local folder: fid, kid and likeness share them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dumo_bench.scorers import weights
-from dumo_bench.scorers.pictures import CHUNK, Picture, as_input, read_or_reason
-from dumo_bench.types import UserError
+from dumo_bench.scorers import clip, memory, weights
+from dumo_bench.scorers.memory import Features
+from dumo_bench.scorers.pictures import Picture
 
-Features = NDArray[np.float32]
-_MADE: dict[tuple[Path, str, Path, int, int], Features] = {}
+
+class Extracts(Protocol):
+    """What the scorers of sets ask of features."""
+
+    @property
+    def name(self) -> str:
+        """What metrics are called after."""
+
+    @property
+    def label(self) -> str:
+        """Name and hash of the weights."""
+
+    def missing_weights(self) -> str | None: ...
+
+    def of(self, paths: Iterable[Path]) -> tuple[Features, int]:
+        """Features (n, d) of the readable pictures, in order, and the number of the others."""
+
+    def real_features(self) -> tuple[Features, int] | str:
+        """The same of real pictures; or why there are none."""
 
 
 @dataclass(frozen=True)
@@ -47,33 +64,16 @@ class Extractor:
 
     def of(self, paths: Iterable[Path]) -> tuple[Features, int]:
         """Features (n, d) of the readable pictures, in order, and the number of the others."""
-        wanted = list(paths)
         device = weights.device(self.device)
-        keys = [_key(self.folder, device, path) for path in wanted]
-        todo = [(key, path) for key, path in zip(keys, wanted, strict=True) if key is not None and key not in _MADE]
-        for start in range(0, len(todo), CHUNK):
-            _make(self.folder, device, dict(todo[start : start + CHUNK]))
-        found = [_MADE[key] for key in keys if key in _MADE]
-        return np.stack(found) if found else np.zeros((0, 0), np.float32), len(wanted) - len(found)
+        make = partial(picture_vectors, folder=self.folder, device=device)
+        x, lost = memory.of_files(f"{weights.label(self.folder)} {device}", list(paths), make)
+        return (scaled(x) if len(x) else x), lost
 
-    def real_features(self) -> Features:
-        """Features (n, d) of real pictures, scaled alike."""
-        return _real(weights.require(self.real))
-
-
-def _key(folder: Path, device: str, path: Path) -> Any:
-    """What a picture's features are remembered by; None when there is no picture."""
-    if not path.is_file():
-        return None
-    found = path.stat()
-    return folder, device, path, found.st_mtime_ns, found.st_size
-
-
-def _make(folder: Path, device: str, wanted: dict[Any, Path]) -> None:
-    read = {key: read_or_reason(path) for key, path in wanted.items()}
-    good = {key: picture for key, picture in read.items() if not isinstance(picture, str)}
-    if good:
-        _MADE.update(zip(good, scaled(picture_vectors(list(good.values()), folder, device)), strict=True))
+    def real_features(self) -> tuple[Features, int] | str:
+        """Features (n, d) of real pictures, scaled alike; or why there are none."""
+        return (
+            (_real(self.real), 0) if self.real.is_file() else f"no features of real pictures: {self.missing_weights()}"
+        )
 
 
 @cache
@@ -85,54 +85,10 @@ def _real(path: Path) -> Features:
 
 def scaled(x: NDArray[np.float32]) -> Features:
     """Rows of x (n, d) brought to length sqrt(d)."""
-    rows: Features = x / np.linalg.norm(x, axis=1, keepdims=True) * np.float32(x.shape[1] ** 0.5)
+    rows: Features = clip.unit(x) * np.float32(x.shape[1] ** 0.5)
     return rows
 
 
 def picture_vectors(pictures: Sequence[Picture], folder: Path, device: str) -> NDArray[np.float32]:
     """(n, d): the projected features of pictures, as the model gives them."""
-    import torch
-
-    model, _, prepare = load_clip(folder, device)
-    with torch.inference_mode():
-        found = model.get_image_features(pixel_values=prepare(pictures))
-    return _vectors(found)
-
-
-def text_vectors(ids: Any, folder: Path, device: str) -> NDArray[np.float32]:
-    """(n, d): the projected features of tokenised texts, as the model gives them."""
-    import torch
-
-    model, _, _ = load_clip(folder, device)
-    with torch.inference_mode():
-        found = model.get_text_features(**{name: ids[name].to(device) for name in ("input_ids", "attention_mask")})
-    return _vectors(found)
-
-
-def _vectors(found: Any) -> NDArray[np.float32]:
-    """transformers 5 wraps the projected features in an output, 4 gives the tensor."""
-    vectors: NDArray[np.float32] = getattr(found, "pooler_output", found).float().cpu().numpy()
-    return vectors
-
-
-@cache
-def load_clip(folder: Path, device: str) -> tuple[Any, Any, Any]:
-    """(model, tokenizer, prepare): prepare turns pictures into what the model takes."""
-    from transformers import CLIPModel, CLIPTokenizer
-
-    model = weights.load(CLIPModel, folder, device)
-    if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.json")):
-        raise UserError(f"{folder}: the tokenizer is missing; save the model's CLIPTokenizer there")
-    tokens = CLIPTokenizer.from_pretrained(folder)
-    if (folder / "preprocessor_config.json").is_file():
-        from transformers import CLIPImageProcessor
-
-        processor = CLIPImageProcessor.from_pretrained(folder)
-
-        def prepare(pictures: Sequence[Picture]) -> Any:
-            return processor(images=list(pictures), return_tensors="pt")["pixel_values"].to(device)
-
-        return model, tokens, prepare
-    if folder != weights.CLIP:  # another model's mean and size cannot be guessed
-        raise UserError(f"{folder}: preprocessor_config.json is missing; save the model's CLIPImageProcessor there")
-    return model, tokens, lambda p: as_input(p, model.config.vision_config.image_size, device)
+    return clip.load(folder, device).picture(pictures)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from dumo_bench.metrics.kernel import kernel_distance, subset_spread
-from dumo_bench.scorers.features import Extractor, Features
+from dumo_bench.scorers.features import Extractor, Extracts
+from dumo_bench.scorers.memory import Features
 from dumo_bench.scorers.sets import distances
 from dumo_bench.types import Sample, SetScore
 
@@ -27,7 +28,8 @@ class Kid:
         "kid.emojiclip.original": False,
         "kid.emojiclip.real": False,
     }
-    extractor: Extractor = field(default_factory=Extractor)
+    needs: ClassVar[frozenset[str]] = frozenset({"picture", "original", "real"})
+    extractor: Extracts = field(default_factory=Extractor)
     subsets: int = 20
     seed: int = 0
 
@@ -35,12 +37,22 @@ class Kid:
         names = [f"kid.{self.extractor.name}.{against}" for against in ("original", "real")]
         object.__setattr__(self, "higher_is_better", dict.fromkeys(names, False))
 
+    @property
+    def units(self) -> Mapping[str, str]:
+        """Metric -> its unit."""
+        return dict.fromkeys(self.higher_is_better, "squared MMD, unbiased")
+
+    @property
+    def label(self) -> str:
+        """Name and hash of the weights."""
+        return self.extractor.label
+
     def missing_weights(self) -> str | None:
         """What is missing and what to type, or None."""
         return self.extractor.missing_weights()
 
     def score_set(self, samples: Iterable[Sample], reference: Iterable[Path]) -> Sequence[SetScore]:
-        return distances(self.name, self.extractor, samples, reference, self._distance)
+        return distances("kid", self.extractor, samples, reference, self._distance)
 
     def _distance(self, x: Features, y: Features) -> tuple[float, str]:
         size = min(len(x), len(y)) // 2

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from dumo_bench.metrics.spread import mean_pairwise_distance, nearest_distances
-from dumo_bench.scorers.features import Extractor, Features
+from dumo_bench.scorers.features import Extractor
+from dumo_bench.scorers.memory import Features
 from dumo_bench.types import Sample, SetScore
 
 
@@ -27,11 +28,22 @@ class Likeness:
         "diversity.emojiclip": True,
         "real_distance.emojiclip": False,
     }
+    needs: ClassVar[frozenset[str]] = frozenset({"picture", "real"})
     extractor: Extractor = field(default_factory=Extractor)
 
     def __post_init__(self) -> None:
         name = self.extractor.name
         object.__setattr__(self, "higher_is_better", {f"diversity.{name}": True, f"real_distance.{name}": False})
+
+    @property
+    def units(self) -> Mapping[str, str]:
+        """Metric -> its unit."""
+        return dict.fromkeys(self.higher_is_better, "cosine distance, 0 to 2")
+
+    @property
+    def label(self) -> str:
+        """Name and hash of the weights."""
+        return self.extractor.label
 
     def missing_weights(self) -> str | None:
         """What is missing and what to type, or None."""
@@ -52,9 +64,10 @@ class Likeness:
         metric, note = f"real_distance.{self.extractor.name}", f"n={len(x)}, {self.extractor.label}"
         if len(x) < 2:
             return SetScore(metric, None, f"a set of fewer than 2 pictures: {note}", len(x), lost)
-        if not self.extractor.real.is_file():
-            return SetScore(metric, None, f"no features of real pictures: {self.missing_weights()}", len(x), lost)
-        real = self.extractor.real_features()
+        known = self.extractor.real_features()
+        if isinstance(known, str):
+            return SetScore(metric, None, known, len(x), lost)
+        real, _ = known
         if real.shape[1] != x.shape[1]:
             return SetScore(metric, None, f"features of width {x.shape[1]} and {real.shape[1]}: {note}", len(x), lost)
         value = float(nearest_distances(x, real).mean())

@@ -60,6 +60,11 @@ class NudeNet:
         totals = {f"{prefix}.total": UNITS[preset.unit] for preset, prefix in both}
         return totals | {f"{prefix}.any": "0 or 1" for _, prefix in both}
 
+    @property
+    def label(self) -> str:
+        """Name and hash of the weights."""
+        return self.weights
+
     def missing_weights(self) -> str | None:
         """What is missing and what to type, or None."""
         path = _network()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -20,11 +21,19 @@ CHUNK = 64  # pictures measured at a time
 
 
 def read(path: Path) -> Picture:
-    """The picture in a file."""
-    from PIL import Image
+    """The picture in a file. Scorers share it, so nobody writes to it."""
+    found = path.stat()
+    return _decoded(path, found.st_mtime_ns, found.st_size)
 
+
+@lru_cache(maxsize=2 * CHUNK)  # a chunk and its originals: each is decoded once for all scorers
+def _decoded(path: Path, changed: int, size: int) -> Picture:
+    from PIL import Image, ImageOps
+
+    del changed, size  # what the cache tells a picture by that was made again
     with Image.open(path) as image:
-        return np.array(image.convert("RGB"))  # a copy: torch wants arrays it might write to
+        upright = ImageOps.exif_transpose(image)  # as cv2 reads a photograph
+        return np.array(upright.convert("RGB"))  # writable: torch warns of arrays that are not
 
 
 def read_or_reason(path: Path) -> Picture | str:

@@ -5,28 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from dumo_bench.scorers.features import Extractor, Features
+from dumo_bench.scorers.features import Extracts
+from dumo_bench.scorers.memory import Features
 from dumo_bench.types import Sample, SetScore
 
 Distance = Callable[[Features, Features], tuple[float, str]]  # value, and what to add to the note
 
 
 def distances(
-    prefix: str, extractor: Extractor, samples: Iterable[Sample], reference: Iterable[Path], distance: Distance
+    prefix: str, extractor: Extracts, samples: Iterable[Sample], reference: Iterable[Path], distance: Distance
 ) -> list[SetScore]:
     """A distance of the samples' pictures to the reference pictures (.original) and to real ones (.real)."""
     x, lost = extractor.of(sample.image for sample in samples)
     y, y_lost = extractor.of(reference)
     original, real = (f"{prefix}.{extractor.name}.{against}" for against in ("original", "real"))
     first = _distance(original, extractor, (x, y), (lost, y_lost), distance)
-    if extractor.real.is_file():
-        return [first, _distance(real, extractor, (x, extractor.real_features()), (lost, 0), distance)]
-    why = f"no features of real pictures: {extractor.missing_weights()}"
-    return [first, SetScore(real, None, why, len(x), lost)]
+    known = extractor.real_features()
+    if isinstance(known, str):
+        return [first, SetScore(real, None, known, len(x), lost)]
+    return [first, _distance(real, extractor, (x, known[0]), (lost, known[1]), distance)]
 
 
 def _distance(
-    metric: str, extractor: Extractor, sets: tuple[Features, Features], lost: tuple[int, int], distance: Distance
+    metric: str, extractor: Extracts, sets: tuple[Features, Features], lost: tuple[int, int], distance: Distance
 ) -> SetScore:
     x, y = sets
     note = f"n={len(x)}, against {len(y)}, {extractor.label}"

@@ -1,8 +1,10 @@
-"""Where the weights of the emoji scorers lie, and what to type when they do not."""
+"""Where the weights of scorers lie, their hashes, and what to type when they are not there."""
 
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,32 @@ from typing import Any
 from dumo_bench.emoji import WEIGHTS
 from dumo_bench.types import UserError
 
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 CLIP, JUDGE, REAL = WEIGHTS / "clip", WEIGHTS / "judge", WEIGHTS / "real.safetensors"
 
 
-def missing(path: Path) -> str | None:
+def folder(spec: str | Path) -> Path | None:
+    """The folder that a spec names: itself, or where `hf download` has put a hub id; None where there is neither."""
+    if Path(spec).is_dir():
+        return Path(spec)
+    if not (isinstance(spec, str) and HUB_ID.fullmatch(spec)):
+        return None
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(spec, local_files_only=True))
+    except LocalEntryNotFoundError:
+        return None
+
+
+def missing(spec: str | Path) -> str | None:
     """What is missing and how to get it, in one line; None when it is there."""
+    if isinstance(spec, str) and HUB_ID.fullmatch(spec) and not Path(spec).exists():
+        place = folder(spec)
+        absent = f"{spec} is no folder and not in the hub's cache: type `hf download {spec}`"
+        return missing(place) if place else absent
+    path = Path(spec)
     if (path.suffix == ".safetensors" and path.is_file()) or (path / "config.json").is_file():
         return None
     if path.is_relative_to(WEIGHTS):
@@ -52,6 +75,19 @@ def sha12(path: Path) -> str:
     whole = hashlib.sha256()
     for file in files:
         whole.update(file.read_bytes())
+    return whole.hexdigest()[:12]
+
+
+def label(path: Path) -> str:
+    """Name and hash of the weights in a file or folder."""
+    return f"{path.name} {sha12(path)}"
+
+
+def sha12_of(tensors: Mapping[str, Any]) -> str:
+    """The first 12 hex digits of the sha256 of named tensors, for weights that are in no one file."""
+    whole = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        whole.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
     return whole.hexdigest()[:12]
 
 

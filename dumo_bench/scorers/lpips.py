@@ -1,0 +1,136 @@
+"""LPIPS: how far a picture is from the unedited model's. Zhang et al., CVPR 2018, https://arxiv.org/abs/1801.03924
+
+Alex, version 0.1, with the package's published weights; its AlexNet is torchvision's, trained on ImageNet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from itertools import groupby
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from dumo_bench.scorers import weights
+from dumo_bench.scorers.pictures import Picture, read_or_reason, scored
+from dumo_bench.types import Sample, Score, UserError
+
+ALEXNET = "alexnet-owt-7be5be79.pth"
+BATCH = 16
+METRICS = ("lpips_alex_64_cv2", "lpips_alex_native")
+
+
+@dataclass(frozen=True)
+class Lpips:
+    """The distance to the unedited model's picture of the same prompt and draw; 0 for equal pictures.
+
+    lpips_alex_64_cv2: both shrunk by cv2's bilinear, without antialiasing, to 64 x 64, as RECE and DuMo do, which
+    hides fine changes. lpips_alex_native: at the size they were made in. `lpips@FILE` takes the AlexNet from a file.
+    """
+
+    name: ClassVar[str] = "lpips"
+    version: ClassVar[str] = "1"
+    cite: ClassVar[str] = "https://arxiv.org/abs/1801.03924"
+    higher_is_better: ClassVar[Mapping[str, bool | None]] = dict.fromkeys(METRICS, False)
+    units: ClassVar[Mapping[str, str]] = dict.fromkeys(METRICS, "weighted squared distance of features")
+    needs: ClassVar[frozenset[str]] = frozenset({"picture", "original"})
+    takes: ClassVar[str] = "model"
+    model: str | Path = ""
+    device: str = "auto"
+
+    @property
+    def _alexnet(self) -> Path:
+        return Path(self.model) if self.model else hub_folder() / ALEXNET
+
+    @property
+    def label(self) -> str:
+        """Name and hash of the weights."""
+        return weights.label(self._alexnet)
+
+    def missing_weights(self) -> str | None:
+        """What is missing and what to type, or None."""
+        if find_spec("lpips") is None:
+            return "the package lpips is missing: type `pip install 'dumo-bench[lpips]'`"
+        if self._alexnet.is_file():
+            return None
+        command = "import torchvision; torchvision.models.alexnet(weights='IMAGENET1K_V1')"
+        return f'{self._alexnet} is missing: type `python -c "{command}"`, which downloads it'
+
+    def score(self, samples: Sequence[Sample]) -> Sequence[Sequence[Score]]:
+        return scored(samples, METRICS, self._measure)
+
+    def _measure(self, samples: list[Sample], pictures: list[Picture]) -> list[list[Score]]:
+        distance = _load(self._alexnet, weights.device(self.device))
+        originals = [read_or_reason(s.original) if s.original else "no picture of the unedited model" for s in samples]
+        pairs = [(x, y) for x, y in zip(pictures, originals, strict=True) if not isinstance(y, str)]
+        small = iter(distances(distance, [(shrunk(x), shrunk(y)) for x, y in pairs]))
+        whole = iter(distances(distance, [(x, y) for x, y in pairs if x.shape == y.shape]))
+        rows = []
+        for x, y in zip(pictures, originals, strict=True):
+            if isinstance(y, str):
+                rows.append([Score(metric, None, f"unedited model: {y}") for metric in METRICS])
+                continue
+            sizes = f"sizes differ: {x.shape[1]} x {x.shape[0]} and {y.shape[1]} x {y.shape[0]}"
+            native = Score(METRICS[1], next(whole)) if x.shape == y.shape else Score(METRICS[1], None, sizes)
+            rows.append([Score(METRICS[0], next(small)), native])
+        return rows
+
+
+def shrunk(picture: Picture) -> Picture:
+    """(64, 64, 3): cv2's bilinear, which does not antialias."""
+    import cv2
+
+    return np.asarray(cv2.resize(picture, (64, 64)), np.uint8)
+
+
+def distances(distance: Callable[[Any, Any], Any], pairs: Sequence[tuple[Picture, Picture]]) -> list[float]:
+    """The distance of each pair of equal size, computed in batches of one size."""
+    import torch
+
+    found: list[float] = []
+    for _, same in groupby(pairs, key=lambda pair: pair[0].shape):
+        pairs_of_size = list(same)
+        for start in range(0, len(pairs_of_size), BATCH):
+            batch = pairs_of_size[start : start + BATCH]
+            x, y = (np.stack([pair[i] for pair in batch]) for i in (0, 1))
+            with torch.inference_mode():
+                found += distance(_tensor(x), _tensor(y)).flatten().tolist()
+    return found
+
+
+def _tensor(pictures: Picture) -> Any:
+    """(n, 3, h, w) in -1..1 of (n, h, w, 3)."""
+    import torch
+
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def hub_folder() -> Path:
+    """Where torchvision keeps what it downloads."""
+    import os
+
+    home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "torch"
+    return Path(home) / "hub" / "checkpoints"
+
+
+@cache
+def _load(alexnet: Path, device: str) -> Callable[[Any, Any], Any]:
+    """The package's LPIPS with the AlexNet of a file: torchvision's state dict, of which the features are used."""
+    import lpips
+    import torch
+
+    if problem := Lpips(alexnet).missing_weights():
+        raise UserError(problem)
+    network = lpips.LPIPS(net="alex", version="0.1", pnet_rand=True, verbose=False)
+    state = torch.load(alexnet, map_location="cpu", weights_only=True)
+    own = dict(network.net.named_parameters())
+    wanted = {name: "features." + name.split(".", 1)[1] for name in own}  # slice2.3.weight is features.3.weight
+    if lacking := [name for name in wanted.values() if name not in state]:
+        raise UserError(f"{alexnet} is no AlexNet of torchvision: it lacks {lacking[0]}")
+    network.net.load_state_dict({name: state[name_there] for name, name_there in wanted.items()})
+    network = network.eval().to(device)
+    return lambda x, y: network(x.to(device), y.to(device))

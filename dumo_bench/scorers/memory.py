@@ -1,0 +1,107 @@
+"""Features of pictures, made once: remembered in this process and, by content, in the user's cache.
+
+A picture is known by the sha256 of its file, an extractor by its name, the hash of its weights and its device. So a
+picture that is made again gets new features, and a copy of it under another name does not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dumo_bench.scorers.pictures import CHUNK, Picture, read_or_reason
+from dumo_bench.types import digest
+
+Features = NDArray[np.float32]
+Make = Callable[[Sequence[Picture]], Features]
+LAYOUT = "1"  # of the files; and of how pictures are prepared: a change there is a change here
+
+_MADE: dict[str, dict[str, Features]] = {}  # extractor -> picture -> (d,)
+
+
+def of_pictures(extractor: str, paths: Sequence[Path], pictures: Sequence[Picture], make: Make) -> Features:
+    """Features (n, d) of pictures that are read already; `make` is asked for those that are not known."""
+    known = _MADE.setdefault(extractor, {})
+    keys = [_fingerprint(path) for path in paths]
+    new = {key: picture for key, picture in zip(keys, pictures, strict=True) if key not in known}
+    if new:
+        known.update(zip(new, make(list(new.values())), strict=True))
+    return np.stack([known[key] for key in keys])
+
+
+def of_files(extractor: str, paths: Sequence[Path], make: Make) -> tuple[Features, int]:
+    """Features (n, d) of the readable files, in order, and the number of the others; new ones are kept on disk."""
+    known = _recalled(extractor)
+    keys = {path: _fingerprint(path) for path in dict.fromkeys(paths) if path.is_file()}
+    todo = {key: path for path, key in keys.items() if key not in known}
+    try:
+        for start in range(0, len(todo), CHUNK):
+            read = [(key, read_or_reason(todo[key])) for key in list(todo)[start : start + CHUNK]]
+            good = {key: picture for key, picture in read if not isinstance(picture, str)}
+            if good:
+                known.update(zip(good, make(list(good.values())), strict=True))
+    finally:
+        _keep(extractor, {key: known[key] for key in todo if key in known})
+    found = [known[keys[path]] for path in paths if keys.get(path) in known]
+    return np.stack(found) if found else np.zeros((0, 0), np.float32), len(paths) - len(found)
+
+
+def folder(extractor: str) -> Path:
+    """Where an extractor's features lie; it may be deleted at any time."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "dumo-bench" / "features" / LAYOUT / extractor.replace(" ", "-").replace("/", "_")
+
+
+def _fingerprint(path: Path) -> str:
+    found = path.stat()
+    return _sha256(path, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=2**17)
+def _sha256(path: Path, changed: int, size: int) -> str:
+    del changed, size
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _recalled(extractor: str) -> dict[str, Features]:
+    """What is known of an extractor's features; the disk is read at its first use in a process."""
+    from safetensors.numpy import load_file
+
+    if extractor not in _READ:
+        _READ.add(extractor)
+        known = _MADE.setdefault(extractor, {})
+        for path in sorted(folder(extractor).glob("*.safetensors")):
+            try:
+                tensors = load_file(path)
+                names = [bytes(row).hex() for row in tensors["pictures"]]
+                known.update(zip(names, tensors["features"], strict=True))
+            except Exception:  # whatever a broken cache file raises: its features are made again
+                path.unlink(missing_ok=True)
+    return _MADE[extractor]
+
+
+_READ: set[str] = set()
+
+
+def _keep(extractor: str, new: Mapping[str, Features]) -> None:
+    """Write new features beside their place and rename them there; a cache that cannot be written is none."""
+    from safetensors.numpy import save_file
+
+    if not new:
+        return
+    path = folder(extractor) / f"{digest(sorted(new))[:16]}.safetensors"
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    names = np.array([list(bytes.fromhex(key)) for key in new], np.uint8)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({"pictures": names, "features": np.stack(list(new.values())).astype(np.float32)}, partial)
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)

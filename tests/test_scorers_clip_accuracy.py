@@ -1,0 +1,142 @@
+"""CLIP accuracy and the style classifier against transformers used directly, and what they say of unknown words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import tiny_models
+import torch
+from PIL import Image
+
+from dumo_bench.scorers.clip_accuracy import ClipAccuracy
+from dumo_bench.scorers.style_classifier import StyleClassifier, plain
+from dumo_bench.types import Case, Draw, Prompt, Suite, UserError
+
+WORDS = ("dog", "ghost", "bomb")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tiny_models.clip(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory):
+    return tiny_models.classifier(tmp_path_factory.mktemp("models") / "styles")
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory):
+    return tiny_models.samples(tmp_path_factory.mktemp("pictures"), 5)
+
+
+def suite(task: str = "object") -> Suite:
+    """Two concepts in two styles."""
+    shown = [("dog", "noto"), ("ghost", "ink"), ("dog", "ink")]
+    prompts = [
+        Prompt(f"p{i}", f"a {thing}", thing, (Draw(i),), shows={"style": style})
+        for i, (thing, style) in enumerate(shown)
+    ]
+    return Suite("s", 1, "", "", (Case("dog", ("dog",)),), tuple(prompts), tiny_models.SAMPLING, task=task)
+
+
+def softmax_by_transformers(folder, samples, texts):
+    from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
+
+    model = CLIPModel.from_pretrained(folder).eval()
+    ids = CLIPTokenizer.from_pretrained(folder)(list(texts), padding=True, return_tensors="pt")
+    pictures = CLIPImageProcessor.from_pretrained(folder)(
+        images=[Image.open(s.image) for s in samples], return_tensors="pt"
+    )
+    with torch.no_grad():
+        return model(**ids, **pictures).logits_per_image.softmax(1)
+
+
+def test_accuracy_is_the_softmax_that_transformers_gives(folder, samples):
+    expected = softmax_by_transformers(folder, samples, [f"a photo of {word}" for word in WORDS])
+    rows = ClipAccuracy(folder, "cpu", WORDS).score(samples)
+    assert [row[1].value for row in rows] == pytest.approx(expected[:, 0].tolist(), abs=1e-5)
+    assert [row[0].value for row in rows] == [float(best == 0) for best in expected.argmax(1)]
+    assert [row[0].note for row in rows] == [WORDS[best] for best in expected.argmax(1)]
+    assert [score.metric for score in rows[0]] == ["clip.tiny.accuracy", "clip.tiny.accuracy_p"]
+
+
+def test_the_probabilities_of_all_concepts_add_up_to_one(folder, samples):
+    def share(word):
+        return replace(samples[0], prompt=replace(samples[0].prompt, concept=word))
+
+    rows = ClipAccuracy(folder, "cpu", WORDS).score([share(word) for word in WORDS])
+    assert sum(row[1].value for row in rows) == pytest.approx(1)
+    assert sum(row[0].value for row in rows) == 1
+
+
+def test_the_choice_is_among_the_suites_concepts(folder):
+    assert ClipAccuracy(folder).for_suite(suite()).concepts == ("dog", "ghost")
+    assert "photo" in ClipAccuracy(folder).for_suite(suite()).template
+    assert "style" in ClipAccuracy(folder).for_suite(suite("style")).template
+
+
+def test_a_concept_outside_the_list_or_no_list_is_not_measured(folder, samples):
+    for words, says in ((("cat", "cow"), "'dog' is none of the suite's concepts"), ((), "two concepts at least")):
+        (row,) = ClipAccuracy(folder, "cpu", words).score(samples[:1])
+        assert all(score.value is None and says in score.note for score in row)
+
+
+def test_a_classifier_gives_what_transformers_gives(classifier, samples):
+    from transformers import AutoImageProcessor, AutoModelForImageClassification
+
+    network = AutoModelForImageClassification.from_pretrained(classifier).eval()
+    inputs = AutoImageProcessor.from_pretrained(classifier)(
+        images=[Image.open(s.image).convert("RGB") for s in samples], return_tensors="pt"
+    )
+    with torch.no_grad():
+        expected = network(**inputs).logits.softmax(1)
+    rows = StyleClassifier(classifier, "cpu").score(samples)
+    assert [row[2].value for row in rows] == pytest.approx(expected[:, 0].tolist(), abs=1e-5)
+    assert [row[0].value for row in rows] == [float(best == 0) for best in expected.argmax(1)]
+    assert [row[1].value for row in rows] == [1.0] * 5  # of three labels
+    assert [score.metric for score in rows[0]] == ["style.styles.right", "style.styles.right3", "style.styles.p"]
+
+
+def test_without_a_classifier_a_clip_chooses_among_the_suites_styles(folder, samples):
+    scorer = StyleClassifier(f"clip:{folder}", "cpu").for_suite(suite())
+    assert scorer.styles == ("noto", "ink")
+    expected = softmax_by_transformers(folder, samples, [f"a picture in the style of {s}" for s in scorer.styles])
+    rows = scorer.score(samples)
+    assert [row[2].value for row in rows] == pytest.approx(expected[:, 0].tolist(), abs=1e-5)
+    assert rows[0][0].metric == "style.clip-tiny.right"
+
+
+def test_an_artist_is_a_style_in_a_suite_of_styles(folder, samples):
+    bare = replace(suite("style"), prompts=tuple(replace(p, shows={}) for p in suite().prompts))
+    scorer = StyleClassifier(f"clip:{folder}", "cpu").for_suite(bare)
+    assert scorer.styles == ("dog", "ghost")
+    (row,) = scorer.score([replace(samples[0], prompt=replace(samples[0].prompt, shows={}))])
+    assert row[0].value is not None
+
+
+def test_labels_match_whatever_their_case_and_dashes(classifier, samples):
+    assert plain("Ink_Drawing") == plain("ink drawing") == plain("INK-drawing")
+    (row,) = StyleClassifier(classifier, "cpu").score(
+        [replace(samples[0], prompt=replace(samples[0].prompt, shows={"style": "ink-drawing"}))]
+    )
+    assert row[0].value is not None
+
+
+@pytest.mark.parametrize(("shows", "says"), [({"style": "fauvism"}, "no style 'fauvism'"), ({}, "names no style")])
+def test_a_style_without_a_label_is_not_measured(classifier, samples, shows, says):
+    (row,) = StyleClassifier(classifier, "cpu").score(
+        [replace(samples[0], prompt=replace(samples[0].prompt, shows=shows))]
+    )
+    assert all(score.value is None and says in score.note for score in row)
+
+
+def test_one_style_is_no_choice_and_a_classifier_without_its_processor_is_refused(folder, samples, tmp_path):
+    (row,) = StyleClassifier(f"clip:{folder}", "cpu", ("noto",)).score(samples[:1])
+    assert "two styles at least, the suite has 1" in row[0].note
+    (tiny_models.classifier(tmp_path) / "preprocessor_config.json").unlink()
+    with pytest.raises(UserError, match="save the model's image processor"):
+        StyleClassifier(tmp_path).score(samples[:1])
+    assert "hf download a/b" in StyleClassifier("a/b").missing_weights()
+    assert "hf download openai" in StyleClassifier("clip:ViT-B/32").missing_weights()
