@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import prompt_files
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dumo_bench import jobs, sizes, suites
@@ -144,6 +144,7 @@ def test_a_broken_row_of_an_explicit_list_does_not_tell_its_text(folder):
     assert "shocking" not in str(error.value)
 
 
+@settings(deadline=None)  # a busy machine says nothing of these
 @given(
     st.lists(
         st.tuples(
@@ -204,6 +205,7 @@ def prompts_of(counts):
     ]
 
 
+@settings(deadline=None)  # a busy machine says nothing of these
 @given(st.dictionaries(st.sampled_from("abcdef"), st.integers(1, 40), min_size=1), st.data())
 def test_fair_views_are_nested_and_in_proportion(counts, data):
     every = prompts_of(counts)
@@ -414,6 +416,7 @@ def test_rows_are_scaled_with_the_suite_and_keep_their_shape():
     assert [(p.height, p.width) for p in found.prompts] == [(64, 64), (48, 64), (16, 16), (None, None)]
 
 
+@settings(deadline=None)  # a busy machine says nothing of these
 @given(SIDES, SIDES, SIDES, SIDES)
 def test_scaled_sizes_are_whole_latents_near_the_proportion(side, height, width, to):
     (row,) = sizes.fitted(sized(side, (height, width)), to).prompts
