@@ -94,6 +94,9 @@ def score(session: Session, specs: Sequence[str]) -> None:
         with progress.Bar(f"score {part.recipe.method}: {part.case.name}", len(found) * len(scorers)) as bar:
             score.score(found, scorers, tables, describe(session, part), bar.advance)
     session.spent["score_seconds"] = round(time.monotonic() - began, 1)
+    session.spent["weights"] = {
+        spec: one.label for spec, one in zip(specs, scorers, strict=True) if hasattr(one, "label")
+    }
     manifest.write(session.out, session.wish, session.plan, specs, session.spent)
     summary.write(session.out, directions({*specs, *manifest.scorers(session.out)}))
 
