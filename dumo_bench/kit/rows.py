@@ -33,7 +33,7 @@ def subject(host: Host, texts: Sequence[str]) -> Tensor:
     """The row of each text's last subject token: (n, d)."""
     if not texts:
         return none(host)
-    return encode(host, texts)[torch.arange(len(texts)), last(host, texts)]
+    return encode(host, texts)[torch.arange(len(texts), device=host.device), last(host, texts)]
 
 
 def aligned(host: Host, pairs: Iterable[tuple[str, str]]) -> tuple[Tensor, Tensor]:
