@@ -41,7 +41,8 @@ class Plan:
     """How long, how fast and on what latents. Rates of Adam: of the cross-attentions, and of all that is outside them.
 
     harvest: 0, and every step samples the concept's own name until one level, one row a step; else `rows` rows a step
-    are drawn from all levels of whole runs, of `harvest` captions each, made anew every `refresh` steps.
+    are drawn from all levels of whole runs, of `harvest` captions each, made anew every `refresh` steps. keep: prompts
+    that must stay, where `retain` gives them a weight.
     """
 
     steps: int
@@ -50,7 +51,7 @@ class Plan:
     on_policy: bool
     run: Trajectory
     retain: float = 0.0
-    keep: int = 0
+    keep: int = 32
     harvest: int = 0
     refresh: int = 0
     rows: int = 1
@@ -142,7 +143,7 @@ def lesson(
     """The loss of a step: the objective on rows of the concepts, and the retained ones' where they have a weight."""
     guide = partial(stock_guide, replace(host, unet=student) if plan.on_policy else host)
     rows = harvest(host, guide, plan, erase) if plan.harvest else single(host, guide, plan, erase)
-    stay = latents.kept(host, erase, plan.keep or 1, g) if plan.retain else None
+    stay = latents.kept(host, erase, plan.keep, g, plan.run) if plan.retain else None
 
     def loss(step: int, g: torch.Generator) -> Tensor:
         wrong = objective(host.unet, student, rows(step, g), eta)

@@ -39,7 +39,8 @@ class Plan:
     """The published numbers, or those of a small host.
 
     cells: the mask is made of the attention maps whose side is the latents' over this, or nearest to it; rows: prompts
-    an outer step, all at one level; captions: whole captions in place of the concept's name alone.
+    an outer step, all at one level; captions: whole captions in place of the concept's name alone; keep: prompts that
+    must stay, where `retain` gives them a weight.
     """
 
     steps: int
@@ -51,7 +52,7 @@ class Plan:
     rows: int = 1
     captions: bool = False
     retain: float = 0.0
-    keep: int = 0
+    keep: int = 32
 
 
 #: text width of the host -> plan; 768 is SD 1.x. 128 is emoji-sd, whose plan is ours: it learns from captions, keeps
@@ -117,11 +118,7 @@ class Receler:
     @contextmanager
     def apply(self, host: Host, edit: Edit) -> Iterator[Guide]:
         fits(host, edit)
-        sets = [
-            adapter.loaded(host.unet, {k.split(".", 2)[2]: t for k, t in edit.tensors.items() if k.split(".")[1] == i})
-            for i in map(str, range(edit.header["sets"]))
-        ]
-        with adapter.attached(host.unet, sets, self.strength):
+        with adapter.attached(host.unet, adapter.sets(host.unet, edit), self.strength):
             yield partial(stock_guide, host)
 
 
@@ -137,7 +134,7 @@ class Lesson:
         start = torch.rand(VECTORS, host.unet.config.cross_attention_dim, generator=g).to(host.device)
         self.vectors = nn.Parameter(start)  # float32 on any host; kept from one outer step to the next
         self.attack = torch.optim.Adam([self.vectors], lr=ATTACK_RATE, weight_decay=ATTACK_DECAY)
-        self.stay = latents.kept(host, [concept], plan.keep or 1, g) if plan.retain else None
+        self.stay = latents.kept(host, [concept], plan.keep, g, plan.run) if plan.retain else None
         self.attacks: list[tuple[float, float]] = []
 
     def __call__(self, step: int, g: torch.Generator) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
-from dumo_bench.types import UserError
+from dumo_bench.types import Edit, UserError
 
 
 class Adapter(nn.Module):
@@ -19,8 +19,8 @@ class Adapter(nn.Module):
 
     def __init__(self, width: int, rank: int) -> None:
         super().__init__()
-        self.down: nn.Linear = skip_init(nn.Linear, width, rank)  # type: ignore[arg-type]
-        self.up: nn.Linear = skip_init(nn.Linear, rank, width)  # type: ignore[arg-type]
+        self.down: nn.Linear = skip_init(nn.Linear, width, rank)  # type: ignore[no-untyped-call]
+        self.up: nn.Linear = skip_init(nn.Linear, rank, width)  # type: ignore[no-untyped-call]
         nn.init.zeros_(self.up.weight)
         nn.init.zeros_(self.up.bias)
 
@@ -74,6 +74,13 @@ def loaded(unet: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Adapter]
     if left:
         raise UserError(f"the edit has an adapter tensor {min(left)!r}, which this model has no place for")
     return made
+
+
+def sets(unet: nn.Module, edit: Edit) -> list[dict[str, Adapter]]:
+    """The adapters of an edit whose tensors are named `adapter.<i>.<block>.down.weight` and so on."""
+    starts = [f"adapter.{i}." for i in range(edit.header["sets"])]
+    own = [{k.removeprefix(s): t for k, t in edit.tensors.items() if k.startswith(s)} for s in starts]
+    return [loaded(unet, tensors) for tensors in own]
 
 
 @contextmanager

@@ -22,7 +22,8 @@ def watched(unet: nn.Module) -> Iterator[dict[str, Tensor]]:
         def look(attention: Any, args: Any, kwargs: Any) -> None:
             hidden = args[0] if args else kwargs["hidden_states"]
             text = args[1] if len(args) > 1 else kwargs["encoder_hidden_states"]
-            q, k = (x.unflatten(-1, (attention.heads, -1)).transpose(1, 2) for x in _asked(attention, hidden, text))
+            asked = attention.to_q(hidden), attention.to_k(text)
+            q, k = (x.view(len(x), -1, attention.heads, x.shape[-1] // attention.heads).transpose(1, 2) for x in asked)
             maps[name] = (attention.scale * q @ k.transpose(-1, -2)).softmax(-1)
 
         return look
@@ -34,10 +35,6 @@ def watched(unet: nn.Module) -> Iterator[dict[str, Tensor]]:
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _asked(attention: Any, hidden: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
-    return attention.to_q(hidden), attention.to_k(text)
 
 
 def nearest(maps: Sequence[Tensor], side: int) -> list[Tensor]:
@@ -57,4 +54,4 @@ def mask(maps: Sequence[Tensor], words: Tensor, threshold: float) -> Tensor:
     flat = high <= low
     scaled = (of_words - low) / torch.where(flat, 1, high - low)
     side = round(of_words.shape[1] ** 0.5)
-    return ((scaled >= threshold) | flat).to(of_words.dtype).unflatten(1, (1, side, side))
+    return ((scaled >= threshold) | flat).to(of_words.dtype).view(-1, 1, side, side)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import Any, Literal, TypeAlias
@@ -16,6 +16,7 @@ from dumo_bench.sd import Host, conditions, encode, stock_guide
 from dumo_bench.types import Guide
 
 Alignment: TypeAlias = Literal["bin", "level", "compvis"]
+BATCH = 24  # prompts sampled at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,9 @@ class Trajectory:
     align: Alignment = "bin"
 
 
+USUAL = Trajectory()
+
+
 @torch.no_grad()
 def levels(
     host: Host, guide: Guide, texts: Sequence[str], plan: Trajectory, g: torch.Generator
@@ -90,7 +94,8 @@ def trajectory(
 ) -> Latents:
     """On-policy latents: one run of the guide's model, every level kept with the timestep it belongs to."""
     context, towards = encode(host, texts), encode(host, anchors)
-    run = islice(levels(host, guide, texts, plan, g), plan.steps)
+    whole = replace(plan, align="bin")  # nothing is skipped
+    run = islice(levels(host, guide, texts, whole, g), plan.steps)
     return Latents.joined([Latents(z, t.expand(len(texts)), context, towards) for z, t in run])
 
 
@@ -115,9 +120,9 @@ def stopped(
     return Latents(z, torch.full((len(texts),), t, device=z.device), encode(host, texts), encode(host, anchors))
 
 
-def kept(host: Host, concepts: Sequence[str], n: int, g: torch.Generator, batch: int = 24) -> Latents:
+def kept(host: Host, concepts: Sequence[str], n: int, g: torch.Generator, run: Trajectory = USUAL) -> Latents:
     """What must stay: latents at every level of n prompts without the concepts, sampled by the host as it is."""
     texts = choose(prompts(host, concepts)[1], n, g)
     texts[::6] = [""] * len(texts[::6])  # the unconditional half of guidance must stay as well
-    parts = [texts[i : i + batch] for i in range(0, n, batch)]
-    return Latents.joined([trajectory(host, partial(stock_guide, host), p, p, Trajectory(), g) for p in parts])
+    parts = [texts[i : i + BATCH] for i in range(0, n, BATCH)]
+    return Latents.joined([trajectory(host, partial(stock_guide, host), p, p, run, g) for p in parts])
