@@ -28,7 +28,7 @@ def checkpoint(
 
     own = {"path": path[0] if len(path) == 1 else tuple(path), **setting.parse(settings or ())}
     method = plugins.make("methods", "checkpoint", own)
-    erase = tuple(concept or (place.root.name for place in method.places))
+    erase = tuple(concept or (place.name for place in method.places))
     running.quiet_loading()
     found = [report for _, report in method.examine(sd.load(model), erase)]
     if as_json:

@@ -91,7 +91,7 @@ def dumo(edit: Edit, model: str, to: Path) -> list[str]:
         folder.mkdir(exist_ok=True)
         _epr(edit, i, models.folder(model) / "unet", folder)
         said.append(f"{' + '.join(words)}: {folder}")
-    gate = "on: its words are the concepts, and no file of the folder holds it" if edit.header["gate"] else "off"
+    gate = "on: who loads the folder applies it, with the concepts as its words" if edit.header["gate"] else "off"
     return [*said, f"gate {gate}"]
 
 

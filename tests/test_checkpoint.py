@@ -115,6 +115,40 @@ def test_a_lora_is_merged_by_its_definition_whatever_its_keys(host, tmp_path, st
         assert torch.allclose(tensor, wanted[name.removeprefix("unet.")], atol=1e-6)
 
 
+def text_lora(host, style):
+    """The LoRA of a text encoder's attention and of its feed-forward layer, and the weights that it makes."""
+    own, held, wanted = dict(host.text_encoder.named_parameters()), {}, {}
+    for i, layer in enumerate(("encoder.layers.0.self_attn.out_proj", "encoder.layers.1.mlp.fc1")):
+        wide, deep = own[f"{layer}.weight"].shape
+        down, up = published.noise(torch.empty(2, deep), i), published.noise(torch.empty(wide, 2), i + 9)
+        flat = f"lora_te_text_model_{layer}".replace(".", "_")
+        long = f"text_encoder.text_model.{layer}"
+        names = {
+            "kohya": (f"{flat}.lora_down.weight", f"{flat}.lora_up.weight", f"{flat}.alpha"),
+            "diffusers": (f"{long}.lora_linear_layer.down.weight", f"{long}.lora_linear_layer.up.weight", ""),
+        }[style]
+        held |= {names[0]: down, names[1]: up} | ({names[2]: torch.tensor(4.0)} if names[2] else {})
+        wanted[f"text.{layer}.weight"] = own[f"{layer}.weight"] + (2.0 if names[2] else 1.0) * up @ down
+    return held, wanted
+
+
+@pytest.mark.parametrize("style", ["kohya", "diffusers"])
+def test_a_lora_of_the_text_encoder_is_merged_there(host, tmp_path, style):
+    held, wanted = text_lora(host, style)
+    save_file(held, tmp_path / "lora.safetensors")
+    edit = imported(host, tmp_path / "lora.safetensors")
+    assert edit.tensors.keys() == wanted.keys()
+    assert all(torch.allclose(tensor, wanted[name], atol=1e-6) for name, tensor in edit.tensors.items())
+
+
+def test_the_alpha_in_the_notes_of_a_lora_counts(host, tmp_path):
+    notes = {"lora_adapter_metadata": '{"unet.r": 2, "unet.lora_alpha": 1.0}'}
+    save_file(published.lora(host.unet, "diffusers-peft"), tmp_path / "lora.safetensors", metadata=notes)
+    wanted = published.lora_merged(host.unet, alpha=1.0)
+    for name, tensor in imported(host, tmp_path / "lora.safetensors").tensors.items():
+        assert torch.allclose(tensor, wanted[name.removeprefix("unet.")], atol=1e-6)
+
+
 def test_receler_adds_its_erasers_after_every_cross_attention(host, tmp_path):
     """Against the definition, x + h + up(gelu(down(h))), of the one block that is not at zero."""
     folder = published.receler(tmp_path / "receler", host.unet)
@@ -139,6 +173,15 @@ def test_receler_adds_its_erasers_after_every_cross_attention(host, tmp_path):
         inner.forward = plain
     assert torch.allclose(drawn(host, imported(host, folder)), wanted, atol=1e-5)
     assert torch.allclose(drawn(host, imported(host, folder / "eraser_weights.pt")), wanted, atol=1e-5)
+
+
+def test_erasers_of_several_concepts_add_up_whatever_their_order(host, tmp_path):
+    for rank, name in ((4, "ghost"), (2, "alien")):
+        published.receler(tmp_path / name, host.unet, rank)
+    one, other = (imported(host, tmp_path, erase) for erase in (("ghost", "alien"), ("alien", "ghost")))
+    assert one.header["sets"] == 2 and len(one.tensors) == 2 * 64
+    assert torch.allclose(drawn(host, one), drawn(host, other), atol=1e-5)
+    assert (drawn(host, one) - drawn(host, imported(host, tmp_path, ("ghost",)))).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("end", [".safetensors", ".bin"])
@@ -190,6 +233,14 @@ def test_strength_takes_a_part_of_the_change(host, tmp_path):
         assert torch.allclose(half.tensors[f"unet.{name}"], (own[name] + tensor) / 2, atol=1e-6)
 
 
+def test_changed_weights_of_several_files_do_not_add_up(host, tmp_path):
+    files = []
+    for amount in (0.1, 0.2):
+        files.append(tmp_path / f"{amount}.safetensors")
+        save_file(published.keys_and_values(published.moved(host.unet, amount)), files[-1])
+    refused(host, tuple(map(str, files)), "alone add up; give one path", erase=("ghost", "alien"))
+
+
 # what does not fit
 
 
@@ -227,6 +278,13 @@ def test_a_compvis_tensor_that_the_converter_does_not_know_is_named(host, file):
     refused(host, file({**published.compvis(published.moved(host.unet)), odd: torch.ones(2)}), "1 unexpected", odd)
 
 
+def test_a_compvis_file_without_a_tensor_is_refused(host, file):
+    whole = published.compvis(published.moved(host.unet))
+    for lost in ("time_embed.0.bias", "output_blocks.2.1.conv.bias"):
+        some = {name: tensor for name, tensor in whole.items() if not name.endswith(lost)}
+        refused(host, file(some), "time_embedding.linear_1.bias" if "time" in lost else lost)
+
+
 def test_a_wrong_shape_is_named_with_both_shapes(host, file):
     state = published.keys_and_values(published.moved(host.unet))
     name = next(iter(state))
@@ -243,6 +301,12 @@ def test_another_architecture_is_told(host, file):
 def test_a_file_that_changes_nothing_is_refused_at_any_precision(host, file, dtype):
     state = {n: t.to(dtype) for n, t in published.keys_and_values(host.unet.state_dict()).items()}
     refused(host, file(state), "changes nothing", "32 tensors")
+
+
+def test_numbers_that_are_not_finite_are_refused(host, file):
+    state = published.keys_and_values(published.moved(host.unet))
+    name = next(iter(state))
+    refused(host, file({**state, name: state[name] * float("nan")}), "1 tensors hold numbers", f"unet.{name}")
 
 
 def test_a_dumo_whose_convolutions_are_zero_changes_nothing(host, tmp_path):

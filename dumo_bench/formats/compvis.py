@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
+from dumo_bench.types import UserError
+
 PREFIX = "model.diffusion_model."
 
 
@@ -22,7 +24,10 @@ def convert(held: Mapping[str, Tensor], config: Any) -> tuple[dict[str, Tensor],
     from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
 
     mine = {name: tensor for name, tensor in held.items() if name.startswith(PREFIX)}
-    made = convert_ldm_unet_checkpoint(dict(mine), config)
+    try:
+        made = convert_ldm_unet_checkpoint(dict(mine), config)
+    except KeyError as error:
+        raise UserError(f"CompVis keys without {PREFIX}{error.args[0]}: the file is not whole") from error
     whole = {name: tensor for name, tensor in made.items() if isinstance(tensor, Tensor)}
     taken = {id(tensor) for tensor in whole.values()}  # the converter renames, it never copies
     return whole, [name for name, tensor in mine.items() if id(tensor) not in taken]

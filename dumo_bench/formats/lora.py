@@ -50,8 +50,8 @@ def delta(layer: str, sides: Mapping[str, Tensor]) -> Tensor:
         raise UserError(f"LoRA: {layer} has no {' and no '.join(sorted(missing))}: the file is not whole")
     wide = torch.promote_types(sides["lora_A"].dtype, torch.float32)
     down, up = sides["lora_A"].to(wide), sides["lora_B"].to(wide)
-    if up.flatten(1).shape[1] != len(down):
-        raise UserError(f"LoRA: {layer}: down {tuple(down.shape)} and up {tuple(up.shape)} are of different ranks")
+    if min(down.dim(), up.dim()) < 2 or up.flatten(1).shape[1] != len(down):
+        raise UserError(f"LoRA: {layer}: down {tuple(down.shape)} and up {tuple(up.shape)} are no pair of one rank")
     scale = float(sides["alpha"]) / len(down) if "alpha" in sides else 1.0
     return scale * (up.flatten(1) @ down.flatten(1)).reshape(len(up), *down.shape[1:])
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,11 +21,12 @@ Kind = Literal["file", "unet", "receler", "dumo"]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An artefact on this machine: the first of `files` holds its weights, `root` is what was named."""
+    """An artefact on this machine: the first of `files` holds its weights. `name` is for people and recipes."""
 
     kind: Kind
     root: Path
     files: tuple[Path, ...]
+    name: str = ""
 
     @property
     def sha256(self) -> str:
@@ -37,11 +39,19 @@ class Place:
 
 
 def find(where: Sequence[str], revision: str = "") -> tuple[Place, ...]:
-    """The artefacts at these paths or hub ids; a folder of DuMo folders is all of them, by name."""
+    """The artefacts at these paths or hub ids; a folder of DuMo's or Receler's is all of them, by name."""
     if not where or not all(where):
         raise UserError("checkpoint: nothing to import: --set path=FILE, a folder or a hub id (owner/name/file)")
-    roots = [locate(one, revision) for one in where]
-    return tuple(place for root in roots for place in inside(root))
+    found = [(one, inside(locate(one, revision))) for one in where]
+    return tuple(replace(place, name=_name(one, place, len(places))) for one, places in found for place in places)
+
+
+def _name(where: str, place: Place, of: int) -> str:
+    """The hub id as it was typed, or the last part of a path; of several in a folder, each its own."""
+    if of > 1:
+        return place.root.name
+    path = Path(where).expanduser()
+    return Path(os.path.abspath(path)).name if path.exists() else where
 
 
 def locate(where: str, revision: str = "") -> Path:
@@ -68,17 +78,17 @@ def locate(where: str, revision: str = "") -> Path:
 
 
 def inside(root: Path) -> list[Place]:
-    """What lies at a path; a folder that is no artefact itself may hold one DuMo folder a concept."""
+    """What lies at a path; a folder that is no artefact itself may hold one of DuMo's or Receler's a concept."""
     found = artefact(root)
     if found is not None:
         return [found]
     below = [place for folder in sorted(root.iterdir()) if folder.is_dir() and (place := artefact(folder))]
-    if below and all(place.kind == "dumo" for place in below):
+    if {place.kind for place in below} in ({"dumo"}, {"receler"}):
         return below
     names = ", ".join(sorted(path.name for path in root.iterdir())[:6]) or "nothing"
     raise UserError(
         f"{root}: holds {names}: wanted one weights file ({', '.join(SUFFIXES)}), a diffusers U-Net, "
-        f"{ERASERS[0]} of Receler, or a DuMo folder a concept; name the file itself"
+        f"{ERASERS[0]} of Receler, or a folder a concept of DuMo's or Receler's; name the file itself"
     )
 
 

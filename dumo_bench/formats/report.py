@@ -24,6 +24,7 @@ class Report:
     unexpected: tuple[str, ...] = ()
     misshapen: tuple[str, ...] = ()
     change: Mapping[str, float | None] = field(default_factory=dict)
+    infinite: tuple[str, ...] = ()
     moves: bool = True
     notes: tuple[str, ...] = ()
 
@@ -55,6 +56,8 @@ class Report:
             )
             if names
         ]  # fmt: skip
+        if self.infinite:
+            return f"{len(self.infinite)} tensors hold numbers that are not finite ({_some(self.infinite)})"
         if wrong:
             return f"as {self.family}, {len(self.matched)} tensors fit {model} but {', '.join(wrong)}"
         return "" if self.moves else f"changes nothing: its {len(self.matched)} tensors are those of {model}"
@@ -95,6 +98,7 @@ def compare(
         "missing": tuple(name for name in wanted if name not in found),
         "unexpected": tuple(name for name in found if name not in own),
         "misshapen": tuple(f"{name} {tuple(found[name].shape)}, wanted {tuple(own[name].shape)}" for name in bad),
+        "infinite": tuple(name for name in fits if not found[name].isfinite().all()),
         "change": change(found, own, fits),
         "moves": any(moved(found[name], own[name]) for name in fits if deciding in name),
     }

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """path: a file, a folder or a hub id (owner/name/file); several DuMo folders are one a concept.
+    """path: a file, a folder or a hub id (owner/name/file); several of DuMo or Receler are one a concept.
 
     partial: take a file that holds only some tensors of a known selection; gate: of DuMo, None as the folder has it;
     strength: how much of the change to take.
@@ -46,7 +46,7 @@ class Checkpoint:
 
     def identity(self) -> Mapping[str, Any]:
         """What a recipe says in place of the settings: the files by name and content, wherever they lie."""
-        files = [f"{where.root.name} {where.sha256[:16]}" for where in self.places]
+        files = [f"{where.name} {where.sha256[:16]}" for where in self.places]
         chosen = {"partial": self.partial, "gate": self.gate, "strength": self.strength}
         return {"file": " + ".join(files), **chosen}
 
@@ -68,7 +68,7 @@ class Checkpoint:
                     f"{len(found)} artefacts for {len(erase)} concepts ({', '.join(erase)}): wanted one each"
                 )
             return [(where, (concept,)) for where, concept in zip(found, erase, strict=True)]
-        named = {place.folder_name(where.root.name): where for where in found}
+        named = {place.folder_name(where.name): where for where in found}
         for concept in erase:
             if place.folder_name(concept) not in named:
                 raise unknown(f"{self.path}, a folder a concept", place.folder_name(concept), named)
@@ -88,6 +88,7 @@ class Checkpoint:
     def apply(self, host: Host, edit: Edit) -> Iterator[Guide]:
         from dumo_bench import sd
         from dumo_bench.kit import adapter
+        from dumo_bench.methods import imported
         from dumo_bench.methods.dumo import DuMo
 
         sd.fits(host, edit)
@@ -95,8 +96,7 @@ class Checkpoint:
             with DuMo().apply(host, edit) as guide:
                 yield guide
         elif edit.header["kind"] == "adapter":
-            own = {name.removeprefix("adapter."): tensor for name, tensor in edit.tensors.items()}
-            with adapter.attached(host.unet, [adapter.loaded(host.unet, own)]):
+            with adapter.attached(host.unet, imported.adapters(host, edit)):
                 yield partial(sd.stock_guide, host)
         else:
             with sd.edited(host, edit):

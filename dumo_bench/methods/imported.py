@@ -40,15 +40,30 @@ def examine(host: Host, where: Place, words: Sequence[str], choice: Choice) -> t
 
 
 def join(edits: Sequence[Edit]) -> Edit:
-    """Edits of several concepts side by side; DuMo's corrections add up, changed weights do not."""
+    """Edits of several concepts side by side: DuMo's and Receler's networks add up, changed weights do not."""
     if len(edits) == 1:
         return edits[0]
-    if any(edit.header["kind"] != "dumo" for edit in edits):
-        raise UserError("several artefacts: DuMo folders alone add up; give one path")
+    every = [one for edit in edits for one in edit.header["imported"]]
+    kinds = {edit.header["kind"] for edit in edits}
+    if kinds == {"adapter"}:
+        sets = [{name.removeprefix("adapter.0."): t for name, t in edit.tensors.items()} for edit in edits]
+        side = {f"adapter.{i}.{name}": t for i, own in enumerate(sets) for name, t in own.items()}
+        return Edit(side, {"kind": "adapter", "sets": len(sets), "imported": every})
+    if kinds != {"dumo"}:
+        raise UserError("several artefacts: DuMo's and Receler's folders alone add up; give one path")
     if len({edit.header["gate"] for edit in edits}) > 1:
         raise UserError("some of the DuMo folders have a gate and some have none: say --set gate=true or gate=false")
     joined = DuMo().join(edits)
-    return Edit(joined.tensors, {**joined.header, "imported": [one for e in edits for one in e.header["imported"]]})
+    return Edit(joined.tensors, {**joined.header, "imported": every})
+
+
+def adapters(host: Host, edit: Edit) -> list[Mapping[str, Any]]:
+    """The erasers of an edit, a set a concept."""
+    from dumo_bench.kit import adapter
+
+    starts = [f"adapter.{i}." for i in range(edit.header["sets"])]
+    own = [{k.removeprefix(start): t for k, t in edit.tensors.items() if k.startswith(start)} for start in starts]
+    return [adapter.loaded(host.unet, tensors) for tensors in own]
 
 
 def tensors(host: Host) -> dict[str, Tensor]:
@@ -66,7 +81,7 @@ def _weights(
         dumo.same_architecture(where, host.unet.config, host.model)
     family, found, wanted, remarks = _changed(host, *held, own)
     wanted = () if choice.partial else wanted
-    report = Report(where.root.name, where.sha256, family, notes=remarks, **compare(found, own, wanted))
+    report = Report(where.name, where.sha256, family, notes=remarks, **compare(found, own, wanted))
     new = {name: _towards(own[name], found[name], choice.strength) for name in report.matched}
     kept = {name: tensor for name, tensor in new.items() if not torch.equal(tensor, own[name])}
     return Edit(kept, {"kind": "weights", "imported": [report.facts]}), report
@@ -113,7 +128,7 @@ def _dumo(host: Host, where: Place, words: Sequence[str], choice: Choice) -> tup
     gate = dumo.gated(where) if choice.gate is None else choice.gate
     remarks = () if table is not None else (f"no {dumo.TABLE}: TLMO is one everywhere",)
     parts = compare(found, own, own, deciding="dumo_")
-    report = Report(where.root.name, where.sha256, "DuMo", notes=(*remarks, f"gate {'on' if gate else 'off'}"), **parts)
+    report = Report(where.name, where.sha256, "DuMo", notes=(*remarks, f"gate {'on' if gate else 'off'}"), **parts)
     scale = (torch.ones(dumo.ROWS, layers) if table is None else table.float()) * choice.strength
     new = {f"epr.0.{name}": found[name].to(own[name].dtype) for name in report.matched}
     header = {"kind": "dumo", "groups": [list(words)], "gate": gate, "imported": [report.facts]}
@@ -129,7 +144,7 @@ def _receler(host: Host, where: Place, found: Mapping[str, Tensor], choice: Choi
     fresh = adapter.state(adapter.fresh(host.unet, rank, train.seeded(0)))
     own = {name: torch.zeros_like(tensor) for name, tensor in fresh.items()}
     parts = compare(found, own, own, deciding=".up.")
-    report = Report(where.root.name, where.sha256, f"Receler, rank {rank}", **parts)
+    report = Report(where.name, where.sha256, f"Receler, rank {rank}", **parts)
     scale = {name: choice.strength if ".up." in name else 1.0 for name in report.matched}
-    new = {f"adapter.{name}": (factor * found[name]).to(own[name].dtype) for name, factor in scale.items()}
-    return Edit(new, {"kind": "adapter", "imported": [report.facts]}), report
+    new = {f"adapter.0.{name}": (factor * found[name]).to(own[name].dtype) for name, factor in scale.items()}
+    return Edit(new, {"kind": "adapter", "sets": 1, "imported": [report.facts]}), report
