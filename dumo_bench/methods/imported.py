@@ -92,8 +92,8 @@ def _changed(
 ) -> tuple[str, dict[str, Tensor], Iterable[str], tuple[str, ...]]:
     """The family; its tensors under an edit's names; the names that must be there; remarks."""
     if lora.is_lora(held):
-        remarks = ("an SPM has these keys too; its gate is in none of them, and off here",)
-        return "LoRA", lora.merged(held, notes, own, host.unet.config), (), remarks
+        spm = "an SPM has these keys too; its gate is in none of them: imported, it acts on every prompt"
+        return "LoRA", lora.merged(held, notes, own, host.unet.config), (), (spm,)
     if compvis.is_compvis(held):
         found, left = compvis.convert(held, host.unet.config)
         rest = len(held) - len(found) - len(left)
