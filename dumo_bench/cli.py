@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
-from dumo_bench import __version__, cli_compare, cli_export, cli_nudenet, cli_paper, cli_prompts
+from dumo_bench import __version__, cli_compare, cli_export, cli_nudenet, cli_paper, cli_prompts, cli_selftest
 from dumo_bench.types import UserError
 
 if TYPE_CHECKING:
@@ -271,6 +271,7 @@ def _wish(
 app.command()(cli_nudenet.nudenet)
 app.command()(cli_compare.compare)
 app.command("paper-diff")(cli_paper.paper_diff)
+app.command()(cli_selftest.selftest)
 app.add_typer(cli_prompts.app, name="prompts")
 app.command()(cli_export.checkpoint)
 app.command()(cli_export.export)

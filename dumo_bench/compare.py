@@ -162,14 +162,14 @@ def seeds(one: Side, metric: str = "*") -> list[Seeds]:
     import pandas as pd
 
     found = []
-    for (suite, case, role, name), rows in one.scores.groupby(["suite", "case", "role", "metric"]):
+    for (suite, case, role, name), rows in _groups(one.scores, ["suite", "case", "role", "metric"]):
         wide = rows.pivot_table("value", ["prompt_id", "seed", "draw"], "fit_seed").dropna()
         if wide.shape[1] < 2 or len(wide) < 2 or not fnmatchcase(name, metric):
             continue
         prompts = pd.factorize(wide.index.get_level_values("prompt_id"))[0]
         split = power.spread(wide.to_numpy(dtype=float).T, np.asarray(prompts, dtype=np.int64))
-        where = (one.label, suite, case, role, name, wide.shape[1], len(wide))
-        found.append(Seeds(*where, split.fit, split.generation))
+        counted = {"fits": wide.shape[1], "n": len(wide)}
+        found.append(Seeds(one.label, suite, case, role, name, **counted, fit=split.fit, generation=split.generation))
     return found
 
 
@@ -227,8 +227,10 @@ def _paired(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     """One row a picture and metric that both have, with a and b; the mean over fits, null where one is missing."""
     key = [name for name in _PICTURE if name != "erase"]
     sides = [_mean(one, key, ["value"])["value"].rename(name) for one, name in ((a, "a"), (b, "b"))]
-    erase = next((one["erase"].iloc[0] for one in (a, b) if len(one) and one["erase"].iloc[0] != "[]"), "[]")
-    return sides[0].to_frame().join(sides[1], how="inner").reset_index().assign(erase=erase)
+    pairs = sides[0].to_frame().join(sides[1], how="inner").reset_index()
+    erased = {case: erase for one in (a, b) for case, erase in zip(one["case"], one["erase"], strict=True)
+              if erase != "[]"}  # fmt: skip
+    return pairs.assign(erase=[erased.get(case, "[]") for case in pairs["case"]])
 
 
 def _mean(rows: pd.DataFrame, key: list[str], columns: list[str]) -> pd.DataFrame:
@@ -238,24 +240,28 @@ def _mean(rows: pd.DataFrame, key: list[str], columns: list[str]) -> pd.DataFram
 
 
 def _pictures(pairs: pd.DataFrame) -> Iterator[Difference]:
-    for (suite, _, case, role, metric), rows in pairs.groupby([*_CASE, "role", "metric"]):
+    for (suite, _, case, role, metric), rows in _groups(pairs, [*_CASE, "role", "metric"]):
         there = rows.dropna(subset=["a", "b"])
-        counted = {"n": len(there), "n_missing": len(rows) - len(there)}
+        lost = len(rows) - len(there)
         if there.empty:
-            yield _unmeasured((suite, case, role, metric), counted)
+            yield Difference(
+                suite, case, role, metric, None, None, None, None, None, None,
+                n=0, n_missing=lost, won=0, lost=0, needed=None, how="no picture was measured on both",
+            )  # fmt: skip
             continue
         a, b, clusters = _arrays(there)
         found = paired.compare(a, b, clusters)
         yield Difference(
             suite, case, role, metric, None, float(a.mean()), float(b.mean()),
-            found.interval.low, found.interval.high, found.p, **counted, won=found.won, lost=found.lost,
-            needed=power.pictures_needed(a - b, clusters), how=found.how,
+            found.interval.low, found.interval.high, found.p, n=len(there), n_missing=lost,
+            won=found.won, lost=found.lost, needed=power.pictures_needed(a - b, clusters), how=found.how,
         )  # fmt: skip
 
 
-def _unmeasured(where: tuple[str, str, str, str], counted: dict[str, int]) -> Difference:
-    nothing = {"won": 0, "lost": 0, "needed": None, "how": "no picture was measured on both"}
-    return Difference(*where, None, None, None, None, None, None, **counted, **nothing)
+def _groups(rows: pd.DataFrame, columns: list[str]) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
+    """The rows by the values of some columns, in order."""
+    for key, group in rows.groupby(columns):
+        yield tuple(key), group
 
 
 def _arrays(rows: pd.DataFrame) -> tuple[Floats, Floats, Whole]:
@@ -267,7 +273,7 @@ def _arrays(rows: pd.DataFrame) -> tuple[Floats, Floats, Whole]:
 
 def _numbers(pairs: pd.DataFrame) -> Iterator[Difference]:
     """Numbers made of several means, resampled with their pairs."""
-    for (suite, _, case), rows in pairs.groupby(_CASE):
+    for (suite, _, case), rows in _groups(pairs, _CASE):
         for number, metric, parts in derived.parts(rows.dropna(subset=["a", "b"])):
             if len(parts) == 1:
                 continue  # it says what its part says
@@ -287,10 +293,12 @@ def _sets(a: pd.DataFrame, b: pd.DataFrame) -> Iterator[Difference]:
     both = once[0].add_suffix("_a").join(once[1].add_suffix("_b"), how="inner").reset_index()
     for row in table.records(both):
         alike = row["n_a"] == row["n_b"]
-        how = "a number of the whole set" if alike else f"of {row['n_a']:.0f} and {row['n_b']:.0f} pictures: no pair"
-        where = (row["suite"], row["case"], row["role"], row["metric"], None)
-        values = (row["value_a"], row["value_b"]) if alike else (None, None)
-        yield Difference(*where, *values, None, None, None, int(row["n_a"]), int(row["n_missing_a"]), 0, 0, None, how)
+        yield Difference(
+            row["suite"], row["case"], row["role"], row["metric"], None,
+            row["value_a"] if alike else None, row["value_b"] if alike else None, None, None, None,
+            n=int(row["n_a"]), n_missing=int(row["n_missing_a"]), won=0, lost=0, needed=None,
+            how="a number of the whole set" if alike else f"of {row['n_a']:.0f} and {row['n_b']:.0f} pictures: no pair",
+        )  # fmt: skip
 
 
 def _about(one: Side) -> dict[str, Any]:
@@ -298,8 +306,8 @@ def _about(one: Side) -> dict[str, Any]:
     rows = one.scores if len(one.scores) else one.sets
     first = rows.iloc[0]
     fits = sorted({int(seed) for seed in rows["fit_seed"]})
-    about = {"method": first["method"], "version": first["method_version"], "fit seeds": fits}
-    return about | json.loads(first["params"])
+    params: dict[str, Any] = json.loads(first["params"])
+    return {"method": first["method"], "version": first["method_version"], "fit seeds": fits, **params}
 
 
 def _way(value: Any) -> bool | None:

@@ -64,7 +64,16 @@ NUMBERS: tuple[Number, ...] = (
     Number("*.ua", derived.ua, (Part("judge.erased", "target"),), "1 - shown", role="target"),
     *_harmonic("object"),
     *_harmonic("style"),
-    Number("*.h_a", derived.h_a, (Part("clip.*", "kept"), Part("clip.*", "target")), "CLIP_s - CLIP_e"),
+    Number(
+        "*.h_c",
+        derived.h_c,
+        (Part("clip.*.accuracy", "target"), Part("clip.*.accuracy", "kept")),
+        "2 / (1/(1 - Acc_e) + 1/Acc_s)",
+    ),
+    *(
+        Number("*.h_a", derived.h_a, (Part(clip, "kept"), Part(clip, "target")), "CLIP_s - CLIP_e")
+        for clip in ("clip.*.cosine", "clip.*.x100", "clip.*.logit")
+    ),
     Number("*.da", derived.lpips_da, (Part("lpips*", "target"), Part("lpips*", "kept")), "LPIPS_e - LPIPS_u"),
 )
 
@@ -77,7 +86,8 @@ def formula(metric: str) -> str:
 def parts(scores: pd.DataFrame) -> Iterator[tuple[Number, str, list[pd.DataFrame]]]:
     """Every number that scores of one case and method have the parts of: itself, its metric, the rows of its parts."""
     for number in NUMBERS:
-        for metric in sorted(m for m in scores["metric"].unique() if fnmatchcase(m, number.parts[0].metric)):
+        first = number.parts[0].metric
+        for metric in sorted(m for m in scores["metric"].unique() if fnmatchcase(m, first)):
             chosen = [_chosen(part, metric, scores) for part in number.parts]
             if not any(rows.empty for rows in chosen):
                 yield number, number.name.replace("*", metric), chosen

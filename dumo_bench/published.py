@@ -260,7 +260,7 @@ def _of_case(rows: pd.DataFrame, row: Published) -> pd.DataFrame:
     return mine[mine["case"].str.lower() == row.case.lower()]
 
 
-def _settings(params: str, seed: int) -> str:
+def _settings(params: Any, seed: Any) -> str:
     said = "" if params == "{}" else f" {params}"
     return said + (f" seed {seed}" if seed else "")
 

@@ -118,6 +118,23 @@ def test_numbers_of_sets_are_shown_and_not_tested(tmp_path):
     assert (few.a, few.b) == (None, None) and "9 and 4 pictures" in few.how
 
 
+def test_other_words_for_the_erased_concept_are_told_apart_case_by_case(tmp_path):
+    """H_o of two cases: "clown" names what the second erases and means nothing to the first."""
+    rows = []
+    for case, erase in (("ghost", '["ghost"]'), ("both", '["ghost", "clown"]')):
+        for method in ("original", "perfect"):
+            for concept in ("ghost", "clown", "dog"):
+                at = {"case": case, "concept": concept, "erase": "[]" if method == "original" else erase}
+                at["role"] = "unrelated" if concept == "dog" else "target"
+                metric, shown = (
+                    ("judge.object", 1.0) if concept == "dog" else ("judge.erased", float(method == "original"))
+                )
+                rows += [score(method, "dog", 0, metric=metric, value=shown, prompt_id=f"{concept}-{i}") | at
+                         for i in range(3)]  # fmt: skip
+    differences = compare.compare(*(compare.side(m, folder(tmp_path, rows)) for m in ("perfect", "original")))
+    assert {d.case for d in differences if d.metric == "judge.object.h_o"} == {"ghost"}
+
+
 def settings(**params: Any) -> dict[str, Any]:
     return {"params": json.dumps(params)}
 

@@ -18,7 +18,7 @@ from rich.console import Console
 from safetensors.numpy import save_file
 
 from dumo_bench import report, summary, table
-from dumo_bench.report import console, figures, gallery, latex, markdown, model, page, panels, words
+from dumo_bench.report import console, coverage, figures, gallery, latex, markdown, model, page, panels, words
 from dumo_bench.types import Case, Draw, Prompt, Recipe, Sampling, Suite, UserError, canonical
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -68,6 +68,48 @@ def drawn(cases: list[model.CaseTables]) -> str:
     for one in console.renderables(cases):
         screen.print(one)
     return screen.export_text()
+
+
+# How much was measured
+
+
+def covered(rows: list[dict[str, Any]], whole: int | None = None) -> list[str]:
+    sizes = {("emoji-cartoon", 1): whole} if whole else {}
+    return coverage.sentences(model.build(table.frame("summary", rows), KINDS, sizes)[0].coverage)
+
+
+BOTH = [mean(m, "judge.erased", role, 0.5) for m in ("original", "dumo") for role in ("target", "unrelated", "kept")]
+
+
+def test_a_whole_suite_that_was_seen_is_complete():
+    said = "Complete: 80 pictures a method expected, 80 seen, 0 failed, by concept."
+    assert covered(BOTH, 80) == [said] == covered(BOTH)  # kept pictures are not counted again
+
+
+@pytest.mark.parametrize("text", [latex.document, markdown.document, drawn])
+def test_a_part_of_a_suite_is_marked_partial_in_every_text(text):
+    assert covered(BOTH, 166) == ["Partial: 166 pictures a method expected, 80 given to concept."]
+    assert "Partial" in text(tables(TEN)) and "Partial" not in text(tables(BOTH))
+
+
+def test_pictures_that_a_scorer_failed_on_are_counted_and_make_a_run_partial():
+    rows = [*BOTH, mean("original", "clip.x.cosine", "target", 0.3, scorer="clip_score")]
+    rows += [mean("dumo", "clip.x.cosine", "target", 0.3, scorer="clip_score", **LOST)]
+    assert covered(rows, 80) == [
+        "Partial: 80 pictures a method expected, 80 given to clip_score, concept.",
+        "original: clip_score was given 40, saw 40, 0 failed.",
+        "dumo: clip_score was given 40, saw 38, 2 failed.",
+    ]
+
+
+def test_a_scorer_that_was_not_run_on_a_method_is_named():
+    rows = [*BOTH, *(mean("dumo", "clip.x.cosine", role, 0.3, scorer="clip_score") for role in ("target", "unrelated"))]
+    assert covered(rows, 80)[1:] == ["original: clip_score was not run."]
+
+
+def test_a_metric_that_does_not_apply_to_some_pictures_makes_no_run_partial():
+    rows = [*BOTH, *(mean(m, "judge.style", "target", 0.3, **LOST) for m in ("original", "dumo"))]
+    assert covered(rows, 80)[0].startswith("Complete")
 
 
 # What is bold

@@ -30,7 +30,7 @@ class Vandal:
     @contextmanager
     def apply(self, host: Host, edit: Edit) -> Iterator[Guide]:
         fits(host, edit)
-        kept = scheduler(host, "ddim", 1).alphas_cumprod.to(host.device)
+        kept: Tensor = scheduler(host, "ddim", 1).alphas_cumprod.to(host.device)
         velocity = host.schedule.get("prediction_type") == "v_prediction"
 
         def guide(given: Conditions) -> Denoiser:
@@ -38,7 +38,7 @@ class Vandal:
 
             def denoise(z: Tensor, t: Tensor, step: int) -> Tensor:
                 alpha = kept[t.long()].to(z.dtype)
-                noise = z / (1 - alpha).sqrt()  # z = sqrt(alpha) x + sqrt(1 - alpha) noise, with x = 0
+                noise: Tensor = z / (1 - alpha).sqrt()  # z = sqrt(alpha) x + sqrt(1 - alpha) noise, with x = 0
                 return noise * alpha.sqrt() if velocity else noise
 
             return denoise

@@ -58,15 +58,18 @@ def of_numbers(f: Callable[..., float], parts: Sequence[tuple[Floats, Floats, Wh
 
     p is twice the share of resamples on the rarer side of 0, itself one of them: the interval turned round.
     """
-    sides = [[intervals.resampled(part[i], part[2], seed).tolist() for seed, part in enumerate(parts)] for i in (0, 1)]
-    a, b = (np.array([f(*one) for one in zip(*side, strict=True)]) for side in sides)
-    drawn = a - b
+    drawn = _resampled(f, [(a, which) for a, _, which in parts]) - _resampled(f, [(b, which) for _, b, which in parts])
     if not drawn.any():
         return Resampled(None, None, 1.0, 0.0)
     low, high = np.quantile(drawn, [(1 - intervals.LEVEL) / 2, (1 + intervals.LEVEL) / 2])
     rarer = min((drawn <= 0).sum(), (drawn >= 0).sum())
     p = min(1.0, 2 * (int(rarer) + 1) / (len(drawn) + 1))
     return Resampled(float(low), float(high), p, float(drawn.std(ddof=1)))
+
+
+def _resampled(f: Callable[..., float], parts: Sequence[tuple[Floats, Whole]]) -> Floats:
+    means = [intervals.resampled(values, clusters, seed).tolist() for seed, (values, clusters) in enumerate(parts)]
+    return np.array([f(*one) for one in zip(*means, strict=True)], dtype=np.float64)
 
 
 @lru_cache(maxsize=4096)

@@ -14,7 +14,7 @@ from dumo_bench.types import Suite, UserError
 
 def cases(out: Path, suites: Mapping[str, Suite] | None = None) -> list[CaseTables]:
     """The tables of a results folder. `suites`, by name, tell what a case erases."""
-    found = model.build(summary.read(out), kinds(suites or {}))
+    found = model.build(summary.read(out), kinds(suites or {}), sizes(suites or {}))
     if not found:
         raise UserError(f"{out / 'summary.parquet'} holds no row: `dumo-bench run` into {out} fills it")
     return found
@@ -42,6 +42,13 @@ def prompt_texts(suite: Suite) -> dict[str, str] | None:
     return None if suite.explicit else {prompt.id: prompt.text for prompt in suite.prompts}
 
 
+def sizes(suites: Mapping[str, Suite]) -> dict[tuple[str, int], int]:
+    """How many pictures each suite has a method."""
+    return {
+        (suite.name, suite.version): sum(len(prompt.draws) for prompt in suite.prompts) for suite in suites.values()
+    }
+
+
 def kinds(suites: Mapping[str, Suite]) -> dict[tuple[str, str], str]:
     """What each case erases, "object" or "style", as its prompts tell."""
     found = {}
@@ -54,4 +61,4 @@ def kinds(suites: Mapping[str, Suite]) -> dict[tuple[str, str], str]:
     return found
 
 
-__all__: Sequence[str] = ["cases", "kinds", "prompt_texts", "write"]
+__all__: Sequence[str] = ["cases", "kinds", "prompt_texts", "sizes", "write"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from dumo_bench.report import words
+from dumo_bench.report import coverage, words
 from dumo_bench.report.model import CaseTables, Cell, Panel, Shown
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def renderables(cases: Sequence[CaseTables]) -> Iterator[RenderableType]:
         yield Text(case.title, style="bold")
         if case.warning:
             yield Text(case.warning, style="yellow")
+        yield Text(" ".join(coverage.sentences(case.coverage)), style="yellow" if case.coverage.partial else "dim")
         for panel in case.panels:
             yield _table(panel)
         for sentence in [*words.missing(case), words.metrics(case)]:

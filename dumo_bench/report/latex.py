@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from itertools import zip_longest
 
-from dumo_bench.report import words
+from dumo_bench.report import coverage, words
 from dumo_bench.report.model import CaseTables, Cell, Panel, Shown
 
 _SPECIAL = {
@@ -57,7 +57,7 @@ def table(case: CaseTables) -> str:
 
 def _caption(case: CaseTables) -> str:
     lost = words.missing(case)
-    said = [f"{case.title}.", case.warning, words.LEGEND]
+    said = [f"{case.title}.", case.warning, *coverage.sentences(case.coverage), words.LEGEND]
     said += [words.metrics(case), f"Missing: {'; '.join(lost)}." if lost else "Nothing is missing."]
     return escape(" ".join(part for part in said if part))
 

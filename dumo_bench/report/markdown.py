@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dumo_bench.report import words
+from dumo_bench.report import coverage, words
 from dumo_bench.report.model import CaseTables, Cell, Panel, Shown
 
 
@@ -14,9 +14,10 @@ def document(cases: Sequence[CaseTables]) -> str:
 
 
 def section(case: CaseTables) -> str:
-    """One case: warning, panels, what is missing."""
+    """One case: warning, how much was measured, panels, what is missing."""
     parts = [f"## {escape(case.title)}\n"]
     parts += [f"**{escape(case.warning)}**\n"] if case.warning else []
+    parts += [f"{escape(sentence)}\n" for sentence in coverage.sentences(case.coverage)]
     parts += [_table(panel) for panel in case.panels]
     parts += [f"{escape(words.metrics(case))}\n"]
     lost = words.missing(case)

@@ -10,12 +10,15 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dumo_bench import table
+from dumo_bench.report import coverage
+from dumo_bench.report.coverage import Coverage
 from dumo_bench.report.panels import PANELS, Wanted
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Kinds: TypeAlias = Mapping[tuple[str, str], str]  # (suite, case) -> "object" or "style": what is erased
+Sizes: TypeAlias = Mapping[tuple[str, int], int]  # (suite, version) -> its pictures a method
 REFERENCE = "original"
 VARIANT = ("method", "method_version", "params", "fit_seed", "model", "sampling")
 
@@ -57,32 +60,34 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class CaseTables:
-    """One case of a suite: its panels, and why its methods are not ranked, if they are not."""
+    """One case of a suite: its panels, why its methods are not ranked, if they are not, and what was measured of it."""
 
     suite: str
     version: int
     case: str
     panels: tuple[Panel, ...]
     warning: str
+    coverage: Coverage
 
     @property
     def title(self) -> str:
         return f"{self.suite} (version {self.version}), erasing {self.case}"
 
 
-def build(summary: pd.DataFrame, kinds: Kinds | None = None) -> list[CaseTables]:
-    """The tables of every suite and case, in order. `kinds` tells which columns a case has."""
+def build(summary: pd.DataFrame, kinds: Kinds | None = None, sizes: Sizes | None = None) -> list[CaseTables]:
+    """The tables of every suite and case, in order. `kinds` tells which columns a case has, `sizes` what is whole."""
     whole = summary[summary["concept"] == "*"]
-    return [_case(whole, key, kinds or {}) for key in _distinct(whole, "suite", "suite_version", "case")]
+    keys = _distinct(whole, "suite", "suite_version", "case")
+    return [_case(whole, key, kinds or {}, (sizes or {}).get(key[:2])) for key in keys]
 
 
-def _case(summary: pd.DataFrame, key: tuple[Any, ...], kinds: Kinds) -> CaseTables:
+def _case(summary: pd.DataFrame, key: tuple[Any, ...], kinds: Kinds, size: int | None) -> CaseTables:
     suite, version, case = key
     of_suite = summary[(summary["suite"] == suite) & (summary["suite_version"] == version)]
     rows, warning = of_suite[of_suite["case"] == case], mixture(of_suite)
     panels = [_panel(title, wanted, rows, kinds.get((suite, case), "")) for title, wanted in PANELS.items()]
     shown = tuple(_emphasised(panel, rank=not warning) for panel in panels if panel.columns)
-    return CaseTables(suite, version, case, shown, warning)
+    return CaseTables(suite, version, case, shown, warning, coverage.of(rows, variants(rows), VARIANT, size))
 
 
 def mixture(suite: pd.DataFrame) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dumo_bench.report import figures, gallery, words
+from dumo_bench.report import coverage, figures, gallery, words
 from dumo_bench.report.details import Detail, details
 from dumo_bench.report.model import CaseTables, variants
 from dumo_bench.store import Store
@@ -67,7 +67,7 @@ def render(sections: Sequence[Section]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found: str = environment.get_template("page.html.j2").render(sections=sections, words=words)
+    found: str = environment.get_template("page.html.j2").render(sections=sections, words=words, coverage=coverage)
     return found + "\n"
 
 

@@ -1,0 +1,91 @@
+"""How much of a case was measured: pictures expected, seen and failed, scorer by scorer and method by method."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_ROLES = ("target", "attack", "related", "unrelated")  # each picture is in one of them
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """What one scorer made of one method's pictures: how many it was given, and how many it measured anything of."""
+
+    label: str
+    scorer: str
+    asked: int
+    seen: int
+
+    @property
+    def failed(self) -> int:
+        return self.asked - self.seen
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """A case's; `whole` is the number of pictures that the suite has for a method, where the suite can be read."""
+
+    whole: int | None
+    covered: tuple[Covered, ...]
+
+    @property
+    def expected(self) -> int:
+        return self.whole or max((one.asked for one in self.covered), default=0)
+
+    @property
+    def partial(self) -> bool:
+        return any(one.seen < self.expected for one in self.covered)
+
+
+def of(rows: pd.DataFrame, labels: Mapping[tuple[Any, ...], str], key: Sequence[str], whole: int | None) -> Coverage:
+    """From the summary of one case; `labels` by the values of the columns `key`, and in what order."""
+    mine = rows[rows["role"].isin(_ROLES) & ~rows["metric"].str.endswith(".change")]
+    counts = mine.assign(asked=mine["n"] + mine["n_missing"])
+    most = counts.groupby([*key, "scorer", "role"])[["asked", "n"]].max()
+    sums = most.groupby([*key, "scorer"]).sum()
+    found = {(tuple(at[:-1]), at[-1]): (int(asked), int(n)) for at, asked, n in sums.itertuples(name=None)}
+    scorers = sorted({scorer for _, scorer in found})
+    return Coverage(
+        whole,
+        tuple(
+            Covered(label, scorer, *found.get((at, scorer), (0, 0)))
+            for at, label in labels.items()
+            for scorer in scorers
+        ),
+    )
+
+
+def sentences(coverage: Coverage) -> list[str]:
+    """What was expected, seen and failed: the rule in the first sentence, every exception in one of its own."""
+    if not coverage.covered:
+        return []
+    expected = coverage.expected
+    usual = max((one.asked for one in coverage.covered), default=0)
+    odd = [one for one in coverage.covered if (one.asked, one.seen) != (usual, usual)]
+    return [_first(coverage, expected, usual), *_exceptions(odd, usual)]
+
+
+def _first(coverage: Coverage, expected: int, usual: int) -> str:
+    scorers = ", ".join(dict.fromkeys(one.scorer for one in coverage.covered))
+    if not coverage.partial:
+        return f"Complete: {expected} pictures a method expected, {expected} seen, 0 failed, by {scorers}."
+    unknown = "" if coverage.whole else " at least (the suite cannot be read)"
+    return f"Partial: {expected} pictures a method expected{unknown}, {usual} given to {scorers}."
+
+
+def _exceptions(odd: Iterable[Covered], usual: int) -> list[str]:
+    found: dict[str, list[str]] = {}
+    for one in odd:
+        if one.asked == 0:
+            said = f"{one.scorer} was not run"
+        elif one.asked == usual:
+            said = f"{one.scorer} saw {one.seen} of {one.asked}, {one.failed} failed"
+        else:
+            said = f"{one.scorer} was given {one.asked}, saw {one.seen}, {one.failed} failed"
+        found.setdefault(said, []).append(one.label)
+    return [f"{', '.join(labels)}: {said}." for said, labels in found.items()]
