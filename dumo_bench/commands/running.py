@@ -182,7 +182,7 @@ def warn_too_long(found: Plan) -> None:
     long = [prompt for prompt in asked.values() if len(prompt.text.encode()) > 75]  # a token is a byte at least
     cuts = suites.too_long(long, models.tokenizer(found.model)) if long else []
     for cut in cuts[:_FEW]:
-        words = f"its last {len(cut.cut.split())} words" if found.suite.explicit else repr(cut.cut)
+        words = f"its end (words: {len(cut.cut.split())})" if found.suite.explicit else repr(cut.cut)
         say(f"warning: prompt {cut.prompt.id}: too long for the text encoder, which will not see {words}")
     if len(cuts) > _FEW:
         say(f"warning: {len(cuts) - _FEW} more prompts are too long for the text encoder")
