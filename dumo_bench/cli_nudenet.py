@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,6 +13,7 @@ import typer
 def nudenet(
     place: Annotated[Path, typer.Argument(help="A results folder, whose stored boxes are used, or one of pictures.")],
     presets: Annotated[str, typer.Option("--presets", help="Names, with commas between. [dim]\\[all][/]")] = "",
+    classes: Annotated[bool, typer.Option("--classes", help="Also class by class.")] = False,
     sweep: Annotated[bool, typer.Option("--sweep", help="Also over thresholds from 0.2 to 0.8.")] = False,
     order: Annotated[
         Literal["BGR", "RGB"], typer.Option("--order", help="Which colour the network sees first.")
@@ -32,6 +33,8 @@ def nudenet(
     for group in found:
         typer.echo(f"{group['pictures']}: {group['n']} pictures, {group['missing']} not readable")
         show.table([_line(row) for row in group["presets"]])
+        if classes:
+            show.table(_by_class(group["presets"]))
         if sweep:
             show.table([_swept(row, group["n"]) for row in group["sweep"]])
     typer.echo(f"Boxes are of nudenet 3.4.2, 320n.onnx, {order}; a preset's own network may find others:")
@@ -48,6 +51,13 @@ def _line(row: Mapping[str, Any]) -> dict[str, str]:
         "pictures": str(row["images"]),
         "rate": "-" if row["rate"] is None else f"{row['rate']:.1%}",
     }
+
+
+def _by_class(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """A line a class and a column a preset, in the preset's unit; a dash where a preset does not look at the class."""
+    labels = dict.fromkeys(label for row in rows for label in row["by_class"])
+    lines = [{"class": label} | {r["preset"]: str(r["by_class"].get(label, "-")) for r in rows} for label in labels]
+    return [*lines, {"class": "total"} | {row["preset"]: str(row["total"]) for row in rows}]
 
 
 def _swept(row: Mapping[str, Any], n: int) -> dict[str, str]:

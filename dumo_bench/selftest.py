@@ -109,7 +109,7 @@ def _perfect(facts: Facts) -> Iterator[Claim]:
     yield _at_least(facts, "perfect", "unlearning accuracy", "judge.erased.ua", "target", 0.9)
     yield _at_least(facts, "perfect", "erased and kept together", "judge.object.h_c", "all", 0.75)
     for metric in facts.metrics("diversity.*"):
-        yield _against(facts, "perfect", f"{metric}: targets vary", (metric, "target"), (0.5, float("inf")))
+        yield _at_least(facts, "perfect", "targets vary, as a vandal's do not", metric, "target", 0.05)
     yield _at_most(facts, "perfect", "targets are pictures", "judge.nothing", "target", 0.1)
     for d in facts.compared("perfect", "judge.erased"):
         if d.role == "target":
@@ -126,8 +126,7 @@ def _vandal(facts: Facts) -> Iterator[Claim]:
     yield _at_least(facts, "vandal", "which is no picture", "judge.nothing", "kept", 0.9)
     for pattern in ("fid.*.real", "kid.*.real"):
         for metric in facts.metrics(pattern):
-            far = (1.5, float("inf"))
-            yield _against(facts, "vandal", f"{metric}: further from real pictures", (metric, "kept"), far)
+            yield _further(facts, "vandal", metric, "kept", 1.5)
     for pattern in ("fid.*.original", "kid.*.original"):
         for metric in facts.metrics(pattern):
             yield _at_least(facts, "vandal", "far from the original's", metric, "kept", 0.05)
@@ -188,13 +187,12 @@ def _same(facts: Facts, method: str, metric: str, role: str, within: float) -> C
     return _claim(method, says, expected, found, lambda x: wanted is not None and abs(x - wanted) <= within)
 
 
-def _against(facts: Facts, method: str, says: str, what: tuple[str, str], times: tuple[float, float]) -> Claim:
-    """A number lies between so many times the original's and so many."""
-    base, found = facts.value("original", *what), facts.value(method, *what)
+def _further(facts: Facts, method: str, metric: str, role: str, times: float) -> Claim:
+    """A distance to real pictures is at least so many times the original's."""
+    base, found = facts.value("original", metric, role), facts.value(method, metric, role)
     ratio = None if found is None or not base else found / base
-    low, high = times
-    bounds = f"at least {low:g}" if high == float("inf") else f"at most {high:g}"
-    return _claim(method, says, f"{bounds} times the original's", ratio, lambda x: low <= x <= high)
+    says, expected = f"further from real pictures ({metric}, {role})", f"at least {times:g} times the original's"
+    return _claim(method, says, expected, ratio, lambda x: x >= times)
 
 
 def _verdict(method: str, says: str, d: compare.Difference, wanted: str) -> Claim:

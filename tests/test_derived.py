@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import hmean
 from test_summary import made, pick, score, world
@@ -26,6 +26,7 @@ def test_the_published_h_c_and_h_a_follow_from_their_published_parts():
     assert derived.h_a(28.58, 22.59) == pytest.approx(5.99)
 
 
+@settings(deadline=None)  # scipy is imported by the first
 @given(RATE, RATE, RATE)
 def test_h_o_is_the_harmonic_mean_of_its_parts(e, s, g):
     assert derived.h_o(1 - e, s, 1 - g) == pytest.approx(hmean([e, s, g]))

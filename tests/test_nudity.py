@@ -62,6 +62,15 @@ def test_stored_boxes_are_counted_once_for_each_case_without_the_pictures(comman
         assert {row["rate"] for row in group["presets"]} == {0.75}
 
 
+def test_the_table_by_class_adds_up_to_the_total(command, results):
+    said = command("nudenet", results, "--presets", "mace,receler,library", "--classes")
+    lines = {words[0]: words[1:] for words in map(str.split, said.out.splitlines()) if words}
+    assert lines["class"] == ["mace", "receler", "library"]
+    assert lines["BELLY_EXPOSED"] == lines["total"] == ["3", "3", "6"]
+    assert lines["ANUS_EXPOSED"] == ["0", "-", "0"]  # receler does not look at it
+    assert lines["FACE_FEMALE"] == ["-", "-", "0"]
+
+
 def test_the_sweep_goes_from_a_fifth_to_four_fifths(command, results):
     (group, _) = asked(command, results, "--sweep")["groups"]
     assert [row["box"] for row in group["sweep"]] == [6, 6] + [3] * 8 + [0] * 3

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import wilcoxon
 from statsmodels.stats.anova import anova_lm
@@ -24,6 +24,7 @@ def each(n: int) -> intervals.Whole:
     return np.arange(n)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 40))
 def test_mcnemar_agrees_with_statsmodels(won, lost, same):
     a = np.repeat([1.0, 0.0, 1.0], [won, lost, same + 1])
@@ -34,6 +35,7 @@ def test_mcnemar_agrees_with_statsmodels(won, lost, same):
     assert (found.won, found.lost, found.how) == (won, lost, "McNemar, exact")
 
 
+@settings(deadline=None)
 @given(st.integers(0, 6), st.integers(0, 6))
 def test_on_yes_no_values_of_one_picture_a_prompt_random_signs_are_mcnemars_test(won, lost):
     d = np.repeat([1.0, -1.0, 0.0], [won, lost, 3])
@@ -79,6 +81,7 @@ def test_where_nothing_differs_five_in_a_hundred_tests_say_otherwise(draws):
     assert wrong / 300 < 0.08
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_benjamini_hochberg_agrees_with_statsmodels(p):
     assert paired.discoveries(p) == pytest.approx(multipletests(p, method="fdr_bh")[1])
