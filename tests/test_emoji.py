@@ -47,13 +47,12 @@ def test_all_weights_together_are_under_60_megabytes_and_in_half_precision():
         assert torch.float32 not in kinds, path
 
 
-def test_most_of_a_handful_of_objects_is_drawn_and_recognised_and_ink_is_ink(host):
+def test_most_of_a_handful_of_objects_is_drawn_and_recognised_in_its_style(host):
     objects = [world.OBJECTS.index(word) for word in ("dog", "pizza", "rocket", "ghost", "skull", "rose")]
     pictures, thing, style, _ = evaluate.drawn(host, [0], objects)
     top = evaluate.judged(pictures)
     assert (top[0] == thing).float().mean() >= 0.8
-    ink = list(world.STYLES).index("ink")
-    assert (top[1] == style)[style == ink].float().mean() >= 0.8  # the coloured styles are not told apart: see docs
+    assert (top[1] == style).float().mean() >= 0.8
     assert pictures.float().flatten(1).std(1).min() > 10  # no blank tile
 
 

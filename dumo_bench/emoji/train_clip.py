@@ -13,10 +13,10 @@ from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
 from dumo_bench.emoji import captions, draw
 from dumo_bench.emoji.loop import Plan, train
-from dumo_bench.emoji.world import OBJECTS
+from dumo_bench.emoji.world import OBJECTS, STYLES
 
-COPIES, BATCH, WIDTH = 24, 128, 128
-PLAN = Plan("clip", steps=1000, lr=1e-3, decay=0.05)
+COPIES, BATCH, FAMILIES, WIDTH = 24, 128, 12, 128
+PLAN = Plan("clip", steps=2000, lr=1e-3, decay=0.05)
 MEAN = STD = (0.5, 0.5, 0.5)
 
 
@@ -72,6 +72,16 @@ def fits(said: Sequence[captions.Caption], shown: Tensor) -> Tensor:
     return objects[:, shown[:, 0]] & ((rest == shown[None, :, 1:]) | (rest < 0)).all(-1)
 
 
+def mixed(g: torch.Generator) -> Tensor:
+    """Rows of a batch: a dozen objects in all five styles, so that style alone tells them apart; the rest at random."""
+    styles = len(STYLES)
+    objects = torch.randperm(len(OBJECTS), generator=g)[:FAMILIES, None]
+    copies = torch.randint(COPIES, (FAMILIES, styles), generator=g)
+    family = ((objects * styles + torch.arange(styles)) * COPIES + copies).flatten()
+    others = torch.randint(len(OBJECTS) * styles * COPIES, (BATCH - len(family),), generator=g)
+    return torch.cat([family, others])
+
+
 def run(build: Path) -> CLIPModel:
     """InfoNCE in both directions; all pictures of which a caption is true share its probability."""
     data = draw.pictures(build, COPIES, seed=2)
@@ -79,7 +89,7 @@ def run(build: Path) -> CLIPModel:
     tokens = tokenizer(build)
 
     def loss(clip: nn.Module, g: torch.Generator) -> Tensor:
-        rows = torch.randint(len(shown), (BATCH,), generator=g)
+        rows = mixed(g)
         drawn = [captions.draw(o, s, b, g) for o, s, b in shown[rows].tolist()]
         ids = tokens([c.text for c in drawn], padding=True, return_tensors="pt")
         out = clip(pixel_values=pictures(data["picture"][rows]), **ids)

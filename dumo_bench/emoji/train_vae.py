@@ -18,7 +18,7 @@ from dumo_bench.emoji.loop import Plan, train
 
 COPIES, BATCH = 24, 16
 FIRST = Plan("vae", steps=2500, lr=2e-3, decay=0.0)
-SECOND = Plan("vae-decoder", steps=2500, lr=1e-3, decay=0.0, seed=1)
+SECOND = Plan("vae-decoder", steps=6500, lr=1e-3, decay=0.0, seed=1)
 
 
 def make() -> AutoencoderKL:
