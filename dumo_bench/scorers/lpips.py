@@ -16,11 +16,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dumo_bench.scorers import weights
-from dumo_bench.scorers.pictures import Picture, read_or_reason, scored
+from dumo_bench.scorers.pictures import Picture, read_all, scored
 from dumo_bench.types import Sample, Score, UserError
 
 ALEXNET = "alexnet-owt-7be5be79.pth"
-BATCH = 16
+BATCH = 8
 METRICS = ("lpips_alex_64_cv2", "lpips_alex_native")
 
 
@@ -65,7 +65,8 @@ class Lpips:
 
     def _measure(self, samples: list[Sample], pictures: list[Picture]) -> list[list[Score]]:
         distance = _load(self._alexnet, weights.device(self.device))
-        originals = [read_or_reason(s.original) if s.original else "no picture of the unedited model" for s in samples]
+        there = iter(read_all([sample.original for sample in samples if sample.original]))
+        originals = [next(there) if s.original else "no picture of the unedited model" for s in samples]
         pairs = [(x, y) for x, y in zip(pictures, originals, strict=True) if not isinstance(y, str)]
         small = iter(distances(distance, [(shrunk(x), shrunk(y)) for x, y in pairs]))
         whole = iter(distances(distance, [(x, y) for x, y in pairs if x.shape == y.shape]))

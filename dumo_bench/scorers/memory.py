@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dumo_bench.scorers.pictures import CHUNK, Picture, read_or_reason
+from dumo_bench.scorers.pictures import CHUNK, Picture, read_all
 from dumo_bench.types import digest
 
 Features = NDArray[np.float32]
@@ -42,7 +42,8 @@ def of_files(extractor: str, paths: Sequence[Path], make: Make) -> tuple[Feature
     todo = {key: path for path, key in keys.items() if key not in known}
     try:
         for start in range(0, len(todo), CHUNK):
-            read = [(key, read_or_reason(todo[key])) for key in list(todo)[start : start + CHUNK]]
+            keys_now = list(todo)[start : start + CHUNK]
+            read = zip(keys_now, read_all([todo[key] for key in keys_now]), strict=True)
             good = {key: picture for key, picture in read if not isinstance(picture, str)}
             if good:
                 known.update(zip(good, make(list(good.values())), strict=True))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -46,6 +48,17 @@ def read_or_reason(path: Path) -> Picture | str:
         return f"picture cannot be read: {path.name}: {type(error).__name__}"
 
 
+def read_all(paths: Sequence[Path]) -> list[Picture | str]:
+    """The pictures, or why there are none, in order; read on all cores, since decoding lets other threads run."""
+    with ThreadPoolExecutor(cores()) as pool:
+        return list(pool.map(read_or_reason, paths))
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def scored(
     samples: Sequence[Sample],
     metrics: Iterable[str],
@@ -56,7 +69,7 @@ def scored(
     rows: list[Sequence[Score]] = []
     for start in range(0, len(samples), CHUNK):
         chunk = samples[start : start + CHUNK]
-        read_ones = [read_or_reason(sample.image) for sample in chunk]
+        read_ones = read_all([sample.image for sample in chunk])
         good = [(s, p) for s, p in zip(chunk, read_ones, strict=True) if not isinstance(p, str)]
         measured = iter(measure([s for s, _ in good], [p for _, p in good]) if good else ())
         rows += [[Score(name, None, p) for name in names] if isinstance(p, str) else next(measured) for p in read_ones]
