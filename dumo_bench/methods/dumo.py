@@ -58,7 +58,7 @@ class DuMo:
     needs: ClassVar[frozenset[str]] = frozenset({"unet"})
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {"explicit": {"gate": False, "tlmo": "off"}}
 
-    negative: float = 0.0
+    negative: float = 0.5
     retain: float = 1.0
     tlmo: Literal["table", "layer", "time", "linear", "blend", "off"] = "table"
     gate: bool = True
