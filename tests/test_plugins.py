@@ -5,6 +5,7 @@ import sys
 from importlib.metadata import EntryPoint
 
 import pytest
+import tiny
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -152,7 +153,7 @@ def test_a_wrong_setting_is_said_in_one_line(mine, given_, says, make):
 def test_a_method_read_from_its_source_makes_the_recipe_of_the_real_one(name):
     from dumo_bench import jobs
 
-    made = [make(name, {}) for make in (peek.make, lambda s, v: plugins.make("methods", s, v))]
+    made = [make(name, tiny.given(name)) for make in (peek.make, lambda s, v: plugins.make("methods", s, v))]
     one, other = (jobs.recipe(m, ["cat"], fit_seed=0, model="m").key for m in made)
     assert one == other
 

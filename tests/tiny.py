@@ -116,12 +116,16 @@ def weights() -> Path:
     return path
 
 
+def given(name: str) -> dict[str, str]:
+    """The settings without which a method is nothing: one that imports is given a file."""
+    return {"path": str(weights())} if name == "checkpoint" else {}
+
+
 def method(name: str, **settings):
-    """A method by name; one that imports is given a file."""
+    """A method by name."""
     from dumo_bench import plugins
 
-    given = {"checkpoint": {"path": str(weights())}}.get(name, {})
-    return plugins.make("methods", name, {**given, **settings})
+    return plugins.make("methods", name, {**given(name), **settings})
 
 
 def quick_dumo() -> None:
