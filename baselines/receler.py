@@ -92,9 +92,11 @@ class Receler:
 
     def join(self, edits: Sequence[Edit]) -> Edit:
         """Several concepts are the sum of what their adapters say: the edits side by side."""
-        tensors = {f"adapter.{i}.{k.split('.', 2)[2]}": t for i, e in enumerate(edits) for k, t in e.tensors.items()}
         first = dict(edits[0].header)
-        return Edit(tensors, {**first, "sets": len(edits), "curves": [c for e in edits for c in e.header["curves"]]})
+        return Edit(
+            adapter.side_by_side(edits),
+            {**first, "sets": len(edits), "curves": [c for e in edits for c in e.header["curves"]]},
+        )
 
     def fit(self, host: Host, erase: Sequence[str], *, seed: int) -> Edit:
         if len(erase) > 1:

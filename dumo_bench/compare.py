@@ -119,10 +119,7 @@ def compare(a: Side, b: Side, metric: str = "*", case: str = "*") -> list[Differ
         raise UserError(f"{a.label} and {b.label} share no measured picture of metric {metric!r} and case {case!r}")
     ways = a.better.set_index(["metric", "role"])["higher_is_better"].to_dict()
     directed = [replace(d, higher=_way(ways.get((d.metric, d.role), d.higher))) for d in chosen]
-    return corrected(sorted(directed, key=lambda d: (d.suite, d.case, _ROLES.index(d.role), d.metric)))
-
-
-_ROLES = ("target", "attack", "related", "unrelated", "kept", "all")
+    return corrected(sorted(directed, key=lambda d: (d.suite, d.case, summary.ROLES.index(d.role), d.metric)))
 
 
 def corrected(found: Sequence[Difference]) -> list[Difference]:

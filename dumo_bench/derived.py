@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dumo_bench.metrics import derived, intervals
+from dumo_bench.types import SETS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from dumo_bench.metrics.intervals import Floats, Whole
 
 ALL = "all"  # the role of a number that is made of several roles
-KEPT = ("related", "unrelated")
-ROLES: Mapping[str, tuple[str, ...]] = {"target": ("target",), "kept": KEPT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +122,7 @@ def _estimate(number: Number, chosen: Sequence[pd.DataFrame]) -> dict[str, Any]:
 
 def _chosen(part: Part, metric: str, scores: pd.DataFrame) -> pd.DataFrame:
     wanted = part.metric if "*" not in part.metric else metric
-    rows = scores[(scores["metric"] == wanted) & scores["role"].isin(ROLES[part.role])]
+    rows = scores[(scores["metric"] == wanted) & scores["role"].isin(SETS[part.role])]
     if part.named is None or rows.empty:
         return rows
     erased = json.loads(rows["erase"].iloc[0])

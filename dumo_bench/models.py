@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from dumo_bench.files import cache, sha256
 from dumo_bench.names import unknown
 from dumo_bench.types import UserError
 
@@ -118,7 +119,7 @@ def _hashes(files: Sequence[Path]) -> dict[Path, str]:
     for path in files:
         stat = path.stat()
         key = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
-        known[key] = found[path] = known.get(key) or _hash(path)
+        known[key] = found[path] = known.get(key) or sha256(path)
     if len(known) > before:
         _write_cache(known)
     return found
@@ -152,25 +153,16 @@ def _files(place: Path) -> Iterator[Path]:
         yield from (p for p in inside if p.suffix in (".json", ".txt"))
 
 
-def _hash(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dumo-bench" / "hashes.json"
-
-
 def _read_cache() -> dict[str, str]:
     try:
-        found: dict[str, str] = json.loads(_cache().read_text())
+        found: dict[str, str] = json.loads((cache() / "hashes.json").read_text())
     except (OSError, ValueError):
         return {}
     return found
 
 
 def _write_cache(known: dict[str, str]) -> None:
-    path = _cache()
+    path = cache() / "hashes.json"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.{os.getpid()}")

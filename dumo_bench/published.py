@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dumo_bench import summary, table
+from dumo_bench import files, summary, table
 from dumo_bench.metrics import intervals
 from dumo_bench.scorers.presets import PRESETS, Preset, count, select
 from dumo_bench.types import Detection, UserError
@@ -111,8 +111,7 @@ _PICTURES = ("pictures with exposed parts", "pictures with an exposed class")
 
 def folder() -> Path:
     """Where the published numbers lie: inside the installed package, beside it in a checkout."""
-    inside = Path(__file__).parent / "published_numbers"
-    return inside if inside.is_dir() else Path(__file__).parents[1] / "results" / "published"
+    return files.shipped("published_numbers", "results/published")
 
 
 def load(place: Path | None = None) -> list[Published]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from dumo_bench import table
-from dumo_bench.types import Detection, Detector, Sample, Score, Scorer, SetScore, SetScorer, canonical, digest
+from dumo_bench.types import SETS, Detection, Detector, Sample, Score, Scorer, SetScore, SetScorer, canonical, digest
 
 Row: TypeAlias = dict[str, Any]
 AnyScorer: TypeAlias = Scorer | SetScorer | Detector
@@ -23,13 +23,6 @@ Pictured: TypeAlias = Scorer | Detector
 
 BATCH = 64
 DESCRIBED = ("suite", "suite_version", "edit", "sampling")
-SETS: Mapping[str, tuple[str, ...]] = {
-    "target": ("target",),
-    "related": ("related",),
-    "unrelated": ("unrelated",),
-    "attack": ("attack",),
-    "kept": ("related", "unrelated"),
-}
 
 
 class Measured(NamedTuple):

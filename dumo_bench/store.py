@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dumo_bench import files
 from dumo_bench.types import Edit, Job, Recipe, UserError, canonical
 
 if TYPE_CHECKING:
@@ -100,10 +100,7 @@ def read_header(path: Path) -> Mapping[str, Any]:
 
 def sha256(path: Path) -> str:
     """Hash (hex) of a file's content; "" when there is no file."""
-    if not path.exists():
-        return ""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return files.sha256(path) if path.exists() else ""
 
 
 def write_text(path: Path, text: str) -> Path:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dumo_bench import plugins, suitefile
+from dumo_bench import files, plugins, suitefile
 from dumo_bench.names import unknown
 from dumo_bench.suitefile import SuiteFile
 from dumo_bench.types import Case, Prompt, Suite, UserError
@@ -34,8 +34,7 @@ class Own(NamedTuple):
 
 def folder() -> Path:
     """Where the project's own suites lie: inside the installed package, beside it in a checkout."""
-    inside = Path(__file__).parent / "prompts"
-    return inside if inside.is_dir() else Path(__file__).parents[1] / "prompts"
+    return files.shipped("prompts", "prompts")
 
 
 def own() -> dict[str, Own]:

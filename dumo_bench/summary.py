@@ -13,12 +13,13 @@ import numpy as np
 from dumo_bench import derived, table
 from dumo_bench.columns import names
 from dumo_bench.metrics import intervals
-from dumo_bench.types import UserError
+from dumo_bench.types import SETS, UserError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 KEPT = "kept"  # related and unrelated together
+ROLES = ("target", "attack", "related", "unrelated", KEPT, derived.ALL)  # in the order in which they are shown
 CHANGE = ".change"
 _GROUP = ["suite", "suite_version", "case", "method", "method_version", "params", "fit_seed", "model", "sampling"]
 _SET = [*_GROUP, "role", "concept", "scorer", "metric"]
@@ -91,7 +92,7 @@ def _estimates(scores: pd.DataFrame) -> list[dict[str, Any]]:
     both = pd.concat([scores, changes(scores)])
     both["prompt"] = pd.factorize(both["prompt_id"])[0]
     whole = both.assign(concept="*")
-    kept = whole[whole["role"].isin(["related", "unrelated"])].assign(role=KEPT)
+    kept = whole[whole["role"].isin(SETS[KEPT])].assign(role=KEPT)
     every = pd.concat([both, whole, kept]).sort_values(_SET, kind="stable", ignore_index=True)
     values, prompts, notes = _arrays(every)
     starts = np.flatnonzero(~every.duplicated(_SET).to_numpy())

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias, get_args, runtime_checkable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from dumo_bench.sd import Host
 
 Role: TypeAlias = Literal["target", "related", "unrelated", "attack"]
+#: the sets that numbers are given of, and the roles of their pictures
+SETS: Mapping[str, tuple[Role, ...]] = {
+    **{role: (role,) for role in get_args(Role)},
+    "kept": ("related", "unrelated"),
+}
 
 
 class UserError(Exception):

@@ -15,19 +15,20 @@ ROOT = Path(__file__).parents[1]
 #: package or module -> what of this project it may import, anywhere in its code
 MAY: dict[str, set[str]] = {
     "types": set(),
+    "files": set(),
     "names": {"types"},
     "settings": {"types", "names"},
     "plugins": {"types", "names", "settings"},
-    "models": {"types", "names"},
+    "models": {"types", "files", "names"},
     "columns": {"types"},
     "table": {"types", "columns", "store"},
-    "store": {"types"},
+    "store": {"types", "files"},
     "jobs": {"types"},
     "progress": set(),
-    "promptsets": {"types", "names", "jobs", "promptsets"},
+    "promptsets": {"types", "files", "names", "jobs", "promptsets"},
     "blocks": {"types", "promptsets"},
     "suitefile": {"types", "names", "blocks", "promptsets"},
-    "suites": {"types", "names", "plugins", "suitefile"},
+    "suites": {"types", "files", "names", "plugins", "suitefile"},
     "sizes": {"types"},
     "metrics": {"metrics"},
     "emoji": {"types", "emoji", "sd", "sample", "progress"},
@@ -37,15 +38,16 @@ MAY: dict[str, set[str]] = {
     "formats": {"types", "models", "sd", "kit", "formats"},
     "export": {"types", "models", "store", "formats"},
     "methods": {"types", "names", "sd", "sample", "kit", "formats", "methods"},
-    "scorers": {"types", "metrics", "scorers", "emoji"},
+    "scorers": {"types", "files", "metrics", "scorers", "emoji"},
     "work": {"types", "sd", "sample", "store", "progress"},
     "score": {"types", "table"},
-    "derived": {"metrics"},
+    "derived": {"types", "metrics"},
     "summary": {"types", "table", "columns", "metrics", "derived"},
     "compare": {"types", "names", "table", "metrics", "derived", "summary"},
     "knowns": {"types", "sd", "sample", "suites", "knowns"},
     "selftest": {"table", "summary", "compare"},
-    "published": {"types", "table", "summary", "metrics", "scorers"},  # of scorers the counting conventions alone
+    # of scorers the counting conventions alone
+    "published": {"types", "files", "table", "summary", "metrics", "scorers"},
     "report": {"types", "table", "columns", "derived", "summary", "store", "report"},
     "peek": {"types", "names", "plugins", "settings"},
     "plan": {"types", "names", "jobs", "models", "sizes", "suites", "store"},
@@ -58,8 +60,9 @@ BASELINES = {"types", "sd", "sample", "kit"}
 
 #: who never needs it, even inside a function
 NEVER: dict[str, set[str]] = {
-    "torch": {"types", "names", "settings", "plugins", "models", "columns", "table", "jobs", "blocks", "suites", "peek"}
+    "torch": {"types", "files", "names", "settings", "plugins", "models", "columns", "table", "jobs", "blocks", "peek"}
     | {
+        "suites",
         "plan",
         "manifest",
         "derived",

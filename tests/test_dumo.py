@@ -38,22 +38,8 @@ def lively(host) -> EPR:
     return epr.eval()
 
 
-def sd14_unet():
-    from diffusers import UNet2DConditionModel
-
-    with torch.device("meta"):
-        return UNet2DConditionModel(
-            sample_size=64,
-            block_out_channels=(320, 640, 1280, 1280),
-            down_block_types=("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
-            up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
-            cross_attention_dim=768,
-            attention_head_dim=8,
-        )
-
-
 def test_epr_of_sd_v1_4_has_360192640_parameters_and_the_published_shapes():
-    unet = sd14_unet()
+    unet = tiny.sd14()
     assert sum(p.numel() for p in unet.parameters()) == 859_520_964
     epr = EPR(unet)
     assert sum(p.numel() for p in epr.parameters()) == 360_192_640

@@ -126,7 +126,11 @@ def folder_name(concept: str) -> str:
 
 def config(root: Path) -> dict[str, object]:
     """config.json of a folder."""
-    path = root / "config.json"
+    return read_json(root / "config.json")
+
+
+def read_json(path: Path) -> dict[str, object]:
+    """The object that a JSON file holds."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

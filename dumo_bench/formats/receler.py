@@ -5,7 +5,6 @@ Huang et al., arXiv 2311.17717. One eraser a transformer block, named by its pla
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,9 +35,6 @@ def check_config(where: place.Place, found: int) -> None:
     path = where.file(CONFIG)
     if path is None:
         return
-    try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path}: no JSON: {error}") from error
+    said = place.read_json(path)
     if said.get("eraser_type", "adapter") != "adapter" or said.get("eraser_rank", found) != found:
         raise UserError(f"{path}: says {said}, the weights are adapters of rank {found}")

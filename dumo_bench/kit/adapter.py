@@ -83,6 +83,11 @@ def sets(unet: nn.Module, edit: Edit) -> list[dict[str, Adapter]]:
     return [loaded(unet, tensors) for tensors in own]
 
 
+def side_by_side(edits: Sequence[Edit]) -> dict[str, Tensor]:
+    """The tensors of edits of one set each as one edit's of several."""
+    return {f"adapter.{i}.{k.split('.', 2)[2]}": t for i, e in enumerate(edits) for k, t in e.tensors.items()}
+
+
 @contextmanager
 def attached(
     unet: nn.Module, sets: Sequence[Mapping[str, Adapter]], strength: float = 1.0

@@ -88,7 +88,6 @@ class Checkpoint:
     def apply(self, host: Host, edit: Edit) -> Iterator[Guide]:
         from dumo_bench import sd
         from dumo_bench.kit import adapter
-        from dumo_bench.methods import imported
         from dumo_bench.methods.dumo import DuMo
 
         sd.fits(host, edit)
@@ -96,7 +95,7 @@ class Checkpoint:
             with DuMo().apply(host, edit) as guide:
                 yield guide
         elif edit.header["kind"] == "adapter":
-            with adapter.attached(host.unet, imported.adapters(host, edit)):
+            with adapter.attached(host.unet, adapter.sets(host.unet, edit)):
                 yield partial(sd.stock_guide, host)
         else:
             with sd.edited(host, edit):

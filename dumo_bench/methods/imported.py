@@ -12,7 +12,7 @@ from torch import Tensor
 from dumo_bench.formats import compvis, dumo, lora, read, receler, unet_state
 from dumo_bench.formats.place import Place
 from dumo_bench.formats.report import Report, compare
-from dumo_bench.kit import train
+from dumo_bench.kit import adapter, train
 from dumo_bench.methods.dumo import DuMo
 from dumo_bench.methods.epr import EPR, widths
 from dumo_bench.sd import Host
@@ -46,24 +46,13 @@ def join(edits: Sequence[Edit]) -> Edit:
     every = [one for edit in edits for one in edit.header["imported"]]
     kinds = {edit.header["kind"] for edit in edits}
     if kinds == {"adapter"}:
-        sets = [{name.removeprefix("adapter.0."): t for name, t in edit.tensors.items()} for edit in edits]
-        side = {f"adapter.{i}.{name}": t for i, own in enumerate(sets) for name, t in own.items()}
-        return Edit(side, {"kind": "adapter", "sets": len(sets), "imported": every})
+        return Edit(adapter.side_by_side(edits), {"kind": "adapter", "sets": len(edits), "imported": every})
     if kinds != {"dumo"}:
         raise UserError("several artefacts: DuMo's and Receler's folders alone add up; give one path")
     if len({edit.header["gate"] for edit in edits}) > 1:
         raise UserError("some of the DuMo folders have a gate and some have none: say --set gate=true or gate=false")
     joined = DuMo().join(edits)
     return Edit(joined.tensors, {**joined.header, "imported": every})
-
-
-def adapters(host: Host, edit: Edit) -> list[Mapping[str, Any]]:
-    """The erasers of an edit, a set a concept."""
-    from dumo_bench.kit import adapter
-
-    starts = [f"adapter.{i}." for i in range(edit.header["sets"])]
-    own = [{k.removeprefix(start): t for k, t in edit.tensors.items() if k.startswith(start)} for start in starts]
-    return [adapter.loaded(host.unet, tensors) for tensors in own]
 
 
 def tensors(host: Host) -> dict[str, Tensor]:
@@ -137,8 +126,6 @@ def _dumo(host: Host, where: Place, words: Sequence[str], choice: Choice) -> tup
 
 def _receler(host: Host, where: Place, found: Mapping[str, Tensor], choice: Choice) -> tuple[Edit, Report]:
     """Erasers beside the cross-attentions."""
-    from dumo_bench.kit import adapter
-
     rank = receler.rank(found)
     receler.check_config(where, rank)
     fresh = adapter.state(adapter.fresh(host.unet, rank, train.seeded(0)))

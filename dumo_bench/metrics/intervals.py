@@ -47,7 +47,12 @@ def of_mean(values: Floats, clusters: Whole, *, yes_no: bool) -> Interval:
 
 def clustered(values: Floats, clusters: Whole, seed: int = 0) -> tuple[float, float]:
     """Percentile bootstrap of the mean, resampling clusters: sums and counts are drawn together, then divided."""
-    low, high = np.quantile(resampled(values, clusters, seed), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return percentile(resampled(values, clusters, seed))
+
+
+def percentile(drawn: Floats) -> tuple[float, float]:
+    """The percentile interval of what was drawn."""
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 
@@ -67,10 +72,9 @@ def of_function(f: Callable[..., float], parts: Sequence[tuple[Floats, Whole]], 
     if all(values.min() == values.max() for values, _ in parts) or min(sizes) == 1:
         return Interval(None, None, "all values equal or one prompt, no interval")
     means = [resampled(values, clusters, seed) for seed, (values, clusters) in enumerate(parts)]
-    drawn = [f(*map(float, one)) for one in zip(*means, strict=True)]
-    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = percentile(np.array([f(*map(float, one)) for one in zip(*means, strict=True)], dtype=np.float64))
     known = ", one of them without spread" if any(values.min() == values.max() for values, _ in parts) else ""
-    return Interval(float(low), float(high), f"bootstrap over {' and '.join(map(str, sizes))} prompts{known}")
+    return Interval(low, high, f"bootstrap over {' and '.join(map(str, sizes))} prompts{known}")
 
 
 @lru_cache(maxsize=4096)  # scipy takes a millisecond

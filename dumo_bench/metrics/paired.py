@@ -61,10 +61,10 @@ def of_numbers(f: Callable[..., float], parts: Sequence[tuple[Floats, Floats, Wh
     drawn = _resampled(f, [(a, which) for a, _, which in parts]) - _resampled(f, [(b, which) for _, b, which in parts])
     if not drawn.any():
         return Resampled(None, None, 1.0, 0.0)
-    low, high = np.quantile(drawn, [(1 - intervals.LEVEL) / 2, (1 + intervals.LEVEL) / 2])
+    low, high = intervals.percentile(drawn)
     rarer = min((drawn <= 0).sum(), (drawn >= 0).sum())
     p = min(1.0, 2 * (int(rarer) + 1) / (len(drawn) + 1))
-    return Resampled(float(low), float(high), p, float(drawn.std(ddof=1)))
+    return Resampled(low, high, p, float(drawn.std(ddof=1)))
 
 
 def _resampled(f: Callable[..., float], parts: Sequence[tuple[Floats, Whole]]) -> Floats:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, get_args
 
 from dumo_bench.names import unknown
 from dumo_bench.promptsets import source as sources
@@ -18,7 +18,7 @@ from dumo_bench.types import Draw, Prompt, Role, UserError
 
 T = TypeVar("T")
 KINDS = ("object", "style", "hint")
-ROLES = ("target", "related", "unrelated", "attack")
+ROLES: tuple[str, ...] = get_args(Role)
 _KEYS = (*SOURCE_KEYS, "columns", "kind", "role", "strata")
 _NEEDED = ("id", "text", "seed")
 _COLUMNS = (*_NEEDED, "concept", "guidance", "height", "width")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dumo_bench import files
 from dumo_bench.promptsets.checks import Refused, keys, typed, words
 from dumo_bench.types import UserError
 
@@ -53,8 +54,8 @@ def parse(data: Mapping[str, Any], beside: Path) -> Source:
 
 
 def cache() -> Path:
-    """Where fetched prompt files are kept: the user's cache, as XDG has it."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dumo-bench" / "prompts"
+    """Where fetched prompt files are kept."""
+    return files.cache() / "prompts"
 
 
 def places(source: Source) -> Iterator[Path]:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 from dumo_bench import table
 from dumo_bench.report import words
 from dumo_bench.report.model import VARIANT, Cell, Shown, cell, variants
+from dumo_bench.summary import ROLES
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_ROLES = ("target", "attack", "related", "unrelated", "kept", "all")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ def details(summary: pd.DataFrame) -> list[Detail]:
     for row in table.records(rows):
         key = tuple(row[name] for name in VARIANT)
         found.setdefault((row["role"], row["metric"]), {})[key] = cell(row), row["higher_is_better"]
-    order = sorted(found, key=lambda one: (_ROLES.index(one[0]), one[1]))
+    order = sorted(found, key=lambda one: (ROLES.index(one[0]), one[1]))
     return [_detail(role, metric, found[role, metric], keys) for role, metric in order]
 
 

@@ -18,46 +18,42 @@ from dumo_bench.scorers.inception import Inception
 from dumo_bench.scorers.kid import Kid
 
 
-def _with_real(scorer: Fid | Kid, real: str | Path) -> None:
-    """Let the scorer's Inception compare with the real pictures of a folder."""
-    if real and isinstance(scorer.extractor, Inception):
-        object.__setattr__(scorer, "extractor", replace(scorer.extractor, real=real))
+@dataclass(frozen=True)
+class _AgainstFolder:
+    """`real`: a folder of real pictures, which the scorer's Inception then compares with too."""
+
+    takes: ClassVar[str] = "real"
+    extractor: Extracts
+    real: str | Path = ""
+
+    def __post_init__(self) -> None:
+        if self.real and isinstance(self.extractor, Inception):
+            object.__setattr__(self, "extractor", replace(self.extractor, real=self.real))
+        super().__post_init__()  # type: ignore[misc]  # names the metrics
 
 
 @dataclass(frozen=True)
-class FidClean(Fid):
+class FidClean(_AgainstFolder, Fid):
     """fid.clean.original: to the unedited model's pictures; fid.clean.real: to those of a folder, fid_clean@FOLDER."""
 
     name: ClassVar[str] = "fid_clean"
     cite: ClassVar[str] = "https://arxiv.org/abs/2104.11222"
     higher_is_better: ClassVar[Mapping[str, bool | None]] = {"fid.clean.original": False, "fid.clean.real": False}
-    takes: ClassVar[str] = "real"
     extractor: Extracts = field(default_factory=partial(Inception, "clean"))
-    real: str | Path = ""
-
-    def __post_init__(self) -> None:
-        _with_real(self, self.real)
-        super().__post_init__()
 
 
 @dataclass(frozen=True)
-class KidClean(Kid):
+class KidClean(_AgainstFolder, Kid):
     """kid.clean.original and kid.clean.real: as FidClean; of whole sets, its spread over subsets in the note."""
 
     name: ClassVar[str] = "kid_clean"
     cite: ClassVar[str] = "https://arxiv.org/abs/2104.11222"
     higher_is_better: ClassVar[Mapping[str, bool | None]] = {"kid.clean.original": False, "kid.clean.real": False}
-    takes: ClassVar[str] = "real"
     extractor: Extracts = field(default_factory=partial(Inception, "clean"))
-    real: str | Path = ""
-
-    def __post_init__(self) -> None:
-        _with_real(self, self.real)
-        super().__post_init__()
 
 
 @dataclass(frozen=True)
-class FidTorchmetrics(Fid):
+class FidTorchmetrics(_AgainstFolder, Fid):
     """fid.torchmetrics.original and fid.torchmetrics.real: as FidClean, with the resizing of torchmetrics."""
 
     name: ClassVar[str] = "fid_torchmetrics"
@@ -66,10 +62,4 @@ class FidTorchmetrics(Fid):
         "fid.torchmetrics.original": False,
         "fid.torchmetrics.real": False,
     }
-    takes: ClassVar[str] = "real"
     extractor: Extracts = field(default_factory=partial(Inception, "torchmetrics"))
-    real: str | Path = ""
-
-    def __post_init__(self) -> None:
-        _with_real(self, self.real)
-        super().__post_init__()

@@ -6,17 +6,18 @@ torchmetrics: bilinear with antialiasing, of torchmetrics' FrechetInceptionDista
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
+from dumo_bench import files
 from dumo_bench.scorers import memory, weights
 from dumo_bench.scorers.memory import Features
 from dumo_bench.scorers.pictures import Picture
@@ -53,8 +54,7 @@ class Inception:
 
     @property
     def _file(self) -> Path:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        return Path(self.file) if self.file else cache / "dumo-bench" / "weights" / Path(SOURCES[self.how]).name
+        return Path(self.file) if self.file else files.cache() / "weights" / Path(SOURCES[self.how]).name
 
     def missing_weights(self) -> str | None:
         """What is missing and what to type, or None."""
@@ -105,7 +105,7 @@ def _clean(file: Path, device: str) -> Callable[[Sequence[Picture]], Features]:
 
     resize = build_resizer("clean")
     with _named(file, "inception-2015-12-05.pt") as folder:  # clean-fid looks for this name in a folder
-        network = InceptionV3W(str(folder), download=False, resize_inside=False).eval().to(device)
+        network = InceptionV3W(folder, download=False, resize_inside=False).eval().to(device)
 
     @torch.inference_mode()
     def make(pictures: Sequence[Picture]) -> Features:
@@ -131,15 +131,11 @@ def _torchmetrics(file: Path, device: str) -> Callable[[Sequence[Picture]], Feat
     return make
 
 
-def _named(file: Path, name: str) -> Any:
+@contextmanager
+def _named(file: Path, name: str) -> Iterator[str]:
     """A folder that holds the file under a name, while it is being loaded."""
-    from contextlib import contextmanager
     from tempfile import TemporaryDirectory
 
-    @contextmanager
-    def held() -> Any:
-        with TemporaryDirectory() as folder:
-            (Path(folder) / name).symlink_to(file.resolve())
-            yield folder
-
-    return held()
+    with TemporaryDirectory() as folder:
+        (Path(folder) / name).symlink_to(file.resolve())
+        yield folder

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from dumo_bench import files
 from dumo_bench.scorers import weights
 from dumo_bench.scorers.pictures import Picture, read_all, scored
 from dumo_bench.types import Sample, Score, UserError
@@ -114,7 +115,7 @@ def hub_folder() -> Path:
     """Where torchvision keeps what it downloads."""
     import os
 
-    home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "torch"
+    home = os.environ.get("TORCH_HOME") or files.user_cache() / "torch"
     return Path(home) / "hub" / "checkpoints"
 
 

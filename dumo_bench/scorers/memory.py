@@ -6,7 +6,6 @@ picture that is made again gets new features, and a copy of it under another nam
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dumo_bench import files
 from dumo_bench.scorers.pictures import CHUNK, Picture, read_all
 from dumo_bench.types import digest
 
@@ -55,8 +55,7 @@ def of_files(extractor: str, paths: Sequence[Path], make: Make) -> tuple[Feature
 
 def folder(extractor: str) -> Path:
     """Where an extractor's features lie; it may be deleted at any time."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "dumo-bench" / "features" / LAYOUT / extractor.replace(" ", "-").replace("/", "_")
+    return files.cache() / "features" / LAYOUT / extractor.replace(" ", "-").replace("/", "_")
 
 
 def _fingerprint(path: Path) -> str:
@@ -67,8 +66,7 @@ def _fingerprint(path: Path) -> str:
 @lru_cache(maxsize=2**17)
 def _sha256(path: Path, changed: int, size: int) -> str:
     del changed, size
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return files.sha256(path)
 
 
 def _recalled(extractor: str) -> dict[str, Features]:
