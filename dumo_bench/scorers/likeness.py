@@ -18,7 +18,8 @@ class Likeness:
     """Cosine distances of features, 0 to 2.
 
     diversity: the mean over all pairs of the set; near 0 when an eraser draws one and the same tile. real_distance:
-    the mean over the set of the distance to the nearest real picture; large when what is drawn is no picture.
+    the mean over the set of the distance to the nearest real picture; large when what is drawn looks like none. A blank
+    tile can lie near one all the same: diversity and judge.nothing tell it, this does not.
     """
 
     name: ClassVar[str] = "likeness"
