@@ -7,13 +7,24 @@ LIMIT ?= 72
 METHODS ?= uce dumo
 SCORERS ?= concept,clip_score,likeness
 DEMO_ARGS ?=
+SUITES ?= emoji-unsafe emoji-cartoon emoji-artist
+TRAINED ?= esd receler dumo
+CLOSED ?= uce rece
+SEEDS ?= 0 1 2
+TABLE ?= results/emoji-sd
+# method:setting=value, weakest first: what each method is made stronger by
+STRENGTHS ?= uce:ridge=200 uce:ridge=60 uce:ridge=20 uce:ridge=6 uce:ridge=2 \
+  rece:ridge=40 rece:ridge=12 rece:ridge=4 rece:ridge=1.2 rece:ridge=0.4 \
+  esd:steps=30 esd:steps=75 esd:steps=150 esd:steps=300 \
+  receler:steps=30 receler:steps=60 receler:steps=120 receler:steps=240 \
+  dumo:negative=0 dumo:negative=0.25 dumo:negative=0.5 dumo:negative=1 dumo:steps=40 dumo:steps=80
 
 # glibc's allocator otherwise returns every large tensor to the system: 3 times slower training on a CPU
 export MALLOC_MMAP_MAX_ = 0
 export MALLOC_TRIM_THRESHOLD_ = 4294967296
 export HF_HUB_DISABLE_TELEMETRY = 1
 
-.PHONY: help setup demo test test-slow lint format check docs docs-check clean
+.PHONY: help setup demo emoji-table emoji-sweep test test-slow lint format check docs docs-check clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -32,6 +43,25 @@ demo: setup  ## DuMo and UCE against the original model, scored and shown
 	    --scorers $(SCORERS) --out $(OUT) $(DEMO_ARGS) || exit $$?; \
 	done
 	$(BIN)/dumo-bench report $(OUT)
+
+emoji-table: setup  ## five methods on the three emoji suites, training seeds 0 to 2: hours; goes on where it stopped
+	for suite in $(SUITES); do \
+	  for method in $(CLOSED); do \
+	    $(BIN)/dumo-bench run --method $$method --suite $$suite --scorers $(SCORERS) --out $(TABLE) || exit $$?; \
+	  done; \
+	  for seed in $(SEEDS); do for method in $(TRAINED); do \
+	    $(BIN)/dumo-bench run --method $$method --suite $$suite --seed $$seed --scorers $(SCORERS) --out $(TABLE) \
+	      || exit $$?; \
+	  done; done; \
+	done
+	$(BIN)/dumo-bench report $(TABLE)
+
+emoji-sweep: setup  ## what each method's strength erases and breaks, one concept: an hour; goes on where it stopped
+	for one in $(STRENGTHS); do \
+	  $(BIN)/dumo-bench run --method $${one%%:*} --set $${one#*:} --suite $(SUITE) --case $(CASE) --limit 120 \
+	    --scorers $(SCORERS) --out $(TABLE)/sweep || exit $$?; \
+	done
+	$(BIN)/dumo-bench report $(TABLE)/sweep
 
 test: setup  ## the fast tests
 	$(BIN)/python -m pytest -q

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from dumo_bench.kit import latents, select, train
-from dumo_bench.kit.latents import Latents, Trajectory
+from dumo_bench.kit.latents import Latents, Pool, Trajectory
 from dumo_bench.sd import Host, edited, stock_guide
 from dumo_bench.types import Edit, Guide
 
@@ -112,8 +112,8 @@ class ESD:
             student.enable_gradient_checkpointing()
         learning = dict(student.named_parameters())
         how = train.Fit(plan.steps, plan.lr, f"ESD-{self.variant} {' + '.join(erase)}", self.ema)
-        loss = lesson(host, student, plan, erase, self.eta, g)
-        curve = train.fit(loss, [learning[n] for n in names], how, g)
+        loss = Lesson(host, student, plan, erase, self.eta, g)
+        curve = train.fit(loss, [learning[n] for n in names], how, g, loss.pool)
         own = dict(host.unet.named_parameters())
         made = {f"unet.{n}": torch.lerp(own[n], learning[n].detach(), self.strength) for n in names}
         return Edit(made, {"preset": self.preset, "variant": self.variant, "curves": {"esd": curve}})
@@ -137,22 +137,24 @@ class ESD:
             yield partial(stock_guide, host)
 
 
-def lesson(
-    host: Host, student: Any, plan: Plan, erase: Sequence[str], eta: float, g: torch.Generator
-) -> Callable[[int, torch.Generator], Tensor]:
+class Lesson:
     """The loss of a step: the objective on rows of the concepts, and the retained ones' where they have a weight."""
-    guide = partial(stock_guide, replace(host, unet=student) if plan.on_policy else host)
-    rows = harvest(host, guide, plan, erase) if plan.harvest else single(host, guide, plan, erase)
-    stay = latents.kept(host, erase, plan.keep, g, plan.run) if plan.retain else None
 
-    def loss(step: int, g: torch.Generator) -> Tensor:
-        wrong = objective(host.unet, student, rows(step, g), eta)
-        if stay is None:
+    def __init__(
+        self, host: Host, student: Any, plan: Plan, erase: Sequence[str], eta: float, g: torch.Generator
+    ) -> None:
+        self.host, self.student, self.plan, self.eta = host, student, plan, eta
+        guide = partial(stock_guide, replace(host, unet=student) if plan.on_policy else host)
+        self.pool = Pool(host.device)
+        self.rows = harvest(host, guide, plan, erase, self.pool) if plan.harvest else single(host, guide, plan, erase)
+        self.stay = latents.kept(host, erase, plan.keep, g, plan.run) if plan.retain else None
+
+    def __call__(self, step: int, g: torch.Generator) -> Tensor:
+        wrong = objective(self.host.unet, self.student, self.rows(step, g), self.eta)
+        if self.stay is None:
             return wrong
-        kept = stay.draw(plan.rows, g)
-        return wrong + plan.retain * objective(host.unet, student, kept, 0.0)
-
-    return loss
+        kept = self.stay.draw(self.plan.rows, g)
+        return wrong + self.plan.retain * objective(self.host.unet, self.student, kept, 0.0)
 
 
 def objective(frozen: Any, student: Any, rows: Latents, eta: float) -> Tensor:
@@ -182,19 +184,18 @@ def single(host: Host, guide: Guide, plan: Plan, erase: Sequence[str]) -> Source
     return rows
 
 
-def harvest(host: Host, guide: Guide, plan: Plan, erase: Sequence[str]) -> Source:
+def harvest(host: Host, guide: Guide, plan: Plan, erase: Sequence[str], pool: Pool) -> Source:
     """Rows of all levels of whole runs of captions; the anchor of a caption is what is left without the concept.
 
     The concepts take turns in a run.
     """
     captions = [train.prompts(host, [concept])[0] for concept in erase]
-    pool: list[Latents] = []
 
     def rows(step: int, g: torch.Generator) -> Latents:
         if step % plan.refresh == 0:
             texts = [train.choose(captions[i % len(captions)], 1, g)[0] for i in range(plan.harvest)]
             anchors = [train.without(text, erase) for text in texts]
-            pool[:] = [Latents.joined([*pool, latents.trajectory(host, guide, texts, anchors, plan.run, g)])]
-        return pool[0].draw(plan.rows, g)
+            pool.add(latents.trajectory(host, guide, texts, anchors, plan.run, g))
+        return pool.draw(plan.rows, g)
 
     return rows

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -105,7 +105,7 @@ class Receler:
         erasers = adapter.fresh(host.unet, plan.rank, g)
         loss = Lesson(host, self, erase[0], erasers, g)
         how = train.Fit(plan.steps, plan.lr, f"Receler {erase[0]}")
-        curve = train.fit(loss, adapter.parameters(erasers), how, g)
+        curve = train.fit(loss, adapter.parameters(erasers), how, g, loss)
         made = {f"adapter.0.{k}": t for k, t in adapter.state(erasers).items()}
         return Edit(made, {"sets": 1, "rank": plan.rank, "curves": [{"eraser": curve, "attack": loss.attacks}]})
 
@@ -147,6 +147,15 @@ class Lesson:
         made, outputs = self.attacked(rows, tokens(self.host, texts)[1].sum(1) - 1, there)
         loss = F.mse_loss(made, target) + self.method.reg * outside(outputs, where)
         return loss if self.stay is None else loss + self.plan.retain * self.moved(self.stay.draw(self.plan.rows, g))
+
+    def state_dict(self) -> dict[str, Any]:
+        """The vectors as they were left, their optimiser, and what was noted."""
+        return {"vectors": self.vectors.detach(), "attack": self.attack.state_dict(), "attacks": self.attacks}
+
+    def load_state_dict(self, kept: dict[str, Any]) -> None:
+        self.vectors.data.copy_(kept["vectors"])
+        self.attack.load_state_dict(kept["attack"])
+        self.attacks[:] = kept["attacks"]
 
     def seen(self, texts: Sequence[str], g: torch.Generator) -> Latents:
         """Latents of one level, sampled with the erasers on; the anchor of the concept's name alone is ""."""

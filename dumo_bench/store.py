@@ -33,6 +33,10 @@ class Store:
     def edit_path(self, recipe: Recipe) -> Path:
         return self.root / "edits" / f"{recipe.key}.safetensors"
 
+    def fit_path(self, recipe: Recipe) -> Path:
+        """Where a fit that was stopped keeps its state."""
+        return self.root / "edits" / f"{recipe.key}.fit"
+
     def has(self, job: Job) -> bool:
         return self.image_path(job).exists()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import resource
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -12,7 +11,7 @@ from typing import Any
 
 import torch
 
-from dumo_bench import progress, sample
+from dumo_bench import progress, resume, sample
 from dumo_bench.sd import Host
 from dumo_bench.store import Store
 from dumo_bench.types import Edit, Job, Method, Recipe, canonical
@@ -33,12 +32,16 @@ def fit(host: Host, method: Method, recipe: Recipe, store: Store) -> Path:
             fit(host, method, single, store)
         edits = [store.get_edit(single) for single in singles]
         edit = method.join(edits)  # type: ignore[attr-defined]
-        spent = {"seconds": sum(e.header["seconds"] for e in edits), **memory(host)}
-    else:
-        began = time.monotonic()
+        return store.put_edit(recipe, told(host, recipe, edit, sum(e.header["seconds"] for e in edits)))
+    with resume.at(store.fit_path(recipe)) as kept:
         edit = method.fit(host, recipe.erase, seed=recipe.fit_seed)
-        spent = {"seconds": round(time.monotonic() - began, 2), **memory(host)}
-    return store.put_edit(recipe, Edit(edit.tensors, {**edit.header, **facts(host, recipe), **spent}))
+        return store.put_edit(recipe, told(host, recipe, edit, kept.seconds))
+
+
+def told(host: Host, recipe: Recipe, edit: Edit, seconds: float) -> Edit:
+    """The edit with what every edit says of itself, and what it cost."""
+    spent = {"seconds": round(seconds, 2), **memory(host)}
+    return Edit(edit.tensors, {**edit.header, **facts(host, recipe), **spent})
 
 
 def facts(host: Host, recipe: Recipe) -> dict[str, Any]:

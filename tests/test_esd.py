@@ -9,10 +9,10 @@ import pytest
 import tiny
 import torch
 
-from baselines.esd import ESD, PLANS, TRAINED, Plan, harvest, lesson, objective, single
+from baselines.esd import ESD, PLANS, TRAINED, Lesson, Plan, harvest, objective, single
 from dumo_bench import peek, sd
 from dumo_bench.kit import latents, select, train
-from dumo_bench.kit.latents import Latents, Trajectory
+from dumo_bench.kit.latents import Latents, Pool, Trajectory
 
 ETAS = (1.0, 3.0, 10.0)
 
@@ -129,7 +129,7 @@ def test_the_paper_learns_one_concept_a_step_from_its_name_alone(host):
 def test_harvested_captions_name_the_concepts_in_turn_and_their_anchors_do_not(host):
     plan = Plan(1, 1.0, 1.0, True, Trajectory(2), harvest=6, refresh=3, rows=5)
     asked = Asked(host)
-    source, g = harvest(host, asked, plan, ["ghost", "alien"]), train.seeded(0)
+    source, g = harvest(host, asked, plan, ["ghost", "alien"], Pool(host.device)), train.seeded(0)
     rows = [source(step, g) for step in range(4)]
     assert [len(r) for r in rows] == [5] * 4
     assert len(asked.texts) == 2  # of the steps 0 and 3
@@ -144,7 +144,7 @@ def test_only_the_paper_s_latents_follow_the_student(host, on_policy, same):
     for noisy in (False, True):
         seen: list[torch.Tensor] = []
         hook = student.register_forward_pre_hook(lambda m, args, seen=seen: seen.append(args[0]))
-        lesson(host, student, plan, ["ghost"], 1.0, train.seeded(3))(0, train.seeded(4))
+        Lesson(host, student, plan, ["ghost"], 1.0, train.seeded(3))(0, train.seeded(4))
         hook.remove()
         drawn[noisy] = seen[-1][-1]
         for name in select.cross(student):

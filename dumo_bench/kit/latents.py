@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from itertools import islice
 from typing import Any, Literal, TypeAlias
@@ -40,7 +40,29 @@ class Latents:
 
     @staticmethod
     def joined(parts: Sequence[Latents]) -> Latents:
-        return Latents(*(torch.cat([getattr(p, f) for p in parts]) for f in ("z", "t", "context", "anchor")))
+        return Latents(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Latents)))
+
+
+class Pool:
+    """Rows to draw from, which grow as a fit goes on, and are kept when it is stopped."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.all: Latents | None = None
+
+    def add(self, new: Latents) -> None:
+        self.all = new if self.all is None else Latents.joined([self.all, new])
+
+    def draw(self, n: int, g: torch.Generator) -> Latents:
+        """n rows with replacement."""
+        assert self.all is not None, "add comes before draw"
+        return self.all.draw(n, g)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {} if self.all is None else {f.name: getattr(self.all, f.name) for f in fields(Latents)}
+
+    def load_state_dict(self, kept: dict[str, Any]) -> None:
+        self.all = Latents(**{name: tensor.to(self.device) for name, tensor in kept.items()}) if kept else None
 
 
 def estimate(unet: Any, z: Tensor, t: Tensor, context: Tensor) -> Tensor:

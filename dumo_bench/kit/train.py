@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from dumo_bench import progress
+from dumo_bench import progress, resume
+from dumo_bench.resume import Stateful
 from dumo_bench.sd import Host
 from dumo_bench.types import UserError
 
@@ -86,32 +88,73 @@ class Fit:
 
 
 def fit(
-    loss: Callable[[int, torch.Generator], Tensor], params: Iterable[nn.Parameter], plan: Fit, g: torch.Generator
+    loss: Callable[[int, torch.Generator], Tensor],
+    params: Iterable[nn.Parameter],
+    plan: Fit,
+    g: torch.Generator,
+    memory: Stateful | None = None,
 ) -> list[float]:
     """Adam on `params`; returns the loss of every step. Nothing else is given a gradient.
 
     Parameters in half precision are rounded copies of float32 ones, which are what Adam moves: its steps are mostly
-    too small for theirs.
+    too small for theirs. memory: what the loss remembers from step to step, so that a stopped fit can go on.
     """
     free = list(params)
     exact = [p.detach().float() if p.dtype in (torch.float16, torch.bfloat16) else p for p in free]
     mean = [p.detach().clone() for p in exact] if plan.ema else exact
     scale = 1024.0 if any(p.dtype == torch.float16 for p in free) else 1.0  # its small gradients would be zero
-    optimiser = torch.optim.Adam(exact, lr=plan.lr)
-    curve: list[float] = []
-    for step in progress.track(range(plan.steps), plan.label, plan.steps):
-        value = loss(step, g)
-        curve.append(_finite(value, step, plan))
-        for p, grad in zip(exact, torch.autograd.grad(value * scale, free, allow_unused=True), strict=True):
-            p.grad = None if grad is None else grad.to(p.dtype) / scale
-        optimiser.step()
-        with torch.no_grad():
-            for p, new, average in zip(free, exact, mean, strict=True):
-                p.copy_(new)
-                average.lerp_(new, 1 - plan.ema)
-    for p, average in zip(free, mean, strict=True):
-        p.data.copy_(average)
-    return curve
+    state = State(exact, mean, torch.optim.Adam(exact, lr=plan.lr), g, memory)
+    with resume.stage(state) as after:
+        _copy(free, exact)
+        for step in progress.track(range(len(state.curve), plan.steps), plan.label):
+            value = loss(step, g)
+            state.curve.append(_finite(value, step, plan))
+            for p, grad in zip(exact, torch.autograd.grad(value * scale, free, allow_unused=True), strict=True):
+                p.grad = None if grad is None else grad.to(p.dtype) / scale
+            state.optimiser.step()
+            _copy(free, exact)
+            if plan.ema:
+                torch._foreach_lerp_(mean, [p.detach() for p in exact], 1 - plan.ema)
+            after(step + 1 == plan.steps)
+    _copy(free, mean)
+    return state.curve
+
+
+@torch.no_grad()
+def _copy(to: Iterable[Tensor], of: Iterable[Tensor]) -> None:
+    for p, new in zip(to, of, strict=True):
+        p.copy_(new)
+
+
+@dataclass
+class State:
+    """What a fit is between two steps."""
+
+    exact: list[Tensor]
+    mean: list[Tensor]
+    optimiser: torch.optim.Adam
+    g: torch.Generator
+    memory: Stateful | None
+    curve: list[float] = field(default_factory=list)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "exact": [p.detach() for p in self.exact],
+            "mean": [p.detach() for p in self.mean],
+            "optimiser": self.optimiser.state_dict(),
+            "g": self.g.get_state(),
+            "memory": self.memory.state_dict() if self.memory else {},
+            "curve": self.curve,
+        }
+
+    def load_state_dict(self, kept: dict[str, Any]) -> None:
+        _copy(self.exact, kept["exact"])
+        _copy(self.mean, kept["mean"])
+        self.optimiser.load_state_dict(kept["optimiser"])
+        self.g.set_state(kept["g"])
+        if self.memory:
+            self.memory.load_state_dict(kept["memory"])
+        self.curve[:] = kept["curve"]
 
 
 def _finite(value: Tensor, step: int, plan: Fit) -> float:

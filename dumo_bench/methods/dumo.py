@@ -38,7 +38,7 @@ class Gate:
 
     def __call__(self, given: Conditions) -> Tensor:
         """(B,); every row on its own: 1 where all tokens of a word occur in the prompt, else at least the cosine."""
-        cosine = (F.normalize(given.cond.flatten(1), dim=1) @ self.states.T).amax(1)
+        cosine = (F.normalize(given.cond.flatten(1), dim=1) @ self.states.T).amax(1).clamp(max=1)  # rounding
         overlap = [max(len(set(row) & w) / len(w) for w in self.words) for row in given.ids.tolist()]
         return torch.maximum(cosine, torch.tensor(overlap, device=cosine.device, dtype=cosine.dtype))
 

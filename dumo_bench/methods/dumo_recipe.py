@@ -64,19 +64,19 @@ def learn(host: Host, wish: Wish, words: list[str], g: torch.Generator) -> Learn
     heed = torch.ones(len(widths(host.unet.config)), device=host.device)
     heed[-1] = float(wish.mid)
     free, scale = tlmo.start(wish.tlmo, heed, epr.time_embedding.linear_2.out_features)
-    pool = Pool(host, plan, words, g)
+    rows = Lesson(host, plan, words, g)
 
     def loss(step: int, g: torch.Generator) -> Tensor:
         if step % plan.refresh == 0:
-            pool.refresh(partial(edited_guide, host, epr, scale()), g)
-        return objective(host, wish, pool.draw(plan.rows, g), partial(scaled, epr, scale()))
+            rows.refresh(partial(edited_guide, host, epr, scale()), g)
+        return objective(host, wish, rows.draw(plan.rows, g), partial(scaled, epr, scale()))
 
     first = train.Fit(wish.steps or plan.epr_steps, wish.lr or plan.epr_lr, f"EPR {' + '.join(words)}")
-    curves = {"epr": train.fit(loss, epr.requires_grad_(True).parameters(), first, g)}
+    curves = {"epr": train.fit(loss, epr.requires_grad_(True).parameters(), first, g, rows.erase)}
     epr.requires_grad_(False)
     if wish.tlmo != "off":
         second = train.Fit(plan.table_steps, plan.table_lr, f"TLMO {' + '.join(words)}")
-        curves["tlmo"] = train.fit(loss, free, second, g)
+        curves["tlmo"] = train.fit(loss, free, second, g, rows.erase)
     return Learnt(epr, scale(), curves)
 
 
@@ -108,8 +108,8 @@ def edited_guide(host: Host, epr: EPR, scale: tlmo.Scale, given: Conditions) -> 
     return denoiser(host.unet, [(epr, scale)], [torch.ones_like(given.guidance)], given)
 
 
-class Pool:
-    """Latents to learn from: retained prompts sampled once by the original, erased ones anew as the model changes.
+class Lesson:
+    """Rows to learn from: retained prompts sampled once by the original, erased ones anew as the model changes.
 
     One trajectory gives latents at every level, so that each of TLMO's rows is learnt from.
     """
@@ -118,15 +118,13 @@ class Pool:
         self.host, self.plan, self.words = host, plan, words
         self.naming = train.prompts(host, words)[0]
         self.keep = latents.kept(host, words, plan.retain_prompts, g)
-        self.erase: Latents | None = None
+        self.erase = latents.Pool(host.device)
 
     def refresh(self, guide: Guide, g: torch.Generator) -> None:
         texts = train.choose(self.naming, self.plan.erase_prompts, g)
         anchors = [train.without(t, self.words) for t in texts]
-        new = latents.trajectory(self.host, guide, texts, anchors, latents.Trajectory(), g)
-        self.erase = new if self.erase is None else Latents.joined([self.erase, new])
+        self.erase.add(latents.trajectory(self.host, guide, texts, anchors, latents.Trajectory(), g))
 
     def draw(self, n: int, g: torch.Generator) -> tuple[Latents, Latents]:
         """n rows to erase and n to keep."""
-        assert self.erase is not None, "refresh comes before draw"
         return self.erase.draw(n, g), self.keep.draw(n, g)
