@@ -17,7 +17,7 @@ from dumo_bench.emoji import captions, draw, train_clip, train_vae
 from dumo_bench.emoji.loop import Plan, train
 
 COPIES, BATCH, DROP = 32, 64, 0.1
-PLAN = Plan("unet", steps=8500, lr=6e-4, warmup=200, ema=0.9985)
+PLAN = Plan("unet", steps=12000, lr=6e-4, warmup=200, ema=0.9985)
 SCHEDULE = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000}
 
 
