@@ -18,7 +18,7 @@ from rich.console import Console
 from safetensors.numpy import save_file
 
 from dumo_bench import report, summary, table
-from dumo_bench.report import console, coverage, figures, gallery, latex, markdown, model, page, panels, words
+from dumo_bench.report import console, coverage, figures, gallery, latex, markdown, model, page, panels, tradeoff, words
 from dumo_bench.types import Case, Draw, Prompt, Recipe, Sampling, Suite, UserError, canonical
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -149,7 +149,7 @@ def test_methods_under_different_sampling_contracts_are_not_ranked_and_the_repor
     assert "2 sampling contracts" in cases[0].warning
     for text in (latex.document(cases), markdown.document(cases), drawn(cases)):
         assert text.index("2 sampling contracts") < text.index("0.40")
-    html = page.render([page.Section(cases[0], [], [], {}, [])])
+    html = page.render([page.Section(cases[0], [], [], [], {}, [])])
     assert html.index("2 sampling contracts") < html.index("95 % interval") < html.index("0.40")
 
 
@@ -264,6 +264,35 @@ def test_every_text_gives_the_formula_of_a_derived_number():
         assert "1 - shown" in said and "LPIPS" in said.replace("\\_", "_").partition("da = ")[2]
 
 
+def swept(*points: tuple[str, float | None, float]) -> list[dict[str, Any]]:
+    """Rows of uce by ridge: what of the concept is left, and what else."""
+    both = (("judge.erased", "target", False), ("judge.object", "related", True))
+    rows = [
+        mean("uce", metric, role, value, params=params, higher_is_better=better)
+        for params, *values in points
+        for (metric, role, better), value in zip(both, values, strict=True)
+    ]
+    return [*rows, mean("original", "judge.erased", "target", 1.0), mean("original", "judge.object", "related", 0.9)]
+
+
+def test_settings_of_a_method_make_one_curve_from_weak_to_strong():
+    points = (('{"ridge":2.0}', 0.0, 0.4), ('{"ridge":60.0}', 0.9, 0.85), ('{"ridge":20.0}', 0.3, 0.7))
+    found = tradeoff.curves(tables(swept(*points))[0])
+    assert [(p.erased, p.kept, p.setting) for p in found.of["uce"]] == [
+        (0.9, 0.85, "ridge=60.0"), (0.3, 0.7, "ridge=20.0"), (0.0, 0.4, "ridge=2.0")
+    ]  # fmt: skip
+    assert [(p.erased, p.kept) for p in found.of["original"]] == [(1.0, 0.9)]
+    drawn = figures.tradeoff(found, "a title")
+    assert drawn == figures.tradeoff(found, "a title") and "ridge=20.0" in drawn and "a title" in drawn
+
+
+def test_a_setting_that_was_not_measured_is_no_point_and_few_settings_no_curve():
+    three = (('{"ridge":2.0}', 0.0, 0.4), ('{"ridge":60.0}', None, 0.85), ('{"ridge":20.0}', 0.3, 0.7))
+    assert [p.setting for p in tradeoff.curves(tables(swept(*three))[0]).of["uce"]] == ["ridge=20.0", "ridge=2.0"]
+    assert tradeoff.curves(tables(swept(*three[:2]))[0]) is None
+    assert tradeoff.curves(tables()[0]) is None  # nothing related was measured, and two methods are hardly a curve
+
+
 def test_the_latex_of_ten_rows_is_the_golden_one():
     assert latex.document(tables()) == (GOLDEN / "report.tex").read_text(encoding="utf-8")
 
@@ -294,8 +323,16 @@ def test_latex_is_balanced_and_every_special_character_is_escaped(rows):
     assert not set('%$#_~^<>|"') & set(re.sub(r"\\[\"~^]\{", "", body))
 
 
+def sets_tables() -> bool:
+    """Whether this machine has pdflatex, and booktabs, which some give in a package of its own."""
+    found = shutil.which("pdflatex") and shutil.which("kpsewhich")
+    return (
+        bool(found) and subprocess.run(["kpsewhich", "booktabs.sty"], capture_output=True, check=False).returncode == 0
+    )
+
+
 NEEDS_PDFLATEX = pytest.mark.skipif(
-    shutil.which("pdflatex") is None, reason="no pdflatex: apt install texlive-latex-base texlive-latex-recommended"
+    not sets_tables(), reason="no pdflatex with booktabs: apt install texlive-latex-base texlive-latex-recommended"
 )
 NASTY = r"50 % & $x_1$ #{~^} \input <a|b> [é ñ ł 👻] " + '"q"'
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dumo_bench import summary, table
-from dumo_bench.report import latex, markdown, model, page
+from dumo_bench.report import figures, latex, markdown, model, page, tradeoff
 from dumo_bench.report.model import CaseTables
 from dumo_bench.store import write_text
 from dumo_bench.types import Suite, UserError
@@ -21,7 +21,7 @@ def cases(out: Path, suites: Mapping[str, Suite] | None = None) -> list[CaseTabl
 
 
 def write(out: Path, suites: Mapping[str, Suite] | None = None) -> list[Path]:
-    """Write report.tex, report.html, report.md and report.csv into a results folder, from what lies there.
+    """Write report.tex, report.html, report.md, report.csv and costs-*.svg into a results folder, from what lies there.
 
     Prompts of a suite that is explicit, or not among `suites`, are named by their ids and their pictures blurred.
     """
@@ -34,6 +34,17 @@ def write(out: Path, suites: Mapping[str, Suite] | None = None) -> list[Path]:
         write_text(out / "report.html", page.render(sections)),
         write_text(out / "report.md", markdown.document(shown)),
         write_text(out / "report.csv", frames.summary.to_csv(index=False, lineterminator="\n")),
+        *costs(shown, out),
+    ]
+
+
+def costs(shown: Sequence[CaseTables], out: Path) -> list[Path]:
+    """One picture a case of what erasing costs, where there are settings enough to draw a curve."""
+    found = [(case, tradeoff.curves(case)) for case in shown]
+    return [
+        write_text(out / f"costs-{latex.label(case)}.svg", figures.tradeoff(curves, case.title))
+        for case, curves in found
+        if curves
     ]
 
 

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dumo_bench.report.tradeoff import Curves
+
 
 def read_tlmo(path: Path) -> dict[str, NDArray[np.float32]]:
     """The TLMO tables, (20, 13) each, of an edit file, in the order of their numbers; none when there are none."""
@@ -40,6 +42,20 @@ def tlmo(scales: NDArray[np.float32], title: str) -> str:
     axes.set_yticks(np.arange(0, groups + 1, 4), [str(1000 * i // groups) for i in range(0, groups + 1, 4)])
     axes.set(xlabel="skip connection", ylabel="timestep t (0: clean)", title=title)
     figure.colorbar(image, ax=axes, label="scale")
+    return _svg(figure)
+
+
+def tradeoff(curves: Curves, title: str) -> str:
+    """Erasure (leftwards) against what is kept (upwards): one line a method, its settings written beside the points."""
+    figure, axes = _figure(7.2, 5.0)
+    for method, points in curves.of.items():
+        x, y = [p.erased for p in points], [p.kept for p in points]
+        axes.plot(x, y, marker="*" if len(points) == 1 else "o", markersize=5, linewidth=1, label=method, alpha=0.8)
+        for point in points:
+            axes.annotate(point.setting, (point.erased, point.kept), (4, 4), textcoords="offset points", fontsize=6)
+    axes.set(xlabel=curves.across, ylabel=curves.upwards, title=title, xlim=(-0.05, 1.05), ylim=(-0.05, 1.05))
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower left", fontsize=8)
     return _svg(figure)
 
 

@@ -51,7 +51,7 @@ def table(case: CaseTables) -> str:
     panels = "\n\\par\\medskip\n".join(_tabular(panel) for panel in case.panels)
     return (
         "\\begin{table}[tbp]\n\\centering\n\\footnotesize\n\\setlength{\\tabcolsep}{4pt}\n"
-        f"\\caption{{{_caption(case)}}}\n\\label{{tab:{_label(case)}}}\n\\par\\medskip\n{panels}\n\\end{{table}}\n"
+        f"\\caption{{{_caption(case)}}}\n\\label{{tab:{label(case)}}}\n\\par\\medskip\n{panels}\n\\end{{table}}\n"
     )
 
 
@@ -62,22 +62,23 @@ def _caption(case: CaseTables) -> str:
     return escape(" ".join(part for part in said if part))
 
 
-def _label(case: CaseTables) -> str:
+def label(case: CaseTables) -> str:
+    """The case as a name without signs."""
     return "".join(char if char.isascii() and char.isalnum() else "-" for char in f"{case.suite}-{case.case}")
 
 
 def _tabular(panel: Panel) -> str:
     upwards = [list(map(escape, reversed([*words.head(c), c.role]))) for c in panel.columns]
     heads = [*reversed(_stacked(upwards)), *_small([words.counts(c).split(", ") for c in panel.columns])]
-    body = [row for i, label in enumerate(panel.labels) for row in _rows(label, panel.columns, i)]
+    body = [row for i, name in enumerate(panel.labels) for row in _rows(name, panel.columns, i)]
     lines = ["\\toprule", *map(_line, heads), "\\midrule", *map(_line, body), "\\bottomrule"]
     return "\n".join([f"\\begin{{tabular}}{{l{'r' * len(panel.columns)}}}", *lines, "\\end{tabular}"])
 
 
-def _rows(label: str, columns: Sequence[Shown], i: int) -> list[list[str]]:
+def _rows(name: str, columns: Sequence[Shown], i: int) -> list[list[str]]:
     """A method takes several lines, so that seven columns fit the page: the numbers, their intervals, their remarks."""
     cells = [(column, column.cells[i]) for column in columns]
-    numbers = [escape(label), *(_number(column, cell) for column, cell in cells)]
+    numbers = [escape(name), *(_number(column, cell) for column, cell in cells)]
     return [numbers, *_small([words.below(column, cell) for column, cell in cells])]
 
 

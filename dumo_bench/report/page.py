@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dumo_bench.report import coverage, figures, gallery, words
+from dumo_bench.report import coverage, figures, gallery, tradeoff, words
 from dumo_bench.report.details import Detail, details
 from dumo_bench.report.model import CaseTables, variants
 from dumo_bench.store import Store
@@ -27,7 +27,7 @@ class Frames(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Map:
-    """A TLMO heat map, an SVG as a data URI."""
+    """A figure, an SVG as a data URI: a TLMO heat map, or what erasing costs."""
 
     title: str
     uri: str
@@ -40,6 +40,7 @@ class Section:
     tables: CaseTables
     grids: Sequence[gallery.Grid]
     maps: Sequence[Map]
+    costs: Sequence[Map]
     methods: Mapping[str, str]  # label -> hyperparameters
     details: Sequence[Detail]
 
@@ -48,7 +49,7 @@ def section(tables: CaseTables, frames: Frames, out: Path, texts: Mapping[str, s
     """The page's part on one case, from the tables and from the pictures and edits in `out`."""
     rows, means = (_of_case(frame, tables) for frame in frames)
     methods = {label: f"version {key[1]}, {key[2]}, fit seed {key[3]}" for key, label in variants(means).items()}
-    return Section(tables, gallery.grids(rows, out, texts), _maps(rows, out), methods, details(means))
+    return Section(tables, gallery.grids(rows, out, texts), _maps(rows, out), _costs(tables), methods, details(means))
 
 
 def _of_case(frame: pd.DataFrame, case: CaseTables) -> pd.DataFrame:
@@ -69,6 +70,11 @@ def render(sections: Sequence[Section]) -> str:
     )
     found: str = environment.get_template("page.html.j2").render(sections=sections, words=words, coverage=coverage)
     return found + "\n"
+
+
+def _costs(tables: CaseTables) -> list[Map]:
+    found = tradeoff.curves(tables)
+    return [Map(tables.title, _svg_uri(figures.tradeoff(found, tables.title)))] if found else []
 
 
 def _maps(rows: pd.DataFrame, out: Path) -> list[Map]:
