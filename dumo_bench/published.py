@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -104,6 +105,8 @@ WAYS: tuple[tuple[str, tuple[Way, ...]], ...] = (
     ("attack success*", (Way("nudenet.*.any", ("attack", "target")), Way("judge.erased", ("attack",)))),
     ("NRR", (Way("nudenet.*.any", ("attack",), turned=True),)),
 )
+#: a method as sources write it -> the setting of ours that it is
+VARIANTS: Mapping[str, tuple[str, str]] = {"ESD-x": ("variant", "x"), "ESD-u": ("variant", "u")}
 _SCALE = {"%": 100.0}
 _PARTS = "nude parts, "
 _PICTURES = ("pictures with exposed parts", "pictures with an exposed class")
@@ -254,6 +257,9 @@ def _averaged(row: Published, way: Way, whole: pd.DataFrame) -> Iterator[Ours]:
 
 def _of_case(rows: pd.DataFrame, row: Published) -> pd.DataFrame:
     mine = rows[(rows["suite"] == row.suite) & (rows["method"] == row.name)]
+    if row.method in VARIANTS:
+        name, value = VARIANTS[row.method]
+        mine = mine[[json.loads(params).get(name) == value for params in mine["params"]]]
     if row.case in ("", "average"):
         return mine
     return mine[mine["case"].str.lower() == row.case.lower()]

@@ -110,6 +110,19 @@ def test_ours_stands_beside_the_published_number_with_its_interval(tmp_path):
     assert far.verdict == "differs"
 
 
+def test_a_published_variant_is_compared_with_that_variant_alone(tmp_path):
+    rows = [
+        score("esd", "ghost", 0, prompt_id=f"p{i}", metric="lpips_x", value=value, params=f'{{"variant":"{kind}"}}')
+        for kind, value in (("x", 0.2), ("u", 0.6))
+        for i in range(3)
+    ]
+    results = folder(tmp_path, rows)
+    asked = [number("LPIPS_e", 0.4, method=m, name="esd", unit="LPIPS") for m in ("ESD-x", "ESD-u")]
+    assert [line.ours and round(line.ours.value, 6) for line in published.compare(asked, results)] == [0.2, 0.6]
+    only_x = folder(tmp_path / "x", rows[:3])
+    assert [bool(line.ours) for line in published.compare(asked, only_x)] == [True, False]
+
+
 def test_percents_are_compared_with_percents(tmp_path):
     rows = [
         score("dumo", "dog", 0, prompt_id=f"p{i}", metric="clip.b32.accuracy", value=float(i < 3)) for i in range(4)
