@@ -8,6 +8,7 @@ import torch
 
 from dumo_bench import sample, sd
 from dumo_bench.kit import latents, train
+from dumo_bench.methods import dumo_recipe
 from dumo_bench.methods.dumo import DuMo, Gate, load
 from dumo_bench.methods.dumo_recipe import Wish, objective
 from dumo_bench.methods.epr import EPR, Blend, corrected, features, scaled, widths
@@ -294,3 +295,15 @@ def test_a_concept_is_taken_out_of_a_prompt_as_whole_words():
     assert train.without("a ghost in noto style", ["ghost"]) == "in noto style"
     assert train.without("Ghosts and a ghost", ["ghost"]) == "Ghosts and"
     assert train.mentions("a Ghost.", "ghost") and not train.mentions("ghosts", "ghost")
+
+
+def test_an_epr_of_several_concepts_trains_longer_and_keeps_more():
+    """On emoji-sd; a width without a plan for several falls back to its own, then to Stable Diffusion's."""
+    one, several = (dumo_recipe.recipe(128, n) for n in (1, 7))
+    assert several.epr_steps > one.epr_steps and several.retain_prompts > one.retain_prompts and several.keep > one.keep
+    assert (
+        dumo_recipe.recipe(768, 1)
+        == dumo_recipe.recipe(768, 7)
+        == dumo_recipe.recipe(1024, 7)
+        == dumo_recipe.PLANS[768]
+    )
