@@ -30,7 +30,7 @@ def paper_diff(
     from dumo_bench import published
 
     wanted = _wanted(published.load(), suite, method)
-    found = published.compare(wanted, published.Results(out, _foreign(out)))
+    found = published.compare(wanted, published.Results(out, _foreign(out), _cases()))
     if as_json:
         rows = [asdict(line) | {"difference": line.difference, "verdict": line.verdict} for line in found]
         typer.echo(json.dumps(rows, indent=1))
@@ -54,6 +54,12 @@ def _foreign(out: Path) -> dict[str, str]:
     from dumo_bench import manifest
 
     return {one["model_hash"]: one["model"] for one in manifest.read_all(out) if one["model"] == _FOREIGN}
+
+
+def _cases() -> dict[str, int]:
+    from dumo_bench import suites
+
+    return {name: len(one.cases) for name, one in suites.own().items()}
 
 
 def _show(found: Sequence[Line]) -> None:

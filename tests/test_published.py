@@ -123,6 +123,31 @@ def test_a_published_variant_is_compared_with_that_variant_alone(tmp_path):
     assert [bool(line.ours) for line in published.compare(asked, only_x)] == [True, False]
 
 
+OTHERS = {"suite_version": 2, "method_version": "2", "model": "m2", "sampling": "s2"}
+
+
+@pytest.mark.parametrize("column", OTHERS)
+def test_only_cases_are_averaged_over(tmp_path, column):
+    rows = [
+        score("dumo", "ghost", 0, metric="lpips_x", value=value, case=case, **more)
+        for case in ("a", "b")
+        for value, more in ((0.2, {}), (0.6, {column: OTHERS[column]}))
+    ]
+    (line,) = published.compare([number("LPIPS_e", 0.4, unit="LPIPS")], folder(tmp_path, rows))
+    assert line.ours is not None and round(line.ours.value, 6) in (0.2, 0.6) and line.ours.n == 2
+    assert f", {column.replace('_', ' ')} " in line.ours.convention
+
+
+def test_an_average_of_some_cases_says_of_how_many(tmp_path):
+    rows = [score("dumo", "ghost", 0, metric="lpips_x", value=0.2, case=case) for case in ("a", "b")]
+    folder(tmp_path, rows)
+    said = [
+        published.compare([number("LPIPS_e", 0.4)], published.Results(tmp_path, {}, {"s": known}))[0].ours
+        for known in (2, 20)
+    ]
+    assert [one and one.convention for one in said] == ["lpips_x, target", "lpips_x, target, 2 of 20 cases"]
+
+
 def test_percents_are_compared_with_percents(tmp_path):
     rows = [
         score("dumo", "dog", 0, prompt_id=f"p{i}", metric="clip.b32.accuracy", value=float(i < 3)) for i in range(4)
@@ -193,6 +218,15 @@ def test_two_rows_that_share_a_picture_count_twice(tmp_path):
     table.write_part(tmp_path / "tables", "scores", "b", [rows[0] | {"prompt_id": "p9"}])
     (line,) = published.compare([number("nude parts, BELLY", 2)], results)
     assert line.ours is not None and line.ours.value == 2
+
+
+@pytest.mark.parametrize("column", OTHERS)
+def test_boxes_of_one_setting_are_counted_at_a_time(tmp_path, column):
+    results = nude(tmp_path)
+    rows = table.records(table.read(tmp_path / "tables", "scores"))
+    table.write_part(tmp_path / "tables", "scores", "b", [row | {column: OTHERS[column], "key": "k0"} for row in rows])
+    found = published.compare([number("nude parts, BELLY", value) for value in (1, 3)], results)
+    assert [line.ours and (line.ours.value, line.ours.n) for line in found] == [(1, 3), (3, 3)]
 
 
 def test_what_another_model_drew_is_compared_with_nothing(tmp_path):
