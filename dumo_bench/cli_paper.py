@@ -72,7 +72,8 @@ def _show(found: Sequence[Line]) -> None:
     typer.echo(f"\n{len(found)} numbers: " + ", ".join(f"{n} {status}" for status, n in counts.most_common()))
     typer.echo(
         "Secondary: as another paper gives it. Unverified: from memory, not to be cited. In brackets: our 95 % "
-        "interval; agrees: it holds the published number. Numbers under different conventions do not compare."
+        "interval; agrees: it holds the published number. Numbers under different conventions do not compare, nor do "
+        "FIDs of different n."
     )
 
 
@@ -84,7 +85,9 @@ def _row(line: Line) -> dict[str, str]:
         "case": row.case,
         "metric": f"{row.metric} ({row.unit})" if row.unit not in ("count", "FID", "LPIPS") else row.metric,
         "published": f"{row.value:g}",
+        "its n": DASH if row.n is None else str(row.n),
         "ours": DASH if ours is None else f"{ours.value:.4g}{interval}",
+        "our n": DASH if ours is None else str(ours.n),
         "difference": DASH if line.difference is None else f"{line.difference:+.4g}",
         "our convention": ours.convention if ours else "",
         "": line.verdict,

@@ -69,13 +69,20 @@ class Line:
     why: str = ""
 
     @property
+    def apart(self) -> str:
+        """Why the two stand side by side without a difference, if they do: a set's number depends on its n."""
+        if self.ours is None or not _of_sets(self.published) or self.ours.n == self.published.n:
+            return ""
+        return "its n is not known" if self.published.n is None else "n differs"
+
+    @property
     def difference(self) -> float | None:
-        return None if self.ours is None else self.ours.value - self.published.value
+        return None if self.ours is None or self.apart else self.ours.value - self.published.value
 
     @property
     def verdict(self) -> str:
-        if self.ours is None:
-            return self.why
+        if self.ours is None or self.apart:
+            return self.why or self.apart
         if self.ours.low is None or self.ours.high is None:
             return "no interval"
         return "agrees" if self.ours.low <= self.published.value <= self.ours.high else "differs"
@@ -111,6 +118,10 @@ WAYS: tuple[tuple[str, tuple[Way, ...]], ...] = (
 )
 #: a method as sources write it -> the setting of ours that it is
 VARIANTS: Mapping[str, tuple[str, str]] = {"ESD-x": ("variant", "x"), "ESD-u": ("variant", "u")}
+#: numbers of the small CLIP that this package ships, which no paper used
+_EMBEDDED = "clip.emoji.*"
+#: published metrics that are numbers of a whole set
+_OF_SETS = "FID*"
 _SCALE = {"%": 100.0}
 #: what a number of ours is of; numbers that differ in one of these are never averaged
 _SETTING = ["suite_version", "method_version", "model", "sampling", "params", "fit_seed"]
@@ -200,7 +211,12 @@ def _line(row: Published, results: Results) -> Line:
     whole = [one for one in found if row.unit != "count" or row.n is None or one.n == row.n]
     if not whole:
         return Line(row, None, f"ours is of {found[0].n} pictures, a count of {row.n}" if found else "")
-    return Line(row, min(whole, key=lambda one: abs(one.value - row.value)))
+    lines = [Line(row, one) for one in whole]
+    return min(lines, key=lambda line: (bool(line.apart), abs(line.ours.value - row.value) if line.ours else 0))
+
+
+def _of_sets(row: Published) -> bool:
+    return fnmatchcase(row.metric, _OF_SETS)
 
 
 def ours(row: Published, results: Results) -> Iterator[Ours]:
@@ -255,7 +271,9 @@ def _averaged(row: Published, way: Way, results: Results) -> Iterator[Ours]:
 
 
 def _fits(metric: str, way: Way) -> bool:
-    return fnmatchcase(metric, way.metric) and not metric.endswith(summary.CHANGE)
+    return (
+        fnmatchcase(metric, way.metric) and not metric.endswith(summary.CHANGE) and not fnmatchcase(metric, _EMBEDDED)
+    )
 
 
 def _mean(row: Published, way: Way, group: pd.DataFrame, said: str) -> Ours:
@@ -268,7 +286,8 @@ def _mean(row: Published, way: Way, group: pd.DataFrame, said: str) -> Ours:
     value, (low, high) = float(group["value"].mean()) * times, _times(ends, times)
     if way.turned:
         value, low, high = times - value, _turned(high, times), _turned(low, times)
-    return Ours(value, low, high, int(group["n"].sum()), said)
+    n = group["n"].min() if _of_sets(row) else group["n"].sum()
+    return Ours(value, low, high, int(n), said)
 
 
 def _of_case(rows: pd.DataFrame, row: Published) -> pd.DataFrame:
