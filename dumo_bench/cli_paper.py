@@ -19,6 +19,7 @@ _FOREIGN = "emoji-sd"  # no paper is about it
 
 
 def paper_diff(
+    context: typer.Context,
     suite: Annotated[str | None, typer.Option("--suite", "-s", help="Only numbers of this suite.")] = None,
     method: Annotated[
         str | None, typer.Option("--method", "-m", help="Only of this method, as ours is called.")
@@ -29,13 +30,34 @@ def paper_diff(
     """Published numbers, ours, the difference, and under which convention ours comes closest; a dash without ours."""
     from dumo_bench import published
 
-    wanted = _wanted(published.load(), suite, method)
+    if context.get_parameter_source("out").name != "DEFAULT":
+        _refuse_absent(out)
+    wanted = _wanted(published.load(), _whole_name(suite), method)
     found = published.compare(wanted, published.Results(out, _foreign(out), _cases()))
     if as_json:
         rows = [asdict(line) | {"difference": line.difference, "verdict": line.verdict} for line in found]
         typer.echo(json.dumps(rows, indent=1))
         return
+    if not found:
+        typer.echo(f"There is no published number of {method} on {_whole_name(suite)}.")
+        return
     _show(found)
+
+
+def _refuse_absent(out: Path) -> None:
+    from dumo_bench.types import UserError
+
+    if not out.is_dir():
+        raise UserError(
+            f"{out}: no such folder; give one that `dumo-bench run` wrote, or no --out to see published numbers"
+        )
+
+
+def _whole_name(suite: str | None) -> str | None:
+    """A suite's name for its alias."""
+    from dumo_bench import suites
+
+    return None if suite is None else suites.aliases(suites.own()).get(suite, suite)
 
 
 def _wanted(rows: Sequence[Published], suite: str | None, method: str | None) -> list[Published]:

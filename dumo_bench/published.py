@@ -294,7 +294,8 @@ def _of_case(rows: pd.DataFrame, row: Published) -> pd.DataFrame:
     mine = rows[(rows["suite"] == row.suite) & (rows["method"] == row.name)]
     if row.method in VARIANTS:
         name, value = VARIANTS[row.method]
-        mine = mine[[json.loads(params).get(name) == value for params in mine["params"]]]
+        told = [json.loads(params).get(name) == value for params in mine["params"]]
+        mine = mine[np.array(told, dtype=bool)]  # of no rows too, where a list would choose columns
     if row.case in ("", "average"):
         return mine
     return mine[mine["case"].str.lower() == row.case.lower()]

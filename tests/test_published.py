@@ -149,6 +149,13 @@ def test_an_average_of_some_cases_says_of_how_many(tmp_path):
     assert [one and one.convention for one in said] == ["lpips_x, target", "lpips_x, target, 2 of 20 cases"]
 
 
+def test_a_published_variant_of_which_we_have_nothing_is_a_dash(tmp_path):
+    (line,) = published.compare(
+        [number("Acc_e", 0.4, method="ESD-x", name="esd", case="a")], published.Results(tmp_path)
+    )
+    assert line.ours is None
+
+
 def test_percents_are_compared_with_percents(tmp_path):
     rows = [
         score("dumo", "dog", 0, prompt_id=f"p{i}", metric="clip.b32.accuracy", value=float(i < 3)) for i in range(4)
@@ -315,3 +322,23 @@ def test_the_command_shows_how_many_pictures_each_number_is_of(tmp_path, command
 def test_a_suite_without_published_numbers_is_a_mistake_in_one_line(tmp_path, command):
     said = command("paper-diff", "--suite", "cartoons", "--out", tmp_path)
     assert said.code == 2 and "cartoon" in said.err and len(said.err.splitlines()) == 1
+
+
+def test_a_results_folder_that_is_not_there_is_a_mistake_in_one_line(tmp_path, command):
+    said = command("paper-diff", "--suite", "cartoon", "--out", tmp_path / "nosuch")
+    assert said.code == 2 and "nosuch: no such folder" in said.err and len(said.err.splitlines()) == 1
+
+
+def test_the_default_results_folder_may_be_absent(tmp_path, command, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert command("paper-diff", "--suite", "cartoon").code == 0
+
+
+def test_a_suite_goes_by_its_alias(tmp_path, command):
+    rows = json.loads(command("paper-diff", "--suite", "i2p", "--out", tmp_path, "--json").out)
+    assert {row["published"]["suite"] for row in rows} == {"i2p-4703"}
+
+
+def test_an_empty_selection_is_said_in_a_sentence(tmp_path, command):
+    said = command("paper-diff", "--suite", "cifar10-mace", "--method", "dumo", "--out", tmp_path)
+    assert said.out == "There is no published number of dumo on cifar10-mace.\n"
