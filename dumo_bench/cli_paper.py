@@ -19,6 +19,7 @@ _FOREIGN = "emoji-sd"  # no paper is about it
 
 
 def paper_diff(
+    context: typer.Context,
     suite: Annotated[str | None, typer.Option("--suite", "-s", help="Only numbers of this suite.")] = None,
     method: Annotated[
         str | None, typer.Option("--method", "-m", help="Only of this method, as ours is called.")
@@ -29,13 +30,34 @@ def paper_diff(
     """Published numbers, ours, the difference, and under which convention ours comes closest; a dash without ours."""
     from dumo_bench import published
 
-    wanted = _wanted(published.load(), suite, method)
-    found = published.compare(wanted, published.Results(out, _foreign(out)))
+    if context.get_parameter_source("out").name != "DEFAULT":
+        _refuse_absent(out)
+    wanted = _wanted(published.load(), _whole_name(suite), method)
+    found = published.compare(wanted, published.Results(out, _foreign(out), _cases()))
     if as_json:
         rows = [asdict(line) | {"difference": line.difference, "verdict": line.verdict} for line in found]
         typer.echo(json.dumps(rows, indent=1))
         return
+    if not found:
+        typer.echo(f"There is no published number of {method} on {_whole_name(suite)}.")
+        return
     _show(found)
+
+
+def _refuse_absent(out: Path) -> None:
+    from dumo_bench.types import UserError
+
+    if not out.is_dir():
+        raise UserError(
+            f"{out}: no such folder; give one that `dumo-bench run` wrote, or no --out to see published numbers"
+        )
+
+
+def _whole_name(suite: str | None) -> str | None:
+    """A suite's name for its alias."""
+    from dumo_bench import suites
+
+    return None if suite is None else suites.aliases(suites.own()).get(suite, suite)
 
 
 def _wanted(rows: Sequence[Published], suite: str | None, method: str | None) -> list[Published]:
@@ -56,6 +78,12 @@ def _foreign(out: Path) -> dict[str, str]:
     return {one["model_hash"]: one["model"] for one in manifest.read_all(out) if one["model"] == _FOREIGN}
 
 
+def _cases() -> dict[str, int]:
+    from dumo_bench import suites
+
+    return {name: len(one.cases) for name, one in suites.own().items()}
+
+
 def _show(found: Sequence[Line]) -> None:
     from dumo_bench.commands import show
 
@@ -66,7 +94,8 @@ def _show(found: Sequence[Line]) -> None:
     typer.echo(f"\n{len(found)} numbers: " + ", ".join(f"{n} {status}" for status, n in counts.most_common()))
     typer.echo(
         "Secondary: as another paper gives it. Unverified: from memory, not to be cited. In brackets: our 95 % "
-        "interval; agrees: it holds the published number. Numbers under different conventions do not compare."
+        "interval; agrees: it holds the published number. Numbers under different conventions do not compare, nor do "
+        "FIDs of different n."
     )
 
 
@@ -78,7 +107,9 @@ def _row(line: Line) -> dict[str, str]:
         "case": row.case,
         "metric": f"{row.metric} ({row.unit})" if row.unit not in ("count", "FID", "LPIPS") else row.metric,
         "published": f"{row.value:g}",
+        "its n": DASH if row.n is None else str(row.n),
         "ours": DASH if ours is None else f"{ours.value:.4g}{interval}",
+        "our n": DASH if ours is None else str(ours.n),
         "difference": DASH if line.difference is None else f"{line.difference:+.4g}",
         "our convention": ours.convention if ours else "",
         "": line.verdict,

@@ -46,8 +46,12 @@ class Published:
     note: str
 
 
-class Ours(NamedTuple):
-    """Our number in the published unit, with its 95 % interval, under a convention of ours."""
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """Our number in the published unit, with its 95 % interval and its n, under a convention of ours.
+
+    `n`: the pictures it is of; of a number of sets, such as FID, those of the smallest set.
+    """
 
     value: float
     low: float | None
@@ -65,13 +69,20 @@ class Line:
     why: str = ""
 
     @property
+    def apart(self) -> str:
+        """Why the two stand side by side without a difference, if they do: a set's number depends on its n."""
+        if self.ours is None or not _of_sets(self.published) or self.ours.n == self.published.n:
+            return ""
+        return "its n is not known" if self.published.n is None else "n differs"
+
+    @property
     def difference(self) -> float | None:
-        return None if self.ours is None else self.ours.value - self.published.value
+        return None if self.ours is None or self.apart else self.ours.value - self.published.value
 
     @property
     def verdict(self) -> str:
-        if self.ours is None:
-            return self.why
+        if self.ours is None or self.apart:
+            return self.why or self.apart
         if self.ours.low is None or self.ours.high is None:
             return "no interval"
         return "agrees" if self.ours.low <= self.published.value <= self.ours.high else "differs"
@@ -107,7 +118,13 @@ WAYS: tuple[tuple[str, tuple[Way, ...]], ...] = (
 )
 #: a method as sources write it -> the setting of ours that it is
 VARIANTS: Mapping[str, tuple[str, str]] = {"ESD-x": ("variant", "x"), "ESD-u": ("variant", "u")}
+#: numbers of the small CLIP that this package ships, which no paper used
+_EMBEDDED = "clip.emoji.*"
+#: published metrics that are numbers of a whole set
+_OF_SETS = "FID*"
 _SCALE = {"%": 100.0}
+#: what a number of ours is of; numbers that differ in one of these are never averaged
+_SETTING = ["suite_version", "method_version", "model", "sampling", "params", "fit_seed"]
 _PARTS = "nude parts, "
 _PICTURES = ("pictures with exposed parts", "pictures with an exposed class")
 
@@ -142,10 +159,12 @@ class Results:
     """The tables of a results folder; a folder that is not there has none.
 
     `foreign`: hash -> name of models that no paper is about; what they drew is compared with nothing.
+    `cases`: suite -> how many cases it has, where that is known.
     """
 
     out: Path
     foreign: Mapping[str, str] = field(default_factory=dict)
+    cases: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def summary(self) -> pd.DataFrame:
@@ -166,7 +185,7 @@ class Results:
         scores = table.read(self.out / "tables", "scores")
         mine = scores[(scores["scorer"] == "nudenet") & ~scores["metric"].str.contains(".rgb.", regex=False)]
         mine = mine[~mine["model"].isin(list(self.foreign))]
-        return mine.drop_duplicates(["suite", "case", "method", "params", "fit_seed", "prompt_id", "seed", "draw"])
+        return mine.drop_duplicates(["suite", "case", "method", *_SETTING, "prompt_id", "seed", "draw"])
 
     @cached_property
     def boxes(self) -> dict[str, list[Detection]]:
@@ -192,7 +211,12 @@ def _line(row: Published, results: Results) -> Line:
     whole = [one for one in found if row.unit != "count" or row.n is None or one.n == row.n]
     if not whole:
         return Line(row, None, f"ours is of {found[0].n} pictures, a count of {row.n}" if found else "")
-    return Line(row, min(whole, key=lambda one: abs(one.value - row.value)))
+    lines = [Line(row, one) for one in whole]
+    return min(lines, key=lambda line: (bool(line.apart), abs(line.ours.value - row.value) if line.ours else 0))
+
+
+def _of_sets(row: Published) -> bool:
+    return fnmatchcase(row.metric, _OF_SETS)
 
 
 def ours(row: Published, results: Results) -> Iterator[Ours]:
@@ -207,7 +231,7 @@ def ours(row: Published, results: Results) -> Iterator[Ours]:
     for pattern, ways in WAYS:
         if fnmatchcase(row.metric, pattern):
             for way in ways:
-                yield from _averaged(row, way, results.summary)
+                yield from _averaged(row, way, results)
 
 
 def _parts(found: Sequence[Detection], preset: Preset, part: str) -> int:
@@ -223,7 +247,7 @@ def _counted(
 ) -> Iterator[Ours]:
     """Counts of NudeNet's boxes under every preset that fits; of one case and one setting of the method at a time."""
     pictures = _of_case(results.looked_at, row)
-    for (_, params, seed), rows in pictures.groupby(["case", "params", "fit_seed"]):
+    for _, rows in pictures.groupby(["case", *_SETTING]):
         there = rows[rows["value"].notna() & rows["role"].isin(["target", "attack"])]
         if there.empty:
             continue
@@ -232,42 +256,64 @@ def _counted(
             values = np.array([float(value(results.boxes.get(key, []), preset)) for key in there["key"]])
             found = intervals.of_mean(values, clusters, yes_no=row.metric in _PICTURES)
             times = 100.0 if row.unit == "%" else len(values)
-            said = f"nudenet {preset.name}{_settings(params, seed)}"
+            said = f"nudenet {preset.name}{_settings(there, pictures)}"
             yield Ours(float(values.mean()) * times, *_times(found, times), len(values), said)
 
 
-def _averaged(row: Published, way: Way, whole: pd.DataFrame) -> Iterator[Ours]:
-    """The summary's numbers; over all cases, without interval, where the published one is an average."""
-    rows = _of_case(whole, row)
+def _averaged(row: Published, way: Way, results: Results) -> Iterator[Ours]:
+    """The summary's numbers, of one setting at a time; over all cases where the published one is an average."""
+    rows = _of_case(results.summary, row)
     rows = rows[rows["role"].isin(way.roles) & rows["value"].notna()]
-    fits = [fnmatchcase(m, way.metric) and not m.endswith(summary.CHANGE) for m in rows["metric"]]
-    rows = rows[np.array(fits, dtype=bool)]
+    rows = rows[np.array([_fits(metric, way) for metric in rows["metric"]], dtype=bool)]
+    for (metric, role, *_), group in rows.groupby(["metric", "role", "scorer", *_SETTING]):
+        said = f"{metric}, {role}{_settings(group, rows)}{_cases(row, group, results)}"
+        yield _mean(row, way, group, said)
+
+
+def _fits(metric: str, way: Way) -> bool:
+    return (
+        fnmatchcase(metric, way.metric) and not metric.endswith(summary.CHANGE) and not fnmatchcase(metric, _EMBEDDED)
+    )
+
+
+def _mean(row: Published, way: Way, group: pd.DataFrame, said: str) -> Ours:
+    """The mean over the cases of one setting; with an interval if it is one case."""
     times = _SCALE.get(row.unit, 1.0)
-    for (metric, role, params, seed), group in rows.groupby(["metric", "role", "params", "fit_seed"]):
-        ends = intervals.Interval(None, None, "")
-        if len(group) == 1:
-            (only,) = table.records(group[["low", "high"]])
-            ends = intervals.Interval(only["low"], only["high"], "")
-        value, (low, high) = float(group["value"].mean()) * times, _times(ends, times)
-        if way.turned:
-            value, low, high = times - value, _turned(high, times), _turned(low, times)
-        said = f"{metric}, {role}{_settings(params, seed)}"
-        yield Ours(value, low, high, int(group["n"].sum()), said)
+    ends = intervals.Interval(None, None, "")
+    if len(group) == 1:
+        (only,) = table.records(group[["low", "high"]])
+        ends = intervals.Interval(only["low"], only["high"], "")
+    value, (low, high) = float(group["value"].mean()) * times, _times(ends, times)
+    if way.turned:
+        value, low, high = times - value, _turned(high, times), _turned(low, times)
+    n = group["n"].min() if _of_sets(row) else group["n"].sum()
+    return Ours(value, low, high, int(n), said)
 
 
 def _of_case(rows: pd.DataFrame, row: Published) -> pd.DataFrame:
     mine = rows[(rows["suite"] == row.suite) & (rows["method"] == row.name)]
     if row.method in VARIANTS:
         name, value = VARIANTS[row.method]
-        mine = mine[[json.loads(params).get(name) == value for params in mine["params"]]]
+        told = [json.loads(params).get(name) == value for params in mine["params"]]
+        mine = mine[np.array(told, dtype=bool)]  # of no rows too, where a list would choose columns
     if row.case in ("", "average"):
         return mine
     return mine[mine["case"].str.lower() == row.case.lower()]
 
 
-def _settings(params: Any, seed: Any) -> str:
-    said = "" if params == "{}" else f" {params}"
-    return said + (f" seed {seed}" if seed else "")
+def _settings(group: pd.DataFrame, rows: pd.DataFrame) -> str:
+    """The setting of a group: what the method was told, and what else tells it from the other rows."""
+    one = table.records(group[_SETTING].head(1))[0]
+    said = "" if one["params"] == "{}" else f" {one['params']}"
+    said += f" seed {one['fit_seed']}" if one["fit_seed"] else ""
+    others = [name for name in _SETTING[:4] if rows[name].nunique() > 1]
+    return said + "".join(f", {name.replace('_', ' ')} {str(one[name])[:8]}" for name in others)
+
+
+def _cases(row: Published, group: pd.DataFrame, results: Results) -> str:
+    """How many cases an average is of, if not of all."""
+    there, known = group["case"].nunique(), results.cases.get(row.suite, 0)
+    return f", {there} of {known} cases" if row.case in ("", "average") and there < known else ""
 
 
 def _times(found: intervals.Interval, times: float) -> tuple[float | None, float | None]:

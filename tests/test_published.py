@@ -11,6 +11,7 @@ import pytest
 from test_summary import score
 
 from dumo_bench import published, suites, summary, table
+from dumo_bench.columns import COLUMNS
 from dumo_bench.published import Published
 from dumo_bench.scorers.presets import PRESETS
 from dumo_bench.types import UserError
@@ -123,6 +124,38 @@ def test_a_published_variant_is_compared_with_that_variant_alone(tmp_path):
     assert [bool(line.ours) for line in published.compare(asked, only_x)] == [True, False]
 
 
+OTHERS = {"suite_version": 2, "method_version": "2", "model": "m2", "sampling": "s2"}
+
+
+@pytest.mark.parametrize("column", OTHERS)
+def test_only_cases_are_averaged_over(tmp_path, column):
+    rows = [
+        score("dumo", "ghost", 0, metric="lpips_x", value=value, case=case, **more)
+        for case in ("a", "b")
+        for value, more in ((0.2, {}), (0.6, {column: OTHERS[column]}))
+    ]
+    (line,) = published.compare([number("LPIPS_e", 0.4, unit="LPIPS")], folder(tmp_path, rows))
+    assert line.ours is not None and round(line.ours.value, 6) in (0.2, 0.6) and line.ours.n == 2
+    assert f", {column.replace('_', ' ')} " in line.ours.convention
+
+
+def test_an_average_of_some_cases_says_of_how_many(tmp_path):
+    rows = [score("dumo", "ghost", 0, metric="lpips_x", value=0.2, case=case) for case in ("a", "b")]
+    folder(tmp_path, rows)
+    said = [
+        published.compare([number("LPIPS_e", 0.4)], published.Results(tmp_path, {}, {"s": known}))[0].ours
+        for known in (2, 20)
+    ]
+    assert [one and one.convention for one in said] == ["lpips_x, target", "lpips_x, target, 2 of 20 cases"]
+
+
+def test_a_published_variant_of_which_we_have_nothing_is_a_dash(tmp_path):
+    (line,) = published.compare(
+        [number("Acc_e", 0.4, method="ESD-x", name="esd", case="a")], published.Results(tmp_path)
+    )
+    assert line.ours is None
+
+
 def test_percents_are_compared_with_percents(tmp_path):
     rows = [
         score("dumo", "dog", 0, prompt_id=f"p{i}", metric="clip.b32.accuracy", value=float(i < 3)) for i in range(4)
@@ -140,6 +173,48 @@ def test_the_clip_score_is_compared_on_the_scale_that_comes_closest(tmp_path):
     results = folder(tmp_path, rows)
     found = published.compare([number("CLIP", 0.16), number("CLIP", 31.3)], results)
     assert [line.ours.convention.split(",")[0] for line in found if line.ours] == ["clip.b32.cosine", "clip.b32.x100"]
+
+
+FID = {"role": "unrelated", "n_missing": 0, "low": None, "high": None, "how": "", "metric": "fid.clean.real"}
+
+
+def fids(out: Path, *found: tuple[str, float, int]) -> published.Results:
+    """A folder with a FID of each case, value and n."""
+    names = [column.name for column in COLUMNS["sets"]]
+    one = score("dumo", "dog", 0) | FID | {"suite": "s"}
+    rows = [one | {"case": case, "value": value, "n": n} for case, value, n in found]
+    table.write_part(out / "tables", "sets", "a", [{name: row[name] for name in names} for row in rows])
+    return folder(out, [])
+
+
+@pytest.mark.parametrize(
+    ("n", "difference", "verdict"),
+    [(30000, None, "n differs"), (None, None, "its n is not known"), (8, 200.0, "no interval")],
+)
+def test_a_fid_has_a_difference_only_from_one_of_as_many_pictures(tmp_path, n, difference, verdict):
+    (line,) = published.compare([number("FID", 15.0, unit="FID", n=n)], fids(tmp_path, ("a", 215.0, 8)))
+    assert line.ours is not None and (line.ours.value, line.ours.n) == (215.0, 8)
+    assert (line.difference, line.verdict) == (difference, verdict)
+
+
+def test_the_mean_of_two_fids_is_not_one_of_twice_the_pictures(tmp_path):
+    (line,) = published.compare([number("FID", 15.0, unit="FID", n=16)], fids(tmp_path, ("a", 20.0, 8), ("b", 30.0, 8)))
+    assert line.ours is not None and (line.ours.value, line.ours.n, line.verdict) == (25.0, 8, "n differs")
+
+
+def test_a_set_named_after_its_size_has_that_n():
+    sizes = {"coco-30k": 30000, "coco-10k": 10000}
+    assert all(row.n == sizes[row.suite] for row in EVERY if row.suite in sizes)
+
+
+def test_the_embedded_clip_is_compared_with_no_paper(tmp_path):
+    rows = [
+        score("dumo", "dog", 0, prompt_id=f"p{i}", metric=f"clip.emoji.{what}", value=0.5)
+        for i in range(3)
+        for what in ("cosine", "x100", "logit", "accuracy")
+    ]
+    found = published.compare([number("CLIP", 31.3), number("Acc_s", 50.0, unit="%")], folder(tmp_path, rows))
+    assert [line.ours for line in found] == [None, None]
 
 
 BOX = {"detector": "nudenet", "version": "1", "weights": "w", "order": "BGR", "floor": 0.05}
@@ -195,6 +270,15 @@ def test_two_rows_that_share_a_picture_count_twice(tmp_path):
     assert line.ours is not None and line.ours.value == 2
 
 
+@pytest.mark.parametrize("column", OTHERS)
+def test_boxes_of_one_setting_are_counted_at_a_time(tmp_path, column):
+    results = nude(tmp_path)
+    rows = table.records(table.read(tmp_path / "tables", "scores"))
+    table.write_part(tmp_path / "tables", "scores", "b", [row | {column: OTHERS[column], "key": "k0"} for row in rows])
+    found = published.compare([number("nude parts, BELLY", value) for value in (1, 3)], results)
+    assert [line.ours and (line.ours.value, line.ours.n) for line in found] == [(1, 3), (3, 3)]
+
+
 def test_what_another_model_drew_is_compared_with_nothing(tmp_path):
     rows = [score("dumo", "ghost", 0, metric="lpips_x", value=0.5)]
     folder(tmp_path, rows)
@@ -215,6 +299,46 @@ def test_the_command_prints_published_numbers_and_dashes_without_results(tmp_pat
     assert rows[0]["published"]["value"] == 0.428 and rows[0]["ours"] is None
 
 
+def written(out: Path, n: int = 3) -> Path:
+    """A results folder with a FID and a CLIP score of n pictures of DuMo on coco-30k."""
+    fids(out, ("nudity", 215.0, n))
+    (row,) = table.records(table.read(out / "tables", "sets"))
+    table.write_part(out / "tables", "sets", "a", [row | {"suite": "coco-30k"}])
+    more = {"suite": "coco-30k", "metric": "clip.b32.x100", "value": 30.0}
+    rows = [score("dumo", "dog", 0, prompt_id=f"p{i}", **more) for i in range(n)]
+    table.write_part(out / "tables", "scores", "a", rows)
+    summary.write(out, {})
+    return out
+
+
+def test_the_command_shows_how_many_pictures_each_number_is_of(tmp_path, command):
+    asked = ("paper-diff", "--suite", "coco-30k", "--method", "dumo", "--out", written(tmp_path, 37))
+    rows = json.loads(command(*asked, "--json").out)
+    assert {row["published"]["metric"]: row["ours"]["n"] for row in rows} == {"CLIP": 37, "FID": 37}
+    said = [line for line in command(*asked).out.splitlines() if line.startswith("DuMo")]
+    assert len(said) == 2 and all("37" in line.split() and "30000" in line.split() for line in said)
+
+
 def test_a_suite_without_published_numbers_is_a_mistake_in_one_line(tmp_path, command):
     said = command("paper-diff", "--suite", "cartoons", "--out", tmp_path)
     assert said.code == 2 and "cartoon" in said.err and len(said.err.splitlines()) == 1
+
+
+def test_a_results_folder_that_is_not_there_is_a_mistake_in_one_line(tmp_path, command):
+    said = command("paper-diff", "--suite", "cartoon", "--out", tmp_path / "nosuch")
+    assert said.code == 2 and "nosuch: no such folder" in said.err and len(said.err.splitlines()) == 1
+
+
+def test_the_default_results_folder_may_be_absent(tmp_path, command, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert command("paper-diff", "--suite", "cartoon").code == 0
+
+
+def test_a_suite_goes_by_its_alias(tmp_path, command):
+    rows = json.loads(command("paper-diff", "--suite", "i2p", "--out", tmp_path, "--json").out)
+    assert {row["published"]["suite"] for row in rows} == {"i2p-4703"}
+
+
+def test_an_empty_selection_is_said_in_a_sentence(tmp_path, command):
+    said = command("paper-diff", "--suite", "cifar10-mace", "--method", "dumo", "--out", tmp_path)
+    assert said.out == "There is no published number of dumo on cifar10-mace.\n"
