@@ -89,6 +89,12 @@ class Seeds:
 def side(spec: str, out: Path) -> Side:
     """A method of a results folder: `uce`, or `uce:ridge=50,seed=1` where the folder has several settings of it."""
     name, _, asked = spec.partition(":")
+    if not (out / "tables").is_dir():
+        said = "has no tables of scores" if out.is_dir() else "no such folder"
+        raise UserError(
+            f"{out}: {said}; name a results folder with --out, or make one: "
+            f"dumo-bench run --method {name} --suite SUITE --out {out}"
+        )
     scores, sets = (table.read(out / "tables", kind) for kind in ("scores", "sets"))
     if name not in (known := set(scores["method"]) | set(sets["method"])):
         raise unknown(f"methods in {out}", name, known)

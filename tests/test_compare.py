@@ -217,6 +217,12 @@ def test_what_nobody_measured_is_a_mistake_in_one_line(perfect, command, only):
     assert said.code == 2 and len(said.err.splitlines()) == 1 and only[1] in said.err
 
 
+def test_a_folder_that_is_not_there_says_so_and_what_to_type(tmp_path, command):
+    said = command("compare", "dumo", "uce", "--out", tmp_path / "nosuch")
+    assert said.code == 2 and len(said.err.splitlines()) == 1
+    assert "nosuch: no such folder" in said.err and "dumo-bench run --method dumo" in said.err
+
+
 def test_an_empty_folder_says_what_to_type(tmp_path, command):
     said = command("compare", "a", "b", "--out", tmp_path)
     assert said.code == 2 and "dumo-bench" in said.err and len(said.err.splitlines()) == 1
