@@ -66,8 +66,7 @@ def test_groups_that_differ_in_a_seed_a_version_or_a_contract_are_kept_apart_and
     samples = tiny_models.samples(tmp_path / "pictures", 4)
     recipe = samples[0].job.recipe
     for changed in ({}, {"fit_seed": 7}, {"version": "9"}, {"model": "other"}):
-        job = replace(samples[0].job, recipe=replace(recipe, **changed))
-        some = [replace(s, job=replace(job, prompt_id=s.job.prompt_id, draw=s.job.draw)) for s in samples]
+        some = [replace(s, job=replace(s.job, recipe=replace(recipe, **changed))) for s in samples]
         score(some, [Planted()], tmp_path / "tables", ABOUT)
     for changed in ({"suite_version": 2}, {"sampling": "thin"}):
         score(samples, [Planted()], tmp_path / "tables", ABOUT | changed)
