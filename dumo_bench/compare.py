@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -27,6 +27,7 @@ SETTINGS = ("method", "method_version", "params")  # with the seeds of the fit, 
 _CASE = ["suite", "suite_version", "case"]
 _PICTURE = [*_CASE, "role", "concept", "erase", "scorer", "scorer_version", "metric", "prompt_id", "seed", "draw"]
 _PAIR = [name for name in _PICTURE if name != "erase"]
+_About: TypeAlias = tuple[str, int, str, str, str]  # suite, its version, case, role, metric
 _UNIT = re.compile(r"^(clip\..+)\.(?:cosine|x100|logit)(?=\.|$)")  # one number in three units
 
 
@@ -164,12 +165,12 @@ def _test(d: Difference) -> tuple[Any, ...]:
 
 def overlaps(a: Side, b: Side, metric: str = "*", case: str = "*") -> list[Overlap]:
     """The pictures of every case; metrics of which the sides have equally many are told together."""
-    found: dict[tuple[Any, ...], list[str]] = {}
-    for (*of, name), rows in _groups(_either(a.scores, b.scores), [*_CASE, "metric"]):
-        if fnmatchcase(name, metric) and fnmatchcase(of[-1], case):
+    found: dict[tuple[tuple[str, int, str], tuple[int, int, int]], list[str]] = {}
+    for (suite, version, of, name), rows in _groups(_either(a.scores, b.scores), [*_CASE, "metric"]):
+        if fnmatchcase(name, metric) and fnmatchcase(of, case):
             counts = (int(rows["a"].sum()), int(rows["b"].sum()), int((rows["a"] & rows["b"]).sum()))
-            found.setdefault((*of, *counts), []).append(name)
-    return [Overlap(*key[:3], tuple(names), *key[3:]) for key, names in found.items()]
+            found.setdefault(((suite, version, of), counts), []).append(name)
+    return [Overlap(*about, tuple(names), *counts) for (about, counts), names in found.items()]
 
 
 def _either(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
@@ -286,7 +287,8 @@ def _mean(rows: pd.DataFrame, key: list[str], columns: list[str]) -> pd.DataFram
 
 
 def _pictures(pairs: pd.DataFrame) -> Iterator[Difference]:
-    for about, rows in _groups(pairs, [*_CASE, "role", "metric"]):
+    for (suite, version, case, role, metric), rows in _groups(pairs, [*_CASE, "role", "metric"]):
+        about = (suite, version, case, role, metric)
         there = rows.dropna(subset=["a", "b"])
         lost = len(rows) - len(there)
         if there.empty:
@@ -301,9 +303,10 @@ def _pictures(pairs: pd.DataFrame) -> Iterator[Difference]:
         )  # fmt: skip
 
 
-def _unmeasured(about: tuple[Any, ...], n: int, missing: int, how: str) -> Difference:
-    nothing: dict[str, Any] = dict.fromkeys(("higher", "a", "b", "low", "high", "p", "needed"))
-    return Difference(*about, **nothing, n=n, n_missing=missing, won=0, lost=0, how=how)
+def _unmeasured(about: _About, n: int, missing: int, how: str) -> Difference:
+    return Difference(
+        *about, None, None, None, None, None, None, needed=None, n=n, n_missing=missing, won=0, lost=0, how=how
+    )
 
 
 def _groups(rows: pd.DataFrame, columns: list[str]) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
@@ -321,13 +324,13 @@ def _arrays(rows: pd.DataFrame) -> tuple[Floats, Floats, Whole]:
 
 def _numbers(pairs: pd.DataFrame) -> Iterator[Difference]:
     """Numbers made of several means, resampled with their pairs."""
-    for key, rows in _groups(pairs, _CASE):
+    for (suite, version, case), rows in _groups(pairs, _CASE):
         for number, metric, parts in derived.parts(rows):
             if len(parts) > 1:  # one part says it for itself
-                yield _number((*key, number.role, metric), number.f, parts)
+                yield _number((suite, version, case, number.role, metric), number.f, parts)
 
 
-def _number(about: tuple[Any, ...], f: Callable[..., float], parts: Sequence[pd.DataFrame]) -> Difference:
+def _number(about: _About, f: Callable[..., float], parts: Sequence[pd.DataFrame]) -> Difference:
     """One of them, from the pairs of its parts that were measured on both."""
     there = [part.dropna(subset=["a", "b"]) for part in parts]
     n = sum(map(len, there))
@@ -351,7 +354,7 @@ def _sets(a: pd.DataFrame, b: pd.DataFrame) -> Iterator[Difference]:
     for row in table.records(both):
         alike = row["n_a"] == row["n_b"]
         yield Difference(
-            *(row[name] for name in (*_CASE, "role", "metric")), None,
+            row["suite"], row["suite_version"], row["case"], row["role"], row["metric"], None,
             row["value_a"] if alike else None, row["value_b"] if alike else None, None, None, None,
             n=int(min(row["n_a"], row["n_b"])), n_missing=int(max(row["n_missing_a"], row["n_missing_b"])),
             won=0, lost=0, needed=None,

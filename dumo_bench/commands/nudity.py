@@ -67,9 +67,11 @@ def stored(out: Path, order: str) -> list[Group]:
     """
     found: dict[Key, dict[_Place, _Boxes]] = defaultdict(dict)
     for path in sorted((out / "tables" / "scores").glob("*.parquet")):
-        parts = [table.records(table.read_part(out / "tables", kind, path.stem)) for kind in ("scores", "detections")]
-        for key, place, boxes in _pictures(*parts, order):
-            found[key][place] = boxes
+        scores, boxes = (
+            table.records(table.read_part(out / "tables", kind, path.stem)) for kind in ("scores", "detections")
+        )
+        for key, place, there in _pictures(scores, boxes, order):
+            found[key][place] = there
     if not found:
         spec = "nudenet" if order == "BGR" else f"nudenet@{order}"
         raise UserError(f"{out} holds no boxes in channel order {order}: score with --scorers {spec} first")
