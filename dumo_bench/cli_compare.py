@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from dumo_bench.compare import Difference, Seeds, Side
+    from dumo_bench.compare import Difference, Overlap, Seeds, Side
 
 DASH = "\N{EN DASH}"
 
@@ -28,9 +28,10 @@ def compare(
     from dumo_bench import compare as comparing
 
     found = [
-        (x, y, comparing.compare(x, y, metric, case), [*comparing.seeds(x, metric), *comparing.seeds(y, metric)])
+        (x, y, comparing.compare(x, y, metric, case), [*comparing.seeds(x, metric), *comparing.seeds(y, metric)],
+         comparing.overlaps(x, y, metric, case))
         for x, y in _sides(a, b, out)
-    ]
+    ]  # fmt: skip
     if as_json:
         typer.echo(json.dumps([_plain(*one) for one in found], indent=1))
         return
@@ -47,31 +48,49 @@ def _sides(a: str, b: str, out: Path) -> list[tuple[Side, Side]]:
     return [(comparing.side(a, out), comparing.side(b, out))]
 
 
-def _plain(a: Side, b: Side, found: Sequence[Difference], seeds: Sequence[Seeds]) -> dict[str, object]:
+def _plain(
+    a: Side, b: Side, found: Sequence[Difference], seeds: Sequence[Seeds], pictures: Sequence[Overlap]
+) -> dict[str, object]:
     from dumo_bench.compare import told, verdict
 
     rows = [asdict(d) | {"difference": d.difference, "verdict": verdict(d, a.label, b.label)} for d in found]
-    return {"a": a.label, "b": b.label, "settings": told(a, b), "differences": rows,
+    counts = [asdict(one) | {"partial": one.partial} for one in pictures]
+    return {"a": a.label, "b": b.label, "settings": told(a, b), "pictures": counts, "differences": rows,
             "seeds": [asdict(one) for one in seeds]}  # fmt: skip
 
 
-def _show(a: Side, b: Side, found: Sequence[Difference], seeds: Sequence[Seeds]) -> None:
+def _show(a: Side, b: Side, found: Sequence[Difference], seeds: Sequence[Seeds], pictures: Sequence[Overlap]) -> None:
     from dumo_bench.commands import show
     from dumo_bench.compare import LEVEL, told
 
     typer.echo(f"A: {a.label}\nB: {b.label}\nsettings that differ: {told(a, b)}")
+    for one in pictures:
+        if one.partial:
+            typer.echo(_partial(one, pictures))
     for suite, case in dict.fromkeys((d.suite, d.case) for d in found):
         typer.echo(f"\n{suite}, erasing {case}")
         show.table([_line(d) for d in found if (d.suite, d.case) == (suite, case)])
     if seeds:
         typer.echo("\nStandard deviation of a mean from one training seed to another, and from generation seeds alone")
         show.table([_seeded(one) for one in seeds])
-    tested = sum(d.p is not None for d in found)
+    tested = max((d.family for d in found), default=0)
     typer.echo(
         f"\nPairs share prompt and noise. In brackets: 95 % of A-B, by bootstrap over prompts. p: McNemar's exact test "
         f"of yes/no values of one picture a prompt, else random signs of prompts. q: p after Benjamini and Hochberg "
-        f"over the {tested} tests here; a difference is told below {LEVEL}. Would tell: so many pictures, in "
+        f"over all {tested} tests of A and B, shown or not (one number in several units is one); a "
+        f"difference is told below {LEVEL}. Would tell: so many pictures, in "
         f"four of five repetitions, taken alone, if the true difference is the one seen."
+    )
+
+
+def _partial(one: Overlap, among: Sequence[Overlap]) -> str:
+    """Which pictures are no pairs; metrics are named where others of the case have other counts."""
+    case = (one.suite, one.suite_version, one.case)
+    alone = sum((other.suite, other.suite_version, other.case) == case for other in among) == 1
+    of = "" if alone else f" of {', '.join(one.metrics)}"
+    return (
+        f"Partial: A has {one.a} pictures, B {one.b}, both {one.both}{of} "
+        f"({one.suite} version {one.suite_version}, erasing {one.case}); only those of both are compared"
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -25,6 +26,9 @@ LEVEL = 0.05
 SETTINGS = ("method", "method_version", "params")  # with the seeds of the fit, which are averaged over
 _CASE = ["suite", "suite_version", "case"]
 _PICTURE = [*_CASE, "role", "concept", "erase", "scorer", "scorer_version", "metric", "prompt_id", "seed", "draw"]
+_PAIR = [name for name in _PICTURE if name != "erase"]
+_About: TypeAlias = tuple[str, int, str, str, str]  # suite, its version, case, role, metric
+_UNIT = re.compile(r"^(clip\..+)\.(?:cosine|x100|logit)(?=\.|$)")  # one number in three units
 
 
 class Side(NamedTuple):
@@ -38,13 +42,14 @@ class Side(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """a - b of one metric on one role; `q` is p after Benjamini and Hochberg over the whole comparison.
+    """a - b of one metric on one role; `q` is p after Benjamini and Hochberg over the `family` tests of a comparison.
 
     p is None where nothing can be resampled (numbers of whole sets). `needed`: how many pictures would tell such a
     difference, where these do not.
     """
 
     suite: str
+    suite_version: int
     case: str
     role: str
     metric: str
@@ -61,6 +66,7 @@ class Difference:
     needed: int | None
     how: str
     q: float | None = None
+    family: int = 0
 
     @property
     def difference(self) -> float | None:
@@ -69,6 +75,23 @@ class Difference:
     @property
     def separable(self) -> bool:
         return self.q is not None and self.q < LEVEL
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """How many pictures each side has of some metrics of a case, and how many both have: the pairs."""
+
+    suite: str
+    suite_version: int
+    case: str
+    metrics: tuple[str, ...]
+    a: int
+    b: int
+    both: int
+
+    @property
+    def partial(self) -> bool:
+        return self.both < max(self.a, self.b)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +112,12 @@ class Seeds:
 def side(spec: str, out: Path) -> Side:
     """A method of a results folder: `uce`, or `uce:ridge=50,seed=1` where the folder has several settings of it."""
     name, _, asked = spec.partition(":")
+    if not (out / "tables").is_dir():
+        said = "has no tables of scores" if out.is_dir() else "no such folder"
+        raise UserError(
+            f"{out}: {said}; name a results folder with --out, or make one: "
+            f"dumo-bench run --method {name} --suite SUITE --out {out}"
+        )
     scores, sets = (table.read(out / "tables", kind) for kind in ("scores", "sets"))
     if name not in (known := set(scores["method"]) | set(sets["method"])):
         raise unknown(f"methods in {out}", name, known)
@@ -110,23 +139,45 @@ def folders(a: Path, b: Path) -> list[tuple[Side, Side]]:
 
 
 def compare(a: Side, b: Side, metric: str = "*", case: str = "*") -> list[Difference]:
-    """Every metric on every role that both have, of the pictures that both have."""
+    """Every metric on every role that both have, of the pictures that both have; q is of all, shown or not."""
     _refuse_contracts(a, b)
     pairs = _paired(a.scores, b.scores)
     found = [*_pictures(pairs), *_numbers(pairs), *_sets(a.sets, b.sets)]
-    chosen = [d for d in found if fnmatchcase(d.metric, metric) and fnmatchcase(d.case, case)]
+    chosen = [d for d in corrected(found) if fnmatchcase(d.metric, metric) and fnmatchcase(d.case, case)]
     if not chosen:
         raise UserError(f"{a.label} and {b.label} share no measured picture of metric {metric!r} and case {case!r}")
     ways = a.better.set_index(["metric", "role"])["higher_is_better"].to_dict()
     directed = [replace(d, higher=_way(ways.get((d.metric, d.role), d.higher))) for d in chosen]
-    return corrected(sorted(directed, key=lambda d: (d.suite, d.case, summary.ROLES.index(d.role), d.metric)))
+    return sorted(directed, key=lambda d: (d.suite, d.case, summary.ROLES.index(d.role), d.metric))
 
 
 def corrected(found: Sequence[Difference]) -> list[Difference]:
-    """With q, over all that were tested."""
-    tested = [d.p for d in found if d.p is not None]
-    q = iter(paired.discoveries(tested))
-    return [d if d.p is None else replace(d, q=next(q)) for d in found]
+    """With q, over all that were tested; one number in several units is one test and has one q."""
+    tests = {_test(d): d.p for d in reversed(found) if d.p is not None}
+    q = dict(zip(tests, paired.discoveries(list(tests.values())), strict=True))
+    return [d if d.p is None else replace(d, q=q[_test(d)], family=len(tests)) for d in found]
+
+
+def _test(d: Difference) -> tuple[Any, ...]:
+    """What a difference is a test of: the same for copies that differ by a factor."""
+    return d.suite, d.suite_version, d.case, d.role, _UNIT.sub(r"\1", d.metric)
+
+
+def overlaps(a: Side, b: Side, metric: str = "*", case: str = "*") -> list[Overlap]:
+    """The pictures of every case; metrics of which the sides have equally many are told together."""
+    found: dict[tuple[tuple[str, int, str], tuple[int, int, int]], list[str]] = {}
+    for (suite, version, of, name), rows in _groups(_either(a.scores, b.scores), [*_CASE, "metric"]):
+        if fnmatchcase(name, metric) and fnmatchcase(of, case):
+            counts = (int(rows["a"].sum()), int(rows["b"].sum()), int((rows["a"] & rows["b"]).sum()))
+            found.setdefault(((suite, version, of), counts), []).append(name)
+    return [Overlap(*about, tuple(names), *counts) for (about, counts), names in found.items()]
+
+
+def _either(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
+    """One row a picture and metric that a side has, and whether a and b have it."""
+    there = [rows[_PAIR].drop_duplicates() for rows in (a, b)]
+    rows = there[0].merge(there[1], how="outer", on=_PAIR, indicator=True)
+    return rows.assign(a=rows["_merge"] != "right_only", b=rows["_merge"] != "left_only")
 
 
 def verdict(d: Difference, a: str, b: str) -> str:
@@ -222,8 +273,7 @@ def _refuse_contracts(a: Side, b: Side) -> None:
 
 def _paired(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     """One row a picture and metric that both have, with a and b; the mean over fits, null where one is missing."""
-    key = [name for name in _PICTURE if name != "erase"]
-    sides = [_mean(one, key, ["value"])["value"].rename(name) for one, name in ((a, "a"), (b, "b"))]
+    sides = [_mean(one, _PAIR, ["value"])["value"].rename(name) for one, name in ((a, "a"), (b, "b"))]
     pairs = sides[0].to_frame().join(sides[1], how="inner").reset_index()
     erased = {case: erase for one in (a, b) for case, erase in zip(one["case"], one["erase"], strict=True)
               if erase != "[]"}  # fmt: skip
@@ -237,22 +287,26 @@ def _mean(rows: pd.DataFrame, key: list[str], columns: list[str]) -> pd.DataFram
 
 
 def _pictures(pairs: pd.DataFrame) -> Iterator[Difference]:
-    for (suite, _, case, role, metric), rows in _groups(pairs, [*_CASE, "role", "metric"]):
+    for (suite, version, case, role, metric), rows in _groups(pairs, [*_CASE, "role", "metric"]):
+        about = (suite, version, case, role, metric)
         there = rows.dropna(subset=["a", "b"])
         lost = len(rows) - len(there)
         if there.empty:
-            yield Difference(
-                suite, case, role, metric, None, None, None, None, None, None,
-                n=0, n_missing=lost, won=0, lost=0, needed=None, how="no picture was measured on both",
-            )  # fmt: skip
+            yield _unmeasured(about, 0, lost, "no picture was measured on both")
             continue
         a, b, clusters = _arrays(there)
         found = paired.compare(a, b, clusters)
         yield Difference(
-            suite, case, role, metric, None, float(a.mean()), float(b.mean()),
+            *about, None, float(a.mean()), float(b.mean()),
             found.interval.low, found.interval.high, found.p, n=len(there), n_missing=lost,
             won=found.won, lost=found.lost, needed=power.pictures_needed(a - b, clusters), how=found.how,
         )  # fmt: skip
+
+
+def _unmeasured(about: _About, n: int, missing: int, how: str) -> Difference:
+    return Difference(
+        *about, None, None, None, None, None, None, needed=None, n=n, n_missing=missing, won=0, lost=0, how=how
+    )
 
 
 def _groups(rows: pd.DataFrame, columns: list[str]) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
@@ -270,30 +324,40 @@ def _arrays(rows: pd.DataFrame) -> tuple[Floats, Floats, Whole]:
 
 def _numbers(pairs: pd.DataFrame) -> Iterator[Difference]:
     """Numbers made of several means, resampled with their pairs."""
-    for (suite, _, case), rows in _groups(pairs, _CASE):
-        for number, metric, parts in derived.parts(rows.dropna(subset=["a", "b"])):
-            if len(parts) == 1:
-                continue  # it says what its part says
-            split = [_arrays(part) for part in parts]
-            a, b = (number.f(*(float(part[i].mean()) for part in split)) for i in (0, 1))
-            found, n = paired.of_numbers(number.f, split), sum(map(len, parts))
-            counted = {"n": n, "n_missing": 0, "won": 0, "lost": 0}
-            yield Difference(
-                suite, case, number.role, metric, True, a, b, found.low, found.high, found.p, **counted,
-                needed=power.needed(a - b, found.error, n), how="bootstrap over prompts, pairs together",
-            )  # fmt: skip
+    for (suite, version, case), rows in _groups(pairs, _CASE):
+        for number, metric, parts in derived.parts(rows):
+            if len(parts) > 1:  # one part says it for itself
+                yield _number((suite, version, case, number.role, metric), number.f, parts)
+
+
+def _number(about: _About, f: Callable[..., float], parts: Sequence[pd.DataFrame]) -> Difference:
+    """One of them, from the pairs of its parts that were measured on both."""
+    there = [part.dropna(subset=["a", "b"]) for part in parts]
+    n = sum(map(len, there))
+    missing = sum(map(len, parts)) - n
+    if any(part.empty for part in there):
+        return _unmeasured(about, n, missing, "no picture of a part was measured on both")
+    split = [_arrays(part) for part in there]
+    a, b = (f(*(float(part[i].mean()) for part in split)) for i in (0, 1))
+    found = paired.of_numbers(f, split)
+    return Difference(
+        *about, True, a, b, found.low, found.high, found.p, n=n, n_missing=missing, won=0, lost=0,
+        needed=power.needed(a - b, found.error, n), how="bootstrap over prompts, pairs together",
+    )  # fmt: skip
 
 
 def _sets(a: pd.DataFrame, b: pd.DataFrame) -> Iterator[Difference]:
+    """Numbers of whole sets; of what is missing, the larger count of the two sides."""
     key = [*_CASE, "role", "scorer", "scorer_version", "metric"]
     once = [_mean(one, key, ["value", "n", "n_missing"]) for one in (a, b)]
     both = once[0].add_suffix("_a").join(once[1].add_suffix("_b"), how="inner").reset_index()
     for row in table.records(both):
         alike = row["n_a"] == row["n_b"]
         yield Difference(
-            row["suite"], row["case"], row["role"], row["metric"], None,
+            row["suite"], row["suite_version"], row["case"], row["role"], row["metric"], None,
             row["value_a"] if alike else None, row["value_b"] if alike else None, None, None, None,
-            n=int(row["n_a"]), n_missing=int(row["n_missing_a"]), won=0, lost=0, needed=None,
+            n=int(min(row["n_a"], row["n_b"])), n_missing=int(max(row["n_missing_a"], row["n_missing_b"])),
+            won=0, lost=0, needed=None,
             how="a number of the whole set" if alike else f"of {row['n_a']:.0f} and {row['n_b']:.0f} pictures: no pair",
         )  # fmt: skip
 

@@ -27,6 +27,10 @@ def found(out: Path, a: str, b: str, **only: str) -> dict[tuple[str, str], compa
     return {(d.role, d.metric): d for d in differences}
 
 
+def sides(out: Path) -> tuple[compare.Side, compare.Side]:
+    return compare.side("perfect", out), compare.side("original", out)
+
+
 @pytest.fixture
 def perfect(tmp_path: Path) -> Path:
     return folder(tmp_path, world(prompts=12, draws=1))
@@ -66,6 +70,45 @@ def test_only_pictures_that_both_have_are_compared_and_what_is_missing_is_counte
     assert (d.n, d.n_missing, d.a, d.b) == (2, 1, 0.5, 0.0)
 
 
+def uneven(tmp_path: Path) -> Path:
+    """17 pictures of dumo and 8 of uce."""
+    rows = [score(m, "dog", i, prompt_id=f"dog-{i}") for m, n in (("dumo", 17), ("uce", 8)) for i in range(n)]
+    return folder(tmp_path, rows)
+
+
+def test_pictures_that_one_side_alone_has_are_said(tmp_path, command):
+    out = uneven(tmp_path)
+    said = command("compare", "dumo", "uce", "--out", out)
+    assert "Partial: A has 17 pictures, B 8, both 8 (emoji-cartoon version 1, erasing ghost)" in said.out
+    (group,) = json.loads(command("compare", "dumo", "uce", "--out", out, "--json").out)
+    (pictures,) = group["pictures"]
+    assert [pictures[key] for key in ("a", "b", "both", "partial")] == [17, 8, 8, True]
+
+
+def test_a_metric_that_one_side_alone_has_is_named(tmp_path):
+    rows = [score(m, "dog", 0) for m in ("dumo", "uce")] + [score("dumo", "dog", 0, metric="clip.emoji.cosine")]
+    out = folder(tmp_path, rows)
+    found = compare.overlaps(compare.side("dumo", out), compare.side("uce", out))
+    counts = {one.metrics: (one.a, one.b, one.both, one.partial) for one in found}
+    assert counts == {("clip.emoji.cosine",): (1, 0, 0, True), ("judge.object",): (1, 1, 1, False)}
+
+
+def test_sides_with_the_same_pictures_are_not_partial(perfect, command):
+    assert "Partial" not in command("compare", "perfect", "original", "--out", perfect).out
+
+
+def test_a_number_of_several_means_counts_what_is_missing_in_its_parts(tmp_path):
+    rows = [row | ({"value": None, "note": "no style"} if row["prompt_id"] == "dog-0" else {}) for row in world(12, 1)]
+    d = found(folder(tmp_path, rows), "perfect", "original")["all", "judge.object.h_c"]
+    assert (d.n, d.n_missing) == (35, 1)
+
+
+def test_a_number_of_which_a_part_was_not_measured_is_not_measured(tmp_path):
+    rows = [row | ({"value": None, "note": "no style"} if row["role"] != "target" else {}) for row in world(3, 1)]
+    d = found(folder(tmp_path, rows), "perfect", "original")["all", "judge.object.h_c"]
+    assert (d.n, d.n_missing, compare.verdict(d, "A", "B")) == (3, 6, "not measured")
+
+
 def test_where_no_pair_was_measured_nothing_is_said(tmp_path):
     rows = [score(m, "dog", 0, value=None, note="lost") for m in ("dumo", "uce")]
     d = found(folder(tmp_path, rows), "dumo", "uce")["unrelated", "judge.object"]
@@ -100,20 +143,42 @@ def test_pairs_take_away_what_prompts_have_in_common(tmp_path):
 
 
 def test_q_grows_with_the_number_of_comparisons(perfect):
-    alone = found(perfect, "perfect", "original", metric="judge.erased")["target", "judge.erased"]
-    among = found(perfect, "perfect", "original")["target", "judge.erased"]
-    assert alone.p == among.p and alone.q < among.q
+    d = found(perfect, "perfect", "original")["target", "judge.erased"]
+    (alone,) = compare.corrected([d])
+    assert (alone.q, alone.family) == (d.p, 1) and d.family > 1 and d.q > d.p
+
+
+@pytest.mark.parametrize("only", [{"metric": "judge.erased"}, {"case": "ghost"}])
+def test_what_is_shown_changes_no_q(tmp_path, only):
+    rows = [row | {"case": case} for case in ("ghost", "clown") for row in world(12, 1)]
+    out = folder(tmp_path, rows)
+    every = {(d.case, d.role, d.metric): d.q for d in compare.compare(*sides(out))}
+    some = {(d.case, d.role, d.metric): d.q for d in compare.compare(*sides(out), **only)}
+    assert len(some) < len(every) and some == {key: every[key] for key in some}
+
+
+def test_one_number_in_three_units_is_one_test(tmp_path):
+    units = {"cosine": 1.0, "x100": 100.0, "logit": 14.3}
+    rows = [row | {"metric": f"clip.emoji.{unit}", "value": row["value"] * factor}
+            for row in noisy(0.5, 40) for unit, factor in units.items()]  # fmt: skip
+    rows += [row | {"metric": "judge.object", "value": 1.0} for row in noisy(0, 40)]
+    differences = found(folder(tmp_path, rows), "dumo", "original")
+    copies = {(d.q, d.family) for (_, metric), d in differences.items() if metric.startswith("clip")}
+    ((q, family),) = copies
+    assert family == 2 and q == pytest.approx(2 * differences["unrelated", "clip.emoji.cosine"].p)
 
 
 def test_numbers_of_sets_are_shown_and_not_tested(tmp_path):
     of_pictures = ("prompt_id", "concept", "key", "seed", "draw")
     whole = {key: value for key, value in score("dumo", "dog", 0).items() if key not in of_pictures}
     whole |= {"metric": "fid.emojiclip.original", "scorer": "fid", "n_missing": 0, "low": None, "high": None, "how": ""}
-    numbers = (("dumo", 9, 3.0), ("uce", 9, 5.0), ("few", 4, 1.0))
-    sets = [whole | {"method": method, "n": n, "value": value} for method, n, value in numbers]
+    numbers = (("dumo", 9, 3.0, 0), ("uce", 9, 5.0, 2), ("few", 4, 1.0, 0))
+    sets = [whole | {"method": method, "n": n, "value": value, "n_missing": missing}
+            for method, n, value, missing in numbers]  # fmt: skip
     out = folder(tmp_path, [score(m, "dog", 0) for m in ("dumo", "uce", "few")], sets)
     d = found(out, "dumo", "uce")["unrelated", "fid.emojiclip.original"]
     assert (d.difference, d.p, compare.verdict(d, "A", "B")) == (-2, None, "not tested")
+    assert (d.n, d.n_missing) == (9, 2)
     few = found(out, "dumo", "few")["unrelated", "fid.emojiclip.original"]
     assert (few.a, few.b) == (None, None) and "9 and 4 pictures" in few.how
 
@@ -215,6 +280,12 @@ def test_the_command_prints_a_table_and_what_its_columns_mean(perfect, command):
 def test_what_nobody_measured_is_a_mistake_in_one_line(perfect, command, only):
     said = command("compare", "perfect", "original", "--out", perfect, *only)
     assert said.code == 2 and len(said.err.splitlines()) == 1 and only[1] in said.err
+
+
+def test_a_folder_that_is_not_there_says_so_and_what_to_type(tmp_path, command):
+    said = command("compare", "dumo", "uce", "--out", tmp_path / "nosuch")
+    assert said.code == 2 and len(said.err.splitlines()) == 1
+    assert "nosuch: no such folder" in said.err and "dumo-bench run --method dumo" in said.err
 
 
 def test_an_empty_folder_says_what_to_type(tmp_path, command):

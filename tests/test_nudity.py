@@ -62,6 +62,20 @@ def test_stored_boxes_are_counted_once_for_each_case_without_the_pictures(comman
         assert {row["rate"] for row in group["presets"]} == {0.75}
 
 
+def test_groups_that_differ_in_a_seed_a_version_or_a_contract_are_kept_apart_and_say_so(command, tmp_path):
+    samples = tiny_models.samples(tmp_path / "pictures", 4)
+    recipe = samples[0].job.recipe
+    for changed in ({}, {"fit_seed": 7}, {"version": "9"}, {"model": "other"}):
+        some = [replace(s, job=replace(s.job, recipe=replace(recipe, **changed))) for s in samples]
+        score(some, [Planted()], tmp_path / "tables", ABOUT)
+    for changed in ({"suite_version": 2}, {"sampling": "thin"}):
+        score(samples, [Planted()], tmp_path / "tables", ABOUT | changed)
+    found = [group["pictures"] for group in asked(command, tmp_path, "--presets", "library")["groups"]]
+    assert len(found) == len(set(found)) == 6
+    for tells in ("seed 7", "version 9", "model other", "suite version 2", "contract thin"):
+        assert sum(tells in about for about in found) == 1
+
+
 def test_the_table_by_class_adds_up_to_the_total(command, results):
     said = command("nudenet", results, "--presets", "mace,receler,library", "--classes")
     tables, _, _ = said.out.partition("Boxes are of")  # what follows names classes in its notes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from dumo_bench import table
 from dumo_bench.names import unknown
@@ -21,6 +21,27 @@ class Group(NamedTuple):
     about: str
     found: list[list[Detection]]
     missing: int
+
+
+class Key(NamedTuple):
+    """What makes one group of a results folder: equal keys are counted together."""
+
+    suite: str
+    suite_version: int
+    case: str
+    method: str
+    method_version: str
+    params: str
+    fit_seed: int
+    model: str
+    sampling: str
+    role: str
+
+
+_Place: TypeAlias = tuple[Any, ...]  # prompt, seed and draw
+_Boxes: TypeAlias = list[Detection] | None  # None: the picture could not be read
+_TELLS = {"suite_version": "suite version", "method_version": "version", "fit_seed": "seed", "model": "model",
+          "sampling": "contract"}  # fmt: skip
 
 
 def groups(place: Path, order: str) -> list[Group]:
@@ -44,37 +65,49 @@ def stored(out: Path, order: str) -> list[Group]:
 
     Each part is read for itself: two parts may hold the same picture, and its boxes must not be counted twice.
     """
-    found: dict[str, Group] = {}
+    found: dict[Key, dict[_Place, _Boxes]] = defaultdict(dict)
     for path in sorted((out / "tables" / "scores").glob("*.parquet")):
-        part = path.stem
-        scores = table.records(table.read_part(out / "tables", "scores", part))
-        boxes = table.records(table.read_part(out / "tables", "detections", part))
-        for about, group in _groups(scores, boxes, order):
-            found[about] = group
+        scores, boxes = (
+            table.records(table.read_part(out / "tables", kind, path.stem)) for kind in ("scores", "detections")
+        )
+        for key, place, there in _pictures(scores, boxes, order):
+            found[key][place] = there
     if not found:
         spec = "nudenet" if order == "BGR" else f"nudenet@{order}"
         raise UserError(f"{out} holds no boxes in channel order {order}: score with --scorers {spec} first")
-    return list(found.values())
+    return [_group(_label(key, found), pictures.values()) for key, pictures in found.items()]
 
 
-def _groups(
+def _pictures(
     scores: Iterable[Mapping[str, Any]], boxes: Iterable[Mapping[str, Any]], order: str
-) -> Iterator[tuple[str, Group]]:
+) -> Iterator[tuple[Key, _Place, _Boxes]]:
+    """The boxes of every picture of a part that nudenet was given."""
     of_picture: dict[str, list[Detection]] = defaultdict(list)
     for box in boxes:
         if box["detector"] == "nudenet" and box["order"] == order:
             cells = {name: box[name] for name in ("label", "score", "x", "y", "w", "h")}
             of_picture[box["key"]].append(Detection(**cells))
-    mine = [row for row in scores if row["scorer"] == "nudenet" and (".rgb." in row["metric"]) == (order == "RGB")]
-    rows: dict[str, dict[tuple[Any, ...], tuple[str, bool]]] = defaultdict(dict)
-    for row in mine:
-        settings = "" if row["params"] == "{}" else f" {row['params']}"
-        about = f"{row['suite']}, {row['case']}, {row['method']}{settings}, {row['role']}"
-        place = (row["prompt_id"], row["seed"], row["draw"])
-        rows[about][place] = (row["key"], row["value"] is not None)
-    for about, pictures in rows.items():
-        there = [of_picture[key] for key, measured in pictures.values() if measured]
-        yield about, Group(about, there, len(pictures) - len(there))
+    for row in scores:
+        if row["scorer"] == "nudenet" and (".rgb." in row["metric"]) == (order == "RGB"):
+            place = (row["prompt_id"], row["seed"], row["draw"])
+            there = None if row["value"] is None else of_picture[row["key"]]
+            yield Key(*(row[name] for name in Key._fields)), place, there
+
+
+def _group(about: str, pictures: Iterable[_Boxes]) -> Group:
+    every = list(pictures)
+    there = [boxes for boxes in every if boxes is not None]
+    return Group(about, there, len(every) - len(there))
+
+
+def _label(key: Key, among: Iterable[Key]) -> str:
+    """What a group is of, with what tells it from the method's others on the same prompts."""
+    alike = [o for o in among if (o.suite, o.case, o.method, o.role) == (key.suite, key.case, key.method, key.role)]
+    parts = [f"{says} {str(getattr(key, name))[:12]}" for name, says in _TELLS.items()
+             if len({getattr(other, name) for other in alike}) > 1]  # fmt: skip
+    settings = "" if key.params == "{}" else f" {key.params}"
+    apart = f" ({', '.join(parts)})" if parts else ""
+    return f"{key.suite}, {key.case}, {key.method}{settings}{apart}, {key.role}"
 
 
 def detected(folder: Path, order: str) -> Group:
