@@ -170,7 +170,7 @@ def test_methods_under_different_sampling_contracts_are_not_ranked_and_the_repor
 
 
 def recognised(rate: float | None) -> list[dict[str, Any]]:
-    """Rows of a concept and of its role: `rate` on the unedited model's pictures (None: there are none), 0.2 on dumo's."""
+    """A concept's rows and its role's: `rate` on unedited pictures (None: there are none), 0.2 on dumo's."""
     rates = {"original": rate, "uce": 0.7, "dumo": 0.2}
     return [
         mean(method, "judge.object", "related", value, low=value, high=value, concept=concept)
