@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from dumo_bench.metrics.validity import Card, cards, grey, place, recognises
+from dumo_bench.report.validity import Card, cards, doubtful, grey, place, recognises, sources, valid
 
 
 def row(method: str = "original", value: float | None = 0.9, **other) -> dict:
-    plain = {"suite": "s", "case": "dog", "metric": "judge.object", "role": "related", "concept": "cat"}
-    return {**plain, "method": method, "value": value, "n": 10, "low": None, "high": None, **other}
+    about = {"suite": "s", "suite_version": 1, "case": "dog", "model": "m", "sampling": "s0"}
+    plain = {"metric": "judge.object", "role": "related", "concept": "cat"}
+    return {**about, **plain, "method": method, "value": value, "n": 10, "low": None, "high": None, **other}
 
 
 @pytest.mark.parametrize(("rate", "worthless"), [(0.0, True), (0.49, True), (0.5, False), (1.0, False), (None, False)])
@@ -29,6 +30,37 @@ def test_another_concept_case_or_metric_has_a_card_of_its_own():
     assert grey(row("uce"), known)
     assert not grey(row("uce", concept="cow"), known)
     assert not grey(row("uce", case="horse"), known)
+
+
+def test_pictures_under_another_sampling_contract_have_a_card_of_their_own():
+    known = cards([row(value=0.1), row(value=0.9, sampling="s1")])
+    assert [valid(row("uce", sampling=contract), known) for contract in ("s0", "s1", "s2")] == [False, True, None]
+
+
+def test_a_change_and_a_derived_number_stand_on_the_cards_of_what_they_are_made_of():
+    erased, kept = ("judge.erased", "target"), ("judge.object", "kept")
+    assert sources("judge.object.change", "kept") == [kept]
+    assert sources("judge.erased.ua", "target") == [erased]
+    assert sources("judge.object.h_c", "all") == [erased, kept]
+    assert sources("clip.x.accuracy.h_c", "all") == [("clip.x.accuracy", "target"), ("clip.x.accuracy", "kept")]
+    assert sources("clip.x.cosine.h_a", "all") == sources("judge.erased", "unrelated") == []
+
+
+def test_a_derived_number_is_grey_if_one_of_its_parts_is():
+    known = cards([row(value=0.9, metric="judge.erased", role="target"), row(value=0.3, role="kept")])
+    assert grey(row("uce", metric="judge.object.h_c", role="all"), known)
+    assert not grey(row("uce", metric="judge.erased.ua", role="target"), known)
+
+
+def test_a_row_without_a_card_is_not_grey_and_what_is_no_rate_needs_none():
+    assert (valid(row("uce"), {}), grey(row("uce"), {})) == (None, False)
+    assert valid(row("uce", metric="lpips_alex_native"), {}) is True
+
+
+def test_doubtful_concepts_come_the_least_recognised_first():
+    rates = {"cat": 0.3, "cow": 0.1, "pig": 0.6, "*": 0.2}
+    known = cards([row(value=rate, concept=concept) for concept, rate in rates.items()])
+    assert [at.concept for at, _ in doubtful(known)] == ["cow", "cat"]
 
 
 def test_only_rates_of_recognition_have_cards():

@@ -18,7 +18,20 @@ from rich.console import Console
 from safetensors.numpy import save_file
 
 from dumo_bench import report, summary, table
-from dumo_bench.report import console, coverage, figures, gallery, latex, markdown, model, page, panels, tradeoff, words
+from dumo_bench.report import (
+    console,
+    coverage,
+    details,
+    figures,
+    gallery,
+    latex,
+    markdown,
+    model,
+    page,
+    panels,
+    tradeoff,
+    words,
+)
 from dumo_bench.types import Case, Draw, Prompt, Recipe, Sampling, Suite, UserError, canonical
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -151,6 +164,71 @@ def test_methods_under_different_sampling_contracts_are_not_ranked_and_the_repor
         assert text.index("2 sampling contracts") < text.index("0.40")
     html = page.render([page.Section(cases[0], [], [], [], {}, [])])
     assert html.index("2 sampling contracts") < html.index("95 % interval") < html.index("0.40")
+
+
+# What a scorer hardly recognises
+
+
+def recognised(rate: float | None) -> list[dict[str, Any]]:
+    """A concept's rows and its role's: `rate` on unedited pictures (None: there are none), 0.2 on dumo's."""
+    rates = {"original": rate, "uce": 0.7, "dumo": 0.2}
+    return [
+        mean(method, "judge.object", "related", value, low=value, high=value, concept=concept)
+        for method, value in rates.items()
+        for concept in ("*", "cat")
+        if value is not None
+    ]
+
+
+def paged(rows: list[dict[str, Any]]) -> str:
+    """The page of these rows, without pictures."""
+    found = table.frame("summary", rows)
+    labels = model.variants(found)
+    parts = details.details(found), details.heads(labels), details.concepts(found)
+    return page.render([page.Section(tables(rows)[0], [], [], [], dict.fromkeys(labels.values(), ""), *parts)])
+
+
+def greys(rows: list[dict[str, Any]]) -> list[bool]:
+    """Whether the number of dumo is grey in LaTeX, in Markdown, on the page and dim on a terminal."""
+    shown = tables(rows)
+    _, cells = column(shown, "judge.object", "related")
+    drawn_cell = console._cell(column(shown, "judge.object", "related")[0], cells["dumo"])
+    return [
+        r"0.20\textdagger{}" in latex.document(shown),
+        "0.20† [" in markdown.document(shown),
+        bool(re.search(r'<td class="grey">0\.20†', paged(rows))),
+        (drawn_cell.plain[:5], drawn_cell.spans[0].style) == ("0.20†", "dim"),
+    ]
+
+
+@pytest.mark.parametrize(("rate", "is_grey"), [(0.3, True), (0.6, False), (None, False)])
+def test_what_is_recognised_in_under_half_of_the_unedited_pictures_is_grey_in_every_text(rate, is_grey):
+    assert greys(recognised(rate)) == [is_grey] * 4
+
+
+def test_nothing_is_bold_where_the_scorer_hardly_recognises_the_thing():
+    for rate, bold in ((0.3, []), (0.6, ["uce"])):
+        _, cells = column(tables(recognised(rate)), "judge.object", "related")
+        assert [label for label, cell in cells.items() if cell.bold] == bold
+
+
+@pytest.mark.parametrize("text", [latex.document, markdown.document, drawn])
+def test_every_text_names_the_concepts_that_are_hardly_recognised_and_the_cards_that_are_missing(text):
+    rare, common, lost = (" ".join(text(tables(recognised(rate))).split()) for rate in (0.3, 0.6, None))
+    assert "in under half of the unedited model's pictures: cat 0.30 (judge.object, related, n=40)." in rare
+    assert "pictures: cat" not in common + lost
+    assert "Validity card missing for keeps related objects (related)" in lost
+    assert "Validity card missing" not in rare + common
+
+
+def test_the_page_has_a_row_for_every_concept_with_the_unedited_models_rate_first():
+    for rate, is_grey in ((0.3, True), (0.6, False)):
+        rows = recognised(rate)
+        (cat,) = details.concepts(table.frame("summary", rows))
+        assert (cat.concept, cat.role) == ("cat", "related")
+        assert [one[2] for one in cat.cells] == [is_grey] * 3
+        said = paged(rows)
+        assert said.index("recognised on the unedited model") < said.index('<th scope="row">cat</th>')
 
 
 # What is missing

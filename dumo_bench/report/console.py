@@ -25,7 +25,7 @@ def renderables(cases: Sequence[CaseTables]) -> Iterator[RenderableType]:
         yield Text(" ".join(coverage.sentences(case.coverage)), style="yellow" if case.coverage.partial else "dim")
         for panel in case.panels:
             yield _table(panel)
-        for sentence in [*words.missing(case), words.metrics(case)]:
+        for sentence in [*words.missing(case), *words.cards(case), words.metrics(case)]:
             yield Text(f"  {sentence}", style="dim")
     yield Text(words.LEGEND, style="dim")
 
@@ -51,5 +51,5 @@ def _cell(column: Shown, cell: Cell) -> Text:
     """Several lines, so that seven columns fit into 100 characters."""
     from rich.text import Text
 
-    number = (words.number(column, cell), "bold green" if cell.bold else "")
+    number = (words.number(column, cell), "bold green" if cell.bold else "dim" if cell.grey else "")
     return Text.assemble(number, *(part for line in words.below(column, cell) for part in ("\n", (line, "dim"))))

@@ -1,14 +1,17 @@
-"""Every metric of a case, and its change against the original, as one long table."""
+"""Every metric of a case and its change against the original, and every concept, as two long tables."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from dumo_bench import table
 from dumo_bench.report import words
-from dumo_bench.report.model import VARIANT, Cell, Shown, cell, variants
+from dumo_bench.report.model import REFERENCE, VARIANT, Cell, Shown, cards, cell, variants
+from dumo_bench.report.validity import needs_card
 from dumo_bench.summary import ROLES
 
 if TYPE_CHECKING:
@@ -17,32 +20,54 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """A metric on a role; a number a method, and what stands below it: its interval and always its n."""
+    """A metric on a role; a number a method, what stands below it (interval, always n), and whether it is grey.
+
+    Of one concept, or of all of the role.
+    """
 
     role: str
     metric: str
-    cells: tuple[tuple[str, str], ...]
+    cells: tuple[tuple[str, str, bool], ...]
+    concept: str = "*"
 
 
 def details(summary: pd.DataFrame) -> list[Detail]:
     """A row for every role and metric, with cells in the order of `variants`, from the summary of one case."""
-    rows = summary[summary["concept"] == "*"]
-    keys = list(variants(rows))
-    found: dict[tuple[str, str], dict[tuple[Any, ...], tuple[Cell, bool | None]]] = {}
+    return _details(summary, summary[summary["concept"] == "*"])
+
+
+def concepts(summary: pd.DataFrame) -> list[Detail]:
+    """A row for every concept and rate of recognition, with cells in the order of `variants`."""
+    asked = np.array([needs_card(*one) for one in zip(summary["metric"], summary["role"], strict=True)], dtype=bool)
+    return _details(summary, summary[(summary["concept"] != "*") & asked])
+
+
+def heads(labels: Mapping[tuple[Any, ...], str]) -> list[str]:
+    """What stands above the cells of concepts, from the labels of `variants`."""
+    unedited = "recognised on the unedited model"
+    return [unedited + label.removeprefix(REFERENCE) if key[0] == REFERENCE else label for key, label in labels.items()]
+
+
+def _details(summary: pd.DataFrame, rows: pd.DataFrame) -> list[Detail]:
+    keys, known = list(variants(summary[summary["concept"] == "*"])), cards(summary)
+    found: dict[tuple[str, str, str], dict[tuple[Any, ...], tuple[Cell, bool | None]]] = {}
     for row in table.records(rows):
         key = tuple(row[name] for name in VARIANT)
-        found.setdefault((row["role"], row["metric"]), {})[key] = cell(row), row["higher_is_better"]
-    order = sorted(found, key=lambda one: (ROLES.index(one[0]), one[1]))
-    return [_detail(role, metric, found[role, metric], keys) for role, metric in order]
+        what = row["role"], row["metric"], row["concept"]
+        found.setdefault(what, {})[key] = cell(row, known), row["higher_is_better"]
+    order = sorted(found, key=lambda one: (ROLES.index(one[0]), one[1:]))
+    return [_detail(what, found[what], keys) for what in order]
 
 
-def _detail(role: str, metric: str, by_key: dict[Any, tuple[Cell, bool | None]], keys: Sequence[Any]) -> Detail:
+def _detail(what: tuple[str, str, str], by_key: dict[Any, tuple[Cell, bool | None]], keys: Sequence[Any]) -> Detail:
+    role, metric, concept = what
     higher = next(direction for _, direction in by_key.values())
     cells = tuple(by_key[key][0] if key in by_key else Cell() for key in keys)
     column = Shown(metric, metric, role, higher, 3, 0, 0, cells)
-    return Detail(role, f"{metric} {words.arrow(column)}".rstrip(), tuple(_said(column, one) for one in cells))
+    said = tuple(_said(column, one) for one in cells)
+    return Detail(role, f"{metric} {words.arrow(column)}".rstrip(), said, concept)
 
 
-def _said(column: Shown, one: Cell) -> tuple[str, str]:
+def _said(column: Shown, one: Cell) -> tuple[str, str, bool]:
     parts = [words.interval(column, one), words.remark(column, one) or "n=0"]
-    return words.number(column, one), " ".join(part for part in parts if part)
+    return words.number(column, one), " ".join(part for part in parts if part), one.grey

@@ -19,6 +19,7 @@ _SPECIAL = {
     "|": r"\textbar{}",
     '"': r"{\char34}",
     words.DASH: "--",
+    words.MARK: r"\textdagger{}",
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
 }
@@ -58,7 +59,7 @@ def table(case: CaseTables) -> str:
 def _caption(case: CaseTables) -> str:
     lost = words.missing(case)
     said = [f"{case.title}.", case.warning, *coverage.sentences(case.coverage), words.LEGEND]
-    said += [words.metrics(case), f"Missing: {'; '.join(lost)}." if lost else "Nothing is missing."]
+    said += [*words.cards(case), words.metrics(case), f"Missing: {'; '.join(lost)}." if lost else "Nothing is missing."]
     return escape(" ".join(part for part in said if part))
 
 

@@ -10,9 +10,10 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dumo_bench import table
-from dumo_bench.report import coverage
+from dumo_bench.report import coverage, validity
 from dumo_bench.report.coverage import Coverage
 from dumo_bench.report.panels import PANELS, Wanted
+from dumo_bench.report.validity import Card, Place
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +26,10 @@ VARIANT = ("method", "method_version", "params", "fit_seed", "model", "sampling"
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One number of the report; `measured` is False where nothing was to be measured, and `note` may say why."""
+    """One number of the report; `measured` is False where nothing was to be measured, and `note` may say why.
+
+    `valid`: whether the scorer recognises the thing in the unedited model's pictures; None: its card is missing.
+    """
 
     value: float | None = None
     low: float | None = None
@@ -35,6 +39,12 @@ class Cell:
     measured: bool = False
     bold: bool = False
     note: str = ""
+    valid: bool | None = True
+
+    @property
+    def grey(self) -> bool:
+        """Whether the number says nothing, since the scorer hardly recognises the thing before any edit."""
+        return self.valid is False and self.value is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,10 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class CaseTables:
-    """One case of a suite: its panels, why its methods are not ranked, if they are not, and what was measured of it."""
+    """One case of a suite: its panels, why its methods are not ranked, if they are not, and what was measured of it.
+
+    `doubtful`: the concepts that a scorer hardly recognises in the unedited model's pictures.
+    """
 
     suite: str
     version: int
@@ -68,6 +81,7 @@ class CaseTables:
     panels: tuple[Panel, ...]
     warning: str
     coverage: Coverage
+    doubtful: tuple[tuple[Place, Card], ...] = ()
 
     @property
     def title(self) -> str:
@@ -78,16 +92,23 @@ def build(summary: pd.DataFrame, kinds: Kinds | None = None, sizes: Sizes | None
     """The tables of every suite and case, in order. `kinds` tells which columns a case has, `sizes` what is whole."""
     whole = summary[summary["concept"] == "*"]
     keys = _distinct(whole, "suite", "suite_version", "case")
-    return [_case(whole, key, kinds or {}, (sizes or {}).get(key[:2])) for key in keys]
+    return [_case(summary, key, kinds or {}, (sizes or {}).get(key[:2])) for key in keys]
 
 
 def _case(summary: pd.DataFrame, key: tuple[Any, ...], kinds: Kinds, size: int | None) -> CaseTables:
     suite, version, case = key
     of_suite = summary[(summary["suite"] == suite) & (summary["suite_version"] == version)]
-    rows, warning = of_suite[of_suite["case"] == case], mixture(of_suite)
-    panels = [_panel(title, wanted, rows, kinds.get((suite, case), "")) for title, wanted in PANELS.items()]
+    every, warning = of_suite[of_suite["case"] == case], mixture(of_suite)
+    rows, known = every[every["concept"] == "*"], cards(every)
+    panels = [_panel(title, wanted, rows, kinds.get((suite, case), ""), known) for title, wanted in PANELS.items()]
     shown = tuple(_emphasised(panel, rank=not warning) for panel in panels if panel.columns)
-    return CaseTables(suite, version, case, shown, warning, coverage.of(rows, variants(rows), VARIANT, size))
+    covered = coverage.of(rows, variants(rows), VARIANT, size)
+    return CaseTables(suite, version, case, shown, warning, covered, tuple(validity.doubtful(known)))
+
+
+def cards(summary: pd.DataFrame) -> dict[Place, Card]:
+    """The validity cards of a summary."""
+    return validity.cards(table.records(summary[summary["method"] == REFERENCE]), REFERENCE)
 
 
 def mixture(suite: pd.DataFrame) -> str:
@@ -126,10 +147,10 @@ def _label(key: tuple[Any, ...], alike: Sequence[tuple[Any, ...]]) -> str:
     return f"{method} ({', '.join(parts)})" if parts else str(method)
 
 
-def _panel(title: str, wanted: Iterable[Wanted], rows: pd.DataFrame, kind: str) -> Panel:
+def _panel(title: str, wanted: Iterable[Wanted], rows: pd.DataFrame, kind: str, known: Mapping[Place, Card]) -> Panel:
     labels = variants(rows)
     columns = [
-        _column(column, metric, rows, list(labels))
+        _column(column, metric, rows, list(labels), known)
         for column in wanted
         if kind in column.kinds
         for metric in _matching(column, rows)
@@ -149,9 +170,11 @@ def _matching(column: Wanted, rows: pd.DataFrame) -> list[str]:
     return sorted(metric for metric in of_role if fnmatchcase(metric, column.metric) and not metric.endswith(".change"))
 
 
-def _column(column: Wanted, metric: str, rows: pd.DataFrame, keys: Sequence[tuple[Any, ...]]) -> Shown:
+def _column(
+    column: Wanted, metric: str, rows: pd.DataFrame, keys: Sequence[tuple[Any, ...]], known: Mapping[Place, Card]
+) -> Shown:
     mine = rows[(rows["role"] == column.role) & (rows["metric"] == metric)]
-    by_key = {tuple(row[name] for name in VARIANT): cell(row) for row in table.records(mine)}
+    by_key = {tuple(row[name] for name in VARIANT): cell(row, known) for row in table.records(mine)}
     if metric.endswith(f".{REFERENCE}"):  # a distance to its pictures
         by_key |= {key: Cell(note="the reference") for key in keys if key[0] == REFERENCE}
     cells = tuple(by_key.get(key, Cell()) for key in keys)
@@ -160,9 +183,10 @@ def _column(column: Wanted, metric: str, rows: pd.DataFrame, keys: Sequence[tupl
     return Shown(column.header, metric, column.role, column.higher, column.digits, n, n_missing, cells)
 
 
-def cell(row: Mapping[str, Any]) -> Cell:
+def cell(row: Mapping[str, Any], known: Mapping[Place, Card]) -> Cell:
+    """The cell of a row of a summary."""
     numbers = (row["value"], row["low"], row["high"], row["n"], row["n_missing"])
-    return Cell(*numbers, measured=True, note=row["note"])
+    return Cell(*numbers, measured=True, note=row["note"], valid=validity.valid(row, known))
 
 
 def _emphasised(panel: Panel, *, rank: bool) -> Panel:
@@ -170,8 +194,13 @@ def _emphasised(panel: Panel, *, rank: bool) -> Panel:
 
 
 def _bold(column: Shown, labels: Sequence[str]) -> Shown:
-    """Mark the best eraser where its interval overlaps no other eraser's and all measured equally many pictures."""
+    """Mark the best eraser where its interval overlaps no other eraser's and all measured equally many pictures.
+
+    Nothing is marked where the scorer hardly recognises the thing.
+    """
     cells = {i: column.cells[i] for i, label in enumerate(labels) if label != REFERENCE}
+    if any(cell.grey for cell in cells.values()):
+        return column
     alike = len({(cell.n, cell.n_missing) for cell in cells.values()}) == 1
     if column.higher is None or len(cells) < 2 or not alike or any(cell.value is None for cell in cells.values()):
         return column

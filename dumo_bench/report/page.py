@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dumo_bench.report import coverage, figures, gallery, tradeoff, words
-from dumo_bench.report.details import Detail, details
+from dumo_bench.report.details import Detail, concepts, details, heads
 from dumo_bench.report.model import CaseTables, variants
 from dumo_bench.store import Store
 from dumo_bench.types import UserError
@@ -43,13 +43,17 @@ class Section:
     costs: Sequence[Map]
     methods: Mapping[str, str]  # label -> hyperparameters
     details: Sequence[Detail]
+    heads: Sequence[str] = ()  # above the cells of concepts
+    concepts: Sequence[Detail] = ()
 
 
 def section(tables: CaseTables, frames: Frames, out: Path, texts: Mapping[str, str] | None) -> Section:
     """The page's part on one case, from the tables and from the pictures and edits in `out`."""
     rows, means = (_of_case(frame, tables) for frame in frames)
-    methods = {label: f"version {key[1]}, {key[2]}, fit seed {key[3]}" for key, label in variants(means).items()}
-    return Section(tables, gallery.grids(rows, out, texts), _maps(rows, out), _costs(tables), methods, details(means))
+    labels = variants(means)
+    methods = {label: f"version {key[1]}, {key[2]}, fit seed {key[3]}" for key, label in labels.items()}
+    shown = gallery.grids(rows, out, texts), _maps(rows, out), _costs(tables)
+    return Section(tables, *shown, methods, details(means), heads(labels), concepts(means))
 
 
 def _of_case(frame: pd.DataFrame, case: CaseTables) -> pd.DataFrame:

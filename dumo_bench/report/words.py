@@ -8,19 +8,23 @@ from dumo_bench import derived
 from dumo_bench.report.model import CaseTables, Cell, Shown
 
 DASH = "\N{EN DASH}"
+MARK = "\N{DAGGER}"
+MOST = 10  # concepts that are named in a note
 LEGEND = (
     "Shows, keeps: the share of pictures (0 to 1) in which a classifier sees it; arrows point to what is better. "
     "Target prompts name the erased concept, related ones a neighbour of it, unrelated ones something else; kept "
     "means related and unrelated together. n counts pictures. In brackets: the 95 % interval, by bootstrap over "
     "prompts, or Wilson's where all values are equal; none for numbers of a whole set. A dash was not measured; it is "
     "never 0. Bold: the best eraser, where its interval overlaps no other eraser's and all were measured on equally "
-    "many pictures."
+    "many pictures. The row of the original is the validity card of every rate of recognition: how often the scorer "
+    f"recognises the thing before any edit; where that is under half, the number is grey and marked {MARK}, and says "
+    "nothing of an edit."
 )
 
 
 def number(column: Shown, cell: Cell) -> str:
-    """The value without its interval; a dash where there is none."""
-    return DASH if cell.value is None else _fixed(cell.value, column.digits)
+    """The value without its interval, marked where it says nothing; a dash where there is none."""
+    return DASH if cell.value is None else _fixed(cell.value, column.digits) + (MARK if cell.grey else "")
 
 
 def _fixed(value: float, digits: int) -> str:
@@ -85,6 +89,17 @@ def metrics(case: CaseTables) -> str:
         for column in columns
     )
     return f"Metrics: {'; '.join(pairs)}."
+
+
+def cards(case: CaseTables) -> list[str]:
+    """Which validity cards are missing, and which concepts are recognised too rarely before any edit."""
+    columns = [column for panel in case.panels for column in panel.columns]
+    lost = dict.fromkeys(f"{c.header} ({c.role})" for c in columns if any(one.valid is None for one in c.cells))
+    rare = [f"{at.concept} {card.rate:.2f} ({at.metric}, {at.role}, n={card.n})" for at, card in case.doubtful[:MOST]]
+    more = len(case.doubtful) - len(rare)
+    said = [f"Validity card missing for {', '.join(lost)}: the unedited model was not measured, so nothing is grey."]
+    named = "; ".join(rare) + (f"; and {more} more" if more else "")
+    return said * bool(lost) + [f"Recognised in under half of the unedited model's pictures: {named}."] * bool(rare)
 
 
 def missing(case: CaseTables) -> list[str]:
