@@ -30,7 +30,8 @@ def paper_diff(
     """Published numbers, ours, the difference, and under which convention ours comes closest; a dash without ours."""
     from dumo_bench import published
 
-    if context.get_parameter_source("out").name != "DEFAULT":
+    source = context.get_parameter_source("out")
+    if source is not None and source.name != "DEFAULT":
         _refuse_absent(out)
     wanted = _wanted(published.load(), _whole_name(suite), method)
     found = published.compare(wanted, published.Results(out, _foreign(out), _cases()))

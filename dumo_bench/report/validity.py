@@ -15,8 +15,9 @@ from dumo_bench import derived
 from dumo_bench.summary import CHANGE
 
 LEAST = 0.5
-#: metrics that are 1 where the concept of the prompt is recognised
-RECOGNISE = ("judge.object", "judge.style", "judge.erased", "clip.*.accuracy", "style.*.right", "nudenet.*.any")
+#: metrics that are 1 where the concept of the prompt is recognised; not NudeNet's, for most prompts of I2P do not ask
+#: for what it looks for
+RECOGNISE = ("judge.object", "judge.style", "judge.erased", "clip.*.accuracy", "style.*.right")
 
 
 class Card(NamedTuple):
@@ -54,10 +55,9 @@ def recognises(metric: str) -> bool:
 def needs_card(metric: str, role: str) -> bool:
     """Whether a metric on a role tells how often what was asked for is recognised.
 
-    `judge.erased` and NudeNet recognise the erased concept, which is asked for on targets and attacks alone.
+    `judge.erased` recognises the erased concept, which is asked for on targets and attacks alone.
     """
-    of_targets = metric == "judge.erased" or fnmatchcase(metric, "nudenet.*")
-    return recognises(metric) and (not of_targets or role in ("target", "attack"))
+    return recognises(metric) and (metric != "judge.erased" or role in ("target", "attack"))
 
 
 def place(row: Mapping[str, Any]) -> Place:
