@@ -118,7 +118,7 @@ def test_what_must_stay_never_names_the_concept_and_holds_the_empty_prompt(host)
     assert len(kept) == 30 * 2
     assert torch.equal(kept.context, kept.anchor)
     empty = sd.encode(host, [""])[0]
-    assert sum(torch.equal(row, empty) for row in kept.context) >= 5 * 2
+    assert sum(torch.allclose(row, empty, atol=1e-12) for row in kept.context) >= 5 * 2  # encoded in another batch
     possible = sd.encode(host, [p for p in (*train.PLAIN, "") if "dog" not in p])
     assert all(any(torch.allclose(row, one) for one in possible) for row in kept.context)
 
