@@ -6,7 +6,6 @@ nothing is kept.
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from dumo_bench import store
 from dumo_bench.types import UserError
 
 
@@ -72,13 +72,12 @@ def stage(state: Stateful) -> Iterator[Callable[[bool], None]]:
         return
     path, saved = folder.next(), time.monotonic()
     if path.exists():
-        kept = _read(path, state)
-        folder.earlier = max(folder.earlier, kept)
+        folder.earlier = max(folder.earlier, _read(path, state))
 
     def after(last: bool) -> None:
         nonlocal saved
         if last or time.monotonic() - saved >= folder.every:
-            _write(path, {"state": state.state_dict(), "seconds": folder.seconds})
+            _keep(path, {"state": state.state_dict(), "seconds": folder.seconds})
             saved = time.monotonic()
 
     yield after
@@ -95,10 +94,7 @@ def _read(path: Path, state: Stateful) -> float:
     return float(kept["seconds"])
 
 
-def _write(path: Path, what: Mapping[str, Any]) -> None:
+def _keep(path: Path, what: Mapping[str, Any]) -> None:
     import torch
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    torch.save(dict(what), partial)
-    os.replace(partial, path)
+    store.write(path, lambda partial: torch.save(what, partial))

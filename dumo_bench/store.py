@@ -52,7 +52,7 @@ class Store:
         from PIL import Image
 
         picture = Image.fromarray(pixels)
-        return _write(self.image_path(job), lambda partial: picture.save(partial, format="PNG"))
+        return write(self.image_path(job), lambda partial: picture.save(partial, format="PNG"))
 
     def put_edit(self, recipe: Recipe, edit: Edit) -> Path:
         """Write an edit unless there is one: within a store a recipe means one set of weights."""
@@ -63,7 +63,7 @@ class Store:
             return path
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in edit.tensors.items()}
         notes = {"recipe": canonical(asdict(recipe)), "header": canonical(dict(edit.header))}
-        return _write(path, lambda partial: save_file(tensors, partial, metadata=notes))
+        return write(path, lambda partial: save_file(tensors, partial, metadata=notes))
 
     def get_edit(self, recipe: Recipe) -> Edit:
         """The edit of a recipe, on the CPU; one that is broken or made for another model is a UserError."""
@@ -109,7 +109,7 @@ def sha256(path: Path) -> str:
 
 def write_text(path: Path, text: str) -> Path:
     """Write a text whole or not at all."""
-    return _write(path, lambda partial: Path(partial).write_text(text, encoding="utf-8"))
+    return write(path, lambda partial: Path(partial).write_text(text, encoding="utf-8"))
 
 
 @contextmanager
@@ -125,12 +125,13 @@ def full_disk(where: Path) -> Iterator[None]:
         ) from error
 
 
-def _write(path: Path, write: Callable[[str], object]) -> Path:
+def write(path: Path, make: Callable[[str], object]) -> Path:
+    """What `make` writes to the name it is given, whole or not at all; a full disk is said in one line."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     with full_disk(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            write(str(partial))
+            make(str(partial))
             os.replace(partial, path)
         finally:
             partial.unlink(missing_ok=True)

@@ -25,7 +25,7 @@ MAY: dict[str, set[str]] = {
     "store": {"types", "files"},
     "jobs": {"types"},
     "progress": set(),
-    "resume": {"types"},
+    "resume": {"types", "store"},
     "promptsets": {"types", "files", "names", "jobs", "promptsets"},
     "blocks": {"types", "promptsets"},
     "suitefile": {"types", "names", "blocks", "promptsets"},

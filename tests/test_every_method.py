@@ -22,10 +22,7 @@ TEXTS = ("a ghost", "a photo of dog", "", "alien in noto style")
 
 @pytest.fixture(scope="module")
 def host() -> sd.Host:
-    tiny.quick_dumo()
-    tiny.quick_esd()
-    tiny.quick_receler()
-    return tiny.host("float64")
+    return tiny.quick_host()
 
 
 @pytest.fixture(scope="module")

@@ -162,7 +162,7 @@ def test_methods_under_different_sampling_contracts_are_not_ranked_and_the_repor
     assert "2 sampling contracts" in cases[0].warning
     for text in (latex.document(cases), markdown.document(cases), drawn(cases)):
         assert text.index("2 sampling contracts") < text.index("0.40")
-    html = page.render([page.Section(cases[0], [], [], [], {}, [])])
+    html = page.render([page.Section(cases[0], [], [], "", {}, [])])
     assert html.index("2 sampling contracts") < html.index("95 % interval") < html.index("0.40")
 
 
@@ -185,7 +185,7 @@ def paged(rows: list[dict[str, Any]]) -> str:
     found = table.frame("summary", rows)
     labels = model.variants(found)
     parts = details.details(found), details.heads(labels), details.concepts(found)
-    return page.render([page.Section(tables(rows)[0], [], [], [], dict.fromkeys(labels.values(), ""), *parts)])
+    return page.render([page.Section(tables(rows)[0], [], [], "", dict.fromkeys(labels.values(), ""), *parts)])
 
 
 def greys(rows: list[dict[str, Any]]) -> list[bool]:

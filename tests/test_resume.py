@@ -18,10 +18,7 @@ TRAINED = ("dumo", "esd", "receler")
 
 @pytest.fixture(scope="module")
 def host() -> sd.Host:
-    tiny.quick_dumo()
-    tiny.quick_esd()
-    tiny.quick_receler()
-    return tiny.host("float64")
+    return tiny.quick_host()
 
 
 def recipe(host: sd.Host, name: str) -> Recipe:

@@ -156,6 +156,14 @@ def quick_receler() -> None:
     PLANS[32] = Plan(2, 2, 1e-2, 4, Trajectory(3), cells=2, rows=2, captions=True, retain=1.0, keep=2)
 
 
+def quick_host():
+    """The model in float64, on which every method that trains does so in seconds."""
+    quick_dumo()
+    quick_esd()
+    quick_receler()
+    return host("float64")
+
+
 @cache
 def sd14():
     """The U-Net of SD 1.4 without its weights."""

@@ -47,9 +47,9 @@ PLANS: dict[int, Plan] = {
     768: Plan(1000, 1e-5, 200, 1e-2, rows=4, refresh=50, erase_prompts=4, retain_prompts=32),
     128: Plan(150, 2e-4, 40, 2e-2, rows=8, refresh=25, erase_prompts=12, retain_prompts=72),
 }
-#: the same where one EPR serves several concepts. On emoji-sd, seven concepts in the steps and rate of one left 0.56 of
-#: 0.89; twice the rate cost related objects 14 points until more prompts were kept, and weighed more.
-SHARED: dict[int, Plan] = {**PLANS, 128: replace(PLANS[128], epr_steps=240, epr_lr=4e-4, retain_prompts=168, keep=2.0)}
+#: in its place where one EPR serves several concepts. On emoji-sd, seven concepts in the steps and rate of one left
+#: 0.56 of 0.89; twice the rate cost related objects 14 points until more prompts were kept, and weighed more.
+SHARED: dict[int, Plan] = {128: replace(PLANS[128], epr_steps=240, epr_lr=4e-4, retain_prompts=168, keep=2.0)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,8 @@ class Wish:
 
 def recipe(width: int, concepts: int) -> Plan:
     """The plan of a text width for an EPR of so many concepts; SD 1.x's where the width has none."""
-    plans = PLANS if concepts == 1 else SHARED
-    return plans.get(width, PLANS.get(width, PLANS[768]))
+    own = PLANS.get(width, PLANS[768])
+    return own if concepts == 1 else SHARED.get(width, own)
 
 
 def learn(host: Host, wish: Wish, words: list[str], g: torch.Generator) -> Learnt:

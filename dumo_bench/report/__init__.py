@@ -28,24 +28,27 @@ def write(out: Path, suites: Mapping[str, Suite] | None = None) -> list[Path]:
     shown = cases(out, suites)
     frames = page.Frames(table.read(out / "tables", "scores"), summary.read(out))
     texts = {name: prompt_texts(suite) for name, suite in (suites or {}).items()}
-    sections = [page.section(case, frames, out, texts.get(case.suite)) for case in shown]
+    drawn = [costs(case) for case in shown]
+    sections = [
+        page.section(case, frames, out, texts.get(case.suite), svg) for case, svg in zip(shown, drawn, strict=True)
+    ]
     return [
         write_text(out / "report.tex", latex.document(shown)),
         write_text(out / "report.html", page.render(sections)),
         write_text(out / "report.md", markdown.document(shown)),
         write_text(out / "report.csv", frames.summary.to_csv(index=False, lineterminator="\n")),
-        *costs(shown, out),
+        *(
+            write_text(out / f"costs-{latex.label(case)}.svg", svg)
+            for case, svg in zip(shown, drawn, strict=True)
+            if svg
+        ),
     ]
 
 
-def costs(shown: Sequence[CaseTables], out: Path) -> list[Path]:
-    """One picture a case of what erasing costs, where there are settings enough to draw a curve."""
-    found = [(case, tradeoff.curves(case)) for case in shown]
-    return [
-        write_text(out / f"costs-{latex.label(case)}.svg", figures.tradeoff(curves, case.title))
-        for case, curves in found
-        if curves
-    ]
+def costs(case: CaseTables) -> str:
+    """What erasing costs, as SVG; nothing where there are not settings enough to draw a curve."""
+    found = tradeoff.curves(case)
+    return figures.tradeoff(found, case.title) if found else ""
 
 
 def prompt_texts(suite: Suite) -> dict[str, str] | None:

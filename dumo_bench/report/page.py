@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dumo_bench.report import coverage, figures, gallery, tradeoff, words
+from dumo_bench.report import coverage, figures, gallery, words
 from dumo_bench.report.details import Detail, concepts, details, heads
 from dumo_bench.report.model import CaseTables, variants
 from dumo_bench.store import Store
@@ -27,7 +27,7 @@ class Frames(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Map:
-    """A figure, an SVG as a data URI: a TLMO heat map, or what erasing costs."""
+    """A TLMO heat map, an SVG as a data URI."""
 
     title: str
     uri: str
@@ -40,19 +40,19 @@ class Section:
     tables: CaseTables
     grids: Sequence[gallery.Grid]
     maps: Sequence[Map]
-    costs: Sequence[Map]
+    costs: str  # what erasing costs, an SVG as a data URI, or nothing
     methods: Mapping[str, str]  # label -> hyperparameters
     details: Sequence[Detail]
     heads: Sequence[str] = ()  # above the cells of concepts
     concepts: Sequence[Detail] = ()
 
 
-def section(tables: CaseTables, frames: Frames, out: Path, texts: Mapping[str, str] | None) -> Section:
-    """The page's part on one case, from the tables and from the pictures and edits in `out`."""
+def section(tables: CaseTables, frames: Frames, out: Path, texts: Mapping[str, str] | None, costs: str) -> Section:
+    """The page's part on one case, from the tables and from the pictures and edits in `out`; `costs` as SVG, or ""."""
     rows, means = (_of_case(frame, tables) for frame in frames)
     labels = variants(means)
     methods = {label: f"version {key[1]}, {key[2]}, fit seed {key[3]}" for key, label in labels.items()}
-    shown = gallery.grids(rows, out, texts), _maps(rows, out), _costs(tables)
+    shown = gallery.grids(rows, out, texts), _maps(rows, out), _svg_uri(costs) if costs else ""
     return Section(tables, *shown, methods, details(means), heads(labels), concepts(means))
 
 
@@ -74,11 +74,6 @@ def render(sections: Sequence[Section]) -> str:
     )
     found: str = environment.get_template("page.html.j2").render(sections=sections, words=words, coverage=coverage)
     return found + "\n"
-
-
-def _costs(tables: CaseTables) -> list[Map]:
-    found = tradeoff.curves(tables)
-    return [Map(tables.title, _svg_uri(figures.tradeoff(found, tables.title)))] if found else []
 
 
 def _maps(rows: pd.DataFrame, out: Path) -> list[Map]:
