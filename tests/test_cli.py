@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -22,12 +21,9 @@ def pictures(out: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in out.rglob("*.png")}
 
 
-def program(code: str) -> tuple[str, float]:
-    """What a fresh interpreter prints, and its CPU seconds."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stdout
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return out, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+def program(code: str) -> str:
+    """What a fresh interpreter prints."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stdout
 
 
 @pytest.mark.parametrize(
@@ -35,19 +31,18 @@ def program(code: str) -> tuple[str, float]:
     [["--help"], ["run", "--help"], *(["list", what] for what in ("methods", "scorers", "suites", "models"))],
     ids=" ".join,
 )
-def test_help_and_list_import_nothing_heavy_and_take_less_than_half_a_second(argv):
-    code = (
+def test_help_and_list_import_nothing_heavy(argv):
+    out = program(
         f"import sys; from dumo_bench.cli import main\ntry: main({argv})\nexcept SystemExit: pass\n"
         f"print('HEAVY', [m for m in {HEAVY} if m in sys.modules])"
     )
-    found = [program(code) for _ in range(3)]
-    assert found[0][0].splitlines()[-1] == "HEAVY []"
-    assert min(seconds for _, seconds in found) < 0.5  # of CPU: the machine may be busy
+    assert len(out.splitlines()) > 5
+    assert out.splitlines()[-1] == "HEAVY []"
 
 
 def test_plan_imports_no_torch(bare_suite):
     argv = ["plan", "--method", "dumo", "--suite", str(bare_suite)]
-    out, _ = program(
+    out = program(
         f"import sys; from dumo_bench.cli import main\ntry: main({argv})\nexcept SystemExit as e: print(e.code)\n"
         f"print('HEAVY', [m for m in {HEAVY} if m in sys.modules])"
     )
