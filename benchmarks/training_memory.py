@@ -103,7 +103,7 @@ if __name__ == "__main__":
     found = [
         row("ESD-x", 1, esd(net, side, 1)),
         row("DuMo", 1, dumo(net, side, 1)),
-        row("DuMo, its own recipe", 2 * recipe.rows, dumo(net, side, 2 * recipe.rows)),
+        row("DuMo, its own recipe", recipe.rows + recipe.kept_rows, dumo(net, side, recipe.rows + recipe.kept_rows)),
     ]
     head = ["GiB, float32, computed", "rows", "weights", "gradients", "Adam", "activations", "sum"]
     print(sd14.table(head, found))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import pytest
 import tiny
 import torch
@@ -100,6 +103,26 @@ def test_at_the_start_only_the_1x1_convolutions_learn_and_the_table_cannot(host,
         assert moved == name.startswith("dumo_"), name
     assert not table.grad.any()
     assert all(p.grad is None for p in host.unet.parameters())
+
+
+def test_before_training_the_objective_is_the_wanted_change_and_prompts_to_keep_add_nothing(host, inputs):
+    """(1 + ng)^2 |e_p - e_a|^2, whatever the numbers of rows: with no correction what is made is e_p."""
+    z, t, context = inputs
+    erase, keep = (
+        latents.Latents(z, t, context, context.flip(0)),
+        latents.Latents(z, t, context, context).rows(t[:1] * 0),
+    )
+    with torch.no_grad():
+        own, anchor = (host.unet(z, t, encoder_hidden_states=c).sample for c in (context, context.flip(0)))
+        found = objective(host, replace(WISH, negative=0.5), (erase, keep), EPR(host.unet))
+    assert torch.allclose(found, 1.5**2 * (own - anchor).square().mean())
+
+
+def test_a_step_has_the_plan_s_rows_to_erase_and_to_keep(host):
+    plan = replace(dumo_recipe.PLANS[32], rows=3, kept_rows=2)
+    lesson = dumo_recipe.Lesson(host, plan, ["ghost"], train.seeded(0))
+    lesson.refresh(partial(sd.stock_guide, host), train.seeded(0))
+    assert [len(rows) for rows in lesson.draw(train.seeded(0))] == [3, 2]
 
 
 def test_steps_lower_the_objective_on_a_fixed_batch(host, inputs):
@@ -276,9 +299,11 @@ def test_explicit_concepts_have_neither_gate_nor_tlmo():
     assert not method.gate and method.tlmo == "off"
 
 
-def test_on_policy_latents_start_at_noise_and_carry_their_own_timesteps(host):
-    from functools import partial
+def test_a_style_is_pushed_further_away_than_an_object():
+    assert DuMo(**DuMo.by_task["style"]).negative > DuMo().negative
 
+
+def test_on_policy_latents_start_at_noise_and_carry_their_own_timesteps(host):
     plan = latents.Trajectory(steps=4, guidance=1.0)
     made = latents.trajectory(host, partial(sd.stock_guide, host), ["a dog"], [""], plan, train.seeded(0))
     schedule = sample.scheduler(host, "ddim", 4)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
@@ -91,3 +93,31 @@ def test_a_loss_that_is_no_number_stops_the_fit_with_advice(value):
 def test_a_concept_is_taken_out_as_whole_words_whatever_signs_it_has(text, concept, left):
     assert train.without(text, [concept]) == left
     assert train.mentions(text, concept) == (left != text)
+
+
+def test_prompts_of_a_concept_s_peers_are_said_of_it_with_its_article():
+    texts = ["an owl in noto style", "fox, ink", "two owls", "an owl beside a fox", "a red fox terrier in oils"]
+    found = train.renamed(texts, ["owl", "fox", "red fox"], "ghost")
+    assert found == ["a ghost in noto style", "ghost, ink", "a ghost beside a fox", "a ghost terrier in oils"]
+    assert train.renamed(["a fox by noto"], ["fox"], "alien") == ["an alien by noto"]
+    assert train.renamed(["a fox by noto"], ["noto", "ink"], "ink") == ["a fox by ink"]
+    assert train.renamed(texts, [], "ghost") == []
+
+
+def test_every_object_of_a_world_is_asked_for_in_the_style_to_erase():
+    words = {
+        "objects": ["owl", "fox"],
+        "styles": ["oil", "ink"],
+        "prompts": ["an owl in oil style", "a fox", "a fox, ink"],
+    }
+    host = SimpleNamespace(world=words)
+    assert train.prompts(host, ["ink"]) == (["a fox, ink", "an owl in ink style"], ["an owl in oil style", "a fox", ""])
+    named, plain = train.prompts(host, ["fox"])
+    assert named == ["a fox", "a fox, ink", "a fox in oil style"] and plain == ["an owl in oil style", ""]
+
+
+def test_a_concept_that_no_world_knows_is_named_in_general_templates():
+    for world in ({}, {"prompts": ["a cat"], "objects": ["cat"]}):
+        named, plain = train.prompts(SimpleNamespace(world=world), ["Van Gogh"])
+        assert len(named) == len(train.TEMPLATES) and all("Van Gogh" in text for text in named)
+        assert "" in plain

@@ -132,7 +132,7 @@ def quick_dumo() -> None:
     """Let DuMo train for two steps on this model; its text width of 32 has no recipe of its own."""
     from dumo_bench.methods.dumo_recipe import PLANS, Plan
 
-    PLANS[32] = Plan(2, 1e-2, 2, 0.1, rows=2, refresh=2, erase_prompts=1, retain_prompts=2)
+    PLANS[32] = Plan(2, 1e-2, 2, 0.1, rows=2, kept_rows=2, refresh=2, erase_prompts=1, retain_prompts=2)
 
 
 def quick_esd() -> None:

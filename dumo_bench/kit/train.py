@@ -62,14 +62,30 @@ def without(text: str, concepts: Iterable[str]) -> str:
 def prompts(host: Host, concepts: Sequence[str]) -> tuple[list[str], list[str]]:
     """Prompts that mention one of the concepts, and prompts that mention none.
 
-    They come from the host's own world where it has one, else from general templates.
+    They come from the host's own world where it has one, else from general templates. A world says what a concept
+    could stand in for (the other objects, the other styles), and its prompts of those are said of the concept as well:
+    a style must go from every object, and few of a world's prompts name both.
     """
     own = host.world.get("prompts", ())
     naming = [p for p in own if any(mentions(p, c) for c in concepts)]
+    plain = [p for p in own or PLAIN if not any(mentions(p, c) for c in concepts)]
+    for concept in concepts:
+        peers = [w for kind in ("objects", "styles") if concept in host.world.get(kind, ()) for w in host.world[kind]]
+        naming += renamed(plain, peers, concept)
     if not naming:
         naming = [t.format(c) for c in concepts for t in TEMPLATES]
-    plain = [p for p in own or PLAIN if not any(mentions(p, c) for c in concepts)]
-    return naming, [*plain, ""]
+    return list(dict.fromkeys(naming)), [*plain, ""]
+
+
+def renamed(texts: Iterable[str], peers: Iterable[str], concept: str) -> list[str]:
+    """Those of the texts that mention a peer, with the concept in the place of the first, its article with it."""
+    words = "|".join(re.escape(w) for w in sorted(peers, key=len, reverse=True))
+    if not words:
+        return []
+    named = re.compile(rf"(?<!\w)(an? )?(?:{words})(?!\w)", re.IGNORECASE)
+    article = "an " if concept[:1].lower() in "aeiou" else "a "
+    found = [named.subn(lambda m: (article if m[1] else "") + concept, text, count=1) for text in texts]
+    return [text for text, n in found if n]
 
 
 def choose(items: Sequence[str], n: int, g: torch.Generator) -> list[str]:

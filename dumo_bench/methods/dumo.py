@@ -53,10 +53,13 @@ class DuMo:
     """
 
     name: ClassVar[str] = "dumo"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     cite: ClassVar[str] = "Han et al., AAAI 2025, arXiv 2501.01125 (re-implementation, training recipe ours)"
     needs: ClassVar[frozenset[str]] = frozenset({"unet"})
-    by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {"explicit": {"gate": False, "tlmo": "off"}}
+    by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "explicit": {"gate": False, "tlmo": "off"},
+        "style": {"negative": 1.0},  # ours: at 0.5, noto stayed in 0.29 of emoji-sd's pictures, at 1 in 0.17
+    }
 
     negative: float = 0.5
     retain: float = 1.0

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from dumo_bench.kit import latents, train
-from dumo_bench.kit.latents import Latents
+from dumo_bench.kit.latents import Latents, estimate
 from dumo_bench.methods import tlmo
 from dumo_bench.methods.epr import EPR, Blend, corrected, denoiser, scaled, widths
 from dumo_bench.sd import Host
@@ -28,7 +28,7 @@ from dumo_bench.types import Conditions, Denoiser, Guide
 class Plan:
     """Our training recipe: steps and rates of the two stages, rows a step, how often latents are made anew.
 
-    keep: weight of the prompts that must stay, on top of the method's own.
+    rows: of prompts to erase; kept_rows: of prompts that must stay. keep: their weight, on top of the method's own.
     """
 
     epr_steps: int
@@ -36,6 +36,7 @@ class Plan:
     table_steps: int
     table_lr: float
     rows: int
+    kept_rows: int
     refresh: int
     erase_prompts: int
     retain_prompts: int
@@ -44,12 +45,12 @@ class Plan:
 
 #: text width of the host -> recipe; 768 is SD 1.x, 128 is emoji-sd
 PLANS: dict[int, Plan] = {
-    768: Plan(1000, 1e-5, 200, 1e-2, rows=4, refresh=50, erase_prompts=4, retain_prompts=32),
-    128: Plan(150, 2e-4, 40, 2e-2, rows=8, refresh=25, erase_prompts=12, retain_prompts=72),
+    768: Plan(1000, 1e-5, 200, 1e-2, rows=4, kept_rows=4, refresh=50, erase_prompts=4, retain_prompts=32),
+    128: Plan(150, 4e-4, 40, 2e-2, rows=12, kept_rows=4, refresh=25, erase_prompts=24, retain_prompts=72),
 }
 #: in its place where one EPR serves several concepts. On emoji-sd, seven concepts in the steps and rate of one left
 #: 0.56 of 0.89; twice the rate cost related objects 14 points until more prompts were kept, and weighed more.
-SHARED: dict[int, Plan] = {128: replace(PLANS[128], epr_steps=240, epr_lr=4e-4, retain_prompts=168, keep=2.0)}
+SHARED: dict[int, Plan] = {128: replace(PLANS[128], epr_steps=240, rows=8, kept_rows=8, retain_prompts=168, keep=2.0)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def learn(host: Host, wish: Wish, words: list[str], g: torch.Generator) -> Learn
     def loss(step: int, g: torch.Generator) -> Tensor:
         if step % plan.refresh == 0:
             rows.refresh(partial(edited_guide, host, epr, scale()), g)
-        return objective(host, wish, rows.draw(plan.rows, g), partial(scaled, epr, scale()))
+        return objective(host, wish, rows.draw(g), partial(scaled, epr, scale()))
 
     first = train.Fit(wish.steps or plan.epr_steps, wish.lr or plan.epr_lr, f"EPR {' + '.join(words)}")
     curves = {"epr": train.fit(loss, epr.requires_grad_(True).parameters(), first, g, rows.erase)}
@@ -104,15 +105,14 @@ class Learnt(NamedTuple):
 
 def objective(host: Host, wish: Wish, rows: tuple[Latents, Latents], residuals: Any) -> Tensor:
     """|eps - (e_a - ng (e_p - e_a))|^2 on erased prompts p with anchor a, + retain |eps - eps0|^2 on the others."""
-    both = Latents.joined(rows)
+    erase, both, n = rows[0], Latents.joined(rows), len(rows[0])
     with torch.no_grad():
-        target = host.unet(both.z, both.t, encoder_hidden_states=both.anchor).sample
+        target = estimate(host.unet, both.z, both.t, both.anchor)
         if wish.negative:
-            own = host.unet(both.z, both.t, encoder_hidden_states=both.context).sample
-            target = target - wish.negative * (own - target)  # no difference where the anchor is the prompt itself
+            own = estimate(host.unet, erase.z, erase.t, erase.context)
+            target[:n] -= wish.negative * (own - target[:n])
     made = corrected(host.unet, both.z, both.t, both.context, residuals(both.z, both.t, both.context))
     wrong = (made - target).square().flatten(1).mean(1)
-    n = len(rows[0])
     total: Tensor = wrong[:n].mean() + wish.retain * wrong[n:].mean()
     return total
 
@@ -139,6 +139,6 @@ class Lesson:
         anchors = [train.without(t, self.words) for t in texts]
         self.erase.add(latents.trajectory(self.host, guide, texts, anchors, latents.Trajectory(), g))
 
-    def draw(self, n: int, g: torch.Generator) -> tuple[Latents, Latents]:
-        """n rows to erase and n to keep."""
-        return self.erase.draw(n, g), self.keep.draw(n, g)
+    def draw(self, g: torch.Generator) -> tuple[Latents, Latents]:
+        """A step's rows to erase, and to keep."""
+        return self.erase.draw(self.plan.rows, g), self.keep.draw(self.plan.kept_rows, g)
