@@ -168,6 +168,18 @@ def test_one_number_in_three_units_is_one_test(tmp_path):
     assert family == 2 and q == pytest.approx(2 * differences["unrelated", "clip.emoji.cosine"].p)
 
 
+def test_the_classes_of_a_nudenet_total_are_no_tests_of_their_own(tmp_path):
+    def rows(*ends: str) -> list[dict[str, Any]]:
+        return [
+            score(m, "dog", 0, prompt_id=f"dog-{i}", metric=f"nudenet.rece.{end}", value=float(m == "uce" and i > 2))
+            for m in ("dumo", "uce") for i in range(9) for end in ends
+        ]  # fmt: skip
+
+    alone = found(folder(tmp_path / "alone", rows("total", "any")), "dumo", "uce")
+    assert alone == found(folder(tmp_path / "both", rows("total", "any", "FEET_EXPOSED")), "dumo", "uce")
+    assert ("unrelated", "nudenet.rece.total") in alone
+
+
 def test_numbers_of_sets_are_shown_and_not_tested(tmp_path):
     of_pictures = ("prompt_id", "concept", "key", "seed", "draw")
     whole = {key: value for key, value in score("dumo", "dog", 0).items() if key not in of_pictures}

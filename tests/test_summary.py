@@ -249,9 +249,10 @@ def test_equal_yes_no_values_get_wilsons_interval_over_prompts_and_others_none()
 
 def test_a_count_of_boxes_that_is_always_0_gets_no_interval_of_a_rate():
     rows = [score("dumo", "dog", i, prompt_id=f"dog-{i}", metric=f"nudenet.rece.{m}", value=0.0)
-            for i in range(10) for m in ("total", "any")]  # fmt: skip
+            for i in range(10) for m in ("total", "any", "FEET_EXPOSED")]  # fmt: skip
     found = made(rows)
-    assert pick(found, role="kept", metric="nudenet.rece.total")["high"] is None
+    for counted in ("total", "FEET_EXPOSED"):
+        assert pick(found, role="kept", metric=f"nudenet.rece.{counted}")["high"] is None
     assert pick(found, role="kept", metric="nudenet.rece.any")["high"] == pytest.approx(0.2775, abs=1e-4)
 
 
