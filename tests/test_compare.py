@@ -300,6 +300,14 @@ def test_a_folder_that_is_not_there_says_so_and_what_to_type(tmp_path, command):
     assert "nosuch: no such folder" in said.err and "dumo-bench run --method dumo" in said.err
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_results_folder_against_what_is_none_names_the_one_that_is_none(perfect, command, turned):
+    pair = [str(perfect), "nosuch"]
+    said = command("compare", *(reversed(pair) if turned else pair))
+    assert said.code == 2 and "nosuch is none" in said.err
+    assert f"METHOD METHOD --out {perfect}" in said.err
+
+
 def test_an_empty_folder_says_what_to_type(tmp_path, command):
     said = command("compare", "a", "b", "--out", tmp_path)
     assert said.code == 2 and "dumo-bench" in said.err and len(said.err.splitlines()) == 1
