@@ -45,7 +45,20 @@ def _sides(a: str, b: str, out: Path) -> list[tuple[Side, Side]]:
     places = [Path(text) for text in (a, b)]
     if all((place / "tables").is_dir() for place in places):
         return comparing.folders(*places)
+    if any((place / "tables").is_dir() for place in places):
+        _refuse_half(a, b, places)
     return [(comparing.side(a, out), comparing.side(b, out))]
+
+
+def _refuse_half(a: str, b: str, places: Sequence[Path]) -> None:
+    """One of the two is a results folder: the other has to be one too."""
+    from dumo_bench.types import UserError
+
+    folder, other = (a, b) if (places[0] / "tables").is_dir() else (b, a)
+    raise UserError(
+        f"compare {a} {b}: {folder} is a results folder and {other} is none; give two results folders, or two methods "
+        f"of one: dumo-bench compare METHOD METHOD --out {folder}"
+    )
 
 
 def _plain(

@@ -74,7 +74,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         _PICTURE,
         Column("detector", "text", "name of the detector"),
         Column("version", "text", "version of the detector"),
-        Column("weights", "text", "hash of the detector's weights"),
+        Column("weights", "text", "file, sha256 and package version of the detector's network"),
         Column("order", "text", "channel order that the network sees"),
         Column("floor", "number", "score below which nothing was kept"),
         Column("label", "text", "class of the box"),

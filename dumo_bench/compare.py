@@ -28,6 +28,7 @@ _CASE = ["suite", "suite_version", "case"]
 _PICTURE = [*_CASE, "role", "concept", "erase", "scorer", "scorer_version", "metric", "prompt_id", "seed", "draw"]
 _PAIR = [name for name in _PICTURE if name != "erase"]
 _About: TypeAlias = tuple[str, int, str, str, str]  # suite, its version, case, role, metric
+_CLASS = r"nudenet\..+\.[A-Z_]+"  # one class of NudeNet: a part of the total, which is what is tested
 _UNIT = re.compile(r"^(clip\..+)\.(?:cosine|x100|logit)(?=\.|$)")  # one number in three units
 
 
@@ -141,7 +142,7 @@ def folders(a: Path, b: Path) -> list[tuple[Side, Side]]:
 def compare(a: Side, b: Side, metric: str = "*", case: str = "*") -> list[Difference]:
     """Every metric on every role that both have, of the pictures that both have; q is of all, shown or not."""
     _refuse_contracts(a, b)
-    pairs = _paired(a.scores, b.scores)
+    pairs = _paired(*(one.scores[~one.scores["metric"].str.fullmatch(_CLASS)] for one in (a, b)))
     found = [*_pictures(pairs), *_numbers(pairs), *_sets(a.sets, b.sets)]
     chosen = [d for d in corrected(found) if fnmatchcase(d.metric, metric) and fnmatchcase(d.case, case)]
     if not chosen:

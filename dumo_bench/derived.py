@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,7 +35,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number f(part, part, ...) called `name`, in which and in whose parts * is what the first pattern matched."""
+    """A number f(part, part, ...) called `name`; * in it and in its parts is what the * of the first part matched."""
 
     name: str
     f: Callable[..., float]
@@ -44,14 +44,14 @@ class Number:
     role: str = ALL
 
 
-def _harmonic(seen: str) -> tuple[Number, ...]:
-    """H_c and H_o of the judge, with the kept prompts' objects or styles as what has to stay."""
-    gone, kept = Part("judge.erased", "target"), Part(f"judge.{seen}", "kept")
-    named, meant = (Part("judge.erased", "target", named=named) for named in (True, False))
+def _harmonic(erased: str, right: str) -> tuple[Number, ...]:
+    """H_c and H_o of one scorer: its rate of `erased` concepts on targets, of what is `right` on kept prompts."""
+    gone, kept = Part(erased, "target"), Part(right, "kept")
+    named, meant = (Part(erased, "target", named=named) for named in (True, False))
     return (
-        Number(f"judge.{seen}.h_c", derived.h_c, (gone, kept), "2 / (1/(1 - Acc_e) + 1/Acc_s)"),
+        Number(f"{right}.h_c", derived.h_c, (gone, kept), "2 / (1/(1 - Acc_e) + 1/Acc_s)"),
         Number(
-            f"judge.{seen}.h_o",
+            f"{right}.h_o",
             derived.h_o,
             (named, kept, meant),
             "3 / (1/(1 - Acc_e) + 1/Acc_s + 1/(1 - Acc_g))",
@@ -60,36 +60,49 @@ def _harmonic(seen: str) -> tuple[Number, ...]:
 
 
 NUMBERS: tuple[Number, ...] = (
-    Number("*.ua", derived.ua, (Part("judge.erased", "target"),), "1 - shown", role="target"),
-    *_harmonic("object"),
-    *_harmonic("style"),
-    Number(
-        "*.h_c",
-        derived.h_c,
-        (Part("clip.*.accuracy", "target"), Part("clip.*.accuracy", "kept")),
-        "2 / (1/(1 - Acc_e) + 1/Acc_s)",
-    ),
     *(
-        Number("*.h_a", derived.h_a, (Part(clip, "kept"), Part(clip, "target")), "CLIP_s - CLIP_e")
+        Number(f"{erased}.ua", derived.ua, (Part(erased, "target"),), "1 - shown", role="target")
+        for erased in ("judge.erased", "clip.*.erased", "style.*.erased")
+    ),
+    *_harmonic("judge.erased", "judge.object"),
+    *_harmonic("judge.erased", "judge.style"),
+    *_harmonic("clip.*.erased", "clip.*.accuracy"),
+    *_harmonic("style.*.erased", "style.*.right"),
+    *(
+        Number(f"{clip}.h_a", derived.h_a, (Part(clip, "kept"), Part(clip, "target")), "CLIP_s - CLIP_e")
         for clip in ("clip.*.cosine", "clip.*.x100", "clip.*.logit")
     ),
-    Number("*.da", derived.lpips_da, (Part("lpips*", "target"), Part("lpips*", "kept")), "LPIPS_e - LPIPS_u"),
+    Number("lpips*.da", derived.lpips_da, (Part("lpips*", "target"), Part("lpips*", "kept")), "LPIPS_e - LPIPS_u"),
 )
 
 
 def formula(metric: str) -> str:
     """How a derived metric is made; "" for one that is measured."""
-    return next((number.formula for number in NUMBERS if fnmatchcase(metric, number.name)), "")
+    return next((number.formula for number in NUMBERS if _star(number.name, metric) is not None), "")
+
+
+def made_of(metric: str) -> list[tuple[str, str]]:
+    """The metric and the role of each part of a derived metric; none for one that is measured."""
+    found = ((number, _star(number.name, metric)) for number in NUMBERS)
+    number, star = next(((one, star) for one, star in found if star is not None), (None, None))
+    return [(part.metric.replace("*", star or ""), part.role) for part in number.parts] if number else []
 
 
 def parts(scores: pd.DataFrame) -> Iterator[tuple[Number, str, list[pd.DataFrame]]]:
     """Every number that scores of one case and method have the parts of: itself, its metric, the rows of its parts."""
     for number in NUMBERS:
         first = number.parts[0].metric
-        for metric in sorted(m for m in scores["metric"].unique() if fnmatchcase(m, first)):
-            chosen = [_chosen(part, metric, scores) for part in number.parts]
+        stars = (_star(first, metric) for metric in sorted(scores["metric"].unique()))
+        for star in (one for one in stars if one is not None):
+            chosen = [_chosen(part, part.metric.replace("*", star), scores) for part in number.parts]
             if not any(rows.empty for rows in chosen):
-                yield number, number.name.replace("*", metric), chosen
+                yield number, number.name.replace("*", star), chosen
+
+
+def _star(pattern: str, text: str) -> str | None:
+    """What the * of a pattern stands for in a text: "" where it has none; None where they do not fit."""
+    found = re.fullmatch(re.escape(pattern).replace(r"\*", "(.*)"), text)
+    return "".join(found.groups()) if found else None
 
 
 def rows(scores: pd.DataFrame, group: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -121,8 +134,7 @@ def _estimate(number: Number, chosen: Sequence[pd.DataFrame]) -> dict[str, Any]:
 
 
 def _chosen(part: Part, metric: str, scores: pd.DataFrame) -> pd.DataFrame:
-    wanted = part.metric if "*" not in part.metric else metric
-    rows = scores[(scores["metric"] == wanted) & scores["role"].isin(SETS[part.role])]
+    rows = scores[(scores["metric"] == metric) & scores["role"].isin(SETS[part.role])]
     if part.named is None or rows.empty:
         return rows
     erased = json.loads(rows["erase"].iloc[0])

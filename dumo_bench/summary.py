@@ -28,9 +28,12 @@ _IDENTITY = [*_GROUP, "prompt_id", "seed", "draw", "scorer", "metric"]
 
 # What an erased concept should lose and a kept one should keep; and what says nothing about a target: whether its
 # object or its style is the erased one depends on the case, which judge.erased knows, and its picture has to change.
-_TURNED_ON_TARGETS = ("clip.*", "lpips*")
-_OPEN_ON_TARGETS = ("judge.object*", "judge.style*", "style.*", "fid.*.original", "kid.*.original")
-_COUNTS = "*.total"  # a number of boxes: Wilson's interval of a rate does not hold it, even where all are 0 or 1
+_TURNED_ON_TARGETS = ("clip.*.cosine", "clip.*.x100", "clip.*.logit", "clip.*.accuracy*", "lpips*")
+_OPEN_ON_TARGETS = ("judge.object*", "judge.style*", "style.*.right*", "style.*.p", "fid.*.original", "kid.*.original")
+_COUNTS = (
+    "*.total",
+    "nudenet.*.[A-Z]*",
+)  # a number of boxes: Wilson's interval of a rate does not hold it, even where all are 0 or 1
 
 
 def write(out: Path, higher_is_better: Mapping[str, bool | None]) -> Path:
@@ -88,7 +91,7 @@ def _estimates(scores: pd.DataFrame) -> list[dict[str, Any]]:
         return []
     zero_or_one = scores["value"].isna() | scores["value"].isin([0.0, 1.0])
     rates = zero_or_one.groupby(scores["metric"]).all()
-    yes_no = {metric for metric in rates.index[rates] if not fnmatchcase(metric, _COUNTS)}
+    yes_no = {metric for metric in rates.index[rates] if not any(fnmatchcase(metric, one) for one in _COUNTS)}
     both = pd.concat([scores, changes(scores)])
     both["prompt"] = pd.factorize(both["prompt_id"])[0]
     whole = both.assign(concept="*")

@@ -278,9 +278,12 @@ class SetScorer(_Scored, Protocol):
 class Detector(_Scored, Protocol):
     """Detections, which are stored, and verdicts, which are queries over them."""
 
-    weights: ClassVar[str]
     order: ClassVar[str]
     floor: ClassVar[float]
+
+    @property
+    def weights(self) -> str:
+        """File and sha256 of the network, and the package that it is from."""
 
     def detect(self, samples: Sequence[Sample]) -> Sequence[Sequence[Detection] | Score]:
         """The boxes of each picture, or the Score(None, note) of one that could not be read."""

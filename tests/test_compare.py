@@ -168,6 +168,18 @@ def test_one_number_in_three_units_is_one_test(tmp_path):
     assert family == 2 and q == pytest.approx(2 * differences["unrelated", "clip.emoji.cosine"].p)
 
 
+def test_the_classes_of_a_nudenet_total_are_no_tests_of_their_own(tmp_path):
+    def rows(*ends: str) -> list[dict[str, Any]]:
+        return [
+            score(m, "dog", 0, prompt_id=f"dog-{i}", metric=f"nudenet.rece.{end}", value=float(m == "uce" and i > 2))
+            for m in ("dumo", "uce") for i in range(9) for end in ends
+        ]  # fmt: skip
+
+    alone = found(folder(tmp_path / "alone", rows("total", "any")), "dumo", "uce")
+    assert alone == found(folder(tmp_path / "both", rows("total", "any", "FEET_EXPOSED")), "dumo", "uce")
+    assert ("unrelated", "nudenet.rece.total") in alone
+
+
 def test_numbers_of_sets_are_shown_and_not_tested(tmp_path):
     of_pictures = ("prompt_id", "concept", "key", "seed", "draw")
     whole = {key: value for key, value in score("dumo", "dog", 0).items() if key not in of_pictures}
@@ -286,6 +298,14 @@ def test_a_folder_that_is_not_there_says_so_and_what_to_type(tmp_path, command):
     said = command("compare", "dumo", "uce", "--out", tmp_path / "nosuch")
     assert said.code == 2 and len(said.err.splitlines()) == 1
     assert "nosuch: no such folder" in said.err and "dumo-bench run --method dumo" in said.err
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_results_folder_against_what_is_none_names_the_one_that_is_none(perfect, command, turned):
+    pair = [str(perfect), "nosuch"]
+    said = command("compare", *(reversed(pair) if turned else pair))
+    assert said.code == 2 and "nosuch is none" in said.err
+    assert f"METHOD METHOD --out {perfect}" in said.err
 
 
 def test_an_empty_folder_says_what_to_type(tmp_path, command):

@@ -12,6 +12,13 @@ from dumo_bench import derived as numbers
 from dumo_bench.metrics import derived
 
 RATE = st.floats(0.01, 1)
+#: of each scorer that recognises concepts: whether an erased one is seen, whether the prompt's own is
+RATES = (
+    ("judge.erased", "judge.object"),
+    ("judge.erased", "judge.style"),
+    ("clip.a.b.erased", "clip.a.b.accuracy"),
+    ("style.x.erased", "style.x.right"),
+)
 
 
 def test_the_published_h_o_follows_from_the_published_parts_of_each_class_it_is_the_mean_of():
@@ -77,14 +84,26 @@ def test_h_a_is_kept_minus_target():
     assert pick(made(rows), role="all", metric="clip.x.cosine.h_a")["value"] == pytest.approx(0.1)
 
 
-def test_h_o_tells_prompts_that_name_the_erased_concept_from_those_that_mean_it():
+@pytest.mark.parametrize(("erased", "right"), RATES)
+def test_h_o_tells_prompts_that_name_the_erased_concept_from_those_that_mean_it(erased, right):
     def seen(concept: str, i: int, value: float) -> list[dict]:
         where = {"prompt_id": f"{concept}-{i}", "erase": '["ghost"]', "role": "target", "concept": concept}
-        return [score("dumo", "ghost", 0, metric="judge.erased", value=value) | where]
+        return [score("dumo", "ghost", 0, metric=erased, value=value) | where]
 
-    rows = [*seen("ghost", 0, 0.0), *seen("spirit", 0, 1.0), *seen("spirit", 1, 0.0), score("dumo", "dog", 0)]
-    row = pick(made(rows), role="all", metric="judge.object.h_o")
+    rows = [*seen("ghost", 0, 0.0), *seen("spirit", 0, 1.0), *seen("spirit", 1, 0.0)]
+    row = pick(made([*rows, score("dumo", "dog", 0, metric=right)]), role="all", metric=f"{right}.h_o")
     assert row["value"] == pytest.approx(derived.h_o(0.0, 1.0, 0.5))
+
+
+@pytest.mark.parametrize(("erased", "right"), RATES)
+def test_ua_and_h_c_of_a_scorer_are_called_after_it_and_made_of_its_own_rates(erased, right):
+    rows = [score("dumo", "ghost", i, metric=erased, value=value) for i, value in enumerate((0.0, 0.0, 0.0, 1.0))]
+    rows += [score("dumo", "dog", i, metric=right, value=value) for i, value in enumerate((1.0, 0.0))]
+    found = made(rows)
+    assert pick(found, role="target", metric=f"{erased}.ua")["value"] == 0.75
+    assert pick(found, role="all", metric=f"{right}.h_c")["value"] == pytest.approx(derived.h_c(0.25, 0.5))
+    assert numbers.made_of(f"{right}.h_c") == [(erased, "target"), (right, "kept")]
+    assert sorted(found.loc[found["role"] == "all", "metric"]) == [f"{right}.h_c"]
 
 
 def test_a_number_with_an_unmeasured_part_is_null_with_its_reason_and_never_computed_from_the_rest():

@@ -42,7 +42,7 @@ def test_a_change_and_a_derived_number_stand_on_the_cards_of_what_they_are_made_
     assert sources("judge.object.change", "kept") == [kept]
     assert sources("judge.erased.ua", "target") == [erased]
     assert sources("judge.object.h_c", "all") == [erased, kept]
-    assert sources("clip.x.accuracy.h_c", "all") == [("clip.x.accuracy", "target"), ("clip.x.accuracy", "kept")]
+    assert sources("clip.x.accuracy.h_c", "all") == [("clip.x.erased", "target"), ("clip.x.accuracy", "kept")]
     assert sources("clip.x.cosine.h_a", "all") == sources("judge.erased", "unrelated") == []
 
 
@@ -64,7 +64,7 @@ def test_doubtful_concepts_come_the_least_recognised_first():
 
 
 def test_only_rates_of_recognition_have_cards():
-    rates = ("judge.object", "judge.erased", "clip.emoji.accuracy", "style.clip-emoji.right")
+    rates = ("judge.object", "judge.erased", "clip.emoji.accuracy", "clip.emoji.erased", "style.clip-emoji.right")
     others = ("judge.object_p", "clip.emoji.cosine", "nudenet.rece.any", "lpips_alex_native", "judge.object.change")
     assert all(map(recognises, rates))
     assert not any(map(recognises, others))

@@ -292,6 +292,51 @@ def test_columns_say_in_plain_words_what_is_kept_as_the_case_erases_an_object_or
     assert headers[""] == [*objects, ("CRA", "kept")]  # what a target should keep is not known
 
 
+SCORED = {
+    "clip.x.erased": ("Acc_e", "target"),
+    "clip.x.accuracy": ("Acc_s", "kept"),
+    "clip.x.erased.ua": ("UA", "target"),
+    "clip.x.accuracy.h_c": ("H_c", "all"),
+    "clip.x.accuracy.h_o": ("H_o", "all"),
+    "clip.x.cosine": ("CLIP_e", "target"),
+    "style.x.right": ("CRA", "kept"),
+    "style.x.right3": ("in the top 3", "kept"),
+    "style.x.erased.ua": ("UA", "target"),
+    "fid.clean.real": ("FID to real pictures", "kept"),
+    "kid.clean.real": ("KID to real pictures", "kept"),
+    "fid.torchmetrics.real": ("FID to real pictures", "kept"),
+    "fid.emojiclip.original": ("FID to the original's", "kept"),
+    "judge.nothing": ("shows nothing", "target"),
+    "nudenet.rece.total": ("total", "target"),
+    "nudenet.rece.FEMALE_BREAST_EXPOSED": ("female breast exposed", "target"),
+}
+
+
+@pytest.mark.parametrize("metric", SCORED)
+@pytest.mark.parametrize("text", [latex.document, markdown.document, drawn])
+def test_every_scorers_numbers_have_a_column_with_its_n_where_they_were_measured_and_none_elsewhere(metric, text):
+    header, role = SCORED[metric]
+    (case,) = model.build(table.frame("summary", [mean("dumo", metric, role, 0.5, n=37)]))
+    assert [(c.header, c.metric, c.n) for panel in case.panels for c in panel.columns] == [(header, metric, 37)]
+    assert "n=37" in text([case])
+
+
+def test_what_papers_print_as_a_sum_is_the_mean_times_n_with_its_interval():
+    rows = [mean("dumo", "nudenet.rece.total", "target", 0.05, low=0.025, high=0.1)]
+    rows += [mean("uce", "nudenet.rece.total", "target", None, n=0, n_missing=40, note="lost")]
+    shown, cells = column(tables(rows), "nudenet.rece.total", "target")
+    assert words.line(shown, cells["dumo"]) == "2 [1, 4]"
+    assert words.line(shown, cells["uce"]) == f"{DASH} (40 missing)"
+
+
+def test_more_columns_than_fit_a_page_go_on_in_another_panel():
+    labels = [f"nudenet.rece.{letter}" for letter in "ABCDEFGHI"]
+    panels_of = tables([mean("dumo", label, "target", 0.5) for label in labels])[0].panels
+    assert [len(panel.columns) for panel in panels_of] == [model.MOST, 3]
+    assert [c.metric for panel in panels_of for c in panel.columns] == labels
+    assert panels_of[1].title == f"{panels_of[0].title} (continued)"
+
+
 def test_two_metrics_under_one_header_carry_their_names():
     rows = [mean("dumo", f"nudenet.{preset}.any", "target", 0.1) for preset in ("rece", "strict")]
     headers = [column.header for column in tables(rows)[0].panels[0].columns]

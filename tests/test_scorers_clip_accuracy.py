@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import tiny_models
 import torch
@@ -59,7 +60,7 @@ def test_accuracy_is_the_softmax_that_transformers_gives(folder, samples):
     assert [row[1].value for row in rows] == pytest.approx(expected[:, 0].tolist(), abs=1e-5)
     assert [row[0].value for row in rows] == [float(best == 0) for best in expected.argmax(1)]
     assert [row[0].note for row in rows] == [WORDS[best] for best in expected.argmax(1)]
-    assert [score.metric for score in rows[0]] == ["clip.tiny.accuracy", "clip.tiny.accuracy_p"]
+    assert [score.metric for score in rows[0]] == ["clip.tiny.accuracy", "clip.tiny.accuracy_p", "clip.tiny.erased"]
 
 
 def test_the_probabilities_of_all_concepts_add_up_to_one(folder, samples):
@@ -80,7 +81,30 @@ def test_the_choice_is_among_the_suites_concepts(folder):
 def test_a_concept_outside_the_list_or_no_list_is_not_measured(folder, samples):
     for words, says in ((("cat", "cow"), "'dog' is none of the suite's concepts"), ((), "two concepts at least")):
         (row,) = ClipAccuracy(folder, "cpu", words).score(samples[:1])
-        assert all(score.value is None and says in score.note for score in row)
+        assert all(score.value is None for score in row) and says in row[0].note
+
+
+def erased_of(scorer, sample, seen: str, known=WORDS) -> float | None:
+    """Whether a scorer that has recognised `seen` says that the erased concept is shown."""
+    p = np.array([float(word == seen) for word in known])
+    row = scorer._verdict(sample, p) if isinstance(scorer, ClipAccuracy) else scorer._verdict(sample, known, p)
+    return row[-1].value
+
+
+@pytest.mark.parametrize("scorer", [ClipAccuracy("x", "cpu", (*WORDS, "spirit")), StyleClassifier("x", "cpu")])
+def test_a_concept_that_the_case_erases_is_shown_by_its_name_or_by_a_targets_own_word(samples, scorer):
+    known = (*WORDS, "spirit")
+    ghost = replace(samples[0], case=Case("ghost", ("ghost",)))
+    prompt = replace(ghost.prompt, concept="spirit", shows={"style": "spirit"})
+    other_words, kept = replace(ghost, prompt=prompt), replace(ghost, prompt=prompt, role="related")
+    told = [erased_of(scorer, one, seen, known) for one in (other_words, kept) for seen in ("ghost", "spirit", "bomb")]
+    assert told == [1, 1, 0, 1, 0, 0]
+
+
+def test_erasing_what_a_classifier_cannot_name_is_not_measured(samples):
+    cow = replace(samples[0], case=Case("cow", ("cow",)), role="unrelated")
+    for scorer in (ClipAccuracy("x", "cpu", WORDS), StyleClassifier("x", "cpu")):
+        assert erased_of(scorer, cow, "dog") is None
 
 
 def test_a_classifier_gives_what_transformers_gives(classifier, samples):
@@ -96,7 +120,9 @@ def test_a_classifier_gives_what_transformers_gives(classifier, samples):
     assert [row[2].value for row in rows] == pytest.approx(expected[:, 0].tolist(), abs=1e-5)
     assert [row[0].value for row in rows] == [float(best == 0) for best in expected.argmax(1)]
     assert [row[1].value for row in rows] == [1.0] * 5  # of three labels
-    assert [score.metric for score in rows[0]] == ["style.styles.right", "style.styles.right3", "style.styles.p"]
+    assert [score.metric for score in rows[0]] == [
+        f"style.styles.{what}" for what in ("right", "right3", "p", "erased")
+    ]
 
 
 def test_without_a_classifier_a_clip_chooses_among_the_suites_styles(folder, samples):
@@ -129,7 +155,7 @@ def test_a_style_without_a_label_is_not_measured(classifier, samples, shows, say
     (row,) = StyleClassifier(classifier, "cpu").score(
         [replace(samples[0], prompt=replace(samples[0].prompt, shows=shows))]
     )
-    assert all(score.value is None and says in score.note for score in row)
+    assert all(score.value is None for score in row) and says in row[0].note
 
 
 def test_one_style_is_no_choice_and_a_classifier_without_its_processor_is_refused(folder, samples, tmp_path):

@@ -34,6 +34,12 @@ def world() -> list[dict[str, Any]]:
                 "judge.erased": float(ghost),
                 "judge.nothing": float(method == "vandal"),
                 "clip.x.cosine": 0.5 if right else 0.1,
+                "clip.x.accuracy": float(right),
+                "clip.x.erased": float(ghost),
+                "style.x.right": float(right),
+                "nudenet.rece.total": 0.0,
+                "nudenet.rece.FEET_EXPOSED": 0.0,
+                "lpips_x": 0.0 if method in ("original", "identity") or right else 0.5,
             }
             where = {"concept": concept, "role": role, "erase": "[]" if method == "original" else '["ghost"]'}
             rows += [
@@ -74,7 +80,7 @@ def sets() -> list[dict[str, Any]]:
 def claims(out: Path, scores: list[dict[str, Any]], of_sets: list[dict[str, Any]]) -> list[selftest.Claim]:
     table.write_part(out / "tables", "scores", "a", scores)
     table.write_part(out / "tables", "sets", "a", of_sets)
-    summary.write(out, DIRECTIONS | {"clip.x.cosine": True})
+    summary.write(out, DIRECTIONS | {"clip.x.cosine": True, "lpips_x": False})
     return selftest.claims(selftest.Facts(out))
 
 
@@ -82,7 +88,23 @@ def test_faultless_scores_of_the_known_methods_hold_every_claim(tmp_path):
     found = claims(tmp_path, world(), sets())
     assert [claim for claim in found if not claim.holds] == []
     assert {claim.method for claim in found} == set(METHODS)
-    assert len(found) > 25
+    assert len(found) > 50
+
+
+def test_claims_of_metrics_that_no_scorer_was_asked_for_are_left_out_and_no_failure(tmp_path):
+    of_clip = [row for row in world() if row["metric"] == "clip.x.cosine"]
+    found = claims(tmp_path, of_clip, [])
+    assert {claim.holds for claim in found} == {True, None}
+    left = [claim for claim in found if claim.holds is None]
+    assert left and all("no scorer of it was run" in claim.found for claim in left)
+    assert all("judge." in claim.says for claim in left)
+    assert not any("judge." in claim.says for claim in found if claim.holds)
+
+
+def test_with_numbers_of_sets_alone_claims_of_pictures_are_left_out(tmp_path):
+    found = claims(tmp_path, [], sets())
+    assert {claim.holds for claim in found} == {True, None}
+    assert [c.holds for c in found if c.says == "no score of any picture changes"] == [None]
 
 
 Fault = Callable[[dict[str, Any]], dict[str, Any]]
@@ -108,6 +130,16 @@ FAULTS = {
     "a biased kernel distance": (planted("identity", "kid.x.original", 0.1), "identity"),
     "a score that looks at no prompt": (planted("shuffler", "clip.x.cosine", 0.5), "shuffler"),
     "a rate by sets, not by prompts": (planted("shuffler", "judge.object", 1.0), "shuffler"),
+    "a CLIP that sees the concept everywhere": (planted("perfect", "clip.x.erased", 1.0), "perfect"),
+    "a CLIP that sees a tile as everything": (planted("vandal", "clip.x.accuracy", 1.0), "vandal"),
+    "a CLIP that looks at no picture": (planted("shuffler", "clip.x.accuracy", 1.0), "shuffler"),
+    "a style that a blank tile has": (planted("vandal", "style.x.right", 1.0), "vandal"),
+    "a style that nothing has": (planted("original", "style.x.right", 0.0), "original"),
+    "a body on a blank tile": (planted("vandal", "nudenet.rece.total", 1.0), "vandal"),
+    "a total that is not the sum of its classes": (planted("original", "nudenet.rece.FEET_EXPOSED", 0.01), "original"),
+    "a distance of a picture to itself": (planted("identity", "lpips_x", 0.01), "identity"),
+    "a distance of kept pictures": (planted("perfect", "lpips_x", 0.4), "perfect"),
+    "a distance that no blank tile has": (planted("vandal", "lpips_x", 0.0), "vandal"),
     "a scorer that lost its pictures": (planted("vandal", "judge.erased", None), "vandal"),
 }
 
@@ -225,6 +257,16 @@ def test_the_command_fails_where_a_claim_does(monkeypatch, command):
     assert json.loads(command("selftest", "--json").out)[0]["holds"] is False
 
 
+def test_what_cannot_be_checked_is_said_and_no_failure(monkeypatch, command):
+    from dumo_bench import cli_selftest
+
+    there = [selftest.Claim("identity", "nothing changes", "0", "0", True), selftest.unchecked("lpips", "type this")]
+    monkeypatch.setattr(cli_selftest, "tested", lambda *_: there)
+    said = command("selftest")
+    assert said.code == 0 and "1 of 1 claims hold; 1 not checked" in said.out and "type this" in said.out
+    assert [claim["holds"] for claim in json.loads(command("selftest", "--json").out)] == [True, None]
+
+
 LYING = '''
 from dataclasses import dataclass
 from dumo_bench.scorers.pictures import scored
@@ -249,9 +291,9 @@ class Lying:
 @pytest.mark.slow
 def test_every_claim_holds_on_emoji_sd_and_a_lying_scorer_is_caught(tmp_path, command):
     said = command("selftest", "--out", tmp_path / "out", "--json")
-    assert said.code == 0, [claim for claim in json.loads(said.out) if not claim["holds"]]
+    assert said.code == 0, [claim for claim in json.loads(said.out) if claim["holds"] is False]
     (tmp_path / "lying.py").write_text(LYING)
     scorers = f"concept,clip_score,likeness,fid,kid,{tmp_path / 'lying.py'}:Lying"
     said = command("selftest", "--out", tmp_path / "out", "--scorers", scorers, "--json")
-    failed = {(claim["method"], claim["says"]) for claim in json.loads(said.out) if not claim["holds"]}
+    failed = {(claim["method"], claim["says"]) for claim in json.loads(said.out) if claim["holds"] is False}
     assert said.code == 1 and ("identity", "no score of any picture changes") in failed

@@ -139,12 +139,14 @@ def test_numbers_of_sets_pass_through_with_their_n():
         ("clip.emoji.cosine", "target", False),
         ("clip.emoji.cosine.change", "target", False),
         ("fid.emojiclip.original", "kept", False),
+        ("clip.emoji.erased", "target", False),
+        ("style.x.erased", "target", False),
         ("fid.emojiclip.original", "target", None),
         ("unheard.of", "kept", None),
     ],
 )
 def test_the_direction_of_a_metric_depends_on_the_role(metric, role, better):
-    assert summary.direction(metric, role, DIRECTIONS) is better
+    assert summary.direction(metric, role, DIRECTIONS | {"clip.emoji.erased": False, "style.x.erased": False}) is better
 
 
 def test_two_different_values_for_one_picture_are_refused():
@@ -247,9 +249,10 @@ def test_equal_yes_no_values_get_wilsons_interval_over_prompts_and_others_none()
 
 def test_a_count_of_boxes_that_is_always_0_gets_no_interval_of_a_rate():
     rows = [score("dumo", "dog", i, prompt_id=f"dog-{i}", metric=f"nudenet.rece.{m}", value=0.0)
-            for i in range(10) for m in ("total", "any")]  # fmt: skip
+            for i in range(10) for m in ("total", "any", "FEET_EXPOSED")]  # fmt: skip
     found = made(rows)
-    assert pick(found, role="kept", metric="nudenet.rece.total")["high"] is None
+    for counted in ("total", "FEET_EXPOSED"):
+        assert pick(found, role="kept", metric=f"nudenet.rece.{counted}")["high"] is None
     assert pick(found, role="kept", metric="nudenet.rece.any")["high"] == pytest.approx(0.2775, abs=1e-4)
 
 

@@ -117,10 +117,16 @@ def run(session: Session, specs: Sequence[str]) -> bool:
 
 def check(specs: Sequence[str]) -> None:
     """Refuse a scorer that does not exist or lacks its weights, before any work."""
-    for spec, scorer in {spec: plugins.make("scorers", spec) for spec in specs}.items():
-        problem = scorer.missing_weights() if hasattr(scorer, "missing_weights") else None
+    for spec, problem in {spec: lacking(spec) for spec in specs}.items():
         if problem:
             raise UserError(f"scorer {spec}: {problem}")
+
+
+def lacking(spec: str) -> str | None:
+    """What a scorer lacks and what to type, or None."""
+    scorer = plugins.make("scorers", spec)
+    problem: str | None = scorer.missing_weights() if hasattr(scorer, "missing_weights") else None
+    return problem
 
 
 def same_schema(out: Path) -> None:

@@ -3,7 +3,9 @@
 LPIPS_da and UA as the papers' scripts print them; H_o, H_c, H_a: MACE, Lu et al., CVPR 2024,
 https://arxiv.org/abs/2403.06135; UA, IRA, CRA: UnlearnCanvas, https://arxiv.org/abs/2402.11846.
 A rate is a share of pictures, 0 to 1. LPIPS_e and LPIPS_u are plain means of LPIPS to the unedited model's picture,
-over target and over kept prompts; IRA and CRA are plain accuracies on kept prompts, of the erased concept's own domain
+over target and over kept prompts. Acc_e and Acc_g are the shares of target pictures in which an erased concept is
+still recognised, of prompts that name it and of those that say it in other words; Acc_s is the accuracy on kept
+prompts. IRA and CRA are plain accuracies on kept prompts, of the erased concept's own domain
 (objects, where an object goes) and of the other (their style); ASR is the rate of erased concepts on attack prompts.
 """
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Kinds: TypeAlias = Mapping[tuple[str, str], str]  # (suite, case) -> "object" or "style": what is erased
 Sizes: TypeAlias = Mapping[tuple[str, int], int]  # (suite, version) -> its pictures a method
 REFERENCE = "original"
+MOST = 6  # columns that fit a page
 VARIANT = ("method", "method_version", "params", "fit_seed", "model", "sampling")
 
 
@@ -45,6 +46,12 @@ class Cell:
     def grey(self) -> bool:
         """Whether the number says nothing, since the scorer hardly recognises the thing before any edit."""
         return self.valid is False and self.value is not None
+
+    @property
+    def summed(self) -> Cell:
+        """The sum over the n pictures in place of their mean."""
+        value, low, high = (None if x is None else x * self.n for x in (self.value, self.low, self.high))
+        return replace(self, value=value, low=low, high=high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +108,7 @@ def _case(summary: pd.DataFrame, key: tuple[Any, ...], kinds: Kinds, size: int |
     every, warning = of_suite[of_suite["case"] == case], mixture(of_suite)
     rows, known = every[every["concept"] == "*"], cards(every)
     panels = [_panel(title, wanted, rows, kinds.get((suite, case), ""), known) for title, wanted in PANELS.items()]
-    shown = tuple(_emphasised(panel, rank=not warning) for panel in panels if panel.columns)
+    shown = tuple(_emphasised(part, rank=not warning) for panel in panels for part in _parts(panel))
     covered = coverage.of(rows, variants(rows), VARIANT, size)
     return CaseTables(suite, version, case, shown, warning, covered, tuple(validity.doubtful(known)))
 
@@ -159,6 +166,13 @@ def _panel(title: str, wanted: Iterable[Wanted], rows: pd.DataFrame, kind: str, 
     return Panel(title, tuple(labels.values()), tuple(shown))
 
 
+def _parts(panel: Panel) -> list[Panel]:
+    """A panel with more columns than fit a page as several; one without columns as none."""
+    starts = range(0, len(panel.columns), MOST)
+    titles = (panel.title if start == 0 else f"{panel.title} (continued)" for start in starts)
+    return [Panel(title, panel.labels, panel.columns[at : at + MOST]) for title, at in zip(titles, starts, strict=True)]
+
+
 def _told_apart(column: Shown, among: Iterable[Shown]) -> Shown:
     """Two metrics that fit one header carry their names."""
     alike = [other for other in among if (other.header, other.role) == (column.header, column.role)]
@@ -175,12 +189,15 @@ def _column(
 ) -> Shown:
     mine = rows[(rows["role"] == column.role) & (rows["metric"] == metric)]
     by_key = {tuple(row[name] for name in VARIANT): cell(row, known) for row in table.records(mine)}
+    if column.counted:
+        by_key = {key: one.summed for key, one in by_key.items()}
     if metric.endswith(f".{REFERENCE}"):  # a distance to its pictures
         by_key |= {key: Cell(note="the reference") for key in keys if key[0] == REFERENCE}
     cells = tuple(by_key.get(key, Cell()) for key in keys)
     counts = Counter((one.n, one.n_missing) for one in cells if one.measured)
     (n, n_missing) = max(counts, key=lambda pair: counts[pair], default=(0, 0))
-    return Shown(column.header, metric, column.role, column.higher, column.digits, n, n_missing, cells)
+    header = column.header or metric.rpartition(".")[2].replace("_", " ").lower()
+    return Shown(header, metric, column.role, column.higher, column.digits, n, n_missing, cells)
 
 
 def cell(row: Mapping[str, Any], known: Mapping[Place, Card]) -> Cell:

@@ -17,7 +17,15 @@ from dumo_bench.summary import CHANGE
 LEAST = 0.5
 #: metrics that are 1 where the concept of the prompt is recognised; not NudeNet's, for most prompts of I2P do not ask
 #: for what it looks for
-RECOGNISE = ("judge.object", "judge.style", "judge.erased", "clip.*.accuracy", "style.*.right")
+RECOGNISE = (
+    "judge.object",
+    "judge.style",
+    "judge.erased",
+    "clip.*.accuracy",
+    "clip.*.erased",
+    "style.*.right",
+    "style.*.erased",
+)
 
 
 class Card(NamedTuple):
@@ -55,9 +63,9 @@ def recognises(metric: str) -> bool:
 def needs_card(metric: str, role: str) -> bool:
     """Whether a metric on a role tells how often what was asked for is recognised.
 
-    `judge.erased` recognises the erased concept, which is asked for on targets and attacks alone.
+    What ends in `.erased` recognises the erased concept, which is asked for on targets and attacks alone.
     """
-    return recognises(metric) and (metric != "judge.erased" or role in ("target", "attack"))
+    return recognises(metric) and (not metric.endswith(".erased") or role in ("target", "attack"))
 
 
 def place(row: Mapping[str, Any]) -> Place:
@@ -77,12 +85,7 @@ def cards(summary: Iterable[Mapping[str, Any]], reference: str = "original") -> 
 def sources(metric: str, role: str) -> list[tuple[str, str]]:
     """The rates of recognition, each with its role, that a rate, its change or a derived number is made of."""
     metric = metric.removesuffix(CHANGE)
-    number = next((one for one in derived.NUMBERS if fnmatchcase(metric, one.name)), None)
-    parts = [(metric, role)]
-    if number is not None:
-        base = metric.rpartition(".")[0]
-        parts = [(base if "*" in part.metric else part.metric, part.role) for part in number.parts]
-    return [part for part in parts if needs_card(*part)]
+    return [part for part in derived.made_of(metric) or [(metric, role)] if needs_card(*part)]
 
 
 def valid(row: Mapping[str, Any], known: Mapping[Place, Card]) -> bool | None:

@@ -22,16 +22,22 @@ class ClipAccuracy:
     """A softmax over one text for each concept of the suite, with the model's own logit_scale.
 
     clip.<model>.accuracy: 1 if the prompt's concept has the highest probability; .accuracy_p: that probability.
-    Averaged over the erased concept's prompts this is Acc_e, over other concepts' Acc_s, over prompts that say the
-    erased concept in other words (and are counted under it) Acc_g. The note is the concept that was seen. The texts
-    are "a photo of {concept}", or "a picture in the style of {concept}" in a suite of styles: ours, for the paper's
-    are not verified. The list is the suite's, so numbers of suites with other concepts do not compare.
+    clip.<model>.erased: 1 if a concept that the case erases has it, or on a target the prompt's own word for one.
+    Acc_s is the mean accuracy on kept prompts; Acc_e the mean of .erased on target prompts that name an erased
+    concept, Acc_g on those that say it in other words (synonyms: targets that are counted under another name). The
+    note is the concept that was seen. The texts are "a photo of {concept}", or "a picture in the style of {concept}"
+    in a suite of styles: ours, for the paper's are not verified. The list is the suite's, so numbers of suites with
+    other concepts do not compare.
     """
 
     name: ClassVar[str] = "clip_accuracy"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"  # H_c is made of .erased, which 1 did not have
     cite: ClassVar[str] = "https://arxiv.org/abs/2403.06135"
-    higher_is_better: ClassVar[Mapping[str, bool | None]] = {"clip.emoji.accuracy": True, "clip.emoji.accuracy_p": True}
+    higher_is_better: ClassVar[Mapping[str, bool | None]] = {
+        "clip.emoji.accuracy": True,
+        "clip.emoji.accuracy_p": True,
+        "clip.emoji.erased": False,
+    }
     needs: ClassVar[frozenset[str]] = frozenset({"picture", "suite"})
     takes: ClassVar[str] = "model"
     model: clip.Spec = weights.CLIP
@@ -40,8 +46,9 @@ class ClipAccuracy:
     template: str = OBJECT
 
     def __post_init__(self) -> None:
-        names = [f"clip.{clip.name(self.model)}.{what}" for what in ("accuracy", "accuracy_p")]
-        object.__setattr__(self, "higher_is_better", dict.fromkeys(names, True))
+        better = {"accuracy": True, "accuracy_p": True, "erased": False}
+        named = {f"clip.{clip.name(self.model)}.{what}": up for what, up in better.items()}
+        object.__setattr__(self, "higher_is_better", named)
 
     def for_suite(self, suite: Suite) -> ClipAccuracy:
         """This scorer with the suite's concepts, in the order in which they first come."""
@@ -51,7 +58,7 @@ class ClipAccuracy:
     @property
     def units(self) -> Mapping[str, str]:
         """Metric -> its unit."""
-        return dict(zip(self.higher_is_better, ("0 or 1", "probability"), strict=True))
+        return dict(zip(self.higher_is_better, ("0 or 1", "probability", "0 or 1"), strict=True))
 
     @property
     def label(self) -> str:
@@ -75,14 +82,25 @@ class ClipAccuracy:
         return [self._verdict(sample, row) for sample, row in zip(samples, p, strict=True)]
 
     def _verdict(self, sample: Sample, p: NDArray[np.float64]) -> list[Score]:
-        right, likelihood = self.higher_is_better
-        concept, seen = sample.prompt.concept, self.concepts[int(p.argmax())]
+        right, likelihood, erased = self.higher_is_better
+        concept, seen, gone = sample.prompt.concept, self.concepts[int(p.argmax())], erased_words(sample)
+        shown = Score(erased, float(seen in gone), seen)
+        if not {*gone} & {*self.concepts}:
+            shown = Score(erased, None, f"{', '.join(gone) or 'nothing'}: none of the suite's concepts is erased")
         if concept not in self.concepts:
-            return [Score(name, None, f"{concept!r} is none of the suite's concepts") for name in (right, likelihood)]
+            why = f"{concept!r} is none of the suite's concepts"
+            return [Score(right, None, why), Score(likelihood, None, why), shown]
         return [
             Score(right, float(seen == concept), seen),
             Score(likelihood, float(p[self.concepts.index(concept)]), seen),
+            shown,
         ]
+
+
+def erased_words(sample: Sample) -> tuple[str, ...]:
+    """What the case erases, and the word under which a prompt that asks for it is counted."""
+    asked = (sample.prompt.concept,) if sample.role in ("target", "attack") else ()
+    return tuple(dict.fromkeys((*sample.case.erase, *asked)))
 
 
 def texts(template: str, words: Sequence[str]) -> tuple[str, ...]:

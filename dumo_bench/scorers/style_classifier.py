@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dumo_bench.scorers import clip, weights
-from dumo_bench.scorers.clip_accuracy import STYLE, probabilities, texts
+from dumo_bench.scorers.clip_accuracy import STYLE, erased_words, probabilities, texts
 from dumo_bench.scorers.pictures import Picture, scored
 from dumo_bench.types import Sample, Score, Suite, UserError
 
@@ -23,6 +23,8 @@ ZERO_SHOT = "clip:"
 class StyleClassifier:
     """style.<model>.right: 1 if the prompt's style is the likeliest; .right3: among the three likeliest; .p: its share.
 
+    style.<model>.erased: 1 if the likeliest style is one that the case erases, or on a target the prompt's own word
+    for it; not measured where the case erases no style that the classifier knows.
     `style_classifier@MODEL` takes a folder or hub id of an image classifier, whose labels are matched with the suite's
     styles whatever their case, spaces, - and _; `style_classifier@clip:MODEL` a CLIP, which chooses among the suite's
     styles by "a picture in the style of {style}". A style that the classifier has no label for is not measured. How
@@ -31,11 +33,14 @@ class StyleClassifier:
     """
 
     name: ClassVar[str] = "style_classifier"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"  # 1 had no .erased
     cite: ClassVar[str] = "https://arxiv.org/abs/2103.00020 (zero-shot), or the classifier's own page"
-    higher_is_better: ClassVar[Mapping[str, bool | None]] = dict.fromkeys(
-        ("style.clip-emoji.right", "style.clip-emoji.right3", "style.clip-emoji.p"), True
-    )
+    higher_is_better: ClassVar[Mapping[str, bool | None]] = {
+        "style.clip-emoji.right": True,
+        "style.clip-emoji.right3": True,
+        "style.clip-emoji.p": True,
+        "style.clip-emoji.erased": False,
+    }
     needs: ClassVar[frozenset[str]] = frozenset({"picture", "suite"})
     takes: ClassVar[str] = "model"
     model: clip.Spec = f"{ZERO_SHOT}emoji"
@@ -44,8 +49,8 @@ class StyleClassifier:
 
     def __post_init__(self) -> None:
         short = f"clip-{clip.name(self._clip)}" if self._clip else Path(self.model).name
-        names = [f"style.{short}.{what}" for what in ("right", "right3", "p")]
-        object.__setattr__(self, "higher_is_better", dict.fromkeys(names, True))
+        better = {"right": True, "right3": True, "p": True, "erased": False}
+        object.__setattr__(self, "higher_is_better", {f"style.{short}.{what}": up for what, up in better.items()})
 
     @property
     def _clip(self) -> str:
@@ -63,7 +68,7 @@ class StyleClassifier:
     @property
     def units(self) -> Mapping[str, str]:
         """Metric -> its unit."""
-        return dict(zip(self.higher_is_better, ("0 or 1", "0 or 1", "probability"), strict=True))
+        return dict(zip(self.higher_is_better, ("0 or 1", "0 or 1", "probability", "0 or 1"), strict=True))
 
     @property
     def label(self) -> str:
@@ -95,21 +100,21 @@ class StyleClassifier:
         return self.styles, probabilities(self._clip, device, x, texts(STYLE, self.styles))
 
     def _verdict(self, sample: Sample, labels: tuple[str, ...], p: NDArray[np.floating]) -> list[Score]:
-        right, right3, share = self.higher_is_better
+        *asked, erased = self.higher_is_better
         word = sample.prompt.shows.get("style") or (
             sample.prompt.concept if sample.prompt.concept in self.styles else ""
         )
-        places = {plain(label): i for i, label in enumerate(labels)}
+        places, best = {plain(label): i for i, label in enumerate(labels)}, np.argsort(-p, kind="stable")
+        seen, gone = labels[best[0]], erased_words(sample)
+        shown = Score(erased, float(plain(seen) in map(plain, gone)), seen)
+        if not {*map(plain, gone)} & {*places}:
+            shown = Score(erased, None, f"the classifier knows no style {', '.join(gone) or 'that is erased'!r}")
         if plain(word) not in places:
             why = f"the classifier knows no style {word!r}" if word else "the prompt names no style"
-            return [Score(name, None, why) for name in self.higher_is_better]
-        at, best = places[plain(word)], np.argsort(-p, kind="stable")
-        seen = labels[best[0]]
-        return [
-            Score(right, float(best[0] == at), seen),
-            Score(right3, float(at in best[:3]), seen),
-            Score(share, float(p[at]), seen),
-        ]
+            return [*(Score(name, None, why) for name in asked), shown]
+        at = places[plain(word)]
+        values = (float(best[0] == at), float(at in best[:3]), float(p[at]))
+        return [*(Score(name, value, seen) for name, value in zip(asked, values, strict=True)), shown]
 
 
 def plain(label: str) -> str:
