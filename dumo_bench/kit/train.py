@@ -53,10 +53,15 @@ def mentions(text: str, concept: str) -> bool:
 
 
 def without(text: str, concepts: Iterable[str]) -> str:
-    """The text with the concepts' words taken out, and what that leaves tidied."""
+    """The text with the concepts' words taken out, and what that leaves tidied.
+
+    What only says whose style it is goes with them ("drawn by X", "in X style"): a model knows no "a bear drawn by".
+    """
     for concept in concepts:
-        text = re.sub(rf"(?<!\w)(an? )?{re.escape(concept)}(?!\w)", "", text, flags=re.IGNORECASE)
-    return re.sub(r"\s+", " ", text).strip(" ,")
+        word = re.escape(concept)
+        whose = rf" ?\b(?:(?:drawn |painted )?by|in the style of) {word}| ?\bin {word} style"
+        text = re.sub(rf"(?:{whose}|(?<!\w)(?:an? )?{word}(?: style)?)(?!\w)", "", text, flags=re.IGNORECASE)
+    return re.sub(r"\s+", " ", re.sub(r",\s*(?=,)", "", text)).strip(" ,")
 
 
 def prompts(host: Host, concepts: Sequence[str]) -> tuple[list[str], list[str]]:
