@@ -57,7 +57,7 @@ class DuMo:
     cite: ClassVar[str] = "Han et al., AAAI 2025, arXiv 2501.01125 (re-implementation, training recipe ours)"
     needs: ClassVar[frozenset[str]] = frozenset({"unet"})
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "explicit": {"gate": False, "tlmo": "off"},
+        "explicit": {"gate": False, "tlmo": "off", "negative": 1.0},
         "style": {"negative": 1.5},  # ours: of emoji-sd's styles noto stays longest, at 1 in 0.33 of its pictures
     }
 

@@ -49,9 +49,9 @@ PLANS: dict[int, Plan] = {
     128: Plan(150, 4e-4, 40, 2e-2, rows=12, kept_rows=4, refresh=25, erase_prompts=24, retain_prompts=72),
 }
 #: in its place where one EPR serves several concepts. On emoji-sd, seven concepts in the steps and rate of one left
-#: 0.56 of 0.89; kept at 72 prompts, related objects lost 14 points.
+#: 0.56 of 0.89; kept at 72 prompts and weight 1, related objects lost 14 points.
 SHARED: dict[int, Plan] = {
-    128: replace(PLANS[128], epr_steps=240, rows=8, kept_rows=8, erase_prompts=16, retain_prompts=168)
+    128: replace(PLANS[128], epr_steps=240, rows=8, kept_rows=8, erase_prompts=16, retain_prompts=168, keep=2.0)
 }
 
 
