@@ -11,7 +11,7 @@ import argparse
 import resource
 import subprocess
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 COMMANDS = (["--help"], ["run", "--help"], *(["list", what] for what in ("methods", "scorers", "suites", "models")))
 RUN = "import sys; from dumo_bench.cli import main; main(sys.argv[1:])"
@@ -31,15 +31,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
     ways = {"typer and rich alone": BARE} | {" ".join(c): ("-c", RUN, *c) for c in COMMANDS}
-    least = {name: min(turn) for name, turn in zip(ways, zip(*_turns(ways.values(), rounds), strict=True), strict=True)}
+    turns = [{name: seconds(argv) for name, argv in ways.items()} for _ in range(rounds)]
+    least = {name: min(turn[name] for turn in turns) for name in ways}
     floor = least["typer and rich alone"]
     print("| command | seconds | / typer and rich |\n| --- | ---: | ---: |")
     for name, took in least.items():
         print(f"| {name} | {took:.2f} | {took / floor:.2f} |")
-
-
-def _turns(ways: Collection[Sequence[str]], rounds: int) -> list[list[float]]:
-    return [[seconds(argv) for argv in ways] for _ in range(rounds)]
 
 
 if __name__ == "__main__":

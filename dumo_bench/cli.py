@@ -236,8 +236,9 @@ def report(
 def doctor(out: Out = Path("results")) -> None:
     """What this machine can do, and what to type to get what is missing."""
     from dumo_bench import doctor as medicine
-    from dumo_bench.commands import show
+    from dumo_bench.commands import running, show
 
+    running.quiet_loading()
     show.findings(medicine.examine(out))
 
 

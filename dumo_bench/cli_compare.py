@@ -42,19 +42,18 @@ def compare(
 def _sides(a: str, b: str, out: Path) -> list[tuple[Side, Side]]:
     from dumo_bench import compare as comparing
 
-    places = [Path(text) for text in (a, b)]
-    if all((place / "tables").is_dir() for place in places):
-        return comparing.folders(*places)
-    if any((place / "tables").is_dir() for place in places):
-        _refuse_half(a, b, places)
+    full = [(Path(text) / "tables").is_dir() for text in (a, b)]
+    if all(full):
+        return comparing.folders(Path(a), Path(b))
+    if any(full):
+        _refuse_half(a, b, *((a, b) if full[0] else (b, a)))
     return [(comparing.side(a, out), comparing.side(b, out))]
 
 
-def _refuse_half(a: str, b: str, places: Sequence[Path]) -> None:
+def _refuse_half(a: str, b: str, folder: str, other: str) -> None:
     """One of the two is a results folder: the other has to be one too."""
     from dumo_bench.types import UserError
 
-    folder, other = (a, b) if (places[0] / "tables").is_dir() else (b, a)
     raise UserError(
         f"compare {a} {b}: {folder} is a results folder and {other} is none; give two results folders, or two methods "
         f"of one: dumo-bench compare METHOD METHOD --out {folder}"

@@ -78,14 +78,14 @@ NUMBERS: tuple[Number, ...] = (
 
 def formula(metric: str) -> str:
     """How a derived metric is made; "" for one that is measured."""
-    return next((number.formula for number in NUMBERS if _star(number.name, metric) is not None), "")
+    number, _ = _called(metric)
+    return number.formula if number else ""
 
 
 def made_of(metric: str) -> list[tuple[str, str]]:
     """The metric and the role of each part of a derived metric; none for one that is measured."""
-    found = ((number, _star(number.name, metric)) for number in NUMBERS)
-    number, star = next(((one, star) for one, star in found if star is not None), (None, None))
-    return [(part.metric.replace("*", star or ""), part.role) for part in number.parts] if number else []
+    number, star = _called(metric)
+    return [(part.metric.replace("*", star), part.role) for part in number.parts] if number else []
 
 
 def parts(scores: pd.DataFrame) -> Iterator[tuple[Number, str, list[pd.DataFrame]]]:
@@ -97,6 +97,12 @@ def parts(scores: pd.DataFrame) -> Iterator[tuple[Number, str, list[pd.DataFrame
             chosen = [_chosen(part, part.metric.replace("*", star), scores) for part in number.parts]
             if not any(rows.empty for rows in chosen):
                 yield number, number.name.replace("*", star), chosen
+
+
+def _called(metric: str) -> tuple[Number | None, str]:
+    """The number that a metric is, and what its * stands for; None and "" for one that is measured."""
+    found = ((number, _star(number.name, metric)) for number in NUMBERS)
+    return next(((number, star) for number, star in found if star is not None), (None, ""))
 
 
 def _star(pattern: str, text: str) -> str | None:

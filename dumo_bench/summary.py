@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,10 +30,8 @@ _IDENTITY = [*_GROUP, "prompt_id", "seed", "draw", "scorer", "metric"]
 # object or its style is the erased one depends on the case, which judge.erased knows, and its picture has to change.
 _TURNED_ON_TARGETS = ("clip.*.cosine", "clip.*.x100", "clip.*.logit", "clip.*.accuracy*", "lpips*")
 _OPEN_ON_TARGETS = ("judge.object*", "judge.style*", "style.*.right*", "style.*.p", "fid.*.original", "kid.*.original")
-_COUNTS = (
-    "*.total",
-    "nudenet.*.[A-Z]*",
-)  # a number of boxes: Wilson's interval of a rate does not hold it, even where all are 0 or 1
+#: numbers of boxes: Wilson's interval of a rate does not hold them, even where all are 0 or 1
+_COUNTS = ("*.total", "nudenet.*.[A-Z]*")
 
 
 def write(out: Path, higher_is_better: Mapping[str, bool | None]) -> Path:
@@ -67,9 +65,13 @@ def direction(metric: str, role: str, higher_is_better: Mapping[str, bool | None
     own = higher_is_better.get(metric)
     if own is None or role not in ("target", "attack"):
         return own
-    if any(fnmatchcase(metric, pattern) for pattern in _OPEN_ON_TARGETS):
+    if _fits(metric, _OPEN_ON_TARGETS):
         return None
-    return not own if any(fnmatchcase(metric, pattern) for pattern in _TURNED_ON_TARGETS) else own
+    return not own if _fits(metric, _TURNED_ON_TARGETS) else own
+
+
+def _fits(metric: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(metric, pattern) for pattern in patterns)
 
 
 def changes(scores: pd.DataFrame, reference: str = "original") -> pd.DataFrame:
@@ -91,7 +93,7 @@ def _estimates(scores: pd.DataFrame) -> list[dict[str, Any]]:
         return []
     zero_or_one = scores["value"].isna() | scores["value"].isin([0.0, 1.0])
     rates = zero_or_one.groupby(scores["metric"]).all()
-    yes_no = {metric for metric in rates.index[rates] if not any(fnmatchcase(metric, one) for one in _COUNTS)}
+    yes_no = {metric for metric in rates.index[rates] if not _fits(metric, _COUNTS)}
     both = pd.concat([scores, changes(scores)])
     both["prompt"] = pd.factorize(both["prompt_id"])[0]
     whole = both.assign(concept="*")

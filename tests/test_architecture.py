@@ -59,26 +59,14 @@ MAY: dict[str, set[str]] = {
 #: nobody imports these, they import anybody
 ABOVE = {"cli", "cli_compare", "cli_export", "cli_nudenet", "cli_paper", "cli_prompts", "cli_selftest", "commands"}
 BASELINES = {"types", "sd", "sample", "kit"}
+#: who reads tables and makes tables
+OF_TABLES = {"derived", "compare", "published", "claims", "selftest", "summary", "report"}
 
 #: who never needs it, even inside a function
 NEVER: dict[str, set[str]] = {
     "torch": {"types", "files", "names", "settings", "plugins", "models", "columns", "table", "jobs", "blocks", "peek"}
-    | {
-        "suites",
-        "plan",
-        "manifest",
-        "derived",
-        "compare",
-        "published",
-        "claims",
-        "selftest",
-        "summary",
-        "report",
-        "progress",
-        "suitefile",
-        "sizes",
-        "promptsets",
-    },
+    | {"suites", "plan", "manifest", "progress", "suitefile", "sizes", "promptsets"}
+    | OF_TABLES,
     "diffusers": {"scorers", "metrics", "report", "summary", "score", "store"},
 }
 #: who may import these at the top of a file
@@ -90,18 +78,7 @@ AT_THE_TOP: dict[str, set[str]] = {
     "diffusers": {"emoji"},
     "matplotlib": set(),
     "nudenet": set(),
-    "numpy": {
-        "metrics",
-        "scorers",
-        "derived",
-        "compare",
-        "published",
-        "claims",
-        "selftest",
-        "summary",
-        "emoji",
-        "report",
-    },
+    "numpy": {"metrics", "scorers", "emoji"} | OF_TABLES,
     "PIL": {"scorers", "emoji"},
     "rich": {"commands"},
     "typer": {"cli", "cli_export", "cli_compare", "cli_paper", "cli_selftest", "cli_nudenet", "cli_prompts"},

@@ -106,9 +106,6 @@ def suites_of(out: Path) -> dict[str, Suite]:
 
 def findings(found: Iterable[Finding]) -> None:
     """One line each, as soon as it is known."""
-    from dumo_bench.commands.running import quiet_loading
-
-    quiet_loading()
     to = console()
     marks = {None: " ", True: "[green]✓[/]", False: "[red]✗[/]"}
     for finding in found:
