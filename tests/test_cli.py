@@ -28,7 +28,11 @@ def program(code: str) -> str:
 
 @pytest.mark.parametrize(
     "argv",
-    [["--help"], ["run", "--help"], *(["list", what] for what in ("methods", "scorers", "suites", "models"))],
+    [
+        ["--help"],
+        ["run", "--help"],
+        *(["list", what] for what in ("methods", "scorers", "metrics", "suites", "models")),
+    ],
     ids=" ".join,
 )
 def test_help_and_list_import_nothing_heavy(argv):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from pathlib import Path
+
 import prompt_files
 import pytest
 
 from dumo_bench import suites
 from dumo_bench.emoji.world import BACKGROUNDS, OBJECTS, STYLES
 
+DIGESTS = Path(__file__).parent / "golden" / "suites.json"
 OWN = suites.own()
 EVERY = pytest.mark.parametrize("name", suites.names())
 WRITTEN = pytest.mark.parametrize("name", [name for name, one in OWN.items() if not one.file.csv])
@@ -58,6 +63,18 @@ def test_related_concepts_have_prompts(suite):
 @EVERY
 def test_it_reads_the_same_twice(name, suite):
     assert suites.load(name) == suite
+
+
+def digest(suite) -> str:
+    """Of all that decides what is drawn and how it counts."""
+    said = (suite.prompts, suite.cases, sorted(suite.related.items()), suite.sampling, suite.task)
+    return hashlib.sha256(repr(said).encode()).hexdigest()
+
+
+@EVERY
+def test_a_changed_suite_is_a_new_version(name, suite):
+    known = json.loads(DIGESTS.read_text()).get(f"{name} {suite.version}")
+    assert known == digest(suite), f"raise the version of {name}, then add to {DIGESTS}: {digest(suite)}"
 
 
 @EVERY

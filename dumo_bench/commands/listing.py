@@ -1,4 +1,4 @@
-"""`list`: what can be named, and where it comes from. Imports no plugin."""
+"""`list`: what can be named, and where it comes from. Imports no plugin, but for the list of metrics."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 from dumo_bench import models, peek, plugins, suites
 from dumo_bench.promptsets import source
 
-What: TypeAlias = Literal["methods", "scorers", "suites", "models"]
+What: TypeAlias = Literal["methods", "scorers", "metrics", "suites", "models"]
 Line: TypeAlias = dict[str, str]
 _FEW = 3  # cases that fit a line
 
@@ -18,6 +18,7 @@ def lines(what: What) -> list[Line]:
     make: Mapping[What, Callable[[], Sequence[Line]]] = {
         "methods": lambda: _plugins("methods"),
         "scorers": lambda: _plugins("scorers"),
+        "metrics": _metrics,
         "suites": _suites,
         "models": _models,
     }
@@ -27,6 +28,22 @@ def lines(what: What) -> list[Line]:
 def _plugins(kind: Literal["methods", "scorers"]) -> list[Line]:
     known = sorted(plugins.providers(kind).items())
     return [{"name": name, "about": peek.about(entry.value), "from": entry.value} for name, entry in known]
+
+
+def _metrics() -> list[Line]:
+    better = {True: "higher", False: "lower", None: "neither"}
+    scorers = [(name, plugins.make("scorers", name)) for name in sorted(plugins.providers("scorers"))]
+    return [
+        {
+            "name": m,
+            "unit": s.units.get(m, ""),
+            "better": better[way],
+            "scorer": f"{name} {s.version}",
+            "source": s.cite,
+        }
+        for name, s in scorers
+        for m, way in s.higher_is_better.items()
+    ]
 
 
 def _suites() -> list[Line]:
