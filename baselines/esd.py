@@ -63,7 +63,7 @@ _LATER = Plan(200, 5e-5, 5e-5, on_policy=False, run=Trajectory(50, sampler="pndm
 #: must stay is asked for. Ours, not the paper's.
 _SMALL: dict[str, Any] = {
     "steps": 150, "lr": 2e-4, "lr_outside": 5e-5, "run": Trajectory(20),
-    "retain": 1.0, "keep": 72, "harvest": 12, "refresh": 25, "rows": 8,
+    "retain": 2.0, "keep": 72, "harvest": 12, "refresh": 25, "rows": 8,
 }  # fmt: skip
 #: preset, text width of the host -> plan; 768 is SD 1.x, 128 is emoji-sd
 PLANS: dict[tuple[str, int], Plan] = {
@@ -84,7 +84,7 @@ class ESD:
     """
 
     name: ClassVar[str] = "esd"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     cite: ClassVar[str] = "Gandikota et al., ICCV 2023, arXiv 2303.07345"
     needs: ClassVar[frozenset[str]] = frozenset({"unet"})
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -192,10 +192,12 @@ def harvest(host: Host, guide: Guide, plan: Plan, erase: Sequence[str], pool: Po
     captions = [train.prompts(host, [concept])[0] for concept in erase]
 
     def rows(step: int, g: torch.Generator) -> Latents:
+        def say(n: int) -> tuple[list[str], list[str]]:
+            texts = [train.choose(captions[i % len(captions)], 1, g)[0] for i in range(n)]
+            return texts, [train.without(text, erase) for text in texts]
+
         if step % plan.refresh == 0:
-            texts = [train.choose(captions[i % len(captions)], 1, g)[0] for i in range(plan.harvest)]
-            anchors = [train.without(text, erase) for text in texts]
-            pool.add(latents.trajectory(host, guide, texts, anchors, plan.run, g))
+            pool.add(latents.harvest(host, guide, say, plan.harvest, plan.run, g))
         return pool.draw(plan.rows, g)
 
     return rows

@@ -72,7 +72,7 @@ class Receler:
     """
 
     name: ClassVar[str] = "receler"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     cite: ClassVar[str] = "Huang et al., ECCV 2024, arXiv 2311.17717"
     needs: ClassVar[frozenset[str]] = frozenset({"unet"})
 

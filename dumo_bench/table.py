@@ -81,7 +81,7 @@ def write_file(path: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> Path
     with full_disk(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            pq.write_table(whole, partial)
+            pq.write_table(whole, partial, compression="zstd")
             os.replace(partial, path)
         finally:
             partial.unlink(missing_ok=True)

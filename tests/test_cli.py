@@ -55,7 +55,14 @@ def test_plan_imports_no_torch(bare_suite):
 
 
 @pytest.mark.parametrize(
-    ("what", "some"), [("methods", "uce"), ("scorers", "nudenet"), ("suites", "emoji-unsafe"), ("models", "emoji-sd")]
+    ("what", "some"),
+    [
+        ("methods", "uce"),
+        ("scorers", "nudenet"),
+        ("metrics", "judge.erased"),
+        ("suites", "emoji-unsafe"),
+        ("models", "emoji-sd"),
+    ],
 )
 def test_list_prints_names_and_json_of_them(command, what, some):
     assert some in command("list", what).out

@@ -208,7 +208,7 @@ def test_every_ablation_says_in_its_edit_what_it_is_and_learns_what_it_has(ablat
     assert all(t.shape == (BINS, 13) for t in (table, layer, time, off))
     assert torch.equal(layer, layer[:1].expand(BINS, 13)) and len(layer[0].unique()) > 1
     assert torch.equal(time, time[:, :1].expand(BINS, 13)) and len(time[:, 0].unique()) > 1
-    assert len(table[:, 0].unique()) > 1 and len(table[19].unique()) > 1
+    assert len(table[:, 0].unique()) > 1 and any(len(row.unique()) > 1 for row in table)
     assert (off == 1).all() and "tlmo" not in ablations["off"].header["curves"]
     for kind, begins in (("linear", 1.0), ("blend", -2.0)):
         assert ablations[kind].tensors["tlmo.0.weight"].any()

@@ -49,6 +49,21 @@ def test_till_k_makes_exactly_k_calls_and_stands_at_the_next_level(host, k):
     assert torch.equal(z, whole.z[k : k + 1]) and int(whole.t[k]) == level
 
 
+def test_early_latents_of_a_harvest_have_prompts_of_their_own_and_late_ones_their_run_s(host):
+    guide, said = partial(sd.stock_guide, host), []
+
+    def say(n):
+        said.append([f"a {word}" for word in ("ghost", "dog", "cat", "bear", "fox", "owl")[:n]][::-1])
+        return said[-1], [""] * n
+
+    rows = latents.harvest(host, guide, say, 2, Trajectory(STEPS), train.seeded(0))
+    whole = latents.trajectory(host, guide, said[0], ["", ""], Trajectory(STEPS), train.seeded(0))
+    early = rows.t >= latents.EARLY
+    assert torch.equal(rows.z, whole.z) and torch.equal(rows.t, whole.t)
+    assert torch.equal(rows.context[~early], whole.context[~early]) and not early.all()
+    assert torch.equal(rows.context[early], sd.encode(host, said[1])) and len(said[1]) == int(early.sum()) > 2
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_a_stopped_run_s_timestep_lies_in_the_bin_that_its_latents_stand_in(host, seed):
     guide, asked = counting(host)

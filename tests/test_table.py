@@ -141,7 +141,7 @@ def test_a_broken_file_is_an_error_that_names_it(tmp_path):
 def test_a_full_disk_leaves_the_old_part_and_no_half_file(tmp_path, monkeypatch):
     path = table.write_part(tmp_path, "scores", "a", [row("scores", draw=1)])
 
-    def full(whole: Any, where: Path) -> None:
+    def full(whole: Any, where: Path, **_: Any) -> None:
         Path(where).write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from itertools import islice
@@ -17,6 +17,9 @@ from dumo_bench.types import Guide
 
 Alignment: TypeAlias = Literal["bin", "level", "compvis"]
 BATCH = 24  # prompts sampled at a time
+EARLY = 750  # latents at this timestep and above are mostly noise, and hold little of what their prompt asked for
+
+Say: TypeAlias = Callable[[int], tuple[list[str], list[str]]]  # so many prompts, each with its anchor
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,23 @@ def trajectory(
     return Latents.joined([Latents(z, t.expand(len(texts)), context, towards) for z, t in run])
 
 
+@torch.no_grad()
+def harvest(host: Host, guide: Guide, say: Say, n: int, plan: Trajectory, g: torch.Generator) -> Latents:
+    """On-policy latents of every level of n runs, the early ones each with a prompt of its own in place of the run's.
+
+    What is learnt of few prompts stays with their words, and runs are dear, while prompts cost nothing. (DuMo made 0.6
+    of the change wanted of the prompts it had seen of emoji-sd's noto, and 0.35 of that of others.)
+    """
+    rows = trajectory(host, guide, *say(n), plan, g)
+    early = (rows.t >= EARLY).nonzero()[:, 0]
+    if not len(early):  # a run of few steps may have none
+        return rows
+    texts, anchors = say(len(early))
+    context, anchor = rows.context.clone(), rows.anchor.clone()
+    context[early], anchor[early] = encode(host, texts), encode(host, anchors)
+    return replace(rows, context=context, anchor=anchor)
+
+
 def till(
     host: Host, guide: Guide, texts: Sequence[str], plan: Trajectory, k: int, g: torch.Generator
 ) -> tuple[Tensor, int]:
@@ -144,7 +164,12 @@ def stopped(
 
 def kept(host: Host, concepts: Sequence[str], n: int, g: torch.Generator, run: Trajectory = USUAL) -> Latents:
     """What must stay: latents at every level of n prompts without the concepts, sampled by the host as it is."""
-    texts = choose(prompts(host, concepts)[1], n, g)
-    texts[::6] = [""] * len(texts[::6])  # the unconditional half of guidance must stay as well
-    parts = [texts[i : i + BATCH] for i in range(0, n, BATCH)]
-    return Latents.joined([trajectory(host, partial(stock_guide, host), p, p, run, g) for p in parts])
+    plain = prompts(host, concepts)[1]
+
+    def say(count: int) -> tuple[list[str], list[str]]:
+        texts = choose(plain, count, g)
+        texts[::6] = [""] * len(texts[::6])  # the unconditional half of guidance must stay as well
+        return texts, texts
+
+    parts = [min(BATCH, n - i) for i in range(0, n, BATCH)]
+    return Latents.joined([harvest(host, partial(stock_guide, host), say, part, run, g) for part in parts])

@@ -46,7 +46,7 @@ class Plan:
 #: text width of the host -> recipe; 768 is SD 1.x, 128 is emoji-sd
 PLANS: dict[int, Plan] = {
     768: Plan(1000, 1e-5, 200, 1e-2, rows=4, kept_rows=4, refresh=50, erase_prompts=4, retain_prompts=32),
-    128: Plan(150, 4e-4, 40, 2e-2, rows=12, kept_rows=4, refresh=25, erase_prompts=24, retain_prompts=72),
+    128: Plan(150, 4e-4, 25, 2e-2, rows=12, kept_rows=4, refresh=25, erase_prompts=24, retain_prompts=72),
 }
 #: in its place where one EPR serves several concepts. On emoji-sd, seven concepts in the steps and rate of one left
 #: 0.56 of 0.89; kept at 72 prompts and weight 1, related objects lost 14 points.
@@ -137,9 +137,11 @@ class Lesson:
         self.erase = latents.Pool(host.device)
 
     def refresh(self, guide: Guide, g: torch.Generator) -> None:
-        texts = train.choose(self.naming, self.plan.erase_prompts, g)
-        anchors = [train.without(t, self.words) for t in texts]
-        self.erase.add(latents.trajectory(self.host, guide, texts, anchors, latents.Trajectory(), g))
+        def say(n: int) -> tuple[list[str], list[str]]:
+            texts = train.choose(self.naming, n, g)
+            return texts, [train.without(t, self.words) for t in texts]
+
+        self.erase.add(latents.harvest(self.host, guide, say, self.plan.erase_prompts, latents.Trajectory(), g))
 
     def draw(self, g: torch.Generator) -> tuple[Latents, Latents]:
         """A step's rows to erase, and to keep."""
