@@ -31,7 +31,7 @@ def program(code: str) -> str:
     [
         ["--help"],
         ["run", "--help"],
-        *(["list", what] for what in ("methods", "scorers", "metrics", "suites", "models")),
+        *(["list", what] for what in ("methods", "scorers", "suites", "models")),
     ],
     ids=" ".join,
 )
