@@ -58,7 +58,7 @@ class DuMo:
     needs: ClassVar[frozenset[str]] = frozenset({"unet"})
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "explicit": {"gate": False, "tlmo": "off", "negative": 1.0},
-        "style": {"negative": 1.0},
+        "style": {"negative": 1.5},
     }
 
     negative: float = 0.25
