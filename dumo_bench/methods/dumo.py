@@ -61,7 +61,7 @@ class DuMo:
         "style": {"negative": 1.5},
     }
 
-    negative: float = 0.25
+    negative: float = 0.5
     retain: float = 1.0
     tlmo: Literal["table", "layer", "time", "linear", "blend", "off"] = "table"
     gate: bool = True
