@@ -244,10 +244,12 @@ def _fits(frame: pd.DataFrame, name: str, wanted: dict[str, Any]) -> Any:
 
 
 def _refuse_mixture(spec: str, name: str, wanted: dict[str, Any], rows: pd.DataFrame) -> None:
-    """One setting of a method; those that are there are named as they can be typed."""
+    """One version of a method, and one setting a case: tasks have presets of their own. What is there can be typed."""
     if rows.empty:
         raise UserError(f"{spec}: no {name} with {', '.join(f'{k}={v}' for k, v in wanted.items())} is in the folder")
-    there = sorted(set(rows[["method_version", "params"]].itertuples(index=False, name=None)))
+    several = rows.groupby(["suite", "case"])["params"].transform("nunique") > 1
+    mixed = rows if rows["method_version"].nunique() > 1 else rows[several]
+    there = sorted(set(mixed[["method_version", "params"]].itertuples(index=False, name=None)))
     if len(there) < 2:
         return
     settings = [{"version": version, **json.loads(params)} for version, params in there]

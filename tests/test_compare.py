@@ -229,6 +229,17 @@ def test_one_of_several_settings_has_to_be_named_and_the_error_says_how(tmp_path
         compare.side("uce:ridge", out)
 
 
+def test_cases_may_have_presets_of_their_own(tmp_path):
+    rows = [score(method, "dog", 0, **settings(push=push)) | {"case": case}
+            for case, push in (("ghost", 1), ("noto", 2)) for method in ("dumo", "original")]  # fmt: skip
+    out = folder(tmp_path, rows)
+    found = compare.compare(compare.side("dumo", out), compare.side("original", out))
+    assert {d.case for d in found} == {"ghost", "noto"}
+    newer = folder(tmp_path / "newer", [rows[0], rows[2] | {"method_version": "9"}, rows[1]])
+    with pytest.raises(UserError, match="2 settings, name one: dumo:version=1,push=1, dumo:version=9,push=2"):
+        compare.side("dumo", newer)
+
+
 def test_a_misspelt_method_is_told_the_nearest(perfect):
     with pytest.raises(UserError, match="perfect"):
         compare.side("prefect", perfect)
