@@ -199,7 +199,7 @@ KINDS = ("table", "layer", "time", "linear", "blend", "off")
 
 @pytest.fixture(scope="module")
 def ablations(host) -> dict[str, Edit]:
-    return {kind: DuMo(tlmo=kind).fit(host, ("ghost",), seed=1) for kind in KINDS}
+    return {kind: DuMo(tlmo=kind).fit(host, ("ghost",), seed=0) for kind in KINDS}
 
 
 def test_every_ablation_says_in_its_edit_what_it_is_and_learns_what_it_has(ablations):
@@ -208,7 +208,7 @@ def test_every_ablation_says_in_its_edit_what_it_is_and_learns_what_it_has(ablat
     assert all(t.shape == (BINS, 13) for t in (table, layer, time, off))
     assert torch.equal(layer, layer[:1].expand(BINS, 13)) and len(layer[0].unique()) > 1
     assert torch.equal(time, time[:, :1].expand(BINS, 13)) and len(time[:, 0].unique()) > 1
-    assert len(table[:, 0].unique()) > 1 and any(len(row.unique()) > 1 for row in table)
+    assert len(table[:, 0].unique()) > 1 and len(table[19].unique()) > 1
     assert (off == 1).all() and "tlmo" not in ablations["off"].header["curves"]
     for kind, begins in (("linear", 1.0), ("blend", -2.0)):
         assert ablations[kind].tensors["tlmo.0.weight"].any()
@@ -337,10 +337,10 @@ def test_what_only_says_whose_style_it_is_goes_with_the_artist():
     assert train.without("a bear by notos in not style", ["noto"]) == "a bear by notos in not style"
 
 
-def test_an_epr_of_several_concepts_trains_longer_and_keeps_more_prompts():
+def test_an_epr_of_several_concepts_trains_longer_and_keeps_more():
     """On emoji-sd; a width without a plan for several falls back to its own, then to Stable Diffusion's."""
     one, several = (dumo_recipe.recipe(128, n) for n in (1, 7))
-    assert several.epr_steps > one.epr_steps and several.retain_prompts > one.retain_prompts
+    assert several.epr_steps > one.epr_steps and several.retain_prompts > one.retain_prompts and several.keep > one.keep
     assert (
         dumo_recipe.recipe(768, 1)
         == dumo_recipe.recipe(768, 7)

@@ -32,18 +32,14 @@ def _plugins(kind: Literal["methods", "scorers"]) -> list[Line]:
 
 def _metrics() -> list[Line]:
     better = {True: "higher", False: "lower", None: "neither"}
-    scorers = [(name, plugins.make("scorers", name)) for name in sorted(plugins.providers("scorers"))]
-    return [
-        {
-            "name": m,
-            "unit": s.units.get(m, ""),
-            "better": better[way],
-            "scorer": f"{name} {s.version}",
-            "source": s.cite,
-        }
-        for name, s in scorers
-        for m, way in s.higher_is_better.items()
-    ]
+    found = []
+    for name in sorted(plugins.providers("scorers")):
+        one = plugins.make("scorers", name)
+        units = getattr(one, "units", {})  # another package's scorer may state none
+        about = {"scorer": f"{name} {one.version}", "source": one.cite}
+        for metric, way in one.higher_is_better.items():
+            found.append({"name": metric, "unit": units.get(metric, ""), "better": better[way], **about})
+    return found
 
 
 def _suites() -> list[Line]:
