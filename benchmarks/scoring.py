@@ -5,7 +5,8 @@
 Pictures are those of FOLDER, or crops of a photograph that matplotlib ships, saved as PNG of one size. A pass reads the
 files anew; models are loaded before the clock starts, and every way of measuring runs once before it is timed, then
 `--rounds` times in turn; the median counts. NudeNet's boxes are first held to the library's, picture by picture.
-LPIPS takes part where its weights are there, else with a random AlexNet, which is as fast.
+CLIP is one of ViT-B/32's size, as the published suites are scored with, and LPIPS takes part where its weights are
+there; random weights, which are as fast, stand in for those of both.
 """
 
 from __future__ import annotations
@@ -145,6 +146,19 @@ def lpips(folder: Path) -> Lpips:
     return Lpips(folder / "alexnet.pth")
 
 
+def clip(folder: Path) -> Path:
+    """A CLIP of ViT-B/32's size with random weights; the tokenizer is emoji-sd's."""
+    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer
+
+    from dumo_bench.emoji import WEIGHTS
+
+    words = CLIPTokenizer.from_pretrained(WEIGHTS, subfolder="tokenizer")
+    ends = {"bos_token_id": words.bos_token_id, "eos_token_id": words.eos_token_id}
+    for part in (CLIPModel(CLIPConfig(text_config=ends)), words, CLIPImageProcessor()):
+        part.save_pretrained(folder)
+    return folder
+
+
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     asked.add_argument("folder", type=Path, nargs="?")
@@ -156,7 +170,12 @@ def main() -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
         samples = prepared(source(wish.folder, wish.n), folder, wish.size)
-        some = [Concept(), ClipScore(), ClipAccuracy().for_suite(suite), StyleClassifier().for_suite(suite), NudeNet()]
+        vit = clip(folder / "vit-b-32")
+        accuracy, style = (
+            ClipAccuracy(model=vit).for_suite(suite),
+            StyleClassifier(model=f"clip:{vit}").for_suite(suite),
+        )
+        some = [Concept(), ClipScore(model=vit), accuracy, style, NudeNet()]
         load = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.0f}"
         print(f"{len(samples)} pictures of {wish.size} x {wish.size}, {load}")
         print(f"NudeNet: {compared(samples)} boxes are the library's")

@@ -182,3 +182,17 @@ def test_strings_are_kept_once_without_the_erased_and_lists_by_their_name(host):
     known = replace(host, world={"styles": ("noto", "ink")})
     assert rows.strings(known, ["", "@styles", "dog", ""], ["ink", "dog"]) == ["", "noto"]
     assert rows.strings(host, ["", "@styles"], []) == [""]
+
+
+def test_a_text_is_read_once_and_as_it_always_is(host):
+    read: list[int] = []
+    counting = host.text_encoder.register_forward_pre_hook(lambda module, args: read.append(len(args[0])))
+    known = rows.once(host)
+    try:
+        first = sd.encode(known, ["ghost", "a dog", "ghost"])
+        again = sd.encode(known, ["a dog", "", " "])  # the tokenizer reads the last two alike
+    finally:
+        counting.remove()
+    assert read == [2, 1]
+    plain = sd.encode(host, ["ghost", "a dog", "ghost", "a dog", "", " "])
+    assert torch.allclose(torch.cat([first, again]), plain, atol=1e-12)

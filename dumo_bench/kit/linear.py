@@ -19,7 +19,7 @@ from dumo_bench.sd import Host, key_value_names
 
 #: text width -> weight of |W - W0|^2 where rows are all those from the last subject token on. 768 is UCE's paper's; a
 #: text space of 128 has far fewer spare directions for as many rows, so 0.5 would also erase everything else.
-RIDGE: Mapping[int, float] = {768: 0.5, 128: 20.0}
+RIDGE: Mapping[int, float] = {768: 0.5, 128: 10.0}
 
 
 def ridge_of(host: Host) -> float:
@@ -70,7 +70,14 @@ def derived(c: Tensor, a: Tensor, m: Tensor, ridge: float, toward: Tensor | None
 
 
 def times(unet: nn.Module, m: Tensor, strength: float = 1.0) -> dict[str, Tensor]:
-    """Every key and value matrix times M, or that far on the way there, named as in an edit, in the model's dtype."""
-    eye = torch.eye(len(m), dtype=m.dtype, device=m.device)
-    step = eye + strength * (m - eye)
-    return {f"unet.{n}": (w.double() @ step).to(w.dtype) for n, w in weights(unet).items()}
+    """Every key and value matrix times M, or that far on the way there, named as in an edit, in the model's dtype.
+
+    Only the change is multiplied out, so float32 is exact enough for float32 weights: what it rounds is a small part.
+    """
+    step = strength * (m - torch.eye(len(m), dtype=m.dtype, device=m.device))
+    return {f"unet.{n}": _moved(w, step) for n, w in weights(unet).items()}
+
+
+def _moved(w: Tensor, step: Tensor) -> Tensor:
+    exact = torch.promote_types(w.dtype, torch.float32)
+    return (w.to(exact) + w.to(exact) @ step.to(exact)).to(w.dtype)
