@@ -47,7 +47,7 @@ def checked(what: str, cls: type, settings: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _as(what: str, hint: Any, value: Any) -> Any:
-    """`value` as `hint` says. Whole numbers pass for float and lists for tuples: equal settings are equal values."""
+    """`value` as `hint` says. Whole numbers pass for float, lists and single texts for tuples: equal is equal."""
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
         for part in typing.get_args(hint):
@@ -60,8 +60,8 @@ def _as(what: str, hint: Any, value: Any) -> Any:
         return None  # TOML has no null
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if origin is tuple and isinstance(value, list):
-        return tuple(value)
+    if origin is tuple and isinstance(value, (list, str)):
+        return (value,) if isinstance(value, str) else tuple(value)
     if origin is typing.Literal:
         return _one_of(what, typing.get_args(hint), value)
     plain = origin or hint

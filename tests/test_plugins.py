@@ -131,6 +131,7 @@ def test_settings_take_the_type_of_their_field(mine):
     assert (made.ridge, made.keep, made.steps) == (2.0, ("a", "b"), 4)
     assert isinstance(made.ridge, float)
     assert plugins.make("methods", mine, {"steps": "none"}).steps is None
+    assert plugins.make("methods", mine, {"keep": "a"}).keep == ("a",)  # --set keep=a
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,10 @@ from PIL import Image
 
 from dumo_bench.metrics.frechet import frechet_distance
 from dumo_bench.metrics.kernel import kernel_distance
-from dumo_bench.scorers.fid_clean import FidClean, FidTorchmetrics, KidClean
+from dumo_bench.scorers.fid_clean import FidClean
+from dumo_bench.scorers.fid_torchmetrics import FidTorchmetrics
 from dumo_bench.scorers.inception import Inception
+from dumo_bench.scorers.kid_clean import KidClean
 from dumo_bench.types import UserError
 
 FEW = 16  # dimensions in which covariances of 24 pictures have full rank, as the libraries' matrix roots need

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
 
 from dumo_bench import files
 from dumo_bench.scorers import memory, weights
+from dumo_bench.scorers.features import Extracts
 from dumo_bench.scorers.memory import Features
 from dumo_bench.scorers.pictures import Picture
 from dumo_bench.types import UserError
@@ -129,6 +130,20 @@ def _torchmetrics(file: Path, device: str) -> Callable[[Sequence[Picture]], Feat
         return np.concatenate(found)
 
     return make
+
+
+@dataclass(frozen=True)
+class AgainstFolder:
+    """What stands before FID or KID in a scorer's bases: `real`, a folder its Inception compares with too."""
+
+    takes: ClassVar[str] = "real"
+    extractor: Extracts
+    real: str | Path = ""
+
+    def __post_init__(self) -> None:
+        if self.real and isinstance(self.extractor, Inception):
+            object.__setattr__(self, "extractor", replace(self.extractor, real=self.real))
+        super().__post_init__()  # type: ignore[misc]  # names the metrics
 
 
 @contextmanager
