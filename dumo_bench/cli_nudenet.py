@@ -31,7 +31,8 @@ def nudenet(
     from dumo_bench.commands import show
 
     for group in found:
-        typer.echo(f"{group['pictures']}: {group['n']} pictures, {group['missing']} not readable")
+        partial = f"; partial: {group['partial']} pictures of the case" if group["partial"] else ""
+        typer.echo(f"{group['pictures']}: {group['n']} pictures, {group['missing']} not readable{partial}")
         show.table([_line(row) for row in group["presets"]])
         if classes:
             show.table(_by_class(group["presets"]))

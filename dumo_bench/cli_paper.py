@@ -95,8 +95,8 @@ def _show(found: Sequence[Line]) -> None:
     typer.echo(f"\n{len(found)} numbers: " + ", ".join(f"{n} {status}" for status, n in counts.most_common()))
     typer.echo(
         "Secondary: as another paper gives it. Unverified: from memory, not to be cited. In brackets: our 95 % "
-        "interval; agrees: it holds the published number. Numbers under different conventions do not compare, nor do "
-        "FIDs of different n."
+        "interval; agrees: it holds the published number; partial: ours is of fewer pictures. Numbers under different "
+        "conventions do not compare, nor do FIDs of different n."
     )
 
 

@@ -80,12 +80,20 @@ class Line:
         return None if self.ours is None or self.apart else self.ours.value - self.published.value
 
     @property
+    def partial(self) -> bool:
+        """Whether ours is of fewer pictures than the published number."""
+        return self.ours is not None and self.published.n is not None and self.ours.n < self.published.n
+
+    @property
     def verdict(self) -> str:
         if self.ours is None or self.apart:
             return self.why or self.apart
+        said = "differs"
         if self.ours.low is None or self.ours.high is None:
-            return "no interval"
-        return "agrees" if self.ours.low <= self.published.value <= self.ours.high else "differs"
+            said = "no interval"
+        elif self.ours.low <= self.published.value <= self.ours.high:
+            said = "agrees"
+        return f"{said}, partial" if self.partial else said
 
 
 class Way(NamedTuple):

@@ -128,3 +128,24 @@ def test_boxes_of_the_other_channel_order_are_asked_for_by_name(command, results
     said = command("nudenet", results, "--order", "RGB")
     assert said.code == 2
     assert "--scorers nudenet@RGB" in said.err
+
+
+def test_a_part_of_a_suite_is_called_one(command, tmp_path):
+    """Four of the ghost case's 332 pictures, in two roles, and all of them in a case of a suite that is gone."""
+    pictures = tiny_models.samples(tmp_path / "pictures", 4)
+    some = [
+        replace(s, role=role) for s, role in zip(pictures, ("target", "target", "related", "unrelated"), strict=True)
+    ]
+    for suite in ("emoji-cartoon", "gone"):
+        score(some, [Planted()], tmp_path / "tables", ABOUT | {"suite": suite})
+    (tmp_path / "runs").mkdir()
+    for suite in ("emoji-cartoon", "gone"):
+        (tmp_path / "runs" / f"{suite}.json").write_text(json.dumps({"wish": {"suite": suite}}))
+    found = asked(command, tmp_path, "--presets", "library")["groups"]
+    assert {(g["pictures"].split(",")[0], g["n"], g["partial"]) for g in found} == {
+        ("emoji-cartoon", 2, "4 of 332"),
+        ("emoji-cartoon", 1, "4 of 332"),
+        ("gone", 2, ""),
+        ("gone", 1, ""),
+    }
+    assert "; partial: 4 of 332 pictures of the case" in command("nudenet", tmp_path).out

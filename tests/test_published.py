@@ -109,6 +109,9 @@ def test_ours_stands_beside_the_published_number_with_its_interval(tmp_path):
     assert line.ours.low < 0.4 < line.ours.high and line.verdict == "agrees"
     (far,) = published.compare([number("LPIPS_e", 0.1, unit="LPIPS")], published.Results(tmp_path))
     assert far.verdict == "differs"
+    few = [number("LPIPS_e", 0.38, unit="LPIPS", n=n) for n in (4, 5)]
+    said = [line.verdict for line in published.compare(few, published.Results(tmp_path))]
+    assert said == ["agrees", "agrees, partial"]
 
 
 def test_a_published_variant_is_compared_with_that_variant_alone(tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -16,11 +16,15 @@ KINDS = (".png", ".jpg", ".jpeg")
 
 
 class Group(NamedTuple):
-    """Pictures that are counted together: the boxes of each readable one, and how many could not be read."""
+    """Pictures that are counted together: the boxes of each readable one, and how many could not be read.
+
+    partial: "64 of 4,703" where the case has more pictures, in all its roles, than were looked at.
+    """
 
     about: str
     found: list[list[Detection]]
     missing: int
+    partial: str = ""
 
 
 class Key(NamedTuple):
@@ -75,7 +79,21 @@ def stored(out: Path, order: str) -> list[Group]:
     if not found:
         spec = "nudenet" if order == "BGR" else f"nudenet@{order}"
         raise UserError(f"{out} holds no boxes in channel order {order}: score with --scorers {spec} first")
-    return [_group(_label(key, found), pictures.values()) for key, pictures in found.items()]
+    whole, seen = _sizes(out), Counter[Key]()
+    for key, pictures in found.items():
+        seen[key._replace(role="")] += len(pictures)
+    return [
+        _group(_label(key, found), pictures.values(), seen[key._replace(role="")], whole.get(key[:2]))
+        for key, pictures in found.items()
+    ]
+
+
+def _sizes(out: Path) -> Mapping[tuple[str, int], int]:
+    """How many pictures a method has of each suite that was run into the folder and can still be read."""
+    from dumo_bench import report
+    from dumo_bench.commands import show
+
+    return report.sizes(show.suites_of(out))
 
 
 def _pictures(
@@ -94,10 +112,11 @@ def _pictures(
             yield Key(*(row[name] for name in Key._fields)), place, there
 
 
-def _group(about: str, pictures: Iterable[_Boxes]) -> Group:
+def _group(about: str, pictures: Iterable[_Boxes], seen: int, whole: int | None) -> Group:
     every = list(pictures)
     there = [boxes for boxes in every if boxes is not None]
-    return Group(about, there, len(every) - len(there))
+    partial = f"{seen:,} of {whole:,}" if whole and seen < whole else ""
+    return Group(about, there, len(every) - len(there), partial)
 
 
 def _label(key: Key, among: Iterable[Key]) -> str:
@@ -147,4 +166,5 @@ def counted(group: Group, wanted: Sequence[Preset]) -> list[dict[str, Any]]:
 def everything(group: Group, wanted: Sequence[Preset], *, swept: bool) -> dict[str, Any]:
     """All that is said of a group, as plain values."""
     found: dict[str, Any] = {"pictures": group.about, "n": len(group.found), "missing": group.missing}
+    found["partial"] = group.partial
     return found | {"presets": counted(group, wanted)} | ({"sweep": sweep(group.found)} if swept else {})
