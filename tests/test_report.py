@@ -110,9 +110,23 @@ def test_pictures_that_a_scorer_failed_on_are_counted_and_make_a_run_partial():
     rows += [mean("dumo", "clip.x.cosine", "target", 0.3, scorer="clip_score", **LOST)]
     assert covered(rows, 80) == [
         "Partial: 80 pictures a method expected, 80 given to clip_score, concept.",
-        "original: clip_score was given 40, saw 40, 0 failed.",
-        "dumo: clip_score was given 40, saw 38, 2 failed.",
+        "original: clip_score was given 40, measured 40, 0 failed.",
+        "dumo: clip_score was given 40, measured 38, 2 failed (2 missing: unreadable image).",
     ]
+
+
+def test_a_picture_that_a_scorer_was_asked_nothing_of_has_not_failed():
+    every = [("original", "target"), ("original", "unrelated"), ("dumo", "target")]
+    rows = [*BOTH, *(mean(m, "style.x.right", role, 0.3, scorer="style_classifier") for m, role in every)]
+    none = {"n": 30, "n_missing": 10, "note": "10 missing: the prompt names no style"}
+    rows += [mean("dumo", "style.x.right", "unrelated", 0.3, scorer="style_classifier", **none)]
+    assert covered(rows, 80)[0].startswith("Complete")
+    assert "dumo: style_classifier measured 70 of 80, 0 failed (10 missing: the prompt names no style)." in covered(
+        rows
+    )
+    lost = none | {"note": "9 missing: the prompt names no style; 1 missing: picture cannot be read: a.png"}
+    rows[-1] = mean("dumo", "style.x.right", "unrelated", 0.3, scorer="style_classifier", **lost)
+    assert covered(rows, 80)[0].startswith("Partial")
 
 
 def test_a_scorer_that_was_not_run_on_a_method_is_named():

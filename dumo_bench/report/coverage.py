@@ -9,21 +9,29 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
+#: how scorers say that a picture's prompt or the case asks nothing of them
+_NOT_ASKED = ("the prompt names no ", "the classifier knows no ")
 _ROLES = ("target", "attack", "related", "unrelated")  # each picture is in one of them
 
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """What one scorer made of one method's pictures: how many it was given, and how many it measured anything of."""
+    """What one scorer made of one method's pictures: how many it was given, and measured anything of, and why not all.
+
+    A picture of which the scorer was asked nothing (a style, where the prompt names none) has not failed.
+    """
 
     label: str
     scorer: str
     asked: int
     seen: int
+    why: str = ""
 
     @property
     def failed(self) -> int:
-        return self.asked - self.seen
+        """Pictures without any number, unless every reason that is told is one of not being asked."""
+        told = [part.partition(" missing: ")[2] for part in self.why.split("; ")]
+        return 0 if all(reason.startswith(_NOT_ASKED) for reason in told) else self.asked - self.seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,25 +47,29 @@ class Coverage:
 
     @property
     def partial(self) -> bool:
-        return any(one.seen < self.expected for one in self.covered)
+        return any(one.asked < self.expected or one.failed for one in self.covered)
 
 
 def of(rows: pd.DataFrame, labels: Mapping[tuple[Any, ...], str], key: Sequence[str], whole: int | None) -> Coverage:
     """From the summary of one case; `labels` by the values of the columns `key`, and in what order."""
     mine = rows[rows["role"].isin(_ROLES) & ~rows["metric"].str.endswith(".change")]
     counts = mine.assign(asked=mine["n"] + mine["n_missing"])
-    most = counts.groupby([*key, "scorer", "role"])[["asked", "n"]].max()
-    sums = most.groupby([*key, "scorer"]).sum()
-    found = {(tuple(at[:-1]), at[-1]): (int(asked), int(n)) for at, asked, n in sums.itertuples(name=None)}
+    most = counts.loc[counts.groupby([*key, "scorer", "role"])["n"].idxmax()]
+    sums = most.groupby([*key, "scorer"]).agg({"asked": "sum", "n": "sum", "note": _joined})
+    found = {(tuple(at[:-1]), at[-1]): (int(asked), int(n), why) for at, asked, n, why in sums.itertuples(name=None)}
     scorers = sorted({scorer for _, scorer in found})
     return Coverage(
         whole,
         tuple(
-            Covered(label, scorer, *found.get((at, scorer), (0, 0)))
+            Covered(label, scorer, *found.get((at, scorer), (0, 0, "")))
             for at, label in labels.items()
             for scorer in scorers
         ),
     )
+
+
+def _joined(notes: pd.Series) -> str:
+    return "; ".join(dict.fromkeys(note for note in notes if note))
 
 
 def sentences(coverage: Coverage) -> list[str]:
@@ -84,8 +96,12 @@ def _exceptions(odd: Iterable[Covered], usual: int) -> list[str]:
         if one.asked == 0:
             said = f"{one.scorer} was not run"
         elif one.asked == usual:
-            said = f"{one.scorer} saw {one.seen} of {one.asked}, {one.failed} failed"
+            said = f"{one.scorer} measured {one.seen} of {one.asked}, {one.failed} failed{_because(one)}"
         else:
-            said = f"{one.scorer} was given {one.asked}, saw {one.seen}, {one.failed} failed"
+            said = f"{one.scorer} was given {one.asked}, measured {one.seen}, {one.failed} failed{_because(one)}"
         found.setdefault(said, []).append(one.label)
     return [f"{', '.join(labels)}: {said}." for said, labels in found.items()]
+
+
+def _because(one: Covered) -> str:
+    return f" ({one.why})" if one.why else ""
