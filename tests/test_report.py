@@ -147,6 +147,38 @@ def test_the_best_eraser_is_bold_where_its_interval_is_apart_from_every_other():
     assert [label for label, cell in cells.items() if cell.bold] == ["dumo"]
 
 
+def fits(*rates: float, method: str = "dumo", wide: float = 0.01) -> list[dict[str, Any]]:
+    """What is left of the concept by each training seed of a method."""
+    return [
+        mean(method, "judge.erased", "target", rate, low=rate - wide, high=rate + wide, fit_seed=seed)
+        for seed, rate in enumerate(rates)
+    ]
+
+
+def test_the_fits_of_one_method_are_one_eraser_and_bold_together():
+    rows = [*fits(0.04, 0.05), mean("uce", "judge.erased", "target", 0.4, low=0.3, high=0.5)]
+    _, cells = column(tables(rows), "judge.erased", "target")
+    assert [label for label, cell in cells.items() if cell.bold] == ["dumo (seed 0)", "dumo (seed 1)"]
+    rows = [*fits(0.04, 0.35), mean("uce", "judge.erased", "target", 0.4, low=0.3, high=0.5)]
+    assert not any(cell.bold for cell in column(tables(rows), "judge.erased", "target")[1].values())
+
+
+def test_fits_that_differ_in_their_seed_alone_have_a_row_of_their_mean_and_extremes():
+    rows = [*fits(0.04, 0.09, 0.02), *fits(0.5, method="uce"), mean("original", "judge.erased", "target", 0.9)]
+    one, over = tables(rows)[0].panels
+    assert one.labels == ("original", "dumo (seed 0)", "dumo (seed 1)", "dumo (seed 2)", "uce")
+    assert over.labels == ("dumo, 3 fits",) and "Over training seeds" in over.title
+    (cell,) = over.columns[0].cells
+    assert (cell.value, cell.low, cell.high, cell.bold) == (pytest.approx(0.05), 0.02, 0.09, False)
+    assert len(tables(fits(0.04))[0].panels) == 1
+
+
+def test_the_mean_of_fits_is_missing_where_one_of_them_is():
+    rows = [*fits(0.04), mean("dumo", "judge.erased", "target", None, fit_seed=1, n=0, n_missing=40)]
+    (cell,) = tables(rows)[0].panels[1].columns[0].cells
+    assert (cell.value, cell.low, cell.note) == (None, None, "a fit has no number")
+
+
 def test_nothing_is_bold_where_intervals_overlap():
     rows = [mean("dumo", "judge.erased", "target", 0.1, low=0.0, high=0.3)]
     rows += [mean("uce", "judge.erased", "target", 0.4, low=0.3, high=0.5)]

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dumo_bench import table
-from dumo_bench.report import coverage, validity
+from dumo_bench.report import coverage, seeds, validity
 from dumo_bench.report.coverage import Coverage
 from dumo_bench.report.panels import PANELS, Wanted
 from dumo_bench.report.validity import Card, Place
@@ -107,9 +107,17 @@ def _case(summary: pd.DataFrame, key: tuple[Any, ...], kinds: Kinds, size: int |
     of_suite = summary[(summary["suite"] == suite) & (summary["suite_version"] == version)]
     every, warning = of_suite[of_suite["case"] == case], mixture(of_suite)
     rows, known = every[every["concept"] == "*"], cards(every)
+    labels = variants(rows)
+    kin = [tuple(value for name, value in zip(VARIANT, key, strict=True) if name != "fit_seed") for key in labels]
     panels = [_panel(title, wanted, rows, kinds.get((suite, case), ""), known) for title, wanted in PANELS.items()]
-    shown = tuple(_emphasised(part, rank=not warning) for panel in panels for part in _parts(panel))
-    covered = coverage.of(rows, variants(rows), VARIANT, size)
+    shown = tuple(
+        part
+        for panel in panels
+        for whole in (panel if warning else _emphasised(panel, kin), seeds.over(panel, kin))
+        if whole
+        for part in _parts(whole)
+    )
+    covered = coverage.of(rows, labels, VARIANT, size)
     return CaseTables(suite, version, case, shown, warning, covered, tuple(validity.doubtful(known)))
 
 
@@ -206,26 +214,28 @@ def cell(row: Mapping[str, Any], known: Mapping[Place, Card]) -> Cell:
     return Cell(*numbers, measured=True, note=row["note"], valid=validity.valid(row, known))
 
 
-def _emphasised(panel: Panel, *, rank: bool) -> Panel:
-    return replace(panel, columns=tuple(_bold(c, panel.labels) for c in panel.columns)) if rank else panel
+def _emphasised(panel: Panel, kin: Sequence[tuple[Any, ...]]) -> Panel:
+    return replace(panel, columns=tuple(_bold(column, kin) for column in panel.columns))
 
 
-def _bold(column: Shown, labels: Sequence[str]) -> Shown:
+def _bold(column: Shown, kin: Sequence[tuple[Any, ...]]) -> Shown:
     """Mark the best eraser where its interval overlaps no other eraser's and all measured equally many pictures.
 
-    Nothing is marked where the scorer hardly recognises the thing.
+    `kin`: of each row what the fits of one method have in common; they are one eraser. Nothing is marked where the
+    scorer hardly recognises the thing.
     """
-    cells = {i: column.cells[i] for i, label in enumerate(labels) if label != REFERENCE}
+    cells = {i: cell for i, cell in enumerate(column.cells) if kin[i][0] != REFERENCE}
     if any(cell.grey for cell in cells.values()):
         return column
     alike = len({(cell.n, cell.n_missing) for cell in cells.values()}) == 1
-    if column.higher is None or len(cells) < 2 or not alike or any(cell.value is None for cell in cells.values()):
+    if column.higher is None or not alike or any(cell.value is None for cell in cells.values()):
         return column
     sign = 1 if column.higher else -1
-    best = max(cells, key=lambda i: sign * (cells[i].value or 0.0))
-    if any(_overlap(cells[best], cell) for i, cell in cells.items() if i != best):
+    best = kin[max(cells, key=lambda i: sign * (cells[i].value or 0.0))]
+    mine, others = ([cell for i, cell in cells.items() if (kin[i] == best) is own] for own in (True, False))
+    if not others or any(_overlap(one, other) for one in mine for other in others):
         return column
-    return replace(column, cells=tuple(replace(c, bold=i == best) for i, c in enumerate(column.cells)))
+    return replace(column, cells=tuple(replace(c, bold=kin[i] == best) for i, c in enumerate(column.cells)))
 
 
 def _overlap(one: Cell, other: Cell) -> bool:

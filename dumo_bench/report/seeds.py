@@ -1,0 +1,43 @@
+"""Several fits of one method, told apart by their training seed alone, as one row: how much the seed matters."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dumo_bench.report.model import Cell, Panel, Shown
+
+
+def over(panel: Panel, kin: Sequence[Hashable]) -> Panel | None:
+    """The panel with a row for each method of several fits: their mean, in brackets the lowest and the highest.
+
+    `kin`: of each row of the panel what all fits of one method have in common. None where there are no such fits.
+    """
+    groups = [[i for i, other in enumerate(kin) if other == one] for one in dict.fromkeys(kin)]
+    several = [rows for rows in groups if len(rows) > 1]
+    if not several:
+        return None
+    labels = tuple(f"{_shared(panel.labels[rows[0]])}, {len(rows)} fits" for rows in several)
+    columns = tuple(replace(c, cells=tuple(_mean(c, rows) for rows in several)) for c in panel.columns)
+    return replace(
+        panel, title=f"{panel.title} Over training seeds: mean [lowest, highest]", labels=labels, columns=columns
+    )
+
+
+def _mean(column: Shown, rows: Sequence[int]) -> Cell:
+    """The mean over the fits; nothing where one of them has no number."""
+    cells = [column.cells[i] for i in rows]
+    values = [cell.value for cell in cells if cell.value is not None]
+    if len(values) < len(cells):
+        return replace(cells[0], value=None, low=None, high=None, note="a fit has no number")
+    return replace(cells[0], value=fmean(values), low=min(values), high=max(values))
+
+
+def _shared(label: str) -> str:
+    """A row's label without its seed: "esd (variant=x, seed 1)" is "esd (variant=x)"."""
+    name, _, told = label.partition(" (")
+    parts = [part for part in told.rstrip(")").split(", ") if part and not part.startswith("seed ")]
+    return f"{name} ({', '.join(parts)})" if parts else name
