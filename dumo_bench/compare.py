@@ -284,9 +284,10 @@ def _paired(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
 
 
 def _mean(rows: pd.DataFrame, key: list[str], columns: list[str]) -> pd.DataFrame:
-    """The mean over fits, null where one of them is."""
+    """The mean over fits; null where one of them is, or where a fit of the case lacks what another has."""
     groups = rows.groupby(key, sort=True)[columns]
-    return groups.mean().where(groups.count().eq(groups.size(), axis=0))
+    every = rows.groupby([*_CASE, "metric"])["fit_seed"].transform("nunique").groupby([rows[k] for k in key]).first()
+    return groups.mean().where(groups.count().eq(every, axis=0))
 
 
 def _pictures(pairs: pd.DataFrame) -> Iterator[Difference]:
@@ -370,7 +371,8 @@ def _about(one: Side) -> dict[str, Any]:
     rows = one.scores if len(one.scores) else one.sets
     first = rows.iloc[0]
     fits = sorted({int(seed) for seed in rows["fit_seed"]})
-    params: dict[str, Any] = json.loads(first["params"])
+    every = [json.loads(params) for params in sorted(rows["params"].unique())]  # cases may have presets of their own
+    params = {key: " or ".join(dict.fromkeys(str(one.get(key)) for one in every)) for key in every[0]}
     return {"method": first["method"], "version": first["method_version"], "fit seeds": fits, **params}
 
 

@@ -235,6 +235,8 @@ def test_cases_may_have_presets_of_their_own(tmp_path):
     out = folder(tmp_path, rows)
     found = compare.compare(compare.side("dumo", out), compare.side("original", out))
     assert {d.case for d in found} == {"ghost", "noto"}
+    weak = folder(tmp_path / "weak", [score("dumo", "dog", 0, **settings(push=1))])
+    assert compare.told(compare.side("dumo", out), compare.side("dumo", weak)) == "push=1 or 2 against 1"
     newer = folder(tmp_path / "newer", [rows[0], rows[2] | {"method_version": "9"}, rows[1]])
     with pytest.raises(UserError, match="2 settings, name one: dumo:version=1,push=1, dumo:version=9,push=2"):
         compare.side("dumo", newer)
@@ -274,6 +276,13 @@ def test_several_fits_are_averaged_and_their_spread_stands_beside_that_of_genera
     assert (d.n, d.a) == (20, pytest.approx(2, abs=0.5))
     assert compare.seeds(compare.side("dumo:seed=4", out)) == []
     assert found(out, "dumo:seed=4", "uce")["unrelated", "clip.emoji.cosine"].a > 3
+
+
+def test_a_picture_that_one_of_several_fits_lacks_is_no_pair(tmp_path):
+    rows = [score("dumo", "dog", d, fit_seed=f, metric="judge.object", value=1.0) for f, d in ((0, 0), (0, 1), (1, 0))]
+    rows += [score("uce", "dog", d, metric="judge.object", value=0.0) for d in (0, 1)]
+    d = found(folder(tmp_path, rows), "dumo", "uce")["unrelated", "judge.object"]
+    assert (d.n, d.n_missing, d.a) == (1, 1, 1.0)
 
 
 def test_two_folders_are_compared_method_by_method(tmp_path, command):
