@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from dumo_bench import table
+from dumo_bench import stamp, table
 from dumo_bench.types import SETS, Detection, Detector, Sample, Score, Scorer, SetScore, SetScorer, canonical, digest
 
 Row: TypeAlias = dict[str, Any]
@@ -105,23 +105,28 @@ class _Pass:
     fresh: list[Row] = field(default_factory=list)
     boxes: dict[str, list[Row]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.version = stamp.version(self.scorer)  # once: it may read a folder
+
     def go(self, chunk: Sequence[Sample], part: _Part) -> None:
         wanted = [sample for sample in chunk if id(sample) in self.todo]
         if not wanted:
             return
         measured, boxes = measure(self.scorer, wanted)
         self.fresh += [
-            row for s, scores in zip(wanted, measured, strict=True) for row in part.rows(self.scorer, s, scores)
+            row
+            for s, scores in zip(wanted, measured, strict=True)
+            for row in part.rows((self.scorer.name, self.version), s, scores)
         ]
         self.boxes |= boxes
 
 
 def unmeasured(scorer: AnyScorer, samples: Sequence[Sample], rows: Iterable[Row]) -> list[Sample]:
     """The samples that still lack a score of this scorer."""
-    wanted = set(scorer.higher_is_better)
+    wanted, current = set(scorer.higher_is_better), stamp.version(scorer)
     known: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
-        if row["metric"] in wanted and (row["scorer"], row["scorer_version"]) == (scorer.name, scorer.version):
+        if row["metric"] in wanted and (row["scorer"], row["scorer_version"]) == (scorer.name, current):
             known.setdefault((row["prompt_id"], row["seed"], row["draw"], row["key"]), []).append(row)
 
     def whole(found: list[Row]) -> bool:
@@ -162,18 +167,24 @@ def _write_boxes(scorer: Pictured, tables: Path, part: str, found: Mapping[str, 
 
 
 def _write_scores(passes: Sequence[_Pass], tables: Path, part: str, old: Iterable[Row]) -> None:
-    """Old and new rows in one part; a scorer's rows of another version go, so that versions never mix in a part."""
-    version = {one.scorer.name: one.scorer.version for one in passes if one.fresh}
-    kept = [row for row in old if version.get(row["scorer"], row["scorer_version"]) == row["scorer_version"]]
+    """Old and new rows in one part; a metric's rows of another version go, so that versions never mix in a part."""
+    version = {(one.scorer.name, metric): one.version
+               for one in passes if one.fresh for metric in one.scorer.higher_is_better}  # fmt: skip
+    kept = [row for row in old if version.get(_what(row), row["scorer_version"]) == row["scorer_version"]]
     fresh = [row for one in passes for row in one.fresh]
     table.write_part(tables, "scores", part, list({identity(row): row for row in [*kept, *fresh]}.values()))
+
+
+def _what(row: Row) -> tuple[str, str]:
+    return row["scorer"], row["metric"]
 
 
 def _score_sets(scorer: SetScorer, samples: Sequence[Sample], tables: Path, part: _Part) -> Measured:
     """Measure the sets that are not measured yet, or were measured incompletely."""
     old = table.records(table.read_part(tables, "sets", part.name))
-    current = [row for row in old if row["scorer"] != scorer.name or row["scorer_version"] == scorer.version]
-    mine = [row for row in current if row["scorer"] == scorer.name and row["metric"] in scorer.higher_is_better]
+    own, now = {(scorer.name, metric) for metric in scorer.higher_is_better}, stamp.version(scorer)
+    current = [row for row in old if _what(row) not in own or row["scorer_version"] == now]
+    mine = [row for row in current if _what(row) in own]
     kept = [row for row in current if row not in mine]
     fresh: list[Row] = []
     for role, roles in SETS.items():
@@ -184,7 +195,9 @@ def _score_sets(scorer: SetScorer, samples: Sequence[Sample], tables: Path, part
             continue
         originals = [sample.original for sample in members if sample.original is not None]
         reference = originals if len(originals) == len(members) else []  # part of them is another set of prompts
-        fresh += [part.set_row(scorer, members[0], role, found) for found in scorer.score_set(members, reference)]
+        fresh += [
+            part.set_row((scorer.name, now), members[0], role, found) for found in scorer.score_set(members, reference)
+        ]
     if fresh:
         table.write_part(tables, "sets", part.name, [*kept, *fresh])
     return Measured(len(fresh), sum(row in mine for row in kept))
@@ -206,8 +219,8 @@ class _Part(NamedTuple):
     name: str
     describe: Mapping[str, Any]
 
-    def rows(self, scorer: Pictured, sample: Sample, scores: Iterable[Score]) -> list[Row]:
-        """The scores of one picture as rows of the table `scores`."""
+    def rows(self, scorer: tuple[str, str], sample: Sample, scores: Iterable[Score]) -> list[Row]:
+        """The scores of one picture as rows of the table `scores`. scorer: its name and version."""
         where = {
             **self._run(scorer, sample),
             "prompt_id": sample.prompt.id,
@@ -219,12 +232,12 @@ class _Part(NamedTuple):
         }
         return [{**where, **_cells(score)} for score in scores]
 
-    def set_row(self, scorer: SetScorer, sample: Sample, role: str, found: SetScore) -> Row:
+    def set_row(self, scorer: tuple[str, str], sample: Sample, role: str, found: SetScore) -> Row:
         """A set's number as a row of the table `sets`; any sample of the set will do."""
         counted = {"n": found.n, "n_missing": found.n_missing, "low": found.low, "high": found.high, "how": found.how}
         return {**self._run(scorer, sample), "role": role, **counted, **_cells(found)}
 
-    def _run(self, scorer: AnyScorer, sample: Sample) -> Row:
+    def _run(self, scorer: tuple[str, str], sample: Sample) -> Row:
         recipe = sample.job.recipe
         return {
             **{name: self.describe[name] for name in DESCRIBED},
@@ -235,8 +248,8 @@ class _Part(NamedTuple):
             "erase": canonical(recipe.erase),
             "fit_seed": recipe.fit_seed,
             "model": recipe.model,
-            "scorer": scorer.name,
-            "scorer_version": scorer.version,
+            "scorer": scorer[0],
+            "scorer_version": scorer[1],
         }
 
 

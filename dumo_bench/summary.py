@@ -139,12 +139,12 @@ def _passed_through(sets: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _refuse_contradictions(scores: pd.DataFrame) -> None:
     """One value a picture and metric, from one version of its scorer; anything else would be averaged silently."""
-    for (suite, scorer), versions in scores.groupby(["suite", "scorer"])["scorer_version"]:
+    for (suite, scorer, metric), versions in scores.groupby(["suite", "scorer", "metric"])["scorer_version"]:
         found = set(versions)
         if len(found) > 1:
             raise UserError(
-                f"{suite} was scored by versions {', '.join(sorted(found))} of {scorer}: "
-                "run `dumo-bench score` for every method, so that one version has scored all"
+                f"{suite}, {metric} was scored by versions {', '.join(sorted(found))} of {scorer} (+: what it was "
+                "given behind @): run `dumo-bench score` for every method, so that one version has scored all"
             )
     twice = scores[scores.duplicated(_IDENTITY)]
     if len(twice):

@@ -10,7 +10,7 @@ from typing import ClassVar
 import pytest
 import tiny_models
 
-from dumo_bench import table
+from dumo_bench import stamp, table
 from dumo_bench.score import Measured, score
 from dumo_bench.types import Case, Detection, Sample, Score, SetScore
 
@@ -251,3 +251,51 @@ def test_samples_of_two_cases_and_incomplete_descriptions_are_refused(samples, t
     with pytest.raises(ValueError, match="it lacks edit"):
         score(samples, [Size()], tables, {name: value for name, value in ABOUT.items() if name != "edit"})
     assert score([], [Size()], tables, ABOUT) == Measured(0, 0)
+
+
+@dataclass(frozen=True)
+class Told:
+    """Says what it was given, under a name that does not: of pictures and of sets."""
+
+    name: ClassVar[str] = "told"
+    version: ClassVar[str] = "1"
+    cite: ClassVar[str] = "a test"
+    takes: ClassVar[str] = "model"
+    higher_is_better: ClassVar[dict[str, bool | None]] = {"told.length": None}
+    model: str = ""
+
+    def score(self, samples: Sequence[Sample]) -> list[list[Score]]:
+        return [[Score("told.length", float(len(self.model)))] for _ in samples]
+
+
+@dataclass(frozen=True)
+class ToldOfSets(Told):
+    def score_set(self, samples: Iterable[Sample], reference: Iterable[Path]) -> list[SetScore]:
+        n = len(list(samples))
+        return [SetScore("told.length", float(len(self.model)), "", n, 0)]
+
+    score = None
+
+
+@pytest.mark.parametrize(("kind", "scorer"), [("scores", Told), ("sets", ToldOfSets)])
+def test_a_score_by_other_weights_is_not_taken_for_the_one_that_is_asked_for(tmp_path, kind, scorer):
+    samples = tiny_models.samples(tmp_path / "pictures", 3)
+    tables = tmp_path / "tables"
+    for model in ("", "abc", "abc", "abcd", ""):
+        score(samples, [scorer(model=model)], tables, ABOUT)
+        rows = table.records(table.read(tables, kind))
+        assert {row["value"] for row in rows} == {float(len(model))}
+    plain = {row["scorer_version"] for row in rows}
+    assert plain == {"1"}
+
+
+def test_what_a_scorer_was_given_is_in_its_version(tmp_path):
+    one, other = tmp_path / "one", tmp_path / "other"
+    for place in (one, other):
+        place.mkdir()
+        (place / "a.png").write_bytes(b"12")
+    assert stamp.version(Told()) == "1"
+    first = stamp.version(Told(model=str(one)))
+    assert first.startswith("1+") and first == stamp.version(Told(model=str(other)))  # equal files, another name
+    (one / "b.png").write_bytes(b"3")
+    assert len({first, stamp.version(Told(model=str(one))), stamp.version(Told(model="c"))}) == 3

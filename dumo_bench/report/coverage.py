@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-#: how scorers say that a picture's prompt or the case asks nothing of them
-_NOT_ASKED = ("the prompt names no ", "the classifier knows no ")
+#: how scorers say that a picture's prompt asks nothing of them
+_NOT_ASKED = "the prompt names no "
 _ROLES = ("target", "attack", "related", "unrelated")  # each picture is in one of them
 
 
@@ -85,7 +85,7 @@ def sentences(coverage: Coverage) -> list[str]:
 def _first(coverage: Coverage, expected: int, usual: int) -> str:
     scorers = ", ".join(dict.fromkeys(one.scorer for one in coverage.covered))
     if not coverage.partial:
-        return f"Complete: {expected} pictures a method expected, {expected} seen, 0 failed, by {scorers}."
+        return f"Complete: {expected} pictures a method expected, {usual} seen, 0 failed, by {scorers}."
     unknown = "" if coverage.whole else " at least (the suite cannot be read)"
     return f"Partial: {expected} pictures a method expected{unknown}, {usual} given to {scorers}."
 
