@@ -59,8 +59,9 @@ def percentile(drawn: Floats) -> tuple[float, float]:
 def of_function(f: Callable[..., float], parts: Sequence[tuple[Floats, Whole]], *, yes_no: bool) -> Interval:
     """The interval of f(mean, mean, ...), each mean of its own values and clusters, as in `of_mean`.
 
-    The parts are of different prompts: each is resampled by itself, with draws of its own. A part whose values are all
-    equal cannot be resampled and is taken as known. f of a single mean is monotonous: its interval is the mean's.
+    The parts are of different prompts: each is resampled by itself, with draws of its own. A yes/no part whose values
+    are all equal cannot be resampled: its rate is drawn from Jeffreys' posterior, each prompt counted as one trial; of
+    other values it is taken as known. f of a single mean is monotonous: its interval is the mean's.
     """
     if len(parts) == 1:
         found = of_mean(*parts[0], yes_no=yes_no)
@@ -69,12 +70,24 @@ def of_function(f: Callable[..., float], parts: Sequence[tuple[Floats, Whole]], 
         ends = f(found.low), f(found.high)
         return Interval(min(ends), max(ends), found.how)
     sizes = [int(clusters.max()) + 1 for _, clusters in parts]
-    if all(values.min() == values.max() for values, _ in parts) or min(sizes) == 1:
+    flat = [values.min() == values.max() for values, _ in parts]
+    lone = any(m == 1 and not (yes_no and same) for m, same in zip(sizes, flat, strict=True))
+    if lone or (all(flat) and not yes_no):
         return Interval(None, None, "all values equal or one prompt, no interval")
-    means = [resampled(values, clusters, seed) for seed, (values, clusters) in enumerate(parts)]
+    means = [
+        posterior(int(values[0]) * m, m, seed) if same and yes_no else resampled(values, clusters, seed)
+        for seed, ((values, clusters), m, same) in enumerate(zip(parts, sizes, flat, strict=True))
+    ]
     low, high = percentile(np.array([f(*map(float, one)) for one in zip(*means, strict=True)], dtype=np.float64))
-    known = ", one of them without spread" if any(values.min() == values.max() for values, _ in parts) else ""
-    return Interval(low, high, f"bootstrap over {' and '.join(map(str, sizes))} prompts{known}")
+    value = f(*(float(values.mean()) for values, _ in parts))
+    known = ("; Jeffreys' where all are equal" if yes_no else ", one of them without spread") if any(flat) else ""
+    return Interval(min(low, value), max(high, value), f"bootstrap over {' and '.join(map(str, sizes))} prompts{known}")
+
+
+@lru_cache(maxsize=256)
+def posterior(successes: int, n: int, seed: int) -> Floats:
+    """Draws of a rate from Jeffreys' posterior, Beta(successes + 1/2, failures + 1/2): (RESAMPLES,)."""
+    return np.random.default_rng((seed, n)).beta(successes + 0.5, n - successes + 0.5, size=RESAMPLES)
 
 
 @lru_cache(maxsize=4096)  # scipy takes a millisecond
