@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from dumo_bench.types import Case, Draw, Job, Method, Prompt, Recipe, Role, Sampling, Suite
+from dumo_bench.types import Case, Draw, Job, Method, Prompt, Recipe, Role, Sampling, Suite, digest
 
 T = TypeVar("T")
 
@@ -44,6 +44,15 @@ def resolved(contract: Sampling, prompt: Prompt) -> Sampling:
     """The contract with the guidance and the size that the prompt's own row states."""
     own = {name: getattr(prompt, name) for name in ("guidance", "height", "width")}
     return replace(contract, **{name: value for name, value in own.items() if value is not None})
+
+
+def contract_key(suite: Suite, contract: Sampling) -> str:
+    """The hash of a contract, and of its rule for guidance and size: one value for all, or each row its own.
+
+    I2P at 7.5 throughout and I2P as its rows say are two contracts, though both write down the same 7.5.
+    """
+    own = [name for name in ("guidance", "height", "width") if any(getattr(p, name) is not None for p in suite.prompts)]
+    return digest([contract.key, own])[:12] if own else contract.key
 
 
 def rows(suite: Suite, case: Case, recipe: Recipe, contract: Sampling, limit: int | None = None) -> list[Row]:

@@ -36,6 +36,17 @@ def test_a_rows_own_guidance_and_size_are_in_its_job():
     assert other.job.sampling == CONTRACT
 
 
+def test_rows_with_a_guidance_of_their_own_are_another_contract_than_one_value_for_all():
+    fixed, own = suite_of(prompt(0), prompt(1)), suite_of(prompt(0, guidance=7.5), prompt(1))
+    assert jobs.contract_key(fixed, CONTRACT) == CONTRACT.key
+    assert jobs.contract_key(own, CONTRACT) not in (
+        CONTRACT.key,
+        jobs.contract_key(suite_of(prompt(0, width=64)), CONTRACT),
+    )
+    keys = [[row.job.key for row in jobs.rows(s, s.cases[0], RECIPE, CONTRACT)] for s in (fixed, own)]
+    assert keys[0] == keys[1]  # pictures that come out alike are one picture
+
+
 def test_rows_that_ask_for_one_picture_have_one_key():
     twins = [Prompt(f"p{n}", "a cat", concept, (Draw(7),)) for n, concept in enumerate(("cat", "dog"))]
     suite = suite_of(*twins)

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dumo_bench import manifest, models, plan, plugins, progress, store, suites
+from dumo_bench import jobs, manifest, models, plan, plugins, progress, store, suites
 from dumo_bench.plan import Part, Plan, Wish
 from dumo_bench.store import Store
 from dumo_bench.types import Job, Sample, Suite, UserError
@@ -159,7 +159,7 @@ def describe(session: Session, part: Part) -> Mapping[str, Any]:
         "suite": found.suite.name,
         "suite_version": found.suite.version,
         "edit": store.sha256(session.store.edit_path(part.recipe)),
-        "sampling": found.contract.key,
+        "sampling": jobs.contract_key(found.suite, found.contract),
     }
 
 
