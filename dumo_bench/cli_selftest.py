@@ -15,7 +15,10 @@ import typer
 if TYPE_CHECKING:
     from dumo_bench.selftest import Claim
 
-_SCORERS = "concept,clip_score,clip_accuracy,style_classifier,likeness,fid,kid,nudenet,lpips"
+_SCORERS = (
+    "concept,clip_score,clip_accuracy,style_classifier,likeness,fid,kid,nudenet,lpips,"
+    "fid_clean,kid_clean,fid_torchmetrics"
+)
 
 _MARKS = {True: "pass", False: "FAIL", None: "-"}
 

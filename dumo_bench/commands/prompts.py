@@ -69,9 +69,9 @@ def fetch(names: Sequence[str], given: Path | None) -> Iterator[str]:
         if kept and given is None:
             one.check(kept.read_bytes(), kept)
             yield f"{one.called}: {kept} is there and is the right one"
-            continue
-        place, origin = fetching.fetch(one.csv.source, one.called, given, one.check)
-        yield f"{one.called}: {place}, {one.csv.source.rows:,} rows, from {origin}"
+        else:
+            place, origin = fetching.fetch(one.csv.source, one.called, given, one.check)
+            yield f"{one.called}: {place}, {one.csv.source.rows:,} rows, from {origin}"
         yield f"  source: {one.file.empty.source}"
         yield f"  licence: {one.file.empty.licence}"
 

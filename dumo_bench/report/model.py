@@ -49,7 +49,9 @@ class Cell:
 
     @property
     def summed(self) -> Cell:
-        """The sum over the n pictures in place of their mean."""
+        """The sum over the n pictures in place of their mean; none where some are missing, which would lower it."""
+        if self.n_missing and self.value is not None:
+            return replace(self, value=None, low=None, high=None, note=f"no sum: {self.n_missing} pictures are missing")
         value, low, high = (None if x is None else x * self.n for x in (self.value, self.low, self.high))
         return replace(self, value=value, low=low, high=high)
 
