@@ -42,7 +42,7 @@ class Plan:
 
     harvest: 0, and every step samples the concept's own name until one level, one row a step; else `rows` rows a step
     are drawn from all levels of whole runs, of `harvest` captions each, made anew every `refresh` steps. keep: prompts
-    that must stay, where `retain` gives them a weight.
+    that must stay, where `retain` gives them a weight. ema: decay of a mean of the weights, which is then the result.
     """
 
     steps: int
@@ -55,6 +55,7 @@ class Plan:
     harvest: int = 0
     refresh: int = 0
     rows: int = 1
+    ema: float = 0.0
 
 
 _PAPER = Plan(1000, 1e-5, 1e-5, on_policy=True, run=Trajectory(50))
@@ -62,8 +63,8 @@ _LATER = Plan(200, 5e-5, 5e-5, on_policy=False, run=Trajectory(50, sampler="pndm
 #: a narrow model knows its concepts from few captions, so it learns from those, and has no spare directions, so what
 #: must stay is asked for. Ours, not the paper's.
 _SMALL: dict[str, Any] = {
-    "steps": 150, "lr": 2e-4, "lr_outside": 5e-5, "run": Trajectory(20),
-    "retain": 2.0, "keep": 72, "harvest": 12, "refresh": 25, "rows": 8,
+    "steps": 240, "lr": 2e-4, "lr_outside": 5e-5, "run": Trajectory(20),
+    "retain": 3.0, "keep": 72, "harvest": 12, "refresh": 25, "rows": 8, "ema": 0.97,
 }  # fmt: skip
 #: preset, text width of the host -> plan; 768 is SD 1.x, 128 is emoji-sd
 PLANS: dict[tuple[str, int], Plan] = {
@@ -84,7 +85,7 @@ class ESD:
     """
 
     name: ClassVar[str] = "esd"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     cite: ClassVar[str] = "Gandikota et al., ICCV 2023, arXiv 2303.07345"
     needs: ClassVar[frozenset[str]] = frozenset({"unet"})
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -100,7 +101,7 @@ class ESD:
     lr: float | None = None
     retain: float | None = None
     align: Literal["bin", "level", "compvis"] | None = None
-    ema: float = 0.0
+    ema: float | None = None
     checkpointing: bool = False
     strength: float = 1.0
 
@@ -111,7 +112,7 @@ class ESD:
         if self.checkpointing:
             student.enable_gradient_checkpointing()
         learning = dict(student.named_parameters())
-        how = train.Fit(plan.steps, plan.lr, f"ESD-{self.variant} {' + '.join(erase)}", self.ema)
+        how = train.Fit(plan.steps, plan.lr, f"ESD-{self.variant} {' + '.join(erase)}", plan.ema)
         loss = Lesson(host, student, plan, erase, self.eta, g)
         curve = train.fit(loss, [learning[n] for n in names], how, g, loss.pool)
         own = dict(host.unet.named_parameters())
@@ -128,6 +129,7 @@ class ESD:
             steps=found.steps if self.steps is None else self.steps,
             lr=rate if self.lr is None else self.lr,
             retain=found.retain if self.retain is None else self.retain,
+            ema=found.ema if self.ema is None else self.ema,
             run=found.run if self.align is None else replace(found.run, align=self.align),
         )
 

@@ -32,16 +32,20 @@ RIDGE_2025 = 0.5
 class UCE:
     """`target` is what concepts are mapped to, None the preset's own; `preserve` strings stay.
 
-    `@styles` among the preserved strings stands for the styles that the model's own `world.json` lists. `augment` also
-    moves the concept inside the phrases of its kind. preserve_scale and ridge None: the preset's own, for this model.
-    Scales do not carry over from one preset to the other.
+    `@styles` and `@objects` among the preserved strings stand for what the model's own `world.json` lists. `augment`
+    also moves the concept inside the phrases of its kind. preserve_scale and ridge None: the preset's own, for this
+    model. Scales do not carry over from one preset to the other.
     """
 
     name: ClassVar[str] = "uce"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     cite: ClassVar[str] = "Gandikota et al., WACV 2024, arXiv 2308.14761"
     needs: ClassVar[frozenset[str]] = frozenset({"unet"})
-    by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {"style": {"target": "art", "preserve": ("@styles",)}}
+    by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "style": {"target": "art", "preserve": ("@styles",)},
+        "object": {"preserve": rows.WORLD},
+        "explicit": {"preserve": rows.WORLD},
+    }
 
     preset: Literal["paper", "2025"] = "paper"
     target: str | None = None
@@ -54,6 +58,7 @@ class UCE:
 
     def fit(self, host: Host, erase: Sequence[str], *, seed: int) -> Edit:
         del seed  # closed form: nothing is drawn
+        host = rows.once(host)
         strings = self.kept(host, erase)
         own_scale, own_ridge = self.own(host, len(strings))
         ridge = own_ridge if self.ridge is None else self.ridge

@@ -27,7 +27,7 @@ def erasers(host) -> dict[str, adapter.Adapter]:
 
 
 def lesson(host, erasers, **settings) -> Lesson:
-    return Lesson(host, Receler(**settings), "ghost", erasers, train.seeded(2))
+    return Lesson(host, Receler(**settings), ["ghost"], erasers, train.seeded(2))
 
 
 def lively(edit: Edit, seed: int) -> Edit:
@@ -73,15 +73,34 @@ def test_an_outer_step_attacks_inner_times_and_the_eraser_learns_once(host, monk
 
 def test_the_vectors_are_kept_from_one_outer_step_to_the_next(host, erasers):
     loss, g = lesson(host, erasers), train.seeded(3)
-    first = loss.vectors.detach().clone()
+    own = loss.attackers["ghost"].vectors
+    first = own.detach().clone()
     assert first.shape == (16, 32) and first.min() >= 0 and first.max() <= 1
     loss(0, g)
-    second = loss.vectors.detach().clone()
-    own = loss.vectors
+    second = own.detach().clone()
     loss(1, g)
-    assert own is loss.vectors
+    assert own is loss.attackers["ghost"].vectors
     assert not torch.equal(first, second) and not torch.equal(second, own)
     assert (own - second).abs().max() < 0.5  # four steps of 0.1 at the most
+
+
+def test_several_concepts_take_turns_each_with_vectors_of_its_own(host, erasers):
+    loss, g = Lesson(host, Receler(), ["ghost", "alien"], erasers, train.seeded(2)), train.seeded(3)
+    before = {c: a.vectors.detach().clone() for c, a in loss.attackers.items()}
+    assert not torch.equal(before["ghost"], before["alien"])
+    loss(0, g)
+    moved = {c: not torch.equal(before[c], a.vectors) for c, a in loss.attackers.items()}
+    assert moved == {"ghost": True, "alien": False}
+    loss(1, g)
+    assert not torch.equal(before["alien"], loss.attackers["alien"].vectors)
+
+
+def test_four_concepts_have_one_set_of_adapters_and_three_have_three(host):
+    words = ["ghost", "alien", "dog", "cat"]
+    assert Receler().parts(words) == [tuple(words)]
+    assert Receler().parts(words[:3]) == [(c,) for c in words[:3]]
+    together = Receler().fit(host, words, seed=0)
+    assert (together.header["sets"], len(together.tensors)) == (1, 64)
 
 
 def test_the_attack_brings_the_concept_nearer_on_the_same_latents(host, erasers):
@@ -89,8 +108,8 @@ def test_the_attack_brings_the_concept_nearer_on_the_same_latents(host, erasers)
         p.data.add_(0.1 * torch.randn(p.shape, generator=train.seeded(4), dtype=p.dtype))
     loss = lesson(host, erasers, inner=12)
     rows = loss.seen(["a ghost"], train.seeded(5))
-    there = loss.frozen(rows, ["a ghost"])[0]
-    loss.attacked(rows, torch.tensor([3]), there)
+    there = loss.frozen(rows, ["a ghost"], "ghost")[0]
+    loss.attacked(rows, torch.tensor([3]), there, loss.attackers["ghost"])
     before, after = loss.attacks[0]
     assert after < before
 
@@ -113,8 +132,8 @@ def test_at_the_start_only_up_can_learn(host, erasers):
 def test_the_first_target_is_the_anchor_pushed_away_from_the_concept_by_gamma(host, erasers):
     loss = lesson(host, erasers, gamma=0.0)
     rows = loss.seen(["a ghost"], train.seeded(5))
-    _, bare, _ = loss.frozen(rows, ["a ghost"])
-    there, pushed, _ = replace_method(loss, gamma=2.0).frozen(rows, ["a ghost"])
+    _, bare, _ = loss.frozen(rows, ["a ghost"], "ghost")
+    there, pushed, _ = replace_method(loss, gamma=2.0).frozen(rows, ["a ghost"], "ghost")
     assert torch.allclose(pushed, bare - 2.0 * (there - bare), atol=1e-12)
     with torch.no_grad():
         anchor = host.unet(rows.z, rows.t, encoder_hidden_states=sd.encode(host, [""])).sample
@@ -127,9 +146,8 @@ def replace_method(loss: Lesson, **settings) -> Lesson:
 
 
 def test_the_mask_is_zero_or_one_and_made_of_the_maps_of_its_plan_s_size(host, erasers):
-    where = lesson(host, erasers).frozen(lesson(host, erasers).seen(["a ghost"] * 2, train.seeded(1)), ["a ghost"] * 2)[
-        2
-    ]
+    loss, texts = lesson(host, erasers), ["a ghost"] * 2
+    where = loss.frozen(loss.seen(texts, train.seeded(1)), texts, "ghost")[2]
     assert where.shape == (2, 1, 4, 4)  # latents of 8, cells 2
     assert set(where.unique().tolist()) <= {0.0, 1.0}
     assert 0 < where.mean() < 1

@@ -103,3 +103,10 @@ def test_a_phrase_goes_to_the_bare_target_in_the_paper_and_to_its_like_in_2025()
     assert UCE().pairs(["ghost"]) == [("ghost", " ")]
     assert UCE(preset="2025").pairs(["ghost"]) == [("ghost", "")]
     assert UCE(augment="object").pairs(["ghost"])[3] == ("portrait of ghost", " ")
+
+
+def test_the_lists_of_the_world_stay_where_there_are_any_and_else_nothing_is_added(host):
+    known = replace(host, world={"styles": ("noto",), "objects": ("dog", "ghost")})
+    method = UCE(**UCE.by_task["object"])
+    assert method.kept(known, ["ghost"]) == ["", "dog", "noto"]
+    assert method.kept(host, ["ghost"]) == UCE().kept(host, ["ghost"]) == [""]
