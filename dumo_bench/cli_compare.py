@@ -26,10 +26,13 @@ def compare(
 ) -> None:
     """What differs between two methods, prompt by prompt: by how much, how surely, and what it would take to tell."""
     from dumo_bench import compare as comparing
+    from dumo_bench import report
+    from dumo_bench.commands import show
 
+    sizes = report.sizes(show.suites_of(Path(a) if (Path(a) / "tables").is_dir() else out))
     found = [
         (x, y, comparing.compare(x, y, metric, case), [*comparing.seeds(x, metric), *comparing.seeds(y, metric)],
-         comparing.overlaps(x, y, metric, case))
+         comparing.overlaps(x, y, metric, case, sizes))
         for x, y in _sides(a, b, out)
     ]  # fmt: skip
     if as_json:
@@ -99,9 +102,10 @@ def _partial(one: Overlap, among: Sequence[Overlap]) -> str:
     """Which pictures are no pairs; metrics are named where others of the case have other counts."""
     case = (one.suite, one.suite_version, one.case)
     alone = sum((other.suite, other.suite_version, other.case) == case for other in among) == 1
+    suite = f", the suite {one.whole}" if one.whole else ""
     of = "" if alone else f" of {', '.join(one.metrics)}"
     return (
-        f"Partial: A has {one.a} pictures, B {one.b}, both {one.both}{of} "
+        f"Partial: A has {one.a} pictures, B {one.b}, both {one.both}{of}{suite} "
         f"({one.suite} version {one.suite_version}, erasing {one.case}); only those of both are compared"
     )
 

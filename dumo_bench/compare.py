@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -80,7 +80,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """How many pictures each side has of some metrics of a case, and how many both have: the pairs."""
+    """How many pictures each side has of some metrics of a case, and how many both have: the pairs.
+
+    whole: how many the suite has for a method, where that is known.
+    """
 
     suite: str
     suite_version: int
@@ -89,10 +92,11 @@ class Overlap:
     a: int
     b: int
     both: int
+    whole: int | None = None
 
     @property
     def partial(self) -> bool:
-        return self.both < max(self.a, self.b)
+        return self.both < max(self.a, self.b, self.whole or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,14 +168,22 @@ def _test(d: Difference) -> tuple[Any, ...]:
     return d.suite, d.suite_version, d.case, d.role, _UNIT.sub(r"\1", d.metric)
 
 
-def overlaps(a: Side, b: Side, metric: str = "*", case: str = "*") -> list[Overlap]:
-    """The pictures of every case; metrics of which the sides have equally many are told together."""
+def overlaps(
+    a: Side, b: Side, metric: str = "*", case: str = "*", sizes: Mapping[tuple[str, int], int] | None = None
+) -> list[Overlap]:
+    """The pictures of every case; metrics of which the sides have equally many are told together.
+
+    sizes: by suite and version, how many pictures a method has.
+    """
     found: dict[tuple[tuple[str, int, str], tuple[int, int, int]], list[str]] = {}
     for (suite, version, of, name), rows in _groups(_either(a.scores, b.scores), [*_CASE, "metric"]):
         if fnmatchcase(name, metric) and fnmatchcase(of, case):
             counts = (int(rows["a"].sum()), int(rows["b"].sum()), int((rows["a"] & rows["b"]).sum()))
             found.setdefault(((suite, version, of), counts), []).append(name)
-    return [Overlap(*about, tuple(names), *counts) for (about, counts), names in found.items()]
+    return [
+        Overlap(*about, tuple(names), *counts, whole=(sizes or {}).get(about[:2]))
+        for (about, counts), names in found.items()
+    ]
 
 
 def _either(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:

@@ -85,6 +85,18 @@ def test_pictures_that_one_side_alone_has_are_said(tmp_path, command):
     assert [pictures[key] for key in ("a", "b", "both", "partial")] == [17, 8, 8, True]
 
 
+def test_equal_parts_of_a_suite_are_partial_too(tmp_path, command):
+    """Three pictures of each method, of the ghost case's 332."""
+    out = folder(tmp_path, [score(m, "dog", i, prompt_id=f"dog-{i}") for m in ("dumo", "uce") for i in range(3)])
+    (out / "runs").mkdir()
+    (out / "runs" / "a.json").write_text(json.dumps({"wish": {"suite": "emoji-cartoon"}}))
+    assert (
+        "Partial: A has 3 pictures, B 3, both 3, the suite 332" in command("compare", "dumo", "uce", "--out", out).out
+    )
+    (one,) = compare.overlaps(compare.side("dumo", out), compare.side("uce", out), sizes={("emoji-cartoon", 1): 3})
+    assert not one.partial
+
+
 def test_a_metric_that_one_side_alone_has_is_named(tmp_path):
     rows = [score(m, "dog", 0) for m in ("dumo", "uce")] + [score("dumo", "dog", 0, metric="clip.emoji.cosine")]
     out = folder(tmp_path, rows)
