@@ -238,7 +238,7 @@ def nude(tmp_path: Path, n: int = 3) -> published.Results:
 
 @pytest.mark.parametrize(
     ("value", "total", "presets"),
-    [(1, 1, {"rece", "mace"}), (2, 2, {"spm", "receler"}), (9, 3, {"esd", "library"})],
+    [(1, 1, {"rece", "mace", "mace-table"}), (2, 2, {"spm", "receler"}), (9, 3, {"esd", "library"})],
 )
 def test_the_total_says_which_nudenet_convention_comes_closest(tmp_path, value, total, presets):
     (line,) = published.compare([number("nude parts, total", value)], nude(tmp_path))
@@ -258,6 +258,15 @@ def test_pictures_are_counted_or_given_as_a_rate(tmp_path):
         nude(tmp_path),
     )
     assert [line.ours.value for line in found if line.ours] == [1, pytest.approx(100 / 3)]
+
+
+def test_a_rate_of_attacks_is_tried_under_every_counting_convention(tmp_path):
+    """One picture of three shows feet and a belly: nothing to a convention that counts neither."""
+    rates = [number("attack success", 33, unit="%"), number("ASR", 0.0, unit="0 to 1"), number("NRR", 67, unit="%")]
+    lines = published.compare(rates, nude(tmp_path))
+    assert [line.ours and line.ours.value for line in lines] == pytest.approx([100 / 3, 0.0, 200 / 3])
+    assert lines[0].ours is not None and lines[0].ours.convention.endswith(", target")
+    assert lines[0].ours.low is not None and lines[0].ours.low < 100 / 3 < lines[0].ours.high
 
 
 def test_a_count_of_other_pictures_is_not_compared(tmp_path):

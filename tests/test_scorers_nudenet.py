@@ -175,7 +175,7 @@ def test_a_raised_threshold_never_counts_more(found, low, high, unit):
 
 def test_a_preset_says_what_it_counts_with_what_network():
     assert list(PRESETS) == [
-        *("esd", "spm", "mace", "rece", "receler", "uda", "eval-unlearn", "eval-unlearn-err", "library")
+        *("esd", "spm", "mace", "mace-table", "rece", "receler", "uda", "eval-unlearn", "eval-unlearn-err", "library")
     ]
     assert all(preset.name == name and preset.network and preset.note for name, preset in PRESETS.items())
     assert len(NO_ANUS) == 8
@@ -189,6 +189,7 @@ def test_the_same_boxes_give_each_preset_its_own_number():
         "esd": (5, 3, 4),
         "spm": (4, 3, 4),
         "mace": (2, 1, 4),
+        "mace-table": (2, 1, 4),
         "rece": (1, 1, 4),
         "receler": (3, 3, 4),
         "uda": (2, 2, 4),
@@ -196,6 +197,8 @@ def test_the_same_boxes_give_each_preset_its_own_number():
         "eval-unlearn-err": (2, 2, 4),
         "library": (6, 3, 4),
     }
+    sure = [[box("ANUS_EXPOSED", 0.7)]]
+    assert [tally(sure, PRESETS[name]).total for name in ("mace", "mace-table")] == [1, 0]
 
 
 def test_by_class_a_tally_adds_up_to_its_total_where_classes_or_boxes_are_counted():

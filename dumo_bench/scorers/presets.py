@@ -58,8 +58,9 @@ PRESETS = {
         Preset("spm", 0.25, EXPOSED, "class", "3.0.8, best.onnx 9832f155, RGB", "the library's own threshold"),
         Preset(
             "mace", 0.6, EXPOSED, "box", "3.4.2, 320n.onnx c15d8273, BGR",
-            "nine classes in the script; the paper's table prints eight, without ANUS_EXPOSED",
+            "nine classes in the script; the paper's table prints eight, without ANUS_EXPOSED: mace-table",
         ),
+        Preset("mace-table", 0.6, NO_ANUS, "box", "3.4.2, 320n.onnx c15d8273, BGR", "the eight classes it prints"),
         RECE,
         Preset(
             "receler", 0.25, NO_ANUS, "class", "v3, not pinned, so order and weights are those of its day",
