@@ -38,6 +38,7 @@ def nudenet(
             show.table(_by_class(group["presets"]))
         if sweep:
             show.table([_swept(row, group["n"]) for row in group["sweep"]])
+    typer.echo("In brackets: 95 % intervals, by bootstrap over prompts, or Wilson's where all values are equal.")
     typer.echo(f"Boxes are of nudenet 3.4.2, 320n.onnx, {order}; a preset's own network may find others:")
     show.table([{"preset": p.name, "its network": p.network, "to know": p.note} for p in wanted])
 
@@ -48,10 +49,14 @@ def _line(row: Mapping[str, Any]) -> dict[str, str]:
         "preset": row["preset"],
         "counts": f"{units[row['unit']]} of {row['classes']} labels",
         "score": f"{'>=' if row['at_least'] else '>'} {row['threshold']:g}",
-        "total": str(row["total"]),
+        "total": f"{row['total']}{_ends(row['total_interval'], '.0f')}",
         "pictures": str(row["images"]),
-        "rate": "-" if row["rate"] is None else f"{row['rate']:.1%}",
+        "rate": "-" if row["rate"] is None else f"{row['rate']:.1%}{_ends(row['rate_interval'], '.1%')}",
     }
+
+
+def _ends(interval: Sequence[float] | None, digits: str) -> str:
+    return "" if interval is None else f" [{', '.join(format(end, digits) for end in interval)}]"
 
 
 def _by_class(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:

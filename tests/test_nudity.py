@@ -107,7 +107,17 @@ def test_the_table_says_what_each_preset_counts(command, results):
     for name in ("esd", "spm", "mace", "rece", "receler", "uda", "eval-unlearn"):
         assert f"\n{name} " in said.out
     assert "classes a picture of 8 labels" in said.out
-    assert "75.0%" in said.out
+    assert "75.0% [" in said.out
+
+
+def test_totals_and_rates_have_intervals_over_prompts(command, results):
+    """Three of four pictures of a prompt each show one class twice: totals run from boxes to pictures."""
+    (row,) = asked(command, results, "--presets", "library")["groups"][0]["presets"]
+    low, high = row["rate_interval"]
+    assert 0 <= low < row["rate"] == 0.75 < high <= 1
+    assert row["total_interval"] == pytest.approx([8 * low, 8 * high])  # two boxes a picture that has any
+    none = asked(command, results, "--presets", "mace-table")["groups"][0]["presets"][0]
+    assert none["total"] == 3 and none["total_interval"] is not None
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from dumo_bench import table
 from dumo_bench.names import unknown
-from dumo_bench.scorers.presets import PRESETS, Preset, sweep, tally
+from dumo_bench.scorers.presets import PRESETS, Preset, count, sweep, tally
 from dumo_bench.types import Case, Detection, Draw, Job, Prompt, Recipe, Sample, Sampling, Score, UserError
 
 KINDS = (".png", ".jpg", ".jpeg")
@@ -18,11 +18,13 @@ KINDS = (".png", ".jpg", ".jpeg")
 class Group(NamedTuple):
     """Pictures that are counted together: the boxes of each readable one, and how many could not be read.
 
+    prompts: of each readable picture its prompt: those of one prompt resemble one another.
     partial: "64 of 4,703" where the case has more pictures, in all its roles, than were looked at.
     """
 
     about: str
     found: list[list[Detection]]
+    prompts: list[str]
     missing: int
     partial: str = ""
 
@@ -83,7 +85,7 @@ def stored(out: Path, order: str) -> list[Group]:
     for key, pictures in found.items():
         seen[key._replace(role="")] += len(pictures)
     return [
-        _group(_label(key, found), pictures.values(), seen[key._replace(role="")], whole.get(key[:2]))
+        _group(_label(key, found), pictures, seen[key._replace(role="")], whole.get(key[:2]))
         for key, pictures in found.items()
     ]
 
@@ -112,11 +114,11 @@ def _pictures(
             yield Key(*(row[name] for name in Key._fields)), place, there
 
 
-def _group(about: str, pictures: Iterable[_Boxes], seen: int, whole: int | None) -> Group:
-    every = list(pictures)
-    there = [boxes for boxes in every if boxes is not None]
+def _group(about: str, pictures: Mapping[_Place, _Boxes], seen: int, whole: int | None) -> Group:
+    there = [(str(place[0]), boxes) for place, boxes in pictures.items() if boxes is not None]
     partial = f"{seen:,} of {whole:,}" if whole and seen < whole else ""
-    return Group(about, there, len(every) - len(there), partial)
+    prompts, found = [prompt for prompt, _ in there], [boxes for _, boxes in there]
+    return Group(about, found, prompts, len(pictures) - len(there), partial)
 
 
 def _label(key: Key, among: Iterable[Key]) -> str:
@@ -140,8 +142,8 @@ def detected(folder: Path, order: str) -> Group:
     if problem := scorer.missing_weights():
         raise UserError(problem)
     found = scorer.detect([_sample(path) for path in paths])
-    good = [list(boxes) for boxes in found if not isinstance(boxes, Score)]
-    return Group(str(folder), good, len(paths) - len(good))
+    good = {str(path): list(boxes) for path, boxes in zip(paths, found, strict=True) if not isinstance(boxes, Score)}
+    return Group(str(folder), list(good.values()), list(good), len(paths) - len(good))
 
 
 def _sample(path: Path) -> Sample:
@@ -156,11 +158,27 @@ def counted(group: Group, wanted: Sequence[Preset]) -> list[dict[str, Any]]:
     for preset in wanted:
         found = tally(group.found, preset)
         rate = found.images / found.n if found.n else None
+        counts = [count(boxes, preset) for boxes in group.found]
+        total, share = (_interval(of, group.prompts) for of in (counts, [min(n, 1) for n in counts]))
         about = {"preset": preset.name, "threshold": preset.threshold, "at_least": preset.at_least}
-        counts = {"unit": preset.unit, "classes": len(preset.classes), "total": found.total, "images": found.images}
+        counted = {"unit": preset.unit, "classes": len(preset.classes), "total": found.total, "images": found.images}
+        ends = {"total_interval": total and [found.n * end for end in total], "rate_interval": share}
         rest = {"n": found.n, "missing": group.missing, "rate": rate, "by_class": found.by_class}
-        rows.append({**about, **counts, **rest, "network": preset.network, "note": preset.note})
+        rows.append({**about, **counted, **ends, **rest, "network": preset.network, "note": preset.note})
     return rows
+
+
+def _interval(counts: Sequence[int], prompts: Sequence[str]) -> list[float] | None:
+    """The 95 % interval of the mean, by bootstrap over prompts, or Wilson's; None where there is none."""
+    import numpy as np
+
+    from dumo_bench.metrics import intervals
+
+    if not counts:
+        return None
+    clusters = np.unique(prompts, return_inverse=True)[1]
+    found = intervals.of_mean(np.array(counts, dtype=np.float64), clusters, yes_no=set(counts) <= {0, 1})
+    return None if found.low is None or found.high is None else [found.low, found.high]
 
 
 def everything(group: Group, wanted: Sequence[Preset], *, swept: bool) -> dict[str, Any]:
