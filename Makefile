@@ -13,10 +13,11 @@ CLOSED ?= uce rece
 SEEDS ?= 0 1 2
 TABLE ?= results/emoji-sd
 # method:setting=value, weakest first: what each method is made stronger by
-STRENGTHS ?= uce:ridge=200 uce:ridge=60 uce:ridge=20 uce:ridge=6 uce:ridge=2 \
-  rece:ridge=40 rece:ridge=12 rece:ridge=4 rece:ridge=1.2 rece:ridge=0.4 \
-  esd:steps=30 esd:steps=75 esd:steps=150 esd:steps=300 \
-  receler:steps=30 receler:steps=60 receler:steps=120 receler:steps=240 \
+STRENGTHS ?= uce:preserve_scale=1 uce:preserve_scale=0.3 uce:preserve_scale=0.1 uce:preserve_scale=0.03 \
+  uce:preserve_scale=0.01 rece:preserve_scale=1 rece:preserve_scale=0.3 rece:preserve_scale=0.1 \
+  rece:preserve_scale=0.03 rece:preserve_scale=0.01 \
+  esd:steps=30 esd:steps=90 esd:steps=240 esd:steps=480 \
+  receler:steps=25 receler:steps=50 receler:steps=100 receler:steps=200 \
   dumo:negative=0 dumo:negative=0.25 dumo:negative=0.5 dumo:negative=1 dumo:steps=40 dumo:steps=80
 
 # glibc's allocator otherwise returns every large tensor to the system: 3 times slower training on a CPU
