@@ -34,7 +34,7 @@ _EDIT = (
 )
 _SCORER = (
     Column("scorer", "text", "name of the scorer"),
-    Column("scorer_version", "text", "version of the scorer"),
+    Column("scorer_version", "text", "version of the scorer; behind + what it was given (name@value)"),
     Column("metric", "text", "the metric; its name states its convention"),
 )
 _PICTURE = Column("key", "text", "key of the picture's job, which is its file name")
