@@ -93,7 +93,7 @@ class Receler:
 
     def parts(self, erase: Sequence[str]) -> list[tuple[str, ...]]:
         """The concept groups that have adapters of their own; their edits are made one by one and joined."""
-        return [(c,) for c in erase] if len(erase) <= SEPARATE else [tuple(erase)]
+        return train.groups(erase, SEPARATE)
 
     def join(self, edits: Sequence[Edit]) -> Edit:
         """Several concepts are the sum of what their adapters say: the edits side by side."""

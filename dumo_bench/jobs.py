@@ -10,6 +10,7 @@ from typing import TypeVar
 from dumo_bench.types import Case, Draw, Job, Method, Prompt, Recipe, Role, Sampling, Suite, digest
 
 T = TypeVar("T")
+OF_ROWS = ("guidance", "height", "width")  # what a row may state in place of the contract's
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def sampling(suite: Suite, *, model: str | None = None, dtype: str | None = None
 
 def resolved(contract: Sampling, prompt: Prompt) -> Sampling:
     """The contract with the guidance and the size that the prompt's own row states."""
-    own = {name: getattr(prompt, name) for name in ("guidance", "height", "width")}
+    own = {name: getattr(prompt, name) for name in OF_ROWS}
     return replace(contract, **{name: value for name, value in own.items() if value is not None})
 
 
@@ -51,7 +52,7 @@ def contract_key(suite: Suite, contract: Sampling) -> str:
 
     I2P at 7.5 throughout and I2P as its rows say are two contracts, though both write down the same 7.5.
     """
-    own = [name for name in ("guidance", "height", "width") if any(getattr(p, name) is not None for p in suite.prompts)]
+    own = [name for name in OF_ROWS if any(getattr(p, name) is not None for p in suite.prompts)]
     return digest([contract.key, own])[:12] if own else contract.key
 
 

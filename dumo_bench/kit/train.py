@@ -93,6 +93,11 @@ def renamed(texts: Iterable[str], peers: Iterable[str], concept: str) -> list[st
     return [text for text, n in found if n]
 
 
+def groups(erase: Sequence[str], separate: int) -> list[tuple[str, ...]]:
+    """Each concept by itself up to so many; of more, all of them together."""
+    return [(concept,) for concept in erase] if len(erase) <= separate else [tuple(erase)]
+
+
 def choose(items: Sequence[str], n: int, g: torch.Generator) -> list[str]:
     """n items drawn with replacement."""
     return [items[int(i)] for i in torch.randint(len(items), (n,), generator=g)]

@@ -72,7 +72,7 @@ class DuMo:
 
     def parts(self, erase: Sequence[str]) -> list[tuple[str, ...]]:
         """The concept groups that have an EPR each; their edits are made one by one and joined."""
-        return [(c,) for c in erase] if len(erase) <= SEPARATE else [tuple(erase)]
+        return train.groups(erase, SEPARATE)
 
     def join(self, edits: Sequence[Edit]) -> Edit:
         """Several concepts are the sum of their corrections: the edits side by side."""
