@@ -194,11 +194,8 @@ def harvest(host: Host, guide: Guide, plan: Plan, erase: Sequence[str], pool: Po
     captions = [train.prompts(host, [concept])[0] for concept in erase]
 
     def rows(step: int, g: torch.Generator) -> Latents:
-        def say(n: int) -> tuple[list[str], list[str]]:
-            texts = [train.choose(captions[i % len(captions)], 1, g)[0] for i in range(n)]
-            return texts, [train.without(text, erase) for text in texts]
-
         if step % plan.refresh == 0:
+            say = latents.saying(captions, erase, g)
             pool.add(latents.harvest(host, guide, say, plan.harvest, plan.run, g))
         return pool.draw(plan.rows, g)
 

@@ -25,7 +25,7 @@ def fit(host: Host, method: Method, recipe: Recipe, store: Store) -> Path:
     """
     if store.has_edit(recipe):
         return store.edit_path(recipe)
-    parts = method.parts(recipe.erase) if hasattr(method, "parts") else [recipe.erase]
+    parts = method.parts(host, recipe.erase) if hasattr(method, "parts") else [recipe.erase]
     if len(parts) > 1:
         singles = [replace(recipe, erase=tuple(part)) for part in parts]
         for single in singles:

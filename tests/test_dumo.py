@@ -93,7 +93,7 @@ def test_bins_are_fifty_timesteps_wide():
 
 def test_at_the_start_only_the_1x1_convolutions_learn_and_the_table_cannot(host, inputs):
     z, t, context = inputs
-    rows = latents.Latents(z, t, context, context.flip(0))
+    rows = latents.Latents(z, t, context, context.flip(0), t)
     epr = EPR(host.unet).requires_grad_(True)
     table = torch.ones(BINS, 13, dtype=torch.float64, requires_grad=True)
     loss = objective(host, WISH, (rows, rows), lambda z, t, c: scaled(epr, table, z, t, c))
@@ -109,8 +109,8 @@ def test_before_training_the_objective_is_the_wanted_change_and_prompts_to_keep_
     """(1 + ng)^2 |e_p - e_a|^2, whatever the numbers of rows: with no correction what is made is e_p."""
     z, t, context = inputs
     erase, keep = (
-        latents.Latents(z, t, context, context.flip(0)),
-        latents.Latents(z, t, context, context).rows(t[:1] * 0),
+        latents.Latents(z, t, context, context.flip(0), t),
+        latents.Latents(z, t, context, context, t).rows(t[:1] * 0),
     )
     with torch.no_grad():
         own, anchor = (host.unet(z, t, encoder_hidden_states=c).sample for c in (context, context.flip(0)))
@@ -127,7 +127,7 @@ def test_a_step_has_the_plan_s_rows_to_erase_and_to_keep(host):
 
 def test_steps_lower_the_objective_on_a_fixed_batch(host, inputs):
     z, t, context = inputs
-    rows = latents.Latents(z, t, context, context.flip(0))
+    rows = latents.Latents(z, t, context, context.flip(0), t)
     epr, table = EPR(host.unet), torch.ones(BINS, 13, dtype=torch.float64)
 
     def loss(step, g):
@@ -185,8 +185,8 @@ def test_a_gate_of_several_words_opens_for_any_of_them(host):
 
 
 def test_more_than_three_concepts_share_one_epr():
-    assert DuMo().parts(["a", "b", "c"]) == [("a",), ("b",), ("c",)]
-    assert DuMo().parts(["a", "b", "c", "d"]) == [("a", "b", "c", "d")]
+    assert DuMo().parts(None, ["a", "b", "c"]) == [("a",), ("b",), ("c",)]
+    assert DuMo().parts(None, ["a", "b", "c", "d"]) == [("a", "b", "c", "d")]
 
 
 def test_without_mid_the_middle_is_never_corrected(host):

@@ -26,8 +26,9 @@ def host() -> sd.Host:
 @pytest.fixture(scope="module")
 def rows(host) -> Latents:
     z = torch.randn(3, 4, 8, 8, generator=train.seeded(0), dtype=torch.float64)
-    context = sd.encode(host, ["a ghost", "ghost", "alien in noto style"])
-    return Latents(z, torch.tensor([10, 500, 999]), context, sd.encode(host, ["", "", "in noto style"]))
+    texts = ["a ghost", "ghost", "alien in noto style"]
+    context, anchor = sd.encode(host, texts), sd.encode(host, ["", "", "in noto style"])
+    return Latents(z, torch.tensor([10, 500, 999]), context, anchor, sd.tokens(host, texts)[0])
 
 
 def gradients(host, rows: Latents, eta: float) -> list[torch.Tensor]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dumo_bench import sd
 from dumo_bench.kit import attention, train
-from dumo_bench.kit.tokens import spliced, words
+from dumo_bench.kit.tokens import after, spliced, words
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +87,11 @@ def test_vectors_lie_after_the_prompt_s_words_and_nothing_else_moves():
     made = spliced(context, torch.tensor([2, 8]), vectors)
     assert torch.equal(made[0, 2:6], vectors) and torch.equal(made[1, 8:], vectors[:2])
     assert not made[0, :2].any() and not made[0, 6:].any() and not made[1, :8].any()
+
+
+def test_what_comes_after_a_text_stands_on_the_row_that_ends_its_attention(host):
+    ids, attended = sd.tokens(host, ["", "ghost", "a photo of ghost", "ghost " * 100])
+    assert after(host, ids).tolist() == (attended.sum(1) - 1).tolist() == [1, 2, 5, 76]
 
 
 def test_vectors_alone_have_a_gradient_and_keep_their_precision():

@@ -62,6 +62,8 @@ def test_early_latents_of_a_harvest_have_prompts_of_their_own_and_late_ones_thei
     assert torch.equal(rows.z, whole.z) and torch.equal(rows.t, whole.t)
     assert torch.equal(rows.context[~early], whole.context[~early]) and not early.all()
     assert torch.equal(rows.context[early], sd.encode(host, said[1])) and len(said[1]) == int(early.sum()) > 0
+    assert torch.equal(rows.ids[early], sd.tokens(host, said[1])[0])
+    assert torch.equal(rows.ids[~early], whole.ids[~early])
 
 
 @pytest.mark.parametrize("seed", range(12))

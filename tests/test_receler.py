@@ -12,6 +12,7 @@ from baselines import receler
 from baselines.receler import PLANS, Lesson, Receler, outside
 from dumo_bench import sd
 from dumo_bench.kit import adapter, train
+from dumo_bench.kit.latents import Trajectory
 from dumo_bench.types import Edit, UserError
 
 
@@ -97,8 +98,8 @@ def test_several_concepts_take_turns_each_with_vectors_of_its_own(host, erasers)
 
 def test_four_concepts_have_one_set_of_adapters_and_three_have_three(host):
     words = ["ghost", "alien", "dog", "cat"]
-    assert Receler().parts(words) == [tuple(words)]
-    assert Receler().parts(words[:3]) == [(c,) for c in words[:3]]
+    assert Receler().parts(host, words) == [tuple(words)]
+    assert Receler().parts(host, words[:3]) == [(c,) for c in words[:3]]
     together = Receler().fit(host, words, seed=0)
     assert (together.header["sets"], len(together.tensors)) == (1, 64)
 
@@ -107,11 +108,46 @@ def test_the_attack_brings_the_concept_nearer_on_the_same_latents(host, erasers)
     for p in adapter.parameters(erasers):
         p.data.add_(0.1 * torch.randn(p.shape, generator=train.seeded(4), dtype=p.dtype))
     loss = lesson(host, erasers, inner=12)
-    rows = loss.seen(["a ghost"], train.seeded(5))
-    there = loss.frozen(rows, ["a ghost"], "ghost")[0]
-    loss.attacked(rows, torch.tensor([3]), there, loss.attackers["ghost"])
+    rows = loss.seen("ghost", 0, train.seeded(5))
+    there = loss.frozen(rows, "ghost")[0]
+    loss.attacked(rows, there, loss.attackers["ghost"])
     before, after = loss.attacks[0]
     assert after < before
+
+
+def test_only_attacked_rows_have_vectors_and_the_others_are_learnt_from_in_the_last_pass_alone(host, erasers):
+    loss, asked = lesson(host, erasers, inner=3), []
+    rows = loss.seen("ghost", 0, train.seeded(5)).draw(4, train.seeded(6))
+    hook = host.unet.register_forward_pre_hook(
+        lambda module, args, kwargs: asked.append(kwargs["encoder_hidden_states"].detach()), with_kwargs=True
+    )
+    made, outputs = loss.attacked(rows, rows.z, loss.attackers["ghost"])
+    hook.remove()
+    assert [len(context) for context in asked] == [2, 2, 4]
+    assert len(made) == 4 and {len(said) for said in outputs.values()} == {4}
+    assert torch.equal(asked[-1][2:], rows.context[2:])
+    assert not torch.equal(asked[-1][:2], rows.context[:2]) and not torch.equal(asked[0], asked[1])
+
+
+def test_rows_are_harvested_anew_every_few_turns_and_each_concept_has_its_own(host, erasers):
+    loss, g = Lesson(host, Receler(), ["ghost", "alien"], erasers, train.seeded(2)), train.seeded(3)
+    sizes = []
+    for step in range(6):  # three turns each; the plan harvests every second
+        loss(step, g)
+        sizes.append([0 if pool.all is None else len(pool.all) for pool in loss.pools.values()])
+    assert sizes == [[6, 0], [6, 6], [6, 6], [6, 6], [12, 6], [12, 12]]  # two captions, three levels
+    ids = {c: sd.tokens(host, [c])[0][0][1] for c in loss.concepts}
+    for concept, pool in loss.pools.items():
+        assert bool((pool.all.ids == ids[concept]).any(1).all())
+
+
+def test_the_paper_s_plan_samples_the_concept_s_name_until_one_level_for_every_step(host, erasers, monkeypatch):
+    monkeypatch.setitem(PLANS, 32, replace(PLANS[768], run=Trajectory(4)))
+    loss = lesson(host, erasers)
+    made = [loss.seen("ghost", turn, train.seeded(turn)) for turn in range(3)]
+    assert all(torch.equal(rows.ids, sd.tokens(host, ["ghost"])[0]) for rows in made)
+    assert all(torch.equal(rows.anchor, sd.encode(host, [""])) for rows in made)
+    assert loss.stay is None and loss.pools["ghost"].all is None
 
 
 def test_the_attack_has_gradients_for_the_vectors_alone(host, erasers):
@@ -131,12 +167,12 @@ def test_at_the_start_only_up_can_learn(host, erasers):
 
 def test_the_first_target_is_the_anchor_pushed_away_from_the_concept_by_gamma(host, erasers):
     loss = lesson(host, erasers, gamma=0.0)
-    rows = loss.seen(["a ghost"], train.seeded(5))
-    _, bare, _ = loss.frozen(rows, ["a ghost"], "ghost")
-    there, pushed, _ = replace_method(loss, gamma=2.0).frozen(rows, ["a ghost"], "ghost")
+    rows = loss.seen("ghost", 0, train.seeded(5))
+    _, bare, _ = loss.frozen(rows, "ghost")
+    there, pushed, _ = replace_method(loss, gamma=2.0).frozen(rows, "ghost")
     assert torch.allclose(pushed, bare - 2.0 * (there - bare), atol=1e-12)
     with torch.no_grad():
-        anchor = host.unet(rows.z, rows.t, encoder_hidden_states=sd.encode(host, [""])).sample
+        anchor = host.unet(rows.z, rows.t, encoder_hidden_states=rows.anchor).sample
     assert torch.allclose(bare, anchor, atol=1e-12)
 
 
@@ -146,8 +182,8 @@ def replace_method(loss: Lesson, **settings) -> Lesson:
 
 
 def test_the_mask_is_zero_or_one_and_made_of_the_maps_of_its_plan_s_size(host, erasers):
-    loss, texts = lesson(host, erasers), ["a ghost"] * 2
-    where = loss.frozen(loss.seen(texts, train.seeded(1)), texts, "ghost")[2]
+    loss = lesson(host, erasers)
+    where = loss.frozen(loss.seen("ghost", 0, train.seeded(1)), "ghost")[2]
     assert where.shape == (2, 1, 4, 4)  # latents of 8, cells 2
     assert set(where.unique().tolist()) <= {0.0, 1.0}
     assert 0 < where.mean() < 1
@@ -175,7 +211,7 @@ def test_two_concepts_add_up_in_either_order(host):
     forward, backward = (estimate(host, method.join(pair)) for pair in ([one, two], [two, one]))
     assert torch.allclose(forward, backward, atol=1e-12)
     assert (forward - estimate(host, one)).abs().max() > 1e-6
-    assert method.parts(["ghost", "alien"]) == [("ghost",), ("alien",)]
+    assert method.parts(host, ["ghost", "alien"]) == [("ghost",), ("alien",)]
 
 
 def test_joined_edits_are_what_a_fit_of_both_is(host):
@@ -201,6 +237,7 @@ def test_an_edit_holds_sixteen_adapters_of_four_tensors(host):
 def test_the_published_numbers():
     plan = PLANS[768]
     assert (plan.steps, plan.inner, plan.lr, plan.rank, plan.retain, plan.rows) == (500, 50, 3e-4, 128, 0.0, 1)
+    assert (plan.harvest, plan.plain) == (0, 0.0)  # sampled anew every step, all rows attacked
     assert (Receler().gamma, Receler().reg, Receler().threshold, receler.VECTORS) == (1.0, 0.1, 0.1, 16)
 
 
@@ -208,3 +245,17 @@ def test_half_precision_hosts_have_half_precision_adapters():
     made = Receler().fit(tiny.host("bfloat16"), ["ghost"], seed=0).tensors
     assert {t.dtype for t in made.values()} == {torch.bfloat16}
     assert all(torch.isfinite(t).all() for t in made.values())
+
+
+def test_a_plan_says_how_many_concepts_have_adapters_of_their_own(host, monkeypatch):
+    monkeypatch.setitem(PLANS, 32, replace(PLANS[32], separate=1))
+    monkeypatch.setitem(receler.SHARED, 32, replace(PLANS[32], steps=3))
+    assert Receler().parts(host, ["ghost", "alien"]) == [("ghost", "alien")]
+    assert [Receler().plan(host, n).steps for n in (1, 2)] == [2, 3]
+    assert [Receler(steps=5).plan(host, n).steps for n in (1, 2)] == [5, 5]
+    together = Receler().fit(host, ["ghost", "alien"], seed=0)
+    assert (together.header["sets"], len(together.header["curves"][0]["eraser"])) == (1, 3)
+
+
+def test_the_sum_serves_up_to_three_concepts_where_nothing_else_is_known():
+    assert PLANS[768].separate == 3 and 768 not in receler.SHARED

@@ -153,7 +153,8 @@ def quick_receler() -> None:
     from baselines.receler import PLANS, Plan
     from dumo_bench.kit.latents import Trajectory
 
-    PLANS[32] = Plan(2, 2, 2, 1e-2, 4, Trajectory(3), cells=2, rows=2, captions=True, retain=1.0, keep=2)
+    rows = {"rows": 2, "plain": 0.5, "captions": True, "harvest": 2, "refresh": 2}
+    PLANS[32] = Plan(2, 2, 1e-2, 4, Trajectory(3), cells=2, retain=1.0, keep=2, **rows)
 
 
 def quick_host():

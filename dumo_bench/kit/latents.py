@@ -11,8 +11,8 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch import Tensor
 
-from dumo_bench.kit.train import choose, prompts
-from dumo_bench.sd import Host, conditions, encode, stock_guide
+from dumo_bench.kit.train import choose, prompts, without
+from dumo_bench.sd import Host, conditions, encode, stock_guide, tokens
 from dumo_bench.types import Guide
 
 Alignment: TypeAlias = Literal["bin", "level", "compvis"]
@@ -24,18 +24,27 @@ Say: TypeAlias = Callable[[int], tuple[list[str], list[str]]]  # so many prompts
 
 @dataclass(frozen=True, slots=True)
 class Latents:
-    """Latents with their timesteps and texts: z (n, c, h, w), t (n,) long, context and anchor (n, 77, d)."""
+    """Latents with their timesteps and texts: z (n, c, h, w), t (n,) long, context and anchor (n, 77, d).
+
+    ids (n, 77): the tokens of the text whose context it is.
+    """
 
     z: Tensor
     t: Tensor
     context: Tensor
     anchor: Tensor
+    ids: Tensor
 
     def __len__(self) -> int:
         return len(self.z)
 
-    def rows(self, index: Tensor) -> Latents:
-        return Latents(self.z[index], self.t[index], self.context[index], self.anchor[index])
+    @property
+    def said(self) -> tuple[Tensor, Tensor, Tensor]:
+        """What belongs to the texts: context, anchor, ids."""
+        return self.context, self.anchor, self.ids
+
+    def rows(self, index: Tensor | slice) -> Latents:
+        return Latents(*(getattr(self, f.name)[index] for f in fields(Latents)))
 
     def draw(self, n: int, g: torch.Generator) -> Latents:
         """n rows with replacement."""
@@ -118,10 +127,15 @@ def trajectory(
     host: Host, guide: Guide, texts: Sequence[str], anchors: Sequence[str], plan: Trajectory, g: torch.Generator
 ) -> Latents:
     """On-policy latents: one run of the guide's model, every level kept with the timestep it belongs to."""
-    context, towards = encode(host, texts), encode(host, anchors)
+    said = _said(host, texts, anchors)
     whole = replace(plan, align="bin")  # nothing is skipped
     run = islice(levels(host, guide, texts, whole, g), plan.steps)
-    return Latents.joined([Latents(z, t.expand(len(texts)), context, towards) for z, t in run])
+    return Latents.joined([Latents(z, t.expand(len(texts)), *said) for z, t in run])
+
+
+def _said(host: Host, texts: Sequence[str], anchors: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
+    """Context, anchor and tokens."""
+    return encode(host, texts), encode(host, anchors), tokens(host, texts)[0]
 
 
 @torch.no_grad()
@@ -135,10 +149,19 @@ def harvest(host: Host, guide: Guide, say: Say, n: int, plan: Trajectory, g: tor
     early = (rows.t >= EARLY).nonzero()[:, 0]
     if not len(early):  # a run of few steps may have none
         return rows
-    texts, anchors = say(len(early))
-    context, anchor = rows.context.clone(), rows.anchor.clone()
-    context[early], anchor[early] = encode(host, texts), encode(host, anchors)
-    return replace(rows, context=context, anchor=anchor)
+    own = _said(host, *say(len(early)))
+    context, anchor, ids = (was.index_copy(0, early, new) for was, new in zip(rows.said, own, strict=True))
+    return replace(rows, context=context, anchor=anchor, ids=ids)
+
+
+def saying(captions: Sequence[Sequence[str]], erase: Sequence[str], g: torch.Generator) -> Say:
+    """Captions of the lists in turn; the anchor of one is what is left of it without the concepts."""
+
+    def say(n: int) -> tuple[list[str], list[str]]:
+        texts = [choose(captions[i % len(captions)], 1, g)[0] for i in range(n)]
+        return texts, [without(text, erase) for text in texts]
+
+    return say
 
 
 def till(
@@ -159,7 +182,7 @@ def stopped(
     if plan.align != "level":
         width = int(host.schedule["num_train_timesteps"]) // plan.steps
         t = width * (k if late else t // width) + int(torch.randint(width, (1,), generator=g))
-    return Latents(z, torch.full((len(texts),), t, device=z.device), encode(host, texts), encode(host, anchors))
+    return Latents(z, torch.full((len(texts),), t, device=z.device), *_said(host, texts, anchors))
 
 
 def kept(host: Host, concepts: Sequence[str], n: int, g: torch.Generator, run: Trajectory = USUAL) -> Latents:

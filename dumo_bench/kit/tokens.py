@@ -19,6 +19,12 @@ def spliced(context: Tensor, end: Tensor, vectors: Tensor) -> Tensor:
     return torch.where(inside[..., None], put, context)
 
 
+def after(host: Host, ids: Tensor) -> Tensor:
+    """The row (n,) after the last word of texts (n, 77): where the end token first stands."""
+    first: Tensor = (ids == host.tokenizer.eos_token_id).int().argmax(1)
+    return first
+
+
 def words(host: Host, ids: Tensor, concept: Tensor) -> Tensor:
     """Where in texts (n, 77) the tokens of the concept (77,) stand, bool; in a text without them, all its words."""
     special = torch.tensor(host.tokenizer.all_special_ids, device=ids.device)

@@ -70,8 +70,9 @@ class DuMo:
     lr: float | None = None
     strength: float = 1.0
 
-    def parts(self, erase: Sequence[str]) -> list[tuple[str, ...]]:
+    def parts(self, host: Host, erase: Sequence[str]) -> list[tuple[str, ...]]:
         """The concept groups that have an EPR each; their edits are made one by one and joined."""
+        del host  # as many on any model
         return train.groups(erase, SEPARATE)
 
     def join(self, edits: Sequence[Edit]) -> Edit:
@@ -85,7 +86,7 @@ class DuMo:
         return Edit(tensors, {**first, "groups": [g for e in edits for g in e.header["groups"]]})
 
     def fit(self, host: Host, erase: Sequence[str], *, seed: int) -> Edit:
-        groups = self.parts(erase)
+        groups = self.parts(host, erase)
         if len(groups) > 1:
             return self.join([self.fit(host, group, seed=seed) for group in groups])
         wish = Wish(self.negative, self.retain, self.tlmo, self.mid, self.steps, self.lr)

@@ -140,10 +140,7 @@ class Lesson:
         self.erase = latents.Pool(host.device)
 
     def refresh(self, guide: Guide, g: torch.Generator) -> None:
-        def say(n: int) -> tuple[list[str], list[str]]:
-            texts = train.choose(self.naming, n, g)
-            return texts, [train.without(t, self.words) for t in texts]
-
+        say = latents.saying([self.naming], self.words, g)
         self.erase.add(latents.harvest(self.host, guide, say, self.plan.erase_prompts, latents.Trajectory(), g))
 
     def draw(self, g: torch.Generator) -> tuple[Latents, Latents]:
