@@ -35,7 +35,7 @@ class RECE:
     """
 
     name: ClassVar[str] = "rece"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     cite: ClassVar[str] = "Gong et al., ECCV 2024, arXiv 2407.12383"
     needs: ClassVar[frozenset[str]] = frozenset({"unet"})
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -51,7 +51,7 @@ class RECE:
     regular: float = 0.1
     toward: Literal["zero", "target", "own"] = "zero"
     erase_scale: float = 1.0
-    preserve_scale: float = 0.1
+    preserve_scale: float | None = None  # None: what UCE weighs many strings with at least, published as 0.1
     start_ridge: float | None = None  # None: UCE's for the model
     ridge: float | None = None  # None: EPOCH_RIDGE of the start's
     strength: float = 1.0
@@ -61,10 +61,10 @@ class RECE:
         host = rows.once(host)
         start = linear.ridge_of(host) if self.start_ridge is None else self.start_ridge
         ridge = EPOCH_RIDGE * start if self.ridge is None else self.ridge
-        m = self.start(host, erase, start)
-        terms = self.terms(host, erase)
+        kept = linear.least_of(host) if self.preserve_scale is None else self.preserve_scale
+        m, terms = self.start(host, erase, start), self.terms(host, erase)
         for _ in range(self.rounds(erase)):
-            m = m @ self.epoch(terms, m, ridge)
+            m = m @ self.epoch(terms, m, ridge, kept)
         return Edit(linear.times(host.unet, m, self.strength), {"ridge_used": ridge, "epochs_used": self.rounds(erase)})
 
     def rounds(self, erase: Sequence[str]) -> int:
@@ -76,7 +76,7 @@ class RECE:
         """UCE's factor, by its paper's preset: '' is preserved before all else."""
         strings = rows.strings(host, ("", *self.preserve), erase)
         old, new = rows.aligned(host, [(c, self.target) for c in erase])
-        kept = max(0.1, 1 / max(1, len(strings)))
+        kept = max(linear.least_of(host), 1 / max(1, len(strings)))
         return linear.factor(old, new, rows.whole(host, strings), erase=1.0, preserve=kept, ridge=ridge)
 
     def terms(self, host: Host, erase: Sequence[str]) -> Terms:
@@ -85,11 +85,10 @@ class RECE:
         target = encode(host, [self.target])[0].repeat(len(erase), 1)
         return Terms(rows.whole(host, erase), target, rows.whole(host, strings), linear.joint(host.unet))
 
-    def epoch(self, terms: Terms, m: Tensor, ridge: float) -> Tensor:
+    def epoch(self, terms: Terms, m: Tensor, ridge: float, kept: float) -> Tensor:
         """The factor M' of an epoch that starts at W0 M, and ends at W0 M M'."""
         toward = {"zero": None, "target": terms.target, "own": terms.concept}[self.toward]
         found = linear.derived(terms.concept, terms.joint, m, self.regular, toward)
-        kept = self.preserve_scale
         return linear.factor(found, terms.target, terms.keep, erase=self.erase_scale, preserve=kept, ridge=ridge)
 
     @contextmanager

@@ -26,9 +26,6 @@ TEMPLATES: Mapping[str, tuple[str, ...]] = {
 }
 #: one row a concept leaves directions to spare in a text space of any width: the published value serves as it is
 RIDGE_2025 = 0.5
-#: text width -> least weight of a preserved string's rows, however many there are: the paper's 0.1; at 0.1 the 131 of
-#: emoji-sd hold on to the ghost as well (0.31 of its pictures left; at 0.03 0.17, with as much kept)
-LEAST: Mapping[int, float] = {768: 0.1, 128: 0.03}
 
 
 @dataclass(frozen=True)
@@ -82,8 +79,7 @@ class UCE:
     def own(self, host: Host, preserved: int) -> tuple[float, float]:
         """The preset's weight of the preserved rows, and its ridge."""
         if self.preset == "paper":
-            least = LEAST.get(host.unet.config.cross_attention_dim, LEAST[768])
-            return max(least, 1 / max(1, preserved)), linear.ridge_of(host)
+            return max(linear.least_of(host), 1 / max(1, preserved)), linear.ridge_of(host)
         return 1.0, RIDGE_2025
 
     def pairs(self, erase: Sequence[str]) -> list[tuple[str, str]]:

@@ -68,9 +68,9 @@ def test_an_epoch_whose_derived_rows_are_the_concepts_own_is_a_uce_solve(host):
     eye = torch.eye(32, dtype=torch.float64)
     assert torch.linalg.eigvalsh(terms.joint).min() > 1e-3  # the layers see every direction
     plain = linear.factor(terms.concept, terms.target, terms.keep, erase=1.0, preserve=0.1, ridge=0.1)
-    assert torch.allclose(method.epoch(terms, eye, 0.1), plain, atol=1e-8)
+    assert torch.allclose(method.epoch(terms, eye, 0.1, 0.1), plain, atol=1e-8)
     pulled = RECE(regular=1e14, toward="own")
-    assert torch.allclose(pulled.epoch(terms, eye, 0.1), plain, atol=1e-8)
+    assert torch.allclose(pulled.epoch(terms, eye, 0.1, 0.1), plain, atol=1e-8)
 
 
 def test_a_very_large_lambda_leaves_nothing_to_erase(host):
@@ -83,7 +83,7 @@ def test_an_epoch_takes_away_what_the_derived_rows_still_showed(host):
     method = RECE(regular=1e-4, ridge=0.1, start_ridge=5.0)
     terms, m = method.terms(host, ["ghost"]), method.start(host, ["ghost"], 5.0)
     found = linear.derived(terms.concept, terms.joint, m, 1e-4)
-    after = m @ method.epoch(terms, m, 0.1)
+    after = m @ method.epoch(terms, m, 0.1, 0.1)
     word = 1  # the row of the word itself
 
     def off(now: Tensor, towards: Tensor) -> float:
@@ -121,6 +121,16 @@ def test_epochs_and_lambda_follow_the_task():
     assert (explicit.rounds(["a"]), explicit.rounds(["a", "b"]), explicit.regular) == (3, 2, 0.1)
     assert (style.rounds(["a"]), style.rounds(["a", "b"]), style.regular, style.target) == (1, 1, 1e-3, "art")
     assert RECE().rounds(["a", "b"]) == 1
+
+
+def test_preserved_strings_weigh_in_the_start_and_in_the_epochs_what_the_text_width_says(host, monkeypatch):
+    many = RECE(preserve=tuple(f"thing {i}" for i in range(40)))  # 1 / 41 is less than the least
+    usual = many.fit(host, ["ghost"], seed=0)
+    assert near(usual, replace(many, preserve_scale=0.1).fit(host, ["ghost"], seed=0))
+    monkeypatch.setitem(linear.LEAST, 32, 0.03)
+    small, epochs = (m.fit(host, ["ghost"], seed=0) for m in (many, replace(many, preserve_scale=0.1)))
+    assert near(small, replace(many, preserve_scale=0.03).fit(host, ["ghost"], seed=0))
+    assert not near(small, epochs, atol=1e-6) and not near(epochs, usual, atol=1e-6)
 
 
 def test_the_epochs_ridge_is_a_fifth_of_the_starts_at_any_width(host):
