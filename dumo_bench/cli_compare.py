@@ -68,7 +68,9 @@ def _plain(
 ) -> dict[str, object]:
     from dumo_bench.compare import told, verdict
 
-    rows = [asdict(d) | {"difference": d.difference, "verdict": verdict(d, a.label, b.label)} for d in found]
+    rows = [
+        asdict(d) | {"difference": d.difference, "verdict": verdict(d, a.label, b.label), "grey": d.grey} for d in found
+    ]
     counts = [asdict(one) | {"partial": one.partial} for one in pictures]
     return {"a": a.label, "b": b.label, "settings": told(a, b), "pictures": counts, "differences": rows,
             "seeds": [asdict(one) for one in seeds]}  # fmt: skip
@@ -77,6 +79,7 @@ def _plain(
 def _show(a: Side, b: Side, found: Sequence[Difference], seeds: Sequence[Seeds], pictures: Sequence[Overlap]) -> None:
     from dumo_bench.commands import show
     from dumo_bench.compare import LEVEL, told
+    from dumo_bench.validity import MARK
 
     typer.echo(f"A: {a.label}\nB: {b.label}\nsettings that differ: {told(a, b)}")
     for one in pictures:
@@ -84,7 +87,10 @@ def _show(a: Side, b: Side, found: Sequence[Difference], seeds: Sequence[Seeds],
             typer.echo(_partial(one, pictures))
     for suite, case in dict.fromkeys((d.suite, d.case) for d in found):
         typer.echo(f"\n{suite}, erasing {case}")
-        show.table([_line(d) for d in found if (d.suite, d.case) == (suite, case)])
+        shown = [d for d in found if (d.suite, d.case) == (suite, case)]
+        show.table([_line(d) for d in shown], dim={n for n, d in enumerate(shown) if d.grey})
+    for sentence in _cards(found):
+        typer.echo(f"\n{sentence}")
     if seeds:
         typer.echo("\nStandard deviation of a mean from one training seed to another, and from generation seeds alone")
         show.table([_seeded(one) for one in seeds])
@@ -94,7 +100,9 @@ def _show(a: Side, b: Side, found: Sequence[Difference], seeds: Sequence[Seeds],
         f"of yes/no values of one picture a prompt, else random signs of prompts. q: p after Benjamini and Hochberg "
         f"over all {tested} tests of A and B, shown or not (one number in several units is one); a "
         f"difference is told below {LEVEL}. Would tell: so many pictures, in "
-        f"four of five repetitions, taken alone, if the true difference is the one seen."
+        f"four of five repetitions, taken alone, if the true difference is the one seen. Unedited: how often the "
+        f"scorer recognises the thing in the unedited model's pictures, of two rates the lower; where that is under "
+        f"half, the line is grey and marked {MARK}, and says nothing of an edit."
     )
 
 
@@ -112,6 +120,7 @@ def _partial(one: Overlap, among: Sequence[Overlap]) -> str:
 
 def _line(d: Difference) -> dict[str, str]:
     from dumo_bench.compare import verdict
+    from dumo_bench.validity import MARK
 
     missing = f", {d.n_missing} missing" if d.n_missing else ""
     return {
@@ -123,9 +132,17 @@ def _line(d: Difference) -> dict[str, str]:
         "p": DASH if d.p is None else f"{d.p:.2g}",
         "q": DASH if d.q is None else f"{d.q:.2g}",
         "pairs": f"{d.n}{missing}",
-        "verdict": verdict(d, "A", "B"),
+        "unedited": "" if d.card is None else _number(d.card.rate),
+        "verdict": verdict(d, "A", "B") + MARK * d.grey,
         "would tell": str(d.needed) if d.needed and not d.separable and d.p is not None else "",
     }
+
+
+def _cards(found: Sequence[Difference]) -> list[str]:
+    """Of what the validity card is missing."""
+    from dumo_bench.validity import lacking
+
+    return lacking(f"{d.metric} ({d.role})" for d in found if d.card is not None and d.card.rate is None)
 
 
 def _seeded(one: Seeds) -> dict[str, str]:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from dumo_bench import derived, summary, table
+from dumo_bench import derived, summary, table, validity
 from dumo_bench.metrics import paired, power
 from dumo_bench.names import unknown
 from dumo_bench.types import UserError
+from dumo_bench.validity import Card
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,12 +34,12 @@ _UNIT = re.compile(r"^(clip\..+)\.(?:cosine|x100|logit)(?=\.|$)")  # one number 
 
 
 class Side(NamedTuple):
-    """One of the two: what it is called, its scores, its sets, and which way metrics are better."""
+    """One of the two: what it is called, its scores, its sets, and the summary of its folder."""
 
     label: str
     scores: pd.DataFrame
     sets: pd.DataFrame
-    better: pd.DataFrame
+    summary: pd.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Difference:
     """a - b of one metric on one role; `q` is p after Benjamini and Hochberg over the `family` tests of a comparison.
 
     p is None where nothing can be resampled (numbers of whole sets). `needed`: how many pictures would tell such a
-    difference, where these do not.
+    difference, where these do not. `card`: the validity card that it stands on; None: it needs none.
     """
 
     suite: str
@@ -68,6 +69,7 @@ class Difference:
     how: str
     q: float | None = None
     family: int = 0
+    card: Card | None = None
 
     @property
     def difference(self) -> float | None:
@@ -76,6 +78,11 @@ class Difference:
     @property
     def separable(self) -> bool:
         return self.q is not None and self.q < LEVEL
+
+    @property
+    def grey(self) -> bool:
+        """Whether it says nothing, since the scorer hardly recognises the thing before any edit."""
+        return self.card is not None and self.card.valid is False and self.difference is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +158,9 @@ def compare(a: Side, b: Side, metric: str = "*", case: str = "*") -> list[Differ
     chosen = [d for d in corrected(found) if fnmatchcase(d.metric, metric) and fnmatchcase(d.case, case)]
     if not chosen:
         raise UserError(f"{a.label} and {b.label} share no measured picture of metric {metric!r} and case {case!r}")
-    ways = a.better.set_index(["metric", "role"])["higher_is_better"].to_dict()
-    directed = [replace(d, higher=_way(ways.get((d.metric, d.role), d.higher))) for d in chosen]
+    ways = a.summary.set_index(["metric", "role"])["higher_is_better"].to_dict()
+    told = _cards(a, b)
+    directed = [replace(d, higher=_way(ways.get((d.metric, d.role), d.higher)), card=told(d)) for d in chosen]
     return sorted(directed, key=lambda d: (d.suite, d.case, summary.ROLES.index(d.role), d.metric))
 
 
@@ -161,6 +169,20 @@ def corrected(found: Sequence[Difference]) -> list[Difference]:
     tests = {_test(d): d.p for d in reversed(found) if d.p is not None}
     q = dict(zip(tests, paired.discoveries(list(tests.values())), strict=True))
     return [d if d.p is None else replace(d, q=q[_test(d)], family=len(tests)) for d in found]
+
+
+def _cards(a: Side, b: Side) -> Callable[[Difference], Card | None]:
+    """The validity card of a difference: the weaker one, where the two are of different folders."""
+    known = [validity.of_summary(one.summary) for one in (a, b)]
+    rows = a.scores.drop_duplicates(["suite", "suite_version"])[["suite", "suite_version", "model", "sampling"]]
+    contracts = {(row["suite"], row["suite_version"]): row for row in table.records(rows)}
+
+    def card(d: Difference) -> Card | None:
+        about = {"case": d.case, "metric": d.metric, "role": d.role, "concept": "*"}
+        row = contracts.get((d.suite, d.suite_version), {}) | about
+        return validity.weakest(validity.card(row, cards) for cards in known)
+
+    return card
 
 
 def _test(d: Difference) -> tuple[Any, ...]:

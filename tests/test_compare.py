@@ -154,6 +154,41 @@ def test_pairs_take_away_what_prompts_have_in_common(tmp_path):
     assert found(out, "dumo", "original")["unrelated", "clip.emoji.cosine"].low > 0
 
 
+def seen_by_the_judge(out: Path, rate: float | None) -> Path:
+    """20 related pictures: dumo's all recognised, uce's none, the unedited model's `rate` (None: there are none)."""
+    shown = {"dumo": 20, "uce": 0} | ({} if rate is None else {"original": round(20 * rate)})
+    return folder(out, [score(m, "alien", 0, prompt_id=f"alien-{i}", value=float(i < n))
+                        for m, n in shown.items() for i in range(20)])  # fmt: skip
+
+
+@pytest.mark.parametrize(("rate", "is_grey"), [(0.25, True), (0.5, False), (None, False)])
+def test_what_the_scorer_hardly_recognises_before_any_edit_is_marked_beside_its_rate(tmp_path, command, rate, is_grey):
+    out = seen_by_the_judge(tmp_path, rate)
+    d = found(out, "dumo", "uce")["related", "judge.object"]
+    assert (d.card.rate, d.grey, d.separable) == (rate, is_grey, True)
+    said = command("compare", "dumo", "uce", "--out", out).out
+    (line,) = [line for line in said.splitlines() if line.startswith("judge.object")]
+    assert ("A is better\N{DAGGER}" in line, "A is better" in line) == (is_grey, True)
+    assert ("Validity card missing for judge.object (related)" in said) == (rate is None)
+    (group,) = json.loads(command("compare", "dumo", "uce", "--out", out, "--json").out)
+    assert [(row["card"]["rate"], row["grey"]) for row in group["differences"]] == [(rate, is_grey)]
+
+
+def test_a_number_of_two_rates_stands_on_the_card_of_the_weaker_one(tmp_path):
+    rare = {"judge.object": 0.0}  # kept objects are not recognised, the erased one is
+    rows = [row | ({"value": rare[row["metric"]]} if row["role"] != "target" and row["metric"] in rare else {})
+            for row in world(12, 1)]  # fmt: skip
+    differences = found(folder(tmp_path, rows), "perfect", "original")
+    assert (differences["all", "judge.object.h_c"].card.rate, differences["target", "judge.erased"].card.rate) == (0, 1)
+    assert differences["unrelated", "judge.erased"].card is None  # was not asked for
+
+
+def test_of_two_folders_the_weaker_card_counts(tmp_path):
+    a, b = (seen_by_the_judge(tmp_path / name, rate) for name, rate in (("a", 0.9), ("b", 0.3)))
+    (d,) = compare.compare(compare.side("dumo", a), compare.side("dumo", b))
+    assert d.card.rate == pytest.approx(0.3)
+
+
 def test_q_grows_with_the_number_of_comparisons(perfect):
     d = found(perfect, "perfect", "original")["target", "judge.erased"]
     (alone,) = compare.corrected([d])

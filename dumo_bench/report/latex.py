@@ -8,6 +8,7 @@ from itertools import zip_longest
 
 from dumo_bench.report import coverage, words
 from dumo_bench.report.model import CaseTables, Cell, Panel, Shown
+from dumo_bench.validity import MARK
 
 _SPECIAL = {
     **{char: f"\\{char}" for char in "&%$#_{}"},
@@ -19,7 +20,7 @@ _SPECIAL = {
     "|": r"\textbar{}",
     '"': r"{\char34}",
     words.DASH: "--",
-    words.MARK: r"\textdagger{}",
+    MARK: r"\textdagger{}",
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
 }

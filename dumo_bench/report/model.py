@@ -9,18 +9,17 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dumo_bench import table
-from dumo_bench.report import coverage, seeds, validity
+from dumo_bench import table, validity
+from dumo_bench.report import coverage, seeds
 from dumo_bench.report.coverage import Coverage
 from dumo_bench.report.panels import PANELS, Wanted
-from dumo_bench.report.validity import Card, Place
+from dumo_bench.validity import REFERENCE, Card, Place
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Kinds: TypeAlias = Mapping[tuple[str, str], str]  # (suite, case) -> "object" or "style": what is erased
 Sizes: TypeAlias = Mapping[tuple[str, int], int]  # (suite, version) -> its pictures a method
-REFERENCE = "original"
 MOST = 6  # columns that fit a page
 VARIANT = ("method", "method_version", "params", "fit_seed", "model", "sampling")
 
@@ -108,7 +107,7 @@ def _case(summary: pd.DataFrame, key: tuple[Any, ...], kinds: Kinds, size: int |
     suite, version, case = key
     of_suite = summary[(summary["suite"] == suite) & (summary["suite_version"] == version)]
     every, warning = of_suite[of_suite["case"] == case], mixture(of_suite)
-    rows, known = every[every["concept"] == "*"], cards(every)
+    rows, known = every[every["concept"] == "*"], validity.of_summary(every)
     labels = variants(rows)
     kin = [tuple(value for name, value in zip(VARIANT, key, strict=True) if name != "fit_seed") for key in labels]
     panels = [_panel(title, wanted, rows, kinds.get((suite, case), ""), known) for title, wanted in PANELS.items()]
@@ -121,11 +120,6 @@ def _case(summary: pd.DataFrame, key: tuple[Any, ...], kinds: Kinds, size: int |
     )
     covered = coverage.of(rows, labels, VARIANT, size)
     return CaseTables(suite, version, case, shown, warning, covered, tuple(validity.doubtful(known)))
-
-
-def cards(summary: pd.DataFrame) -> dict[Place, Card]:
-    """The validity cards of a summary."""
-    return validity.cards(table.records(summary[summary["method"] == REFERENCE]), REFERENCE)
 
 
 def mixture(suite: pd.DataFrame) -> str:

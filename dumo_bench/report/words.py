@@ -6,9 +6,9 @@ import textwrap
 
 from dumo_bench import derived
 from dumo_bench.report.model import CaseTables, Cell, Shown
+from dumo_bench.validity import MARK, lacking
 
 DASH = "\N{EN DASH}"
-MARK = "\N{DAGGER}"
 MOST = 10  # concepts that are named in a note
 LEGEND = (
     "Shows, keeps: the share of pictures (0 to 1) in which a classifier sees it; arrows point to what is better. "
@@ -94,12 +94,11 @@ def metrics(case: CaseTables) -> str:
 def cards(case: CaseTables) -> list[str]:
     """Which validity cards are missing, and which concepts are recognised too rarely before any edit."""
     columns = [column for panel in case.panels for column in panel.columns]
-    lost = dict.fromkeys(f"{c.header} ({c.role})" for c in columns if any(one.valid is None for one in c.cells))
+    lost = lacking(f"{c.header} ({c.role})" for c in columns if any(one.valid is None for one in c.cells))
     rare = [f"{at.concept} {card.rate:.2f} ({at.metric}, {at.role}, n={card.n})" for at, card in case.doubtful[:MOST]]
     more = len(case.doubtful) - len(rare)
-    said = [f"Validity card missing for {', '.join(lost)}: the unedited model was not measured, so nothing is grey."]
     named = "; ".join(rare) + (f"; and {more} more" if more else "")
-    return said * bool(lost) + [f"Recognised in under half of the unedited model's pictures: {named}."] * bool(rare)
+    return lost + [f"Recognised in under half of the unedited model's pictures: {named}."] * bool(rare)
 
 
 def missing(case: CaseTables) -> list[str]:
