@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from statsmodels.stats.multitest import multipletests
 from test_summary import DIRECTIONS, score, world
 
-from dumo_bench import compare, summary, table
+from dumo_bench import compare, pairs, summary, table
 from dumo_bench.types import UserError
 
 
@@ -22,7 +23,7 @@ def folder(out: Path, rows: list[dict[str, Any]], sets: list[dict[str, Any]] | N
     return out
 
 
-def found(out: Path, a: str, b: str, **only: str) -> dict[tuple[str, str], compare.Difference]:
+def found(out: Path, a: str, b: str, **only: str) -> dict[tuple[str, str], pairs.Difference]:
     differences = compare.compare(compare.side(a, out), compare.side(b, out), **only)
     return {(d.role, d.metric): d for d in differences}
 
@@ -191,7 +192,7 @@ def test_of_two_folders_the_weaker_card_counts(tmp_path):
 
 def test_q_grows_with_the_number_of_comparisons(perfect):
     d = found(perfect, "perfect", "original")["target", "judge.erased"]
-    (alone,) = compare.corrected([d])
+    ((alone,),) = pairs.corrected([[d]])
     assert (alone.q, alone.family) == (d.p, 1) and d.family > 1 and d.q > d.p
 
 
@@ -202,6 +203,31 @@ def test_what_is_shown_changes_no_q(tmp_path, only):
     every = {(d.case, d.role, d.metric): d.q for d in compare.compare(*sides(out))}
     some = {(d.case, d.role, d.metric): d.q for d in compare.compare(*sides(out), **only)}
     assert len(some) < len(every) and some == {key: every[key] for key in some}
+
+
+def three(tmp_path: Path) -> Path:
+    """Three methods; dumo loses the concept, uce and rece keep it."""
+    rows = [score(m, "ghost", 0, prompt_id=f"ghost-{i}", metric="judge.erased", value=float(m != "dumo"))
+            for m in ("dumo", "uce", "rece") for i in range(12)]  # fmt: skip
+    return folder(tmp_path, rows)
+
+
+def test_of_three_methods_every_two_are_compared_and_q_is_of_all_tests(tmp_path, command):
+    out = three(tmp_path)
+    groups = json.loads(command("compare", "dumo", "uce", "rece", "--out", out, "--json").out)
+    assert [(group["a"], group["b"]) for group in groups] == [("dumo", "uce"), ("dumo", "rece"), ("uce", "rece")]
+    (alone,) = compare.compare(compare.side("dumo", out), compare.side("uce", out))
+    rows = [row for group in groups for row in group["differences"]]
+    assert [row["p"] for row in rows] == [alone.p, alone.p, 1]
+    assert [row["q"] for row in rows] == pytest.approx(multipletests([row["p"] for row in rows], method="fdr_bh")[1])
+    assert {row["family"] for row in rows} == {3} and alone.family == 1
+    said = command("compare", "dumo", "uce", "rece", "--out", out).out
+    assert said.count("McNemar") == 1 and "over all 3 tests" in said
+
+
+def test_one_method_is_asked_with_what(tmp_path, command):
+    said = command("compare", "dumo", "--out", three(tmp_path))
+    assert said.code == 2 and "compare dumo: with what?" in said.err
 
 
 def test_one_number_in_three_units_is_one_test(tmp_path):
