@@ -87,13 +87,13 @@ def score(session: Session, specs: Sequence[str]) -> None:
 
     scorers = [for_suite(plugins.make("scorers", spec), session.plan.suite) for spec in specs]
     quiet_loading()
-    began = time.monotonic()
+    began, measured = time.monotonic(), 0
     tables = session.out / "tables"
     for part in (*session.plan.reference, *session.plan.parts):
         found = samples(session, part)
         with progress.Bar(f"score {part.recipe.method}: {part.case.name}", len(found) * len(scorers)) as bar:
-            score.score(found, scorers, tables, describe(session, part), bar.advance)
-    session.spent["score_seconds"] = round(time.monotonic() - began, 1)
+            measured += score.score(found, scorers, tables, describe(session, part), bar.advance).new
+    session.spent |= {"measured": measured, "score_seconds": round(time.monotonic() - began, 1)}
     session.spent["weights"] = {
         spec: one.label for spec, one in zip(specs, scorers, strict=True) if hasattr(one, "label")
     }
