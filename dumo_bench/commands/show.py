@@ -70,7 +70,7 @@ def summary(session: Session) -> None:
     to = console()
     name = session.plan.suite.name
     ran = {part.case.name for part in session.plan.reference}
-    found = [c for c in cases(session.out, {name: session.plan.suite}) if c.suite == name and c.case in ran]
+    found = cases(session.out, {name: session.plan.suite}, lambda case: case.suite == name and case.case in ran)
     for thing in drawn.renderables(found):
         to.print(thing)
 
@@ -81,7 +81,8 @@ def report(out: Path) -> None:
     from dumo_bench.report import console as drawn
 
     known = suites_of(out)
-    shown, written = reports.cases(out, known), reports.write(out, known)
+    shown = reports.cases(out, known)
+    written = reports.write(out, known, shown)
     to = console()
     for thing in drawn.renderables(shown):
         to.print(thing)
