@@ -43,8 +43,10 @@ _ESTIMATE = (
     Column("n", "integer", "how many were measured"),
     Column("n_missing", "integer", "how many could not be measured; never counted as 0"),
     Column("value", "number", "the mean, or the set's number; null: not measured", null=True),
-    Column("low", "number", "lower end of the 95 % interval; null: none is known", null=True),
-    Column("high", "number", "upper end of the 95 % interval; null: none is known", null=True),
+    Column(
+        "low", "number", "lower end of the 95 % interval; null: none is known (none of a whole set has one)", null=True
+    ),
+    Column("high", "number", "upper end of the 95 % interval; null: as for low", null=True),
     Column("how", "text", "how value and interval were made"),
 )
 
@@ -123,6 +125,16 @@ def schema_page() -> str:
 _PLACES = (
     ("scores", "results/tables/scores/*.parquet", "a picture and a metric"),
     ("sets", "results/tables/sets/*.parquet", "a set of pictures and a metric"),
+    lines += ["", *_WITHOUT_INTERVAL]
     ("detections", "results/tables/detections/*.parquet", "a box that a detector found"),
     ("summary", "results/summary.parquet", "a set of pictures, a concept and a metric, with its interval"),
+)
+_WITHOUT_INTERVAL = (
+    "Numbers of whole sets have no interval. A bootstrap draws pictures twice, and these numbers move when it does:",
+    "the FID of a resample lies above that of its set, for it has fewer different pictures, and FID falls as n grows;",
+    "KID and `diversity` are means over pairs, and a picture and its copy are a pair at distance 0 that the set has",
+    "not. An interval from such resamples need not hold its own number. What KID's note gives, mean and standard",
+    "deviation over subsets of half the smaller set drawn without replacement, is the spread of sets half as large.",
+    "`real_distance` is a mean over pictures and could have an interval, but its rows keep no picture's distance: they",
+    "would all have to be scored again, under another version.",
 )
