@@ -88,6 +88,17 @@ def test_run_makes_scores_and_summarises_and_a_second_run_makes_nothing(command,
     assert {"report.tex", "report.html"} <= {path.name for path in out.iterdir()}
 
 
+@pytest.mark.parametrize(("limit", "partial"), [((), False), (("--limit", 1), True)])
+def test_the_summary_says_what_was_expected_and_that_a_part_is_partial(command, tiny_suite, tmp_path, limit, partial):
+    from dumo_bench import summary
+
+    command("run", *ARGS, "--suite", tiny_suite, "--out", tmp_path, *limit)
+    found = summary.read(tmp_path)
+    rows = found[found["concept"] == "*"]
+    assert set(rows["partial"]) == {partial}
+    assert (rows["n"] < rows["expected"]).all() == partial and rows["expected"].max() < 12
+
+
 def test_plan_counts_what_a_run_has_made(command, tiny_suite, tmp_path):
     where = ("--method", "uce", "--suite", tiny_suite, "--out", tmp_path)
     command("generate", *where, "--limit", 2)

@@ -42,6 +42,7 @@ BASE = {
     "suite": "emoji-cartoon", "suite_version": 1, "case": "ghost", "method_version": "1", "params": "{}",
     "fit_seed": 0, "model": "m" * 12, "sampling": "s0", "concept": "*", "scorer": "concept", "n": 40, "n_missing": 0,
     "low": None, "high": None, "how": "mean", "higher_is_better": None, "note": "",
+    "expected": None, "partial": None,
 }  # fmt: skip
 
 
@@ -424,6 +425,18 @@ def test_a_setting_that_was_not_measured_is_no_point_and_few_settings_no_curve()
 def marked() -> list[model.CaseTables]:
     """Ten rows, of which one column tells the best eraser."""
     return [paired.emphasised(case, {("judge.erased", "target")}) for case in tables()]
+
+
+def test_the_curve_of_a_part_of_a_suite_is_marked_partial():
+    rows = [
+        mean("uce", metric, role, strength / 10, params=canonical({"ridge": strength}))
+        for strength in (1, 2, 3)
+        for metric, role in (("judge.erased", "target"), ("judge.object", "related"))
+    ]
+    for whole, said in ((166, True), (80, False)):
+        (case,) = model.build(table.frame("summary", rows), KINDS, {("emoji-cartoon", 1): whole})
+        assert ("partial: 80 of 166 pictures a method" in report.costs(case)) is said
+        assert case.title in report.costs(case)
 
 
 def test_the_latex_of_ten_rows_is_the_golden_one():

@@ -84,6 +84,7 @@ def generate(session: Session) -> list[tuple[Job, str]]:
 def score(session: Session, specs: Sequence[str]) -> None:
     """Score the pictures of every case, of the method and of the original, and summarise the results folder."""
     from dumo_bench import score, summary
+    from dumo_bench.commands import show
 
     scorers = [for_suite(plugins.make("scorers", spec), session.plan.suite) for spec in specs]
     quiet_loading()
@@ -98,7 +99,8 @@ def score(session: Session, specs: Sequence[str]) -> None:
         spec: one.label for spec, one in zip(specs, scorers, strict=True) if hasattr(one, "label")
     }
     manifest.write(session.out, session.wish, session.plan, specs, session.spent)
-    summary.write(session.out, directions({*specs, *manifest.scorers(session.out)}))
+    known = {session.plan.suite.name: session.plan.suite} | show.suites_of(session.out)
+    summary.write(session.out, directions({*specs, *manifest.scorers(session.out)}), known.values())
 
 
 def run(session: Session, specs: Sequence[str]) -> bool:

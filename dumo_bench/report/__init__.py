@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from dumo_bench import summary, table
-from dumo_bench.report import figures, latex, markdown, model, page, paired, tradeoff
+from dumo_bench.report import coverage, figures, latex, markdown, model, page, paired, tradeoff
 from dumo_bench.report.model import CaseTables
 from dumo_bench.store import write_text
 from dumo_bench.types import Suite, UserError
@@ -53,7 +53,8 @@ def write(
 def costs(case: CaseTables) -> str:
     """What erasing costs, as SVG; nothing where there are not settings enough to draw a curve."""
     found = tradeoff.curves(case)
-    return figures.tradeoff(found, case.title) if found else ""
+    title = "\n".join(filter(None, (case.title, coverage.short(case.coverage))))
+    return figures.tradeoff(found, title) if found else ""
 
 
 def prompt_texts(suite: Suite) -> dict[str, str] | None:
