@@ -1,65 +1,73 @@
-"""`dumo-bench compare A B`: what differs between two methods on the same prompts and noise."""
+"""`dumo-bench compare A B ...`: what differs between methods on the same prompts and noise."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from dumo_bench.compare import Difference, Overlap, Seeds, Side
+    from dumo_bench.compare import Overlap, Seeds, Side
+    from dumo_bench.pairs import Difference
 
 DASH = "\N{EN DASH}"
 
 
 def compare(
-    a: Annotated[str, typer.Argument(help="A method in the folder, method:key=value, or a results folder.")],
-    b: Annotated[str, typer.Argument(help="What it is compared with.")],
+    methods: Annotated[
+        list[str], typer.Argument(help="Two or more methods of the folder, method:key=value, or results folders.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The results folder.")] = Path("results"),
     case: Annotated[str, typer.Option("--case", "-c", help="Only cases of this name; * stands for anything.")] = "*",
     metric: Annotated[str, typer.Option("--metric", help="Only metrics of this name; * stands for anything.")] = "*",
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """What differs between two methods, prompt by prompt: by how much, how surely, and what it would take to tell."""
+    """What differs between methods, prompt by prompt: by how much, how surely, and what it would take to tell."""
     from dumo_bench import compare as comparing
     from dumo_bench import report
     from dumo_bench.commands import show
 
-    sizes = report.sizes(show.suites_of(Path(a) if (Path(a) / "tables").is_dir() else out))
+    sides = _sides(methods, out)
+    sizes = report.sizes(show.suites_of(Path(methods[0]) if (Path(methods[0]) / "tables").is_dir() else out))
     found = [
-        (x, y, comparing.compare(x, y, metric, case), [*comparing.seeds(x, metric), *comparing.seeds(y, metric)],
+        (x, y, group, [*comparing.seeds(x, metric), *comparing.seeds(y, metric)],
          comparing.overlaps(x, y, metric, case, sizes))
-        for x, y in _sides(a, b, out)
+        for (x, y), group in zip(sides, comparing.every(sides, metric, case), strict=True)
     ]  # fmt: skip
     if as_json:
         typer.echo(json.dumps([_plain(*one) for one in found], indent=1))
         return
     for one in found:
         _show(*one)
+    typer.echo(f"\n{_legend(max(d.family for _, _, group, *_ in found for d in group))}")
 
 
-def _sides(a: str, b: str, out: Path) -> list[tuple[Side, Side]]:
+def _sides(methods: Sequence[str], out: Path) -> list[tuple[Side, Side]]:
+    """Every two of them, in order."""
     from dumo_bench import compare as comparing
-
-    full = [(Path(text) / "tables").is_dir() for text in (a, b)]
-    if all(full):
-        return comparing.folders(Path(a), Path(b))
-    if any(full):
-        _refuse_half(a, b, *((a, b) if full[0] else (b, a)))
-    return [(comparing.side(a, out), comparing.side(b, out))]
-
-
-def _refuse_half(a: str, b: str, folder: str, other: str) -> None:
-    """One of the two is a results folder: the other has to be one too."""
     from dumo_bench.types import UserError
 
-    raise UserError(
-        f"compare {a} {b}: {folder} is a results folder and {other} is none; give two results folders, or two methods "
-        f"of one: dumo-bench compare METHOD METHOD --out {folder}"
+    if len(methods) < 2:
+        raise UserError(f"compare {methods[0]}: with what? dumo-bench compare {methods[0]} METHOD")
+    full = [text for text in methods if (Path(text) / "tables").is_dir()]
+    if len(full) == len(methods):
+        return [two for a, b in combinations(full, 2) for two in comparing.folders(Path(a), Path(b))]
+    if full:
+        raise UserError(_half(methods, full))
+    return list(combinations([comparing.side(spec, out) for spec in methods], 2))
+
+
+def _half(methods: Sequence[str], full: Sequence[str]) -> str:
+    """Some are results folders: the others have to be, too."""
+    other = next(text for text in methods if text not in full)
+    return (
+        f"compare {' '.join(methods)}: {full[0]} is a results folder and {other} is none; give results folders, or "
+        f"methods of one: dumo-bench compare METHOD METHOD --out {full[0]}"
     )
 
 
@@ -68,7 +76,9 @@ def _plain(
 ) -> dict[str, object]:
     from dumo_bench.compare import told, verdict
 
-    rows = [asdict(d) | {"difference": d.difference, "verdict": verdict(d, a.label, b.label)} for d in found]
+    rows = [
+        asdict(d) | {"difference": d.difference, "verdict": verdict(d, a.label, b.label), "grey": d.grey} for d in found
+    ]
     counts = [asdict(one) | {"partial": one.partial} for one in pictures]
     return {"a": a.label, "b": b.label, "settings": told(a, b), "pictures": counts, "differences": rows,
             "seeds": [asdict(one) for one in seeds]}  # fmt: skip
@@ -76,25 +86,35 @@ def _plain(
 
 def _show(a: Side, b: Side, found: Sequence[Difference], seeds: Sequence[Seeds], pictures: Sequence[Overlap]) -> None:
     from dumo_bench.commands import show
-    from dumo_bench.compare import LEVEL, told
+    from dumo_bench.compare import told
 
-    typer.echo(f"A: {a.label}\nB: {b.label}\nsettings that differ: {told(a, b)}")
+    typer.echo(f"\nA: {a.label}\nB: {b.label}\nsettings that differ: {told(a, b)}")
     for one in pictures:
         if one.partial:
             typer.echo(_partial(one, pictures))
     for suite, case in dict.fromkeys((d.suite, d.case) for d in found):
         typer.echo(f"\n{suite}, erasing {case}")
-        show.table([_line(d) for d in found if (d.suite, d.case) == (suite, case)])
+        shown = [d for d in found if (d.suite, d.case) == (suite, case)]
+        show.table([_line(d) for d in shown], dim={n for n, d in enumerate(shown) if d.grey})
+    for sentence in _cards(found):
+        typer.echo(f"\n{sentence}")
     if seeds:
         typer.echo("\nStandard deviation of a mean from one training seed to another, and from generation seeds alone")
         show.table([_seeded(one) for one in seeds])
-    tested = max((d.family for d in found), default=0)
-    typer.echo(
-        f"\nPairs share prompt and noise. In brackets: 95 % of A-B, by bootstrap over prompts. p: McNemar's exact test "
+
+
+def _legend(tested: int) -> str:
+    from dumo_bench.pairs import LEVEL
+    from dumo_bench.validity import MARK
+
+    return (
+        f"Pairs share prompt and noise. In brackets: 95 % of A-B, by bootstrap over prompts. p: McNemar's exact test "
         f"of yes/no values of one picture a prompt, else random signs of prompts. q: p after Benjamini and Hochberg "
-        f"over all {tested} tests of A and B, shown or not (one number in several units is one); a "
-        f"difference is told below {LEVEL}. Would tell: so many pictures, in "
-        f"four of five repetitions, taken alone, if the true difference is the one seen."
+        f"over all {tested} tests of all that are compared, shown or not (one number in several units is one); a "
+        f"difference is told below {LEVEL}. Would tell: so many pictures, in four of five repetitions, taken alone, if "
+        f"the true difference is the one seen. Unedited: how often the scorer recognises the thing in the unedited "
+        f"model's pictures, of two rates the lower; where that is under half, the line is grey and marked {MARK}, and "
+        f"says nothing of an edit."
     )
 
 
@@ -112,6 +132,7 @@ def _partial(one: Overlap, among: Sequence[Overlap]) -> str:
 
 def _line(d: Difference) -> dict[str, str]:
     from dumo_bench.compare import verdict
+    from dumo_bench.validity import MARK
 
     missing = f", {d.n_missing} missing" if d.n_missing else ""
     return {
@@ -123,9 +144,17 @@ def _line(d: Difference) -> dict[str, str]:
         "p": DASH if d.p is None else f"{d.p:.2g}",
         "q": DASH if d.q is None else f"{d.q:.2g}",
         "pairs": f"{d.n}{missing}",
-        "verdict": verdict(d, "A", "B"),
+        "unedited": "" if d.card is None else _number(d.card.rate),
+        "verdict": verdict(d, "A", "B") + MARK * d.grey,
         "would tell": str(d.needed) if d.needed and not d.separable and d.p is not None else "",
     }
+
+
+def _cards(found: Sequence[Difference]) -> list[str]:
+    """Of what the validity card is missing."""
+    from dumo_bench.validity import lacking
+
+    return lacking(f"{d.metric} ({d.role})" for d in found if d.card is not None and d.card.rate is None)
 
 
 def _seeded(one: Seeds) -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from dumo_bench.published import Line, Published
+    from dumo_bench.published import Line, Ours, Published
 
 DASH = "\N{EN DASH}"
 _FOREIGN = "emoji-sd"  # no paper is about it
@@ -36,7 +36,10 @@ def paper_diff(
     wanted = _wanted(published.load(), _whole_name(suite), method)
     found = published.compare(wanted, published.Results(out, _foreign(out), _cases()))
     if as_json:
-        rows = [asdict(line) | {"difference": line.difference, "verdict": line.verdict} for line in found]
+        rows = [
+            asdict(line) | {"difference": line.difference, "verdict": line.verdict, "grey": _grey(line)}
+            for line in found
+        ]
         typer.echo(json.dumps(rows, indent=1))
         return
     if not found:
@@ -87,20 +90,42 @@ def _cases() -> dict[str, int]:
 
 def _show(found: Sequence[Line]) -> None:
     from dumo_bench.commands import show
+    from dumo_bench.validity import MARK, lacking
 
     for suite in dict.fromkeys(line.published.suite for line in found):
         typer.echo(f"\n{suite}")
-        show.table([_row(line) for line in found if line.published.suite == suite])
+        mine = [line for line in found if line.published.suite == suite]
+        show.table([_row(line) for line in mine], dim={n for n, line in enumerate(mine) if _grey(line)})
+    for sentence in lacking(line.ours.convention for line in found if line.ours and _uncarded(line.ours)):
+        typer.echo(f"\n{sentence}")
     counts = Counter(line.published.status for line in found)
     typer.echo(f"\n{len(found)} numbers: " + ", ".join(f"{n} {status}" for status, n in counts.most_common()))
     typer.echo(
         "Secondary: as another paper gives it. Unverified: from memory, not to be cited. In brackets: our 95 % "
         "interval; agrees: it holds the published number; partial: ours is of fewer pictures. Numbers under different "
-        "conventions do not compare, nor do FIDs of different n."
+        "conventions do not compare, nor do FIDs of different n. Unedited: how often our scorer recognises the thing "
+        "in the unedited model's pictures, of several rates the lowest; where that is under half, ours is marked "
+        f"{MARK} and says nothing."
     )
 
 
+def _grey(line: Line) -> bool:
+    return line.ours is not None and line.ours.grey
+
+
+def _uncarded(ours: Ours) -> bool:
+    """Whether nobody measured how often its scorer recognises the thing before any edit."""
+    return ours.card is not None and ours.card.rate is None
+
+
+def _unedited(line: Line) -> str:
+    card = line.ours.card if line.ours else None
+    return "" if card is None else DASH if card.rate is None else f"{card.rate:.4g}"
+
+
 def _row(line: Line) -> dict[str, str]:
+    from dumo_bench.validity import MARK
+
     row, ours = line.published, line.ours
     interval = "" if ours is None or ours.low is None else f" [{ours.low:.4g}, {ours.high:.4g}]"
     return {
@@ -109,9 +134,10 @@ def _row(line: Line) -> dict[str, str]:
         "metric": f"{row.metric} ({row.unit})" if row.unit not in ("count", "FID", "LPIPS") else row.metric,
         "published": f"{row.value:g}",
         "its n": DASH if row.n is None else str(row.n),
-        "ours": DASH if ours is None else f"{ours.value:.4g}{interval}",
+        "ours": DASH if ours is None else f"{ours.value:.4g}{MARK * ours.grey}{interval}",
         "our n": DASH if ours is None else str(ours.n),
         "difference": DASH if line.difference is None else f"{line.difference:+.4g}",
+        "unedited": _unedited(line),
         "our convention": ours.convention if ours else "",
         "": line.verdict,
         "source": f"{row.source}, {row.status}",

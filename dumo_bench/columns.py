@@ -9,12 +9,16 @@ SCHEMA_VERSION = "1"
 
 
 class Column(NamedTuple):
-    """One column; `type` is "text", "integer", "number" or "yes/no"; `null` says whether it may be missing."""
+    """One column; `type` is "text", "integer", "number" or "yes/no"; `null` says whether it may be missing.
+
+    `late`: files that were written before it was added have null in it.
+    """
 
     name: str
     type: Literal["text", "integer", "number", "yes/no"]
     says: str
     null: bool = False
+    late: bool = False
 
 
 _RUN = (
@@ -43,10 +47,15 @@ _ESTIMATE = (
     Column("n", "integer", "how many were measured"),
     Column("n_missing", "integer", "how many could not be measured; never counted as 0"),
     Column("value", "number", "the mean, or the set's number; null: not measured", null=True),
-    Column("low", "number", "lower end of the 95 % interval; null: none is known", null=True),
-    Column("high", "number", "upper end of the 95 % interval; null: none is known", null=True),
+    Column(
+        "low", "number", "lower end of the 95 % interval; null: none is known (none of a whole set has one)", null=True
+    ),
+    Column("high", "number", "upper end of the 95 % interval; null: as for low", null=True),
     Column("how", "text", "how value and interval were made"),
 )
+
+_EXPECTED = "how many pictures the suite has for a method here; null: the suite could not be read"
+_PARTIAL = "whether it is of fewer than expected, or some could not be measured; null: not known"
 
 COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "scores": (
@@ -92,6 +101,8 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         *_ESTIMATE,
         Column("higher_is_better", "yes/no", "direction for this role; null: neither", null=True),
         _NOTE,
+        Column("expected", "integer", _EXPECTED, null=True, late=True),
+        Column("partial", "yes/no", _PARTIAL, null=True, late=True),
     ),
 }  # fmt: skip
 
@@ -114,12 +125,22 @@ def schema_page() -> str:
         "|---|---|---|",
         *(f"| {name} | `{place}` | {row} |" for name, place, row in _PLACES),
     ]
+    lines += ["", *_WITHOUT_INTERVAL]
     for name, columns in COLUMNS.items():
         lines += ["", f"## {name}", "", "| column | type | null | meaning |", "|---|---|---|---|"]
         lines += [f"| {c.name} | {c.type} | {'yes' if c.null else ''} | {c.says} |" for c in columns]
     return "\n".join(lines) + "\n"
 
 
+_WITHOUT_INTERVAL = (
+    "Numbers of whole sets have no interval. A bootstrap draws pictures twice, and these numbers move when it does:",
+    "the FID of a resample lies above that of its set, for it has fewer different pictures, and FID falls as n grows;",
+    "KID and `diversity` are means over pairs, and a picture and its copy are a pair at distance 0 that the set has",
+    "not. An interval from such resamples need not hold its own number. What KID's note gives, mean and standard",
+    "deviation over subsets of half the smaller set drawn without replacement, is the spread of sets half as large.",
+    "`real_distance` is a mean over pictures and could have an interval, but its rows keep no picture's distance: they",
+    "would all have to be scored again, under another version.",
+)
 _PLACES = (
     ("scores", "results/tables/scores/*.parquet", "a picture and a metric"),
     ("sets", "results/tables/sets/*.parquet", "a set of pictures and a metric"),

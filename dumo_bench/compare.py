@@ -1,81 +1,34 @@
-"""Two methods on the same prompts and noise: what differs, by how much, and how many pictures it would take to tell."""
+"""Methods on the same prompts and noise: what differs, by how much, and how many pictures it would take to tell."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dumo_bench import derived, summary, table
-from dumo_bench.metrics import paired, power
+from dumo_bench import pairs, summary, table, validity
+from dumo_bench.metrics import power
 from dumo_bench.names import unknown
+from dumo_bench.pairs import Difference
 from dumo_bench.types import UserError
+from dumo_bench.validity import Card
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dumo_bench.metrics.intervals import Floats, Whole
-
-LEVEL = 0.05
-SETTINGS = ("method", "method_version", "params")  # with the seeds of the fit, which are averaged over
-_CASE = ["suite", "suite_version", "case"]
-_PICTURE = [*_CASE, "role", "concept", "erase", "scorer", "scorer_version", "metric", "prompt_id", "seed", "draw"]
-_PAIR = [name for name in _PICTURE if name != "erase"]
-_About: TypeAlias = tuple[str, int, str, str, str]  # suite, its version, case, role, metric
-_CLASS = r"nudenet\..+\.[A-Z_]+"  # one class of NudeNet: a part of the total, which is what is tested
-_UNIT = re.compile(r"^(clip\..+)\.(?:cosine|x100|logit)(?=\.|$)")  # one number in three units
-
 
 class Side(NamedTuple):
-    """One of the two: what it is called, its scores, its sets, and which way metrics are better."""
+    """One of the two: what it is called, its scores, its sets, and the summary of its folder."""
 
     label: str
     scores: pd.DataFrame
     sets: pd.DataFrame
-    better: pd.DataFrame
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """a - b of one metric on one role; `q` is p after Benjamini and Hochberg over the `family` tests of a comparison.
-
-    p is None where nothing can be resampled (numbers of whole sets). `needed`: how many pictures would tell such a
-    difference, where these do not.
-    """
-
-    suite: str
-    suite_version: int
-    case: str
-    role: str
-    metric: str
-    higher: bool | None
-    a: float | None
-    b: float | None
-    low: float | None
-    high: float | None
-    p: float | None
-    n: int
-    n_missing: int
-    won: int
-    lost: int
-    needed: int | None
-    how: str
-    q: float | None = None
-    family: int = 0
-
-    @property
-    def difference(self) -> float | None:
-        return None if self.a is None or self.b is None else self.a - self.b
-
-    @property
-    def separable(self) -> bool:
-        return self.q is not None and self.q < LEVEL
+    summary: pd.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,27 +98,43 @@ def folders(a: Path, b: Path) -> list[tuple[Side, Side]]:
 
 def compare(a: Side, b: Side, metric: str = "*", case: str = "*") -> list[Difference]:
     """Every metric on every role that both have, of the pictures that both have; q is of all, shown or not."""
+    return every([(a, b)], metric, case)[0]
+
+
+def every(sides: Sequence[tuple[Side, Side]], metric: str = "*", case: str = "*") -> list[list[Difference]]:
+    """What `compare` finds of each two sides; q is of all tests of all of them."""
+    found = pairs.corrected([_tested(a, b) for a, b in sides])
+    return [_chosen(a, b, group, metric, case) for (a, b), group in zip(sides, found, strict=True)]
+
+
+def _tested(a: Side, b: Side) -> list[Difference]:
     _refuse_contracts(a, b)
-    pairs = _paired(*(one.scores[~one.scores["metric"].str.fullmatch(_CLASS)] for one in (a, b)))
-    found = [*_pictures(pairs), *_numbers(pairs), *_sets(a.sets, b.sets)]
-    chosen = [d for d in corrected(found) if fnmatchcase(d.metric, metric) and fnmatchcase(d.case, case)]
+    return [*pairs.differences(a.scores, b.scores), *pairs.of_sets(a.sets, b.sets)]
+
+
+def _chosen(a: Side, b: Side, found: Sequence[Difference], metric: str, case: str) -> list[Difference]:
+    """What is asked for, with its direction and its card, in order."""
+    chosen = [d for d in found if fnmatchcase(d.metric, metric) and fnmatchcase(d.case, case)]
     if not chosen:
         raise UserError(f"{a.label} and {b.label} share no measured picture of metric {metric!r} and case {case!r}")
-    ways = a.better.set_index(["metric", "role"])["higher_is_better"].to_dict()
-    directed = [replace(d, higher=_way(ways.get((d.metric, d.role), d.higher))) for d in chosen]
+    ways = a.summary.set_index(["metric", "role"])["higher_is_better"].to_dict()
+    told = _cards(a, b)
+    directed = [replace(d, higher=_way(ways.get((d.metric, d.role), d.higher)), card=told(d)) for d in chosen]
     return sorted(directed, key=lambda d: (d.suite, d.case, summary.ROLES.index(d.role), d.metric))
 
 
-def corrected(found: Sequence[Difference]) -> list[Difference]:
-    """With q, over all that were tested; one number in several units is one test and has one q."""
-    tests = {_test(d): d.p for d in reversed(found) if d.p is not None}
-    q = dict(zip(tests, paired.discoveries(list(tests.values())), strict=True))
-    return [d if d.p is None else replace(d, q=q[_test(d)], family=len(tests)) for d in found]
+def _cards(a: Side, b: Side) -> Callable[[Difference], Card | None]:
+    """The validity card of a difference: the weaker one, where the two are of different folders."""
+    known = [validity.of_summary(one.summary) for one in (a, b)]
+    rows = a.scores.drop_duplicates(["suite", "suite_version"])[["suite", "suite_version", "model", "sampling"]]
+    contracts = {(row["suite"], row["suite_version"]): row for row in table.records(rows)}
 
+    def card(d: Difference) -> Card | None:
+        about = {"case": d.case, "metric": d.metric, "role": d.role, "concept": "*"}
+        row = contracts.get((d.suite, d.suite_version), {}) | about
+        return validity.weakest(validity.card(row, cards) for cards in known)
 
-def _test(d: Difference) -> tuple[Any, ...]:
-    """What a difference is a test of: the same for copies that differ by a factor."""
-    return d.suite, d.suite_version, d.case, d.role, _UNIT.sub(r"\1", d.metric)
+    return card
 
 
 def overlaps(
@@ -176,7 +145,7 @@ def overlaps(
     sizes: by suite and version, how many pictures a method has.
     """
     found: dict[tuple[tuple[str, int, str], tuple[int, int, int]], list[str]] = {}
-    for (suite, version, of, name), rows in _groups(_either(a.scores, b.scores), [*_CASE, "metric"]):
+    for (suite, version, of, name), rows in pairs.groups(_either(a.scores, b.scores), [*pairs.CASE, "metric"]):
         if fnmatchcase(name, metric) and fnmatchcase(of, case):
             counts = (int(rows["a"].sum()), int(rows["b"].sum()), int((rows["a"] & rows["b"]).sum()))
             found.setdefault(((suite, version, of), counts), []).append(name)
@@ -188,8 +157,8 @@ def overlaps(
 
 def _either(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     """One row a picture and metric that a side has, and whether a and b have it."""
-    there = [rows[_PAIR].drop_duplicates() for rows in (a, b)]
-    rows = there[0].merge(there[1], how="outer", on=_PAIR, indicator=True)
+    there = [rows[pairs.PAIR].drop_duplicates() for rows in (a, b)]
+    rows = there[0].merge(there[1], how="outer", on=pairs.PAIR, indicator=True)
     return rows.assign(a=rows["_merge"] != "right_only", b=rows["_merge"] != "left_only")
 
 
@@ -223,7 +192,7 @@ def seeds(one: Side, metric: str = "*") -> list[Seeds]:
     import pandas as pd
 
     found = []
-    for (suite, case, role, name), rows in _groups(one.scores, ["suite", "case", "role", "metric"]):
+    for (suite, case, role, name), rows in pairs.groups(one.scores, ["suite", "case", "role", "metric"]):
         wide = rows.pivot_table("value", ["prompt_id", "seed", "draw"], "fit_seed").dropna()
         if wide.shape[1] < 2 or len(wide) < 2 or not fnmatchcase(name, metric):
             continue
@@ -284,98 +253,6 @@ def _refuse_contracts(a: Side, b: Side) -> None:
                 f"{suite[0]}: {a.label} and {b.label} were not all made under one sampling contract ({said}): "
                 "their pictures are no pairs; generate both with the same --model and --dtype"
             )
-
-
-def _paired(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
-    """One row a picture and metric that both have, with a and b; the mean over fits, null where one is missing."""
-    sides = [_mean(one, _PAIR, ["value"])["value"].rename(name) for one, name in ((a, "a"), (b, "b"))]
-    pairs = sides[0].to_frame().join(sides[1], how="inner").reset_index()
-    erased = {case: erase for one in (a, b) for case, erase in zip(one["case"], one["erase"], strict=True)
-              if erase != "[]"}  # fmt: skip
-    return pairs.assign(erase=[erased.get(case, "[]") for case in pairs["case"]])
-
-
-def _mean(rows: pd.DataFrame, key: list[str], columns: list[str]) -> pd.DataFrame:
-    """The mean over fits; null where one of them is, or where a fit of the case lacks what another has."""
-    groups = rows.groupby(key, sort=True)[columns]
-    every = rows.groupby([*_CASE, "metric"])["fit_seed"].transform("nunique").groupby([rows[k] for k in key]).first()
-    return groups.mean().where(groups.count().eq(every, axis=0))
-
-
-def _pictures(pairs: pd.DataFrame) -> Iterator[Difference]:
-    for (suite, version, case, role, metric), rows in _groups(pairs, [*_CASE, "role", "metric"]):
-        about = (suite, version, case, role, metric)
-        there = rows.dropna(subset=["a", "b"])
-        lost = len(rows) - len(there)
-        if there.empty:
-            yield _unmeasured(about, 0, lost, "no picture was measured on both")
-            continue
-        a, b, clusters = _arrays(there)
-        found = paired.compare(a, b, clusters)
-        yield Difference(
-            *about, None, float(a.mean()), float(b.mean()),
-            found.interval.low, found.interval.high, found.p, n=len(there), n_missing=lost,
-            won=found.won, lost=found.lost, needed=power.pictures_needed(a - b, clusters), how=found.how,
-        )  # fmt: skip
-
-
-def _unmeasured(about: _About, n: int, missing: int, how: str) -> Difference:
-    return Difference(
-        *about, None, None, None, None, None, None, needed=None, n=n, n_missing=missing, won=0, lost=0, how=how
-    )
-
-
-def _groups(rows: pd.DataFrame, columns: list[str]) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
-    """The rows by the values of some columns, in order."""
-    for key, group in rows.groupby(columns):
-        yield tuple(key), group
-
-
-def _arrays(rows: pd.DataFrame) -> tuple[Floats, Floats, Whole]:
-    import pandas as pd
-
-    a, b = (rows[name].to_numpy(dtype=float) for name in ("a", "b"))
-    return a, b, np.asarray(pd.factorize(rows["prompt_id"])[0], dtype=np.int64)
-
-
-def _numbers(pairs: pd.DataFrame) -> Iterator[Difference]:
-    """Numbers made of several means, resampled with their pairs."""
-    for (suite, version, case), rows in _groups(pairs, _CASE):
-        for number, metric, parts in derived.parts(rows):
-            if len(parts) > 1:  # one part says it for itself
-                yield _number((suite, version, case, number.role, metric), number.f, parts)
-
-
-def _number(about: _About, f: Callable[..., float], parts: Sequence[pd.DataFrame]) -> Difference:
-    """One of them, from the pairs of its parts that were measured on both."""
-    there = [part.dropna(subset=["a", "b"]) for part in parts]
-    n = sum(map(len, there))
-    missing = sum(map(len, parts)) - n
-    if any(part.empty for part in there):
-        return _unmeasured(about, n, missing, "no picture of a part was measured on both")
-    split = [_arrays(part) for part in there]
-    a, b = (f(*(float(part[i].mean()) for part in split)) for i in (0, 1))
-    found = paired.of_numbers(f, split)
-    return Difference(
-        *about, True, a, b, found.low, found.high, found.p, n=n, n_missing=missing, won=0, lost=0,
-        needed=power.needed(a - b, found.error, n), how="bootstrap over prompts, pairs together",
-    )  # fmt: skip
-
-
-def _sets(a: pd.DataFrame, b: pd.DataFrame) -> Iterator[Difference]:
-    """Numbers of whole sets; of what is missing, the larger count of the two sides."""
-    key = [*_CASE, "role", "scorer", "scorer_version", "metric"]
-    once = [_mean(one, key, ["value", "n", "n_missing"]) for one in (a, b)]
-    both = once[0].add_suffix("_a").join(once[1].add_suffix("_b"), how="inner").reset_index()
-    for row in table.records(both):
-        alike = row["n_a"] == row["n_b"]
-        yield Difference(
-            row["suite"], row["suite_version"], row["case"], row["role"], row["metric"], None,
-            row["value_a"] if alike else None, row["value_b"] if alike else None, None, None, None,
-            n=int(min(row["n_a"], row["n_b"])), n_missing=int(max(row["n_missing_a"], row["n_missing_b"])),
-            won=0, lost=0, needed=None,
-            how="a number of the whole set" if alike else f"of {row['n_a']:.0f} and {row['n_b']:.0f} pictures: no pair",
-        )  # fmt: skip
 
 
 def _about(one: Side) -> dict[str, Any]:

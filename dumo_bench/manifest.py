@@ -26,10 +26,11 @@ def path(out: Path, wish: Wish, plan: Plan) -> Path:
 
 
 def write(out: Path, wish: Wish, plan: Plan, scorers: Sequence[str], spent: Mapping[str, Any]) -> Path:
-    """Add one run to the manifest of its wish; a run that made nothing changes nothing."""
+    """Add one run to the manifest of its wish; a run that made no picture and measured nothing changes nothing."""
     place = path(out, wish, plan)
     before = _read(place) if place.exists() else {"runs": []}
-    if before["runs"] and not spent.get("made") and set(scorers) <= set(before["scorers"]):
+    idle = not spent.get("made") and not spent.get("measured")
+    if before["runs"] and idle and set(scorers) <= set(before["scorers"]):
         return place
     said = {
         "suite": plan.suite.name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dumo_bench import files, summary, table
+from dumo_bench import files, summary, table, validity
 from dumo_bench.metrics import intervals
 from dumo_bench.scorers.presets import PRESETS, Preset, count, select
 from dumo_bench.types import Detection, UserError
+from dumo_bench.validity import Card, Place
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +51,8 @@ class Published:
 class Ours:
     """Our number in the published unit, with its 95 % interval and its n, under a convention of ours.
 
-    `n`: the pictures it is of; of a number of sets, such as FID, those of the smallest set.
+    `n`: the pictures it is of; of a number of sets, such as FID, those of the smallest set. `card`: of the validity
+    cards that it stands on the weakest; None: it needs none.
     """
 
     value: float
@@ -58,6 +60,12 @@ class Ours:
     high: float | None
     n: int
     convention: str
+    card: Card | None = None
+
+    @property
+    def grey(self) -> bool:
+        """Whether it says nothing, since the scorer hardly recognises the thing before any edit."""
+        return self.card is not None and self.card.valid is False
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +190,11 @@ class Results:
         return whole[(whole["concept"] == "*") & ~whole["model"].isin(list(self.foreign))]
 
     @cached_property
+    def cards(self) -> dict[Place, Card]:
+        """The validity cards."""
+        return validity.of_summary(self.summary)
+
+    @cached_property
     def elsewhere(self) -> set[str]:
         """The suites that only foreign models were run on."""
         scores = table.read(self.out / "tables", "scores")
@@ -283,7 +296,8 @@ def _averaged(row: Published, way: Way, results: Results) -> Iterator[Ours]:
     rows = rows[np.array([_fits(metric, way) for metric in rows["metric"]], dtype=bool)]
     for (metric, role, *_), group in rows.groupby(["metric", "role", "scorer", *_SETTING]):
         said = f"{metric}, {role}{_settings(group, rows)}{_cases(row, group, results)}"
-        yield _mean(row, way, group, said)
+        card = validity.weakest(validity.card(one, results.cards) for one in table.records(group))
+        yield replace(_mean(row, way, group, said), card=card)
 
 
 def _fits(metric: str, way: Way) -> bool:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dumo_bench import derived, table
+from dumo_bench import derived, expected, table
 from dumo_bench.columns import names
 from dumo_bench.metrics import intervals
-from dumo_bench.types import SETS, UserError
+from dumo_bench.types import SETS, Suite, UserError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,10 +34,10 @@ _OPEN_ON_TARGETS = ("judge.object*", "judge.style*", "style.*.right*", "style.*.
 _COUNTS = ("*.total", "nudenet.*.[A-Z]*")
 
 
-def write(out: Path, higher_is_better: Mapping[str, bool | None]) -> Path:
-    """Summarise the tables of a results folder into its summary.parquet."""
+def write(out: Path, higher_is_better: Mapping[str, bool | None], suites: Iterable[Suite] = ()) -> Path:
+    """Summarise the tables of a results folder into its summary.parquet; `suites` tell which rows are partial."""
     tables = out / "tables"
-    found = make(table.read(tables, "scores"), table.read(tables, "sets"), higher_is_better)
+    found = make(table.read(tables, "scores"), table.read(tables, "sets"), higher_is_better, suites)
     return table.write_file(out / "summary.parquet", "summary", table.records(found))
 
 
@@ -49,14 +49,20 @@ def read(out: Path) -> pd.DataFrame:
     return table.read_file(path, "summary")
 
 
-def make(scores: pd.DataFrame, sets: pd.DataFrame, higher_is_better: Mapping[str, bool | None]) -> pd.DataFrame:
+def make(
+    scores: pd.DataFrame,
+    sets: pd.DataFrame,
+    higher_is_better: Mapping[str, bool | None],
+    suites: Iterable[Suite] = (),
+) -> pd.DataFrame:
     """The summary of scores and sets; `higher_is_better` holds each metric's own direction, as scorers declare it."""
     _refuse_contradictions(scores)
     rows = _estimates(scores) + _passed_through(sets)
     for row in rows:
         row["higher_is_better"] = direction(row["metric"], row["role"], higher_is_better)
     rows += derived.rows(scores, _GROUP)
-    return table.frame("summary", [{name: row[name] for name in names("summary")} for row in rows])
+    whole = expected.told(rows, suites, _GROUP)
+    return table.frame("summary", [{name: row[name] for name in names("summary")} for row in whole])
 
 
 def direction(metric: str, role: str, higher_is_better: Mapping[str, bool | None]) -> bool | None:

@@ -109,9 +109,20 @@ def _load(path: Path, name: str) -> pa.Table:
             f"{path} has schema version {version}, this program reads {SCHEMA_VERSION}: "
             "score again into a new --out folder, or use the version of dumo-bench that wrote it"
         )
+    found = _with_late(name, found)
     if wrong := _mismatch(name, found.column_names):
         raise UserError(f"{path}: {wrong}; delete it and score again")
     return found.select(names(name)).cast(schema(name))
+
+
+def _with_late(name: str, found: pa.Table) -> pa.Table:
+    """With null in the columns that were added after the file was written."""
+    import pyarrow as pa
+
+    for column in COLUMNS[name]:
+        if column.late and column.name not in found.column_names:
+            found = found.append_column(column.name, pa.nulls(len(found)))
+    return found
 
 
 def _arrow(name: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -157,4 +168,5 @@ def _to_pandas(whole: pa.Table) -> pd.DataFrame:
 
     nullable = {pa.float64(): pd.Float64Dtype(), pa.bool_(): pd.BooleanDtype()}
     found: pd.DataFrame = whole.to_pandas(types_mapper=nullable.get)
-    return found
+    counts = [field.name for field in whole.schema if field.nullable and field.type == pa.int64()]
+    return found.astype(dict.fromkeys(counts, "Int64"))

@@ -44,14 +44,17 @@ MAY: dict[str, set[str]] = {
     "stamp": {"types"},
     "score": {"types", "table", "stamp"},
     "derived": {"types", "metrics"},
-    "summary": {"types", "table", "columns", "metrics", "derived"},
-    "compare": {"types", "names", "table", "metrics", "derived", "summary"},
+    "expected": {"types", "derived"},
+    "summary": {"types", "table", "columns", "metrics", "derived", "expected"},
+    "validity": {"table", "derived", "summary"},
+    "pairs": {"table", "metrics", "derived", "validity"},
+    "compare": {"types", "names", "table", "metrics", "summary", "validity", "pairs"},
     "knowns": {"types", "sd", "sample", "suites", "knowns"},
-    "claims": {"table", "derived", "summary", "compare"},
+    "claims": {"table", "derived", "summary", "pairs", "compare"},
     "selftest": {"claims", "compare"},
     # of scorers the counting conventions alone
-    "published": {"types", "files", "table", "summary", "metrics", "scorers"},
-    "report": {"types", "table", "columns", "derived", "summary", "store", "report"},
+    "published": {"types", "files", "table", "summary", "metrics", "scorers", "validity"},
+    "report": {"types", "table", "columns", "derived", "expected", "summary", "validity", "pairs", "store", "report"},
     "peek": {"types", "names", "plugins", "settings"},
     "plan": {"types", "names", "jobs", "models", "sizes", "suites", "store"},
     "manifest": {"types", "plan", "store"},
@@ -61,7 +64,18 @@ MAY: dict[str, set[str]] = {
 ABOVE = {"cli", "cli_compare", "cli_export", "cli_nudenet", "cli_paper", "cli_prompts", "cli_selftest", "commands"}
 BASELINES = {"types", "sd", "sample", "kit"}
 #: who reads tables and makes tables
-OF_TABLES = {"derived", "compare", "published", "claims", "selftest", "summary", "report"}
+OF_TABLES = {
+    "derived",
+    "expected",
+    "validity",
+    "pairs",
+    "compare",
+    "published",
+    "claims",
+    "selftest",
+    "summary",
+    "report",
+}
 
 #: who never needs it, even inside a function
 NEVER: dict[str, set[str]] = {

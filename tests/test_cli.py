@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from dumo_bench import manifest, plan, plugins
 
 ARGS = ("--method", "tests/fakes.py:Scaled", "--scorers", "tests/fakes.py:Brightness", "--device", "cpu")
 HEAVY = ("torch", "pandas", "transformers", "diffusers", "numpy", "pyarrow", "matplotlib", "scipy")
@@ -83,6 +86,17 @@ def test_run_makes_scores_and_summarises_and_a_second_run_makes_nothing(command,
     assert (pictures(out), (out / "summary.parquet").read_bytes()) == before
     assert command("report", out).code == 0
     assert {"report.tex", "report.html"} <= {path.name for path in out.iterdir()}
+
+
+@pytest.mark.parametrize(("limit", "partial"), [((), False), (("--limit", 1), True)])
+def test_the_summary_says_what_was_expected_and_that_a_part_is_partial(command, tiny_suite, tmp_path, limit, partial):
+    from dumo_bench import summary
+
+    command("run", *ARGS, "--suite", tiny_suite, "--out", tmp_path, *limit)
+    found = summary.read(tmp_path)
+    rows = found[found["concept"] == "*"]
+    assert set(rows["partial"]) == {partial}
+    assert (rows["n"] < rows["expected"]).all() == partial and rows["expected"].max() < 12
 
 
 def test_plan_counts_what_a_run_has_made(command, tiny_suite, tmp_path):
@@ -173,6 +187,30 @@ def test_a_picture_that_was_deleted_is_not_measured_and_says_so(command, tiny_su
     scores = table.read(tmp_path / "tables", "scores")
     assert scores["value"].isna().sum() == 1
     assert scores.loc[scores["value"].isna(), "note"].tolist() == ["no picture"]
+
+
+def test_the_manifest_names_the_weights_of_every_run_that_measured_and_of_no_idle_one(bare_suite, tmp_path):
+    """The scorer is called as before; the weights behind its name are others."""
+    wish = plan.Wish("original", str(bare_suite))
+    of = plan.make(wish, lambda spec, settings: plugins.make("methods", spec, settings))
+    for label, measured in (("clip 1111", 6), ("clip 1111", 0), ("clip 2222", 6), ("clip 2222", 0)):
+        spent = {"made": 0, "measured": measured, "weights": {"clip_score@folder": label}}
+        manifest.write(tmp_path, wish, of, ["clip_score@folder"], spent)
+    (found,) = manifest.read_all(tmp_path)
+    assert [run["weights"]["clip_score@folder"] for run in found["runs"]] == ["clip 1111", "clip 2222"]
+
+
+def test_scores_that_are_measured_again_are_a_run_of_the_manifest(command, tiny_suite, tmp_path):
+    def runs() -> list[tuple[int, int]]:
+        (found,) = manifest.read_all(tmp_path)
+        return [(run["made"], run["measured"]) for run in found["runs"]]
+
+    command("run", *ARGS, "--suite", tiny_suite, "--out", tmp_path)
+    command("run", *ARGS, "--suite", tiny_suite, "--out", tmp_path)
+    assert runs() == [(12, 12)]
+    shutil.rmtree(tmp_path / "tables")
+    command("run", *ARGS, "--suite", tiny_suite, "--out", tmp_path)
+    assert runs() == [(12, 12), (0, 12)]
 
 
 def test_the_manifest_says_what_was_asked_and_what_it_took(command, tiny_suite, tmp_path):

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from statsmodels.stats.multitest import multipletests
 from test_summary import DIRECTIONS, score, world
 
-from dumo_bench import compare, summary, table
+from dumo_bench import compare, pairs, summary, table
 from dumo_bench.types import UserError
 
 
@@ -22,7 +23,7 @@ def folder(out: Path, rows: list[dict[str, Any]], sets: list[dict[str, Any]] | N
     return out
 
 
-def found(out: Path, a: str, b: str, **only: str) -> dict[tuple[str, str], compare.Difference]:
+def found(out: Path, a: str, b: str, **only: str) -> dict[tuple[str, str], pairs.Difference]:
     differences = compare.compare(compare.side(a, out), compare.side(b, out), **only)
     return {(d.role, d.metric): d for d in differences}
 
@@ -154,9 +155,44 @@ def test_pairs_take_away_what_prompts_have_in_common(tmp_path):
     assert found(out, "dumo", "original")["unrelated", "clip.emoji.cosine"].low > 0
 
 
+def seen_by_the_judge(out: Path, rate: float | None) -> Path:
+    """20 related pictures: dumo's all recognised, uce's none, the unedited model's `rate` (None: there are none)."""
+    shown = {"dumo": 20, "uce": 0} | ({} if rate is None else {"original": round(20 * rate)})
+    return folder(out, [score(m, "alien", 0, prompt_id=f"alien-{i}", value=float(i < n))
+                        for m, n in shown.items() for i in range(20)])  # fmt: skip
+
+
+@pytest.mark.parametrize(("rate", "is_grey"), [(0.25, True), (0.5, False), (None, False)])
+def test_what_the_scorer_hardly_recognises_before_any_edit_is_marked_beside_its_rate(tmp_path, command, rate, is_grey):
+    out = seen_by_the_judge(tmp_path, rate)
+    d = found(out, "dumo", "uce")["related", "judge.object"]
+    assert (d.card.rate, d.grey, d.separable) == (rate, is_grey, True)
+    said = command("compare", "dumo", "uce", "--out", out).out
+    (line,) = [line for line in said.splitlines() if line.startswith("judge.object")]
+    assert ("A is better\N{DAGGER}" in line, "A is better" in line) == (is_grey, True)
+    assert ("Validity card missing for judge.object (related)" in said) == (rate is None)
+    (group,) = json.loads(command("compare", "dumo", "uce", "--out", out, "--json").out)
+    assert [(row["card"]["rate"], row["grey"]) for row in group["differences"]] == [(rate, is_grey)]
+
+
+def test_a_number_of_two_rates_stands_on_the_card_of_the_weaker_one(tmp_path):
+    rare = {"judge.object": 0.0}  # kept objects are not recognised, the erased one is
+    rows = [row | ({"value": rare[row["metric"]]} if row["role"] != "target" and row["metric"] in rare else {})
+            for row in world(12, 1)]  # fmt: skip
+    differences = found(folder(tmp_path, rows), "perfect", "original")
+    assert (differences["all", "judge.object.h_c"].card.rate, differences["target", "judge.erased"].card.rate) == (0, 1)
+    assert differences["unrelated", "judge.erased"].card is None  # was not asked for
+
+
+def test_of_two_folders_the_weaker_card_counts(tmp_path):
+    a, b = (seen_by_the_judge(tmp_path / name, rate) for name, rate in (("a", 0.9), ("b", 0.3)))
+    (d,) = compare.compare(compare.side("dumo", a), compare.side("dumo", b))
+    assert d.card.rate == pytest.approx(0.3)
+
+
 def test_q_grows_with_the_number_of_comparisons(perfect):
     d = found(perfect, "perfect", "original")["target", "judge.erased"]
-    (alone,) = compare.corrected([d])
+    ((alone,),) = pairs.corrected([[d]])
     assert (alone.q, alone.family) == (d.p, 1) and d.family > 1 and d.q > d.p
 
 
@@ -167,6 +203,31 @@ def test_what_is_shown_changes_no_q(tmp_path, only):
     every = {(d.case, d.role, d.metric): d.q for d in compare.compare(*sides(out))}
     some = {(d.case, d.role, d.metric): d.q for d in compare.compare(*sides(out), **only)}
     assert len(some) < len(every) and some == {key: every[key] for key in some}
+
+
+def three(tmp_path: Path) -> Path:
+    """Three methods; dumo loses the concept, uce and rece keep it."""
+    rows = [score(m, "ghost", 0, prompt_id=f"ghost-{i}", metric="judge.erased", value=float(m != "dumo"))
+            for m in ("dumo", "uce", "rece") for i in range(12)]  # fmt: skip
+    return folder(tmp_path, rows)
+
+
+def test_of_three_methods_every_two_are_compared_and_q_is_of_all_tests(tmp_path, command):
+    out = three(tmp_path)
+    groups = json.loads(command("compare", "dumo", "uce", "rece", "--out", out, "--json").out)
+    assert [(group["a"], group["b"]) for group in groups] == [("dumo", "uce"), ("dumo", "rece"), ("uce", "rece")]
+    (alone,) = compare.compare(compare.side("dumo", out), compare.side("uce", out))
+    rows = [row for group in groups for row in group["differences"]]
+    assert [row["p"] for row in rows] == [alone.p, alone.p, 1]
+    assert [row["q"] for row in rows] == pytest.approx(multipletests([row["p"] for row in rows], method="fdr_bh")[1])
+    assert {row["family"] for row in rows} == {3} and alone.family == 1
+    said = command("compare", "dumo", "uce", "rece", "--out", out).out
+    assert said.count("McNemar") == 1 and "over all 3 tests" in said
+
+
+def test_one_method_is_asked_with_what(tmp_path, command):
+    said = command("compare", "dumo", "--out", three(tmp_path))
+    assert said.code == 2 and "compare dumo: with what?" in said.err
 
 
 def test_one_number_in_three_units_is_one_test(tmp_path):

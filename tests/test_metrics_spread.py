@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from dumo_bench.metrics.frechet import frechet_distance
+from dumo_bench.metrics.kernel import kernel_distance
 from dumo_bench.metrics.spread import mean_pairwise_distance, nearest_distances
 
 
@@ -31,3 +33,17 @@ def test_one_feature_has_no_pairs_and_is_refused():
         mean_pairwise_distance(np.ones((1, 3)))
     with pytest.raises(ValueError, match="m >= 1"):
         nearest_distances(np.ones((2, 3)), np.ones((0, 3)))
+
+
+@pytest.mark.parametrize(
+    "number",
+    [frechet_distance, kernel_distance, lambda x, y: mean_pairwise_distance(x)],
+    ids=["fid", "kid", "diversity"],
+)
+def test_a_bootstrap_over_pictures_misses_the_number_of_a_whole_set(number):
+    """Why docs/tables.md says that these numbers have no interval."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(64, 32)), rng.normal(0.2, 1, size=(64, 32))
+    drawn = [number(x[rng.integers(0, 64, 64)], y) for _ in range(200)]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    assert not low <= number(x, y) <= high

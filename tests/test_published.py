@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from test_summary import score
 
-from dumo_bench import published, suites, summary, table
+from dumo_bench import cli_paper, published, suites, summary, table
+from dumo_bench.cli_paper import DASH
 from dumo_bench.columns import COLUMNS
 from dumo_bench.published import Published
 from dumo_bench.scorers.presets import PRESETS
@@ -112,6 +113,28 @@ def test_ours_stands_beside_the_published_number_with_its_interval(tmp_path):
     few = [number("LPIPS_e", 0.38, unit="LPIPS", n=n) for n in (4, 5)]
     said = [line.verdict for line in published.compare(few, published.Results(tmp_path))]
     assert said == ["agrees", "agrees, partial"]
+
+
+@pytest.mark.parametrize(("rate", "is_grey"), [(0.25, True), (0.75, False), (None, False)])
+def test_what_the_scorer_hardly_recognises_before_any_edit_is_marked_beside_its_rate(tmp_path, rate, is_grey):
+    """Of four kept pictures."""
+    shown = {"dumo": 2} | ({} if rate is None else {"original": round(4 * rate)})
+    rows = [
+        score(method, "dog", 0, prompt_id=f"p{i}", metric="clip.x.accuracy", value=float(i < n))
+        for method, n in shown.items()
+        for i in range(4)
+    ]
+    (line,) = published.compare([number("Acc_s", 60, unit="%")], folder(tmp_path, rows))
+    assert line.ours is not None and line.ours.card is not None
+    assert (line.ours.card.rate, line.ours.grey) == (rate, is_grey)
+    printed = cli_paper._row(line)
+    assert ("\N{DAGGER}" in printed["ours"], printed["unedited"]) == (is_grey, DASH if rate is None else f"{rate:g}")
+
+
+def test_a_distance_needs_no_validity_card(tmp_path):
+    results = folder(tmp_path, [score("dumo", "ghost", 0, metric="lpips_x", value=0.5)])
+    (line,) = published.compare([number("LPIPS_e", 0.4)], results)
+    assert (line.ours.card, line.ours.grey, cli_paper._row(line)["unedited"]) == (None, False, "")
 
 
 def test_a_published_variant_is_compared_with_that_variant_alone(tmp_path):

@@ -28,6 +28,7 @@ from dumo_bench.report import (
     markdown,
     model,
     page,
+    paired,
     panels,
     tradeoff,
     words,
@@ -41,6 +42,7 @@ BASE = {
     "suite": "emoji-cartoon", "suite_version": 1, "case": "ghost", "method_version": "1", "params": "{}",
     "fit_seed": 0, "model": "m" * 12, "sampling": "s0", "concept": "*", "scorer": "concept", "n": 40, "n_missing": 0,
     "low": None, "high": None, "how": "mean", "higher_is_better": None, "note": "",
+    "expected": None, "partial": None,
 }  # fmt: skip
 
 
@@ -139,12 +141,7 @@ def test_a_metric_that_does_not_apply_to_some_pictures_makes_no_run_partial():
     assert covered(rows, 80)[0].startswith("Complete")
 
 
-# What is bold
-
-
-def test_the_best_eraser_is_bold_where_its_interval_is_apart_from_every_other():
-    _, cells = column(tables(), "judge.erased", "target")
-    assert [label for label, cell in cells.items() if cell.bold] == ["dumo"]
+# Several fits
 
 
 def fits(*rates: float, method: str = "dumo", wide: float = 0.01) -> list[dict[str, Any]]:
@@ -153,14 +150,6 @@ def fits(*rates: float, method: str = "dumo", wide: float = 0.01) -> list[dict[s
         mean(method, "judge.erased", "target", rate, low=rate - wide, high=rate + wide, fit_seed=seed)
         for seed, rate in enumerate(rates)
     ]
-
-
-def test_the_fits_of_one_method_are_one_eraser_and_bold_together():
-    rows = [*fits(0.04, 0.05), mean("uce", "judge.erased", "target", 0.4, low=0.3, high=0.5)]
-    _, cells = column(tables(rows), "judge.erased", "target")
-    assert [label for label, cell in cells.items() if cell.bold] == ["dumo (seed 0)", "dumo (seed 1)"]
-    rows = [*fits(0.04, 0.35), mean("uce", "judge.erased", "target", 0.4, low=0.3, high=0.5)]
-    assert not any(cell.bold for cell in column(tables(rows), "judge.erased", "target")[1].values())
 
 
 def test_fits_that_differ_in_their_seed_alone_have_a_row_of_their_mean_and_extremes():
@@ -179,32 +168,9 @@ def test_the_mean_of_fits_is_missing_where_one_of_them_is():
     assert (cell.value, cell.low, cell.note) == (None, None, "a fit has no number")
 
 
-def test_nothing_is_bold_where_intervals_overlap():
-    rows = [mean("dumo", "judge.erased", "target", 0.1, low=0.0, high=0.3)]
-    rows += [mean("uce", "judge.erased", "target", 0.4, low=0.3, high=0.5)]
-    _, cells = column(tables(rows), "judge.erased", "target")
-    assert not any(cell.bold for cell in cells.values())
-
-
-def test_nothing_is_bold_where_methods_were_measured_on_unequally_many_pictures():
-    rows = [mean("dumo", "judge.object", "related", 0.9, low=0.8, high=1.0)]
-    rows += [mean("uce", "judge.object", "related", 0.1, low=0.0, high=0.2, n=39, n_missing=1, note="x")]
-    _, cells = column(tables(rows), "judge.object", "related")
-    assert not any(cell.bold for cell in cells.values())
-
-
-def test_the_original_is_no_competitor():
-    rows = [mean("original", "judge.object", "related", 1.0, low=0.95, high=1.0)]
-    rows += [mean("dumo", "judge.object", "related", 0.5, low=0.4, high=0.6)]
-    _, cells = column(tables(rows), "judge.object", "related")
-    assert not any(cell.bold for cell in cells.values())
-
-
 def test_methods_under_different_sampling_contracts_are_not_ranked_and_the_report_says_so_first():
     rows = [row if row["method"] != "uce" else row | {"sampling": "s1"} for row in TEN]
     cases = tables(rows)
-    _, cells = column(cases, "judge.erased", "target")
-    assert not any(cell.bold for cell in cells.values())
     assert "2 sampling contracts" in cases[0].warning
     for text in (latex.document(cases), markdown.document(cases), drawn(cases)):
         assert text.index("2 sampling contracts") < text.index("0.40")
@@ -250,12 +216,6 @@ def greys(rows: list[dict[str, Any]]) -> list[bool]:
 @pytest.mark.parametrize(("rate", "is_grey"), [(0.3, True), (0.6, False), (None, False)])
 def test_what_is_recognised_in_under_half_of_the_unedited_pictures_is_grey_in_every_text(rate, is_grey):
     assert greys(recognised(rate)) == [is_grey] * 4
-
-
-def test_nothing_is_bold_where_the_scorer_hardly_recognises_the_thing():
-    for rate, bold in ((0.3, []), (0.6, ["uce"])):
-        _, cells = column(tables(recognised(rate)), "judge.object", "related")
-        assert [label for label, cell in cells.items() if cell.bold] == bold
 
 
 @pytest.mark.parametrize("text", [latex.document, markdown.document, drawn])
@@ -462,12 +422,29 @@ def test_a_setting_that_was_not_measured_is_no_point_and_few_settings_no_curve()
     assert tradeoff.curves(tables()[0]) is None  # nothing related was measured, and two methods are hardly a curve
 
 
+def marked() -> list[model.CaseTables]:
+    """Ten rows, of which one column tells the best eraser."""
+    return [paired.emphasised(case, {("judge.erased", "target")}) for case in tables()]
+
+
+def test_the_curve_of_a_part_of_a_suite_is_marked_partial():
+    rows = [
+        mean("uce", metric, role, strength / 10, params=canonical({"ridge": strength}))
+        for strength in (1, 2, 3)
+        for metric, role in (("judge.erased", "target"), ("judge.object", "related"))
+    ]
+    for whole, said in ((166, True), (80, False)):
+        (case,) = model.build(table.frame("summary", rows), KINDS, {("emoji-cartoon", 1): whole})
+        assert ("partial: 80 of 166 pictures a method" in report.costs(case)) is said
+        assert case.title in report.costs(case)
+
+
 def test_the_latex_of_ten_rows_is_the_golden_one():
-    assert latex.document(tables()) == (GOLDEN / "report.tex").read_text(encoding="utf-8")
+    assert latex.document(marked()) == (GOLDEN / "report.tex").read_text(encoding="utf-8")
 
 
 def test_the_markdown_of_ten_rows_is_the_golden_one():
-    assert markdown.document(tables()) == (GOLDEN / "report.md").read_text(encoding="utf-8")
+    assert markdown.document(marked()) == (GOLDEN / "report.md").read_text(encoding="utf-8")
 
 
 def test_latex_rows_have_as_many_cells_as_the_tabular_has_columns():

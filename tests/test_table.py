@@ -131,6 +131,15 @@ def test_a_file_that_lacks_a_column_is_an_error_that_names_it(tmp_path):
         table.read(tmp_path, "scores")
 
 
+def test_a_file_that_was_written_before_a_column_was_added_has_null_in_it(tmp_path):
+    path = table.write_file(tmp_path / "summary.parquet", "summary", [row("summary", expected=7, partial=True)])
+    assert table.records(table.read_file(path, "summary"))[0]["expected"] == 7
+    for column in ("expected", "partial"):
+        _rewritten(path, columns.SCHEMA_VERSION, drop=column)
+    (found,) = table.records(table.read_file(path, "summary"))
+    assert (found["expected"], found["partial"], found["metric"]) == (None, None, row("summary")["metric"])
+
+
 def test_a_broken_file_is_an_error_that_names_it(tmp_path):
     path = table.write_part(tmp_path, "scores", "a", [row("scores")])
     path.write_bytes(path.read_bytes()[:50])

@@ -84,21 +84,23 @@ def generate(session: Session) -> list[tuple[Job, str]]:
 def score(session: Session, specs: Sequence[str]) -> None:
     """Score the pictures of every case, of the method and of the original, and summarise the results folder."""
     from dumo_bench import score, summary
+    from dumo_bench.commands import show
 
     scorers = [for_suite(plugins.make("scorers", spec), session.plan.suite) for spec in specs]
     quiet_loading()
-    began = time.monotonic()
+    began, measured = time.monotonic(), 0
     tables = session.out / "tables"
     for part in (*session.plan.reference, *session.plan.parts):
         found = samples(session, part)
         with progress.Bar(f"score {part.recipe.method}: {part.case.name}", len(found) * len(scorers)) as bar:
-            score.score(found, scorers, tables, describe(session, part), bar.advance)
-    session.spent["score_seconds"] = round(time.monotonic() - began, 1)
+            measured += score.score(found, scorers, tables, describe(session, part), bar.advance).new
+    session.spent |= {"measured": measured, "score_seconds": round(time.monotonic() - began, 1)}
     session.spent["weights"] = {
         spec: one.label for spec, one in zip(specs, scorers, strict=True) if hasattr(one, "label")
     }
     manifest.write(session.out, session.wish, session.plan, specs, session.spent)
-    summary.write(session.out, directions({*specs, *manifest.scorers(session.out)}))
+    known = {session.plan.suite.name: session.plan.suite} | show.suites_of(session.out)
+    summary.write(session.out, directions({*specs, *manifest.scorers(session.out)}), known.values())
 
 
 def run(session: Session, specs: Sequence[str]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,13 +23,13 @@ def console() -> Console:
     return found if found.is_terminal else Console(highlight=False, width=140)
 
 
-def table(lines: Sequence[Mapping[str, str]]) -> None:
-    """Lines with equal keys as a table without frames."""
+def table(lines: Sequence[Mapping[str, str]], dim: Container[int] = ()) -> None:
+    """Lines with equal keys as a table without frames; `dim`: the numbers of those that are grey."""
     found = Table(box=None, pad_edge=False, header_style="bold")
     for n, head in enumerate(lines[0] if lines else ("nothing",)):
         found.add_column(head, style="cyan" if n == 0 else "", no_wrap=n == 0)
-    for line in lines:
-        found.add_row(*(escape(cell) for cell in line.values()))
+    for n, line in enumerate(lines):
+        found.add_row(*(escape(cell) for cell in line.values()), style="dim" if n in dim else None)
     console().print(found)
 
 
@@ -70,7 +70,7 @@ def summary(session: Session) -> None:
     to = console()
     name = session.plan.suite.name
     ran = {part.case.name for part in session.plan.reference}
-    found = [c for c in cases(session.out, {name: session.plan.suite}) if c.suite == name and c.case in ran]
+    found = cases(session.out, {name: session.plan.suite}, lambda case: case.suite == name and case.case in ran)
     for thing in drawn.renderables(found):
         to.print(thing)
 
@@ -81,7 +81,8 @@ def report(out: Path) -> None:
     from dumo_bench.report import console as drawn
 
     known = suites_of(out)
-    shown, written = reports.cases(out, known), reports.write(out, known)
+    shown = reports.cases(out, known)
+    written = reports.write(out, known, shown)
     to = console()
     for thing in drawn.renderables(shown):
         to.print(thing)

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from dumo_bench import summary, table
-from dumo_bench.report import figures, latex, markdown, model, page, tradeoff
+from dumo_bench.report import coverage, figures, latex, markdown, model, page, paired, tradeoff
 from dumo_bench.report.model import CaseTables
 from dumo_bench.store import write_text
 from dumo_bench.types import Suite, UserError
 
 
-def cases(out: Path, suites: Mapping[str, Suite] | None = None) -> list[CaseTables]:
-    """The tables of a results folder. `suites`, by name, tell what a case erases."""
+def cases(
+    out: Path, suites: Mapping[str, Suite] | None = None, only: Callable[[CaseTables], bool] = lambda case: True
+) -> list[CaseTables]:
+    """The tables of a results folder, of `only` some cases. `suites`, by name, tell what a case erases."""
     found = model.build(summary.read(out), kinds(suites or {}), sizes(suites or {}))
     if not found:
         raise UserError(f"{out / 'summary.parquet'} holds no row: `dumo-bench run` into {out} fills it")
-    return found
+    return paired.tested(list(filter(only, found)), table.read(out / "tables", "scores"))
 
 
-def write(out: Path, suites: Mapping[str, Suite] | None = None) -> list[Path]:
+def write(
+    out: Path, suites: Mapping[str, Suite] | None = None, shown: Sequence[CaseTables] | None = None
+) -> list[Path]:
     """Write report.tex, report.html, report.md, report.csv and costs-*.svg into a results folder, from what lies there.
 
     Prompts of a suite that is explicit, or not among `suites`, are named by their ids and their pictures blurred.
+    `shown`: its `cases`, where they are known already.
     """
-    shown = cases(out, suites)
+    shown = cases(out, suites) if shown is None else shown
     frames = page.Frames(table.read(out / "tables", "scores"), summary.read(out))
     texts = {name: prompt_texts(suite) for name, suite in (suites or {}).items()}
     drawn = [costs(case) for case in shown]
@@ -48,7 +53,8 @@ def write(out: Path, suites: Mapping[str, Suite] | None = None) -> list[Path]:
 def costs(case: CaseTables) -> str:
     """What erasing costs, as SVG; nothing where there are not settings enough to draw a curve."""
     found = tradeoff.curves(case)
-    return figures.tradeoff(found, case.title) if found else ""
+    title = "\n".join(filter(None, (case.title, coverage.short(case.coverage))))
+    return figures.tradeoff(found, title) if found else ""
 
 
 def prompt_texts(suite: Suite) -> dict[str, str] | None:

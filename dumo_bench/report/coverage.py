@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dumo_bench.expected import unasked
+
 if TYPE_CHECKING:
     import pandas as pd
 
-#: how scorers say that a picture's prompt asks nothing of them
-_NOT_ASKED = "the prompt names no "
 _ROLES = ("target", "attack", "related", "unrelated")  # each picture is in one of them
 
 
@@ -30,8 +30,7 @@ class Covered:
     @property
     def failed(self) -> int:
         """Pictures without any number, unless every reason that is told is one of not being asked."""
-        told = [part.partition(" missing: ")[2] for part in self.why.split("; ")]
-        return 0 if all(reason.startswith(_NOT_ASKED) for reason in told) else self.asked - self.seen
+        return 0 if unasked(self.why) else self.asked - self.seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +79,14 @@ def sentences(coverage: Coverage) -> list[str]:
     usual = max((one.asked for one in coverage.covered), default=0)
     odd = [one for one in coverage.covered if (one.asked, one.seen) != (usual, usual)]
     return [_first(coverage, expected, usual), *_exceptions(odd, usual)]
+
+
+def short(coverage: Coverage) -> str:
+    """What stands over a figure of which something is missing, or nothing."""
+    given = max((one.asked for one in coverage.covered), default=0)
+    failed = sum(one.failed for one in coverage.covered)
+    said = f"partial: {given} of {coverage.expected} pictures a method" + (f", {failed} failed" if failed else "")
+    return said if coverage.partial else ""
 
 
 def _first(coverage: Coverage, expected: int, usual: int) -> str:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dumo_bench import table
+from dumo_bench import table, validity
 from dumo_bench.report import words
-from dumo_bench.report.model import REFERENCE, VARIANT, Cell, Shown, cards, cell, variants
-from dumo_bench.report.validity import needs_card
+from dumo_bench.report.model import VARIANT, Cell, Shown, cell, variants
 from dumo_bench.summary import ROLES
+from dumo_bench.validity import REFERENCE, needs_card
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +49,7 @@ def heads(labels: Mapping[tuple[Any, ...], str]) -> list[str]:
 
 
 def _details(summary: pd.DataFrame, rows: pd.DataFrame) -> list[Detail]:
-    keys, known = list(variants(summary[summary["concept"] == "*"])), cards(summary)
+    keys, known = list(variants(summary[summary["concept"] == "*"])), validity.of_summary(summary)
     found: dict[tuple[str, str, str], dict[tuple[Any, ...], tuple[Cell, bool | None]]] = {}
     for row in table.records(rows):
         key = tuple(row[name] for name in VARIANT)

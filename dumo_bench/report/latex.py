@@ -8,6 +8,7 @@ from itertools import zip_longest
 
 from dumo_bench.report import coverage, words
 from dumo_bench.report.model import CaseTables, Cell, Panel, Shown
+from dumo_bench.validity import MARK
 
 _SPECIAL = {
     **{char: f"\\{char}" for char in "&%$#_{}"},
@@ -19,7 +20,7 @@ _SPECIAL = {
     "|": r"\textbar{}",
     '"': r"{\char34}",
     words.DASH: "--",
-    words.MARK: r"\textdagger{}",
+    MARK: r"\textdagger{}",
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
 }
@@ -43,16 +44,29 @@ def _one(char: str) -> str:
 
 
 def document(cases: Sequence[CaseTables]) -> str:
-    """Everything, one float a case."""
-    return "% \\usepackage{booktabs}\n" + "\n".join(table(case) for case in cases)
+    """Everything: of each case a float, and one of its paired differences."""
+    floats = (text for case in cases for text in (table(case), paired(case)) if text)
+    return "% \\usepackage{booktabs}\n" + "\n".join(floats)
 
 
 def table(case: CaseTables) -> str:
     """One case as a float with its panels, one under another."""
-    panels = "\n\\par\\medskip\n".join(_tabular(panel) for panel in case.panels)
+    return _float(_caption(case), label(case), case.panels)
+
+
+def paired(case: CaseTables) -> str:
+    """Its paired differences to the unedited model as a float, if there are any."""
+    if not case.paired:
+        return ""
+    said = escape(f"{case.title}: {case.paired[0].title.lower()}. {words.paired(case)}")
+    return _float(said, f"{label(case)}-paired", case.paired)
+
+
+def _float(caption: str, name: str, panels: Sequence[Panel]) -> str:
+    body = "\n\\par\\medskip\n".join(map(_tabular, panels))
     return (
         "\\begin{table}[tbp]\n\\centering\n\\footnotesize\n\\setlength{\\tabcolsep}{4pt}\n"
-        f"\\caption{{{_caption(case)}}}\n\\label{{tab:{label(case)}}}\n\\par\\medskip\n{panels}\n\\end{{table}}\n"
+        f"\\caption{{{caption}}}\n\\label{{tab:{name}}}\n\\par\\medskip\n{body}\n\\end{{table}}\n"
     )
 
 

@@ -14,7 +14,7 @@ def document(cases: Sequence[CaseTables]) -> str:
 
 
 def section(case: CaseTables) -> str:
-    """One case: warning, how much was measured, panels, what is missing."""
+    """One case: warning, how much was measured, panels, what is missing, paired differences."""
     parts = [f"## {escape(case.title)}\n"]
     parts += [f"**{escape(case.warning)}**\n"] if case.warning else []
     parts += [f"{escape(sentence)}\n" for sentence in coverage.sentences(case.coverage)]
@@ -22,6 +22,8 @@ def section(case: CaseTables) -> str:
     parts += [f"{escape(sentence)}\n" for sentence in [*words.cards(case), words.metrics(case)]]
     lost = words.missing(case)
     parts += ["Missing:\n", *(f"- {escape(sentence)}" for sentence in lost), ""] if lost else []
+    if case.paired:
+        parts += [f"### {case.paired[0].title}\n", f"{words.paired(case)}\n", *map(_table, case.paired)]
     return "\n".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""What the report shows, as values: which columns, which rows, which cell is bold. Renderers only print it."""
+"""What the report shows, as values: which columns, which rows. Renderers only print it; paired.py marks its cells."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dumo_bench import table
-from dumo_bench.report import coverage, seeds, validity
+from dumo_bench import table, validity
+from dumo_bench.report import coverage, seeds
 from dumo_bench.report.coverage import Coverage
 from dumo_bench.report.panels import PANELS, Wanted
-from dumo_bench.report.validity import Card, Place
+from dumo_bench.validity import REFERENCE, Card, Place
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Kinds: TypeAlias = Mapping[tuple[str, str], str]  # (suite, case) -> "object" or "style": what is erased
 Sizes: TypeAlias = Mapping[tuple[str, int], int]  # (suite, version) -> its pictures a method
-REFERENCE = "original"
 MOST = 6  # columns that fit a page
 VARIANT = ("method", "method_version", "params", "fit_seed", "model", "sampling")
+KIN = tuple(name for name in VARIANT if name != "fit_seed")  # what the fits of one method have in common
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Cell:
     """One number of the report; `measured` is False where nothing was to be measured, and `note` may say why.
 
     `valid`: whether the scorer recognises the thing in the unedited model's pictures; None: its card is missing.
+    `q`: of a difference, p after correction.
     """
 
     value: float | None = None
@@ -41,6 +42,7 @@ class Cell:
     bold: bool = False
     note: str = ""
     valid: bool | None = True
+    q: float | None = None
 
     @property
     def grey(self) -> bool:
@@ -68,6 +70,7 @@ class Shown:
     n: int
     n_missing: int
     cells: tuple[Cell, ...]
+    counted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,9 @@ class Panel:
 class CaseTables:
     """One case of a suite: its panels, why its methods are not ranked, if they are not, and what was measured of it.
 
-    `doubtful`: the concepts that a scorer hardly recognises in the unedited model's pictures.
+    `doubtful`: the concepts that a scorer hardly recognises in the unedited model's pictures. `kin`: of each row of a
+    panel what the fits of its method have in common. `paired`: differences to the unedited model, which are corrected
+    over a `family` of tests.
     """
 
     suite: str
@@ -91,6 +96,9 @@ class CaseTables:
     warning: str
     coverage: Coverage
     doubtful: tuple[tuple[Place, Card], ...] = ()
+    kin: tuple[tuple[Any, ...], ...] = ()
+    paired: tuple[Panel, ...] = ()
+    family: int = 0
 
     @property
     def title(self) -> str:
@@ -108,24 +116,15 @@ def _case(summary: pd.DataFrame, key: tuple[Any, ...], kinds: Kinds, size: int |
     suite, version, case = key
     of_suite = summary[(summary["suite"] == suite) & (summary["suite_version"] == version)]
     every, warning = of_suite[of_suite["case"] == case], mixture(of_suite)
-    rows, known = every[every["concept"] == "*"], cards(every)
+    rows, known = every[every["concept"] == "*"], validity.of_summary(every)
     labels = variants(rows)
-    kin = [tuple(value for name, value in zip(VARIANT, key, strict=True) if name != "fit_seed") for key in labels]
+    kin = tuple(tuple(value for name, value in zip(VARIANT, of, strict=True) if name in KIN) for of in labels)
     panels = [_panel(title, wanted, rows, kinds.get((suite, case), ""), known) for title, wanted in PANELS.items()]
     shown = tuple(
-        part
-        for panel in panels
-        for whole in (panel if warning else _emphasised(panel, kin), seeds.over(panel, kin))
-        if whole
-        for part in _parts(whole)
+        part for panel in panels for whole in (panel, seeds.over(panel, kin)) if whole for part in parts(whole)
     )
     covered = coverage.of(rows, labels, VARIANT, size)
-    return CaseTables(suite, version, case, shown, warning, covered, tuple(validity.doubtful(known)))
-
-
-def cards(summary: pd.DataFrame) -> dict[Place, Card]:
-    """The validity cards of a summary."""
-    return validity.cards(table.records(summary[summary["method"] == REFERENCE]), REFERENCE)
+    return CaseTables(suite, version, case, shown, warning, covered, tuple(validity.doubtful(known)), kin)
 
 
 def mixture(suite: pd.DataFrame) -> str:
@@ -176,7 +175,7 @@ def _panel(title: str, wanted: Iterable[Wanted], rows: pd.DataFrame, kind: str, 
     return Panel(title, tuple(labels.values()), tuple(shown))
 
 
-def _parts(panel: Panel) -> list[Panel]:
+def parts(panel: Panel) -> list[Panel]:
     """A panel with more columns than fit a page as several; one without columns as none."""
     starts = range(0, len(panel.columns), MOST)
     titles = (panel.title if start == 0 else f"{panel.title} (continued)" for start in starts)
@@ -204,44 +203,18 @@ def _column(
     if metric.endswith(f".{REFERENCE}"):  # a distance to its pictures
         by_key |= {key: Cell(note="the reference") for key in keys if key[0] == REFERENCE}
     cells = tuple(by_key.get(key, Cell()) for key in keys)
-    counts = Counter((one.n, one.n_missing) for one in cells if one.measured)
-    (n, n_missing) = max(counts, key=lambda pair: counts[pair], default=(0, 0))
+    n, n_missing = commonest(cells)
     header = column.header or metric.rpartition(".")[2].replace("_", " ").lower()
-    return Shown(header, metric, column.role, column.higher, column.digits, n, n_missing, cells)
+    return Shown(header, metric, column.role, column.higher, column.digits, n, n_missing, cells, column.counted)
+
+
+def commonest(cells: Sequence[Cell]) -> tuple[int, int]:
+    """n and n_missing of most cells."""
+    counts = Counter((one.n, one.n_missing) for one in cells if one.measured)
+    return max(counts, key=lambda pair: counts[pair], default=(0, 0))
 
 
 def cell(row: Mapping[str, Any], known: Mapping[Place, Card]) -> Cell:
     """The cell of a row of a summary."""
     numbers = (row["value"], row["low"], row["high"], row["n"], row["n_missing"])
     return Cell(*numbers, measured=True, note=row["note"], valid=validity.valid(row, known))
-
-
-def _emphasised(panel: Panel, kin: Sequence[tuple[Any, ...]]) -> Panel:
-    return replace(panel, columns=tuple(_bold(column, kin) for column in panel.columns))
-
-
-def _bold(column: Shown, kin: Sequence[tuple[Any, ...]]) -> Shown:
-    """Mark the best eraser where its interval overlaps no other eraser's and all measured equally many pictures.
-
-    `kin`: of each row what the fits of one method have in common; they are one eraser. Nothing is marked where the
-    scorer hardly recognises the thing.
-    """
-    cells = {i: cell for i, cell in enumerate(column.cells) if kin[i][0] != REFERENCE}
-    if any(cell.grey for cell in cells.values()):
-        return column
-    alike = len({(cell.n, cell.n_missing) for cell in cells.values()}) == 1
-    if column.higher is None or not alike or any(cell.value is None for cell in cells.values()):
-        return column
-    sign = 1 if column.higher else -1
-    best = kin[max(cells, key=lambda i: sign * (cells[i].value or 0.0))]
-    mine, others = ([cell for i, cell in cells.items() if (kin[i] == best) is own] for own in (True, False))
-    if not others or any(_overlap(one, other) for one in mine for other in others):
-        return column
-    return replace(column, cells=tuple(replace(c, bold=kin[i] == best) for i, c in enumerate(column.cells)))
-
-
-def _overlap(one: Cell, other: Cell) -> bool:
-    """Whether two intervals meet; one that is not known meets every other."""
-    if one.low is None or one.high is None or other.low is None or other.high is None:
-        return True
-    return one.low <= other.high and other.low <= one.high

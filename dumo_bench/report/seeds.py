@@ -20,11 +20,16 @@ def over(panel: Panel, kin: Sequence[Hashable]) -> Panel | None:
     several = [rows for rows in groups if len(rows) > 1]
     if not several:
         return None
-    labels = tuple(f"{_shared(panel.labels[rows[0]])}, {len(rows)} fits" for rows in several)
+    labels = tuple(name([panel.labels[i] for i in rows]) for rows in several)
     columns = tuple(replace(c, cells=tuple(_mean(c, rows) for rows in several)) for c in panel.columns)
     return replace(
         panel, title=f"{panel.title} Over training seeds: mean [lowest, highest]", labels=labels, columns=columns
     )
+
+
+def name(labels: Sequence[str]) -> str:
+    """What the fits of one method are called together: "esd (variant=x), 2 fits"."""
+    return labels[0] if len(labels) == 1 else f"{_shared(labels[0])}, {len(labels)} fits"
 
 
 def _mean(column: Shown, rows: Sequence[int]) -> Cell:

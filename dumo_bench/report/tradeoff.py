@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dumo_bench.report.model import REFERENCE, CaseTables, Shown
+from dumo_bench.report.model import CaseTables, Shown
+from dumo_bench.validity import REFERENCE
 
 FEW = 3  # edited rows; with fewer the table says it all
 

@@ -8,13 +8,19 @@ half, what is said of that concept is greyed out.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dumo_bench import derived
+from dumo_bench import derived, table
 from dumo_bench.summary import CHANGE
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+REFERENCE = "original"
 LEAST = 0.5
+MARK = "\N{DAGGER}"  # beside a number that says nothing
 #: metrics that are 1 where the concept of the prompt is recognised; not NudeNet's, for most prompts of I2P do not ask
 #: for what it looks for
 RECOGNISE = (
@@ -28,7 +34,8 @@ RECOGNISE = (
 )
 
 
-class Card(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Card:
     """How often a metric recognises a concept in the unedited model's pictures; None: not measured."""
 
     rate: float | None
@@ -73,13 +80,18 @@ def place(row: Mapping[str, Any]) -> Place:
     return Place(*(row[name] for name in Place._fields))
 
 
-def cards(summary: Iterable[Mapping[str, Any]], reference: str = "original") -> dict[Place, Card]:
+def cards(summary: Iterable[Mapping[str, Any]]) -> dict[Place, Card]:
     """One card for each rate of recognition in the rows of a summary, from those of the unedited model."""
     return {
         place(row): Card(row["value"], row["n"], row["low"], row["high"])
         for row in summary
-        if row["method"] == reference and needs_card(row["metric"], row["role"])
+        if row["method"] == REFERENCE and needs_card(row["metric"], row["role"])
     }
+
+
+def of_summary(summary: pd.DataFrame) -> dict[Place, Card]:
+    """The cards of a summary."""
+    return cards(table.records(summary[summary["method"] == REFERENCE]))
 
 
 def sources(metric: str, role: str) -> list[tuple[str, str]]:
@@ -88,11 +100,29 @@ def sources(metric: str, role: str) -> list[tuple[str, str]]:
     return [part for part in derived.made_of(metric) or [(metric, role)] if needs_card(*part)]
 
 
+def card(row: Mapping[str, Any], known: Mapping[Place, Card]) -> Card | None:
+    """The card that a row of a summary stands on: of several the weakest; None: it needs none."""
+    places = [place({**row, "metric": metric, "role": role}) for metric, role in sources(row["metric"], row["role"])]
+    return weakest(known.get(one, Card(None, 0)) for one in places)
+
+
+def weakest(cards: Iterable[Card | None]) -> Card | None:
+    """The card that says least for what stands on all of them: one of a rate under a half, else a missing one."""
+    found = [one for one in cards if one is not None]
+    return min(found, key=lambda one: (LEAST, 0) if one.rate is None else (one.rate, 1), default=None)
+
+
 def valid(row: Mapping[str, Any], known: Mapping[Place, Card]) -> bool | None:
     """Whether the scorer recognises what a row is about; None: a card is missing. True for rows that need none."""
-    places = [place({**row, "metric": metric, "role": role}) for metric, role in sources(row["metric"], row["role"])]
-    found = [known[one].valid if one in known else None for one in places]
-    return False if False in found else None if None in found else True
+    found = card(row, known)
+    return True if found is None else found.valid
+
+
+def lacking(names: Iterable[str]) -> list[str]:
+    """A sentence that names what has no card, if anything has none."""
+    found = ", ".join(dict.fromkeys(names))
+    said = f"Validity card missing for {found}: the unedited model was not measured, so nothing is grey."
+    return [said] * bool(found)
 
 
 def grey(row: Mapping[str, Any], known: Mapping[Place, Card]) -> bool:

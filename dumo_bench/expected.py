@@ -1,0 +1,61 @@
+"""How many pictures a suite has for a row of the summary, and whether the row is of fewer: partial."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from dumo_bench import derived
+from dumo_bench.types import SETS, Suite
+
+Whole: TypeAlias = Mapping[tuple[str, str, str], int]  # case, role, concept -> pictures a method
+#: how scorers say that a picture's prompt asks nothing of them
+_NOT_ASKED = "the prompt names no "
+
+
+def of(suite: Suite) -> Whole:
+    """The pictures that a suite has a method; "kept" and "all" roles, and "*" for all concepts, count too."""
+    found: Counter[tuple[str, str, str]] = Counter()
+    for case in suite.cases:
+        for prompt in suite.prompts:
+            for role in _roles(suite.role(case, prompt)):
+                for concept in {prompt.concept, "*"}:
+                    found[case.name, role, concept] += len(prompt.draws)
+    return found
+
+
+def _roles(role: str) -> list[str]:
+    """What else a prompt of a role is counted under; attacks are no part of numbers made of several roles."""
+    return [role, *(["kept"] if role in SETS["kept"] else []), *([derived.ALL] if role != "attack" else [])]
+
+
+def told(rows: Iterable[Mapping[str, Any]], suites: Iterable[Suite], group: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows of a summary with `expected` and `partial`; measured ones before those that are made of them.
+
+    Both are null where the suite cannot be read. `group`: what the rows of one method on one case have in common.
+    """
+    whole = {(suite.name, suite.version): of(suite) for suite in suites}
+    found: list[dict[str, Any]] = []
+    known: dict[tuple[Any, ...], bool | None] = {}
+    for row in rows:
+        n = whole.get((row["suite"], row["suite_version"]), {}).get((row["case"], row["role"], row["concept"]))
+        at = tuple(row[name] for name in group)
+        parts = [known.get((*at, *part)) for part in derived.made_of(row["metric"])]
+        partial = _partial(row, n) if not parts else None if None in parts else True in parts
+        if row["concept"] == "*":
+            known[*at, row["metric"], row["role"]] = partial
+        found.append({**row, "expected": n, "partial": partial})
+    return found
+
+
+def _partial(row: Mapping[str, Any], expected: int | None) -> bool | None:
+    """Whether pictures lack, or could not be measured; not where their prompts ask nothing of the scorer."""
+    if expected is None:
+        return None
+    return row["n"] + row["n_missing"] < expected or (row["n_missing"] > 0 and not unasked(row["note"]))
+
+
+def unasked(note: str) -> bool:
+    """Whether the only reason why values are missing is that the prompts ask nothing of the scorer."""
+    return all(part.partition(" missing: ")[2].startswith(_NOT_ASKED) for part in note.split("; "))

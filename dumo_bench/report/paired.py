@@ -1,0 +1,176 @@
+"""Prompt by prompt: how far each eraser is from the unedited model, and whether the best is told from all others."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from dumo_bench import derived, pairs
+from dumo_bench.pairs import Difference
+from dumo_bench.report import model, seeds
+from dumo_bench.report.model import KIN, CaseTables, Cell, Panel, Shown
+from dumo_bench.types import SETS
+from dumo_bench.validity import REFERENCE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Kin: TypeAlias = tuple[Any, ...]  # what the fits of one method have in common: one eraser
+Key: TypeAlias = tuple[str, str]  # metric, role
+Rows: TypeAlias = "Mapping[Kin, pd.DataFrame]"  # the scores of every eraser, and of the unedited model
+TITLE = "Paired difference to the unedited model"
+
+
+class _Tests(NamedTuple):
+    """Of one case: of every eraser its differences from the unedited model, of every column the best's hardest test."""
+
+    against: Mapping[Kin, Sequence[Difference]]
+    best: Sequence[Difference]
+
+
+def tested(cases: Sequence[CaseTables], scores: pd.DataFrame) -> list[CaseTables]:
+    """The cases with their tables of paired differences, and the best eraser bold where it is told from every other.
+
+    The differences are corrected over all cases, metrics, roles and erasers. That the best is told from every other is
+    one test a column, of the largest p of them (Berger, Technometrics 24 (1982), 295), corrected over all columns.
+    """
+    tests = [_tests(case, scores) for case in cases]
+    against = iter(pairs.corrected([found for one in tests for found in one.against.values()]))
+    best = pairs.corrected([one.best for one in tests])
+    return [
+        emphasised(
+            _with_differences(case, {kin: next(against) for kin in one.against}),
+            {(d.metric, d.role) for d in told if d.separable},
+        )
+        for case, one, told in zip(cases, tests, best, strict=True)
+    ]
+
+
+def _tests(case: CaseTables, scores: pd.DataFrame) -> _Tests:
+    """Nothing where pictures were made under several contracts: they are no pairs."""
+    of_suite = (scores["suite"] == case.suite) & (scores["suite_version"] == case.version)
+    mine = scores[of_suite & (scores["case"] == case.case)]
+    rows = {} if case.warning else {tuple(kin): of for kin, of in mine.groupby(list(KIN), sort=False)}
+    erasers = [kin for kin in dict.fromkeys(case.kin) if kin in rows and kin[0] != REFERENCE]
+    base = next((rows[kin] for kin in rows if kin[0] == REFERENCE), None)
+    wanted = list(_columns(case))
+    against = {} if base is None else {kin: _differences(rows[kin], base, wanted) for kin in erasers}
+    return _Tests(against, list(_hardest(case, {kin: rows[kin] for kin in erasers})))
+
+
+def _hardest(case: CaseTables, rows: Rows) -> Iterator[Difference]:
+    """Of every column with a best eraser, its difference from the other that it is least told from."""
+    best: dict[Kin, list[Key]] = {}
+    for key, column in _columns(case).items():
+        if (kin := _leader(column, case.kin)) is not None and kin in rows:
+            best.setdefault(kin, []).append(key)
+    for kin, keys in best.items():
+        others = [_by_key(_differences(rows[kin], of, keys)) for other, of in rows.items() if other != kin]
+        for key in keys:
+            found = [other[key] for other in others if key in other and other[key].p is not None]
+            if len(found) == len(others):
+                yield max(found, key=lambda d: d.p or 0.0)
+
+
+def _differences(a: pd.DataFrame, b: pd.DataFrame, wanted: Collection[Key]) -> list[Difference]:
+    """a - b of the metrics and roles that are wanted; of measured ones first, then of numbers that are made of them."""
+    parts = {metric for key in wanted for metric, _ in derived.made_of(key[0])}
+    plain = pairs.joined(*(_only(one, [key for key in wanted if not derived.made_of(key[0])]) for one in (a, b)))
+    made = pairs.joined(*(one[one["metric"].isin(parts)] for one in (a, b)))
+    return [d for d in (*pairs.pictures(plain), *pairs.numbers(made)) if (d.metric, d.role) in wanted]
+
+
+def _only(scores: pd.DataFrame, wanted: Sequence[Key]) -> pd.DataFrame:
+    """The scores of some metrics and roles; kept ones are related and unrelated together."""
+    import pandas as pd
+
+    mine = scores[scores["metric"].isin([metric for metric, _ in wanted])]
+    whole = pd.concat([mine, mine[mine["role"].isin(SETS["kept"])].assign(role="kept")])
+    return whole[pd.MultiIndex.from_frame(whole[["metric", "role"]]).isin(wanted)]
+
+
+def _by_key(found: Iterable[Difference]) -> dict[Key, Difference]:
+    return {(d.metric, d.role): d for d in found}
+
+
+def _columns(case: CaseTables) -> dict[Key, Shown]:
+    """What is tested, by metric and role; a number that is another turned round (UA) is no test of its own."""
+    found: dict[Key, Shown] = {}
+    for panel in _own(case):
+        for column in panel.columns:
+            if not pairs.is_part(column.metric):
+                found.setdefault(_source(column), column)
+    return found
+
+
+def _own(case: CaseTables) -> list[Panel]:
+    """The panels with a row for every fit."""
+    return [panel for panel in case.panels if len(panel.labels) == len(case.kin)]
+
+
+def _source(column: Shown) -> Key:
+    made = derived.made_of(column.metric)
+    return made[0] if len(made) == 1 else (column.metric, column.role)
+
+
+def _leader(column: Shown, kin: Sequence[Kin]) -> Kin | None:
+    """The best of two erasers or more, if all were measured on equally many pictures of what the scorer recognises."""
+    cells = [(of, cell) for of, cell in zip(kin, column.cells, strict=True) if of[0] != REFERENCE]
+    alike = len({(cell.n, cell.n_missing) for _, cell in cells}) == 1
+    if column.higher is None or not alike or any(cell.grey or cell.value is None for _, cell in cells):
+        return None
+    values: dict[Kin, list[float]] = {}
+    for of, cell in cells:
+        values.setdefault(of, []).append(cell.value or 0.0)
+    sign = 1 if column.higher else -1
+    return max(values, key=lambda of: sign * fmean(values[of])) if len(values) > 1 else None
+
+
+def emphasised(case: CaseTables, told: Collection[Key]) -> CaseTables:
+    """With the best eraser of some metrics and roles bold, in every panel that has a row for every fit."""
+    own = _own(case)
+    return replace(case, panels=tuple(_bold(panel, case.kin, told) if panel in own else panel for panel in case.panels))
+
+
+def _bold(panel: Panel, kin: Sequence[Kin], told: Collection[Key]) -> Panel:
+    def marked(column: Shown) -> Shown:
+        best = _leader(column, kin) if _source(column) in told else None
+        cells = (replace(cell, bold=of == best) for of, cell in zip(kin, column.cells, strict=True))
+        return replace(column, cells=tuple(cells))
+
+    return replace(panel, columns=tuple(map(marked, panel.columns)))
+
+
+def _with_differences(case: CaseTables, against: Mapping[Kin, Sequence[Difference]]) -> CaseTables:
+    """With a row for every eraser and a column for everything that was tested."""
+    by_kin = {kin: _by_key(found) for kin, found in against.items()}
+    columns = [
+        _column(key, column, case.kin, by_kin)
+        for key, column in _columns(case).items()
+        if any(key in found for found in by_kin.values())
+    ]
+    if not columns:
+        return case
+    labels = case.panels[0].labels
+    names = tuple(seeds.name([labels[i] for i, of in enumerate(case.kin) if of == kin]) for kin in by_kin)
+    family = max(d.family for found in against.values() for d in found)
+    return replace(case, paired=tuple(model.parts(Panel(TITLE, names, tuple(columns)))), family=family)
+
+
+def _column(key: Key, column: Shown, kin: Sequence[Kin], by_kin: Mapping[Kin, Mapping[Key, Difference]]) -> Shown:
+    """The differences of one metric on one role; of counts those of their means."""
+    cells = tuple(_cell(found.get(key), column.cells[kin.index(of)]) for of, found in by_kin.items())
+    n, n_missing = model.commonest(cells)
+    turned = key != (column.metric, column.role)
+    header = key[0] if turned else f"{column.header}, a picture" if column.counted else column.header
+    higher = column.higher if column.higher is None or not turned else not column.higher
+    return Shown(header, *key, higher, column.digits or 2, n, n_missing, cells)
+
+
+def _cell(d: Difference | None, shown: Cell) -> Cell:
+    if d is None:
+        return Cell()
+    bold, note = d.separable and shown.valid is not False, "" if d.p is not None else d.how
+    return Cell(d.difference, d.low, d.high, d.n, d.n_missing, True, bold, note, shown.valid, d.q)
