@@ -43,8 +43,10 @@ def export(
     edit: Annotated[Path, typer.Argument(help="An edit (results/edits/<recipe>.safetensors), or results with one.")],
     to: Annotated[Path, typer.Option("--to", help="A new folder.")],
     form: Annotated[
-        Literal["unet", "partial", "dumo"],
-        typer.Option("--as", help="A whole U-Net of diffusers, its changed tensors, or DuMo's folder a concept."),
+        Literal["unet", "partial", "dumo", "receler"],
+        typer.Option(
+            "--as", help="A whole U-Net of diffusers, its changed tensors, DuMo's folder a concept, or Receler's."
+        ),
     ] = "unet",
     model: Annotated[
         str | None, typer.Option("--model", help="Where the edit's own model lies now. [dim]\\[as when fitted][/]")

@@ -1,4 +1,7 @@
-"""Edits as files that other programs load: a whole U-Net, its changed tensors, DuMo's folders. Torch only inside."""
+"""Edits as files that other programs load: a U-Net, its changed tensors, DuMo's and Receler's folders.
+
+Torch only inside.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from dumo_bench.types import Edit, UserError, canonical
 if TYPE_CHECKING:
     from torch import Tensor
 
-Form: TypeAlias = Literal["unet", "partial", "dumo"]
+Form: TypeAlias = Literal["unet", "partial", "dumo", "receler"]
 
 
 def edit_file(where: Path) -> Path:
@@ -44,7 +47,9 @@ def export(where: Path, to: Path, form: Form, model: str | None = None) -> list[
             f"{where}: the edit was made for another model than {base} (hash {edit.header['model_hash'][:12]}): "
             "name its own by --model"
         )
-    write: dict[Form, Callable[[Edit, str, Path], list[str]]] = {"unet": unet, "partial": partial, "dumo": dumo}
+    write: dict[Form, Callable[[Edit, str, Path], list[str]]] = {
+        "unet": unet, "partial": partial, "dumo": dumo, "receler": receler
+    }  # fmt: skip
     with staged(to) as folder:
         said = write[form](edit, base, folder)
     return [line.replace(str(folder), str(to)) for line in said]
@@ -104,9 +109,7 @@ def _epr(edit: Edit, i: int, base: Path, to: Path) -> None:
     table = edit.tensors.get(f"tlmo.{i}")
     if edit.header.get("tlmo") == "blend" or table is None or table.dim() != 2:
         raise UserError(f"--as dumo: its scale is {edit.header.get('tlmo')}, and the published folder has a table")
-    # a factor of the gate at inference; an imported edit has its own in the table already
-    strength = edit.header["params"].get("strength", 1.0) if edit.header["method"] == "dumo" else 1.0
-    (to / published.TABLE).write_bytes(published.table_bytes(table * strength))
+    (to / published.TABLE).write_bytes(published.table_bytes(table * _strength(edit, "dumo")))
     start = f"epr.{i}."
     held = {name.removeprefix(start): t.contiguous() for name, t in edit.tensors.items() if name.startswith(start)}
     save_file(held, to / f"{place.WEIGHTS}.safetensors", metadata={"format": "pt"})
@@ -114,11 +117,36 @@ def _epr(edit: Edit, i: int, base: Path, to: Path) -> None:
     (to / "config.json").write_text(text, encoding="utf-8")
 
 
+def receler(edit: Edit, model: str, to: Path) -> list[str]:
+    """Receler's published folder; several sets of erasers are one of the sum of their ranks, which says the same."""
+    import torch
+
+    from dumo_bench.formats import receler as published
+
+    del model
+    if "sets" not in edit.header:
+        raise UserError(f"--as receler: the edit is of {edit.header['method']}, which has no erasers: --as unet")
+    starts = [f"adapter.{i}." for i in range(edit.header["sets"])]
+    sets = [{k.removeprefix(s): t for k, t in edit.tensors.items() if k.startswith(s)} for s in starts]
+    held = published.summed(sets, _strength(edit, "receler"))
+    rank = len(next(iter(held.values()))["down.bias"])
+    torch.save(held, to / published.WEIGHTS)
+    (to / published.CONFIG).write_text(published.config_text(rank), encoding="utf-8")
+    return [f"{len(held)} erasers of rank {rank}: {to}"]
+
+
+def _strength(edit: Edit, method: str) -> float:
+    """A method's factor at inference, for its published form; an imported edit has its own in the tensors already."""
+    return float(edit.header["params"].get("strength", 1.0)) if edit.header["method"] == method else 1.0
+
+
 def weights(edit: Edit) -> dict[str, Tensor]:
     """The tensors of an edit that are the U-Net's own; a UserError where it is more than these, or other."""
     kinds = sorted({name.partition(".")[0] for name in edit.tensors})
     if "epr" in kinds:
         raise UserError("the edit is networks beside the U-Net, with a gate, which no U-Net has a place for: --as dumo")
+    if "adapter" in kinds:
+        raise UserError("the edit is erasers beside the cross-attentions, which no U-Net has a place for: --as receler")
     if "text" in kinds:
         n = sum(name.startswith("text.") for name in edit.tensors)
         raise UserError(f"the edit changes {n} tensors of the text encoder too, which a U-Net lacks: {_KEEP}")

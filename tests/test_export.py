@@ -12,6 +12,7 @@ import tiny
 import torch
 from safetensors.torch import load_file, save_file
 
+from baselines.receler import Receler
 from dumo_bench import export, plugins, sample, sd
 from dumo_bench.methods.checkpoint import Checkpoint
 from dumo_bench.methods.dumo import DuMo
@@ -23,6 +24,7 @@ from dumo_bench.work import facts
 @pytest.fixture(scope="module")
 def host() -> sd.Host:
     tiny.quick_dumo()
+    tiny.quick_receler()
     return tiny.host()
 
 
@@ -112,6 +114,33 @@ def test_the_strength_of_dumo_goes_into_its_table(host, learnt, tmp_path):
     assert np.array_equal(first, second)  # an imported edit's is in the table already
 
 
+@pytest.mark.parametrize("strength", [1.0, 0.5])
+@pytest.mark.parametrize("erase", [("ghost",), ("ghost", "alien")])
+def test_receler_exported_and_imported_gives_the_same_picture(host, tmp_path, erase, strength):
+    """Two sets of erasers become one of twice the rank."""
+    method, g = Receler(strength=strength), torch.Generator().manual_seed(0)
+    singles = [Receler().fit(host, (word,), seed=0) for word in erase]
+    lively = [Edit({k: t + 0.1 * torch.randn(t.shape, generator=g) for k, t in e.tensors.items()}, e.header)
+              for e in singles]  # fmt: skip
+    path, edit = stored(host, tmp_path, method, erase, method.join(lively))
+    export.export(path, tmp_path / "out", "receler")
+    picture, back = imported(host, tmp_path / "out", erase)
+    assert torch.allclose(picture, drawn(host, method, edit), atol=1e-5)
+    assert (picture - drawn(host, Receler(strength=0.0), edit)).abs().max() > 1e-3
+    assert {len(t) for k, t in back.tensors.items() if k.endswith("down.bias")} == {4 * len(erase)}
+
+
+def test_an_exported_receler_is_the_published_nesting(host, tmp_path):
+    path, edit = stored(host, tmp_path, Receler())
+    export.export(path, tmp_path / "out", "receler")
+    held = torch.load(tmp_path / "out" / "eraser_weights.pt", weights_only=True)
+    named = {f"adapter.0.{block}.{k}": t for block, own in held.items() for k, t in own.items()}
+    assert len(held) == 16 and named.keys() == edit.tensors.keys()
+    assert all(torch.equal(t, edit.tensors[k]) for k, t in named.items())
+    said = json.loads((tmp_path / "out" / "eraser_config.json").read_text())
+    assert said == {"eraser_type": "adapter", "eraser_rank": 4}
+
+
 def test_an_exported_dumo_is_a_controlnet_without_its_hint(host, learnt, tmp_path):
     """diffusers' own ControlNet with these weights, and its hint at zero, says what EPR says."""
     from diffusers import ControlNetModel
@@ -165,7 +194,7 @@ def dumo_edit(host, folder):
 def test_adapters_do_not_go_into_a_unet(host, tmp_path, form):
     edit = Checkpoint(str(published.receler(tmp_path / "receler", host.unet))).fit(host, ("ghost",), seed=0)
     path, _ = stored(host, tmp_path, Checkpoint(), edit=edit)
-    refused(path, tmp_path / "out", form, "adapter beside the U-Net", "dumo-bench generate")
+    refused(path, tmp_path / "out", form, "erasers beside the cross-attentions", "--as receler")
 
 
 def test_a_changed_text_encoder_does_not_go_into_a_unet(host, tmp_path):

@@ -5,9 +5,11 @@ Huang et al., arXiv 2311.17717. One eraser a transformer block, named by its pla
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from dumo_bench.formats import place
@@ -28,6 +30,28 @@ def rank(found: Mapping[str, Tensor]) -> int:
     if len(ranks) != 1:
         raise UserError(f"Receler: wanted erasers of one rank, got ranks {ranks}")
     return ranks[0]
+
+
+def summed(sets: Sequence[Mapping[str, Tensor]], strength: float) -> dict[str, dict[str, Tensor]]:
+    """Sets of erasers {block.down.weight: tensor} as one set of the sum of their ranks, in the published nesting.
+
+    It says exactly what they say together: GELU acts on each unit by itself.
+    """
+    blocks = dict.fromkeys(name.rsplit(".", 2)[0] for name in sets[0])
+    return {
+        block: {
+            "down.weight": torch.cat([one[f"{block}.down.weight"] for one in sets]),
+            "down.bias": torch.cat([one[f"{block}.down.bias"] for one in sets]),
+            "up.weight": strength * torch.cat([one[f"{block}.up.weight"] for one in sets], dim=1),
+            "up.bias": strength * torch.stack([one[f"{block}.up.bias"] for one in sets]).sum(0),
+        }
+        for block in blocks
+    }
+
+
+def config_text(found: int) -> str:
+    """eraser_config.json of erasers of this rank."""
+    return json.dumps({"eraser_type": "adapter", "eraser_rank": found}) + "\n"
 
 
 def check_config(where: place.Place, found: int) -> None:
