@@ -10,11 +10,13 @@ import tiny_models
 import torch
 from PIL import Image
 
+from dumo_bench import stamp
 from dumo_bench.scorers.clip_accuracy import ClipAccuracy
-from dumo_bench.scorers.style_classifier import StyleClassifier, plain
+from dumo_bench.scorers.style_classifier import StyleClassifier
 from dumo_bench.types import Case, Draw, Prompt, Suite, UserError
 
 WORDS = ("dog", "ghost", "bomb")
+PAIRS = ((0.1, 0.9), (0.9, 0.1))
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +145,6 @@ def test_an_artist_is_a_style_in_a_suite_of_styles(folder, samples):
 
 
 def test_labels_match_whatever_their_case_and_dashes(classifier, samples):
-    assert plain("Ink_Drawing") == plain("ink drawing") == plain("INK-drawing")
     (row,) = StyleClassifier(classifier, "cpu").score(
         [replace(samples[0], prompt=replace(samples[0].prompt, shows={"style": "ink-drawing"}))]
     )
@@ -156,6 +157,40 @@ def test_a_style_without_a_label_is_not_measured(classifier, samples, shows, say
         [replace(samples[0], prompt=replace(samples[0].prompt, shows=shows))]
     )
     assert all(score.value is None for score in row) and says in row[0].note
+
+
+def test_an_artist_without_a_label_is_no_success_of_an_erasure_of_two(samples):
+    two = replace(samples[0], case=Case("two", ("Vincent van Gogh", "Tyler Edlin")), role="related")
+    row = StyleClassifier("x", "cpu")._verdict(two, ("van-gogh", "rembrandt"), np.array([0.1, 0.9]))
+    assert (row[-1].value, row[-1].note) == (None, "the classifier knows no style 'Tyler Edlin'")
+    one = replace(two, case=Case("one", ("Vincent van Gogh",)))
+    told = [StyleClassifier("x", "cpu")._verdict(one, ("van-gogh", "rembrandt"), np.array(p))[-1].value for p in PAIRS]
+    assert told == [0, 1]
+
+
+def test_a_given_list_is_what_the_clip_chooses_among_and_is_in_name_label_and_version(folder, samples, tmp_path):
+    listed = tmp_path / "masters.txt"
+    listed.write_text("# painters\nCaspar David Friedrich\n\nNoto\nink_drawing\n")
+    scorer = StyleClassifier(f"clip:{folder}:{listed}", "cpu").for_suite(suite())
+    names = ("Caspar David Friedrich", "Noto", "ink_drawing")
+    expected = softmax_by_transformers(folder, samples, [f"a picture in the style of {name}" for name in names])
+    rows = scorer.score(samples)
+    assert [row[2].value for row in rows] == pytest.approx(expected[:, 1].tolist(), abs=1e-5)
+    assert rows[0][2].metric == "style.clip-tiny-masters.p"
+    assert "3 styles" in scorer.label
+    first = stamp.version(scorer)
+    listed.write_text("Caspar David Friedrich\nNoto\nRembrandt\n")
+    own = stamp.version(StyleClassifier(f"clip:{folder}", "cpu"))
+    assert len({first, stamp.version(scorer), own}) == 3
+
+
+def test_a_list_that_is_not_there_or_is_no_choice_is_said(folder, samples, tmp_path):
+    scorer = StyleClassifier(f"clip:{folder}:{tmp_path / 'none.txt'}", "cpu")
+    assert "none.txt is missing" in scorer.missing_weights()
+    for said, why in (("Noto\n", "two styles at least"), ("Van Gogh\nvan_gogh\n", "'van_gogh' is listed twice")):
+        (tmp_path / "none.txt").write_text(said)
+        with pytest.raises(UserError, match=why):
+            scorer.score(samples[:1])
 
 
 def test_one_style_is_no_choice_and_a_classifier_without_its_processor_is_refused(folder, samples, tmp_path):
