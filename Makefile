@@ -25,7 +25,7 @@ export MALLOC_MMAP_MAX_ = 0
 export MALLOC_TRIM_THRESHOLD_ = 4294967296
 export HF_HUB_DISABLE_TELEMETRY = 1
 
-.PHONY: help setup demo emoji-table emoji-sweep test test-slow lint format check docs docs-check clean
+.PHONY: help setup demo emoji-table emoji-sweep test test-slow lint format check docs deviations docs-check clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -83,6 +83,9 @@ check: lint test  ## what continuous integration runs
 
 docs: setup  ## write the command help and the plugin tables into README.md
 	$(BIN)/python tests/test_docs.py
+
+deviations: setup  ## how far our numbers lie from other libraries', into docs/deviations.md: a minute
+	$(BIN)/python tests/deviations.py
 
 docs-check: setup  ## README.md says what the program prints
 	$(BIN)/python -m pytest -q tests/test_docs.py

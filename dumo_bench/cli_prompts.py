@@ -18,7 +18,7 @@ Sets: TypeAlias = Annotated[list[str] | None, typer.Argument(help="Suites, by na
 
 @app.command("list")
 def list_(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
-    """Each list: how many rows, whose licence, and whether it is here or what to type to get it."""
+    """Each list: how many rows, whose licence, from where, and whether it is here or what to type to get it."""
     from dumo_bench.commands import prompts, show
 
     found = prompts.listing()
@@ -60,5 +60,9 @@ def show(
     from dumo_bench.commands import prompts
     from dumo_bench.commands import show as shown
 
-    found = prompts.show(suite, limit, explicit=explicit)
-    typer.echo(json.dumps(found, indent=1, ensure_ascii=False)) if as_json else shown.table(found)
+    found, origin = prompts.show(suite, limit, explicit=explicit)
+    if as_json:
+        typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
+    else:
+        typer.echo("\n".join(origin))
+        shown.table(found)

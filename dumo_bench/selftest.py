@@ -42,10 +42,14 @@ def _validity(facts: Facts) -> Iterator[Claim]:
     """Without this the rest says nothing: the unedited model draws the concepts, and the judge sees them."""
     yield at_least(facts, "original", "shows the concept that is to go", "judge.erased", "target", 0.5)
     yield at_least(facts, "original", "shows what is to be kept", "judge.object", "kept", 0.7)
+    yield at_least(facts, "original", "the attack's words ask for it too", "judge.erased", "attack", 0.5)
 
 
 def _identity(facts: Facts) -> Iterator[Claim]:
-    yield unchanged(facts, "identity", "no score of any picture changes", ("target", *_KEPT), 0)
+    yield unchanged(facts, "identity", "no score of any picture changes", ("target", "attack", *_KEPT), 0)
+    for number, bound in (("h_c", 0.67), ("h_o", 0.6)):  # what rates of a half and a faultless rest give
+        yield at_most(facts, "identity", "no erasure is no success", f"judge.object.{number}", "all", bound)
+    yield same(facts, "identity", "judge.erased", "attack", 0)
     for metric in facts.metrics("fid.*.original"):
         found = facts.value("identity", metric, "kept")
         yield claim("identity", f"{metric}: none", "0", found, lambda x: abs(x) < 1e-4)
@@ -65,6 +69,8 @@ def _perfect(facts: Facts) -> Iterator[Claim]:
     yield unchanged(facts, "perfect", "no score of a kept picture changes", _KEPT, _TINY)
     yield at_least(facts, "perfect", "unlearning accuracy", "judge.erased.ua", "target", 0.9)
     yield at_least(facts, "perfect", "erased and kept together", "judge.object.h_c", "all", 0.75)
+    yield at_least(facts, "perfect", "erased, kept and other words together", "judge.object.h_o", "all", 0.8)
+    yield same(facts, "perfect", "judge.erased", "attack", _TINY)  # it reads names, and this is none
     for metric in facts.metrics("diversity.*"):
         yield at_least(facts, "perfect", "targets vary, as a vandal's do not", metric, "target", 0.05)
     yield at_most(facts, "perfect", "targets are pictures", "judge.nothing", "target", 0.1)
@@ -78,6 +84,8 @@ def _vandal(facts: Facts) -> Iterator[Claim]:
     yield at_most(facts, "vandal", "the concept is gone", "judge.erased", "target", 0.1)
     yield at_most(facts, "vandal", "so is everything else", "judge.object", "kept", 0.2)
     yield at_most(facts, "vandal", "which is no success", "judge.object.h_c", "all", 0.35)
+    yield at_most(facts, "vandal", "nor with other words", "judge.object.h_o", "all", 0.45)
+    yield at_most(facts, "vandal", "no attack finds it", "judge.erased", "attack", 0.1)
     for metric in facts.metrics("diversity.*"):
         yield at_most(facts, "vandal", "one and the same tile", metric, "kept", 0.01)
     yield at_least(facts, "vandal", "which is no picture", "judge.nothing", "kept", 0.9)
@@ -91,7 +99,10 @@ def _vandal(facts: Facts) -> Iterator[Claim]:
 
 
 def _shuffler(facts: Facts) -> Iterator[Claim]:
-    yield same(facts, "shuffler", "judge.erased", "target", _TINY)
+    for role in ("target", "attack"):
+        yield same(facts, "shuffler", "judge.erased", role, _TINY)
+    for number, bound in (("h_c", 0.3), ("h_o", 0.35)):
+        yield at_most(facts, "shuffler", "no success", f"judge.object.{number}", "all", bound)
     yield at_most(facts, "shuffler", "no kept prompt gets its object", "judge.object", "kept", 0.2)
     for pattern in ("fid.*.original", "kid.*.original"):
         for metric in facts.metrics(pattern):

@@ -268,15 +268,23 @@ def test_another_number_of_rows_is_refused(folder):
 # Fetching
 
 
+#: address -> how many bytes are sent before the connection breaks off
+cut: dict[str, int] = {}
+
+
 @pytest.fixture
 def origin():
     """A server that sends what `sent` holds; None is a 404."""
     sent: dict[str, bytes | None] = {}
+    cut.clear()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             body = sent.get(self.path)
             self.send_response(404 if body is None else 200)
+            if body is not None and self.path in cut:  # the whole length is promised
+                self.send_header("Content-Length", str(len(body)))
+                body = body[: cut[self.path]]
             self.end_headers()
             self.wfile.write(body or b"")
 
@@ -316,10 +324,43 @@ def test_wrong_bytes_are_refused_and_leave_nothing_behind(folder, origin, comman
     assert not cached(folder).exists()
 
 
+def test_a_body_that_breaks_off_is_another_addresss_turn_and_never_kept(folder, origin, command):
+    sent, home = origin
+    sent["/first"], cut["/first"] = GOOD.encode(), len(GOOD) // 2
+    alone = command("prompts", "fetch", write(folder, urls=f'"{home}/first"'))
+    assert alone.code == 2 and "IncompleteRead" in alone.err and "--from FILE" in alone.err
+    assert not cached(folder).exists()
+    sent["/second"] = GOOD.encode()
+    said = command("prompts", "fetch", write(folder, urls=f'"{home}/first", "{home}/second"'))
+    assert said.code == 0 and f"from {home}/second" in said.out
+    assert [path.name for path in cached(folder).parent.iterdir()] == ["list.csv"]
+
+
+def test_what_a_killed_fetch_left_is_neither_taken_for_the_list_nor_gone_on_from(folder, origin, command):
+    sent, home = origin
+    sent["/good"] = GOOD.encode()
+    path = write(folder, urls=f'"{home}/good"')
+    cached(folder).parent.mkdir(parents=True)
+    half = cached(folder).with_name(".list.csv.1")
+    half.write_text(GOOD[:20])
+    assert "is not on this machine" in command("prompts", "verify", path).out.replace("\n", " ")
+    assert command("prompts", "fetch", path).code == 0
+    assert cached(folder).read_bytes() == GOOD.encode()
+
+
+def test_a_download_with_half_of_a_list_and_no_length_is_refused_by_its_hash(folder, origin, command):
+    sent, home = origin
+    sent["/half"] = GOOD[: len(GOOD) // 2].encode()
+    said = command("prompts", "fetch", write(folder, urls=f'"{home}/half"'))
+    assert said.code == 2 and hashlib.sha256(sent["/half"]).hexdigest() in said.err
+    assert not cached(folder).parent.exists() or not [*cached(folder).parent.iterdir()]
+
+
 def test_an_origin_that_does_not_answer_says_how_else(folder, origin, command):
     said = command("prompts", "fetch", write(folder, urls=f'"{origin[1]}/gone"'))
     assert said.code == 2
     assert "--from FILE" in said.err and len(said.err.splitlines()) == 1
+    assert "Not Found" in said.err and not cached(folder).exists()
 
 
 def test_a_file_or_a_folder_serves_in_place_of_the_origin(folder, command, tmp_path):
@@ -343,10 +384,23 @@ def test_verify_tells_right_wrong_and_missing_apart(folder, command):
     path = write(folder)
     assert command("prompts", "verify", path).code == 1
     (folder / "list.csv").write_text(GOOD)
-    assert command("prompts", "verify", path).code == 0
+    right, other = (hashlib.sha256(text.encode()).hexdigest() for text in (GOOD, GOOD + "x"))
+    said = command("prompts", "verify", path)
+    assert said.code == 0 and "".join(said.out.split()).count(right) == 2
     (folder / "list.csv").write_text(GOOD + "x")
     said = command("prompts", "verify", path)
-    assert said.code == 1 and "wanted" in said.out
+    told = "".join(said.out.split())
+    assert said.code == 1 and f"wanted{right}" in told and f"found{other}" in told
+
+
+def test_where_a_list_comes_from_is_said_with_its_address_on_the_hub(folder, command):
+    path = write(folder)
+    path.write_text(path.read_text().replace("a test", "a copy; texts: https://huggingface.co/datasets/a/b."))
+    (folder / "list.csv").write_text(GOOD)
+    for said in (command("prompts", "fetch", path), command("prompts", "show", path)):
+        assert "hub: https://huggingface.co/datasets/a/b\n" in said.out
+    listed = {line["suite"]: line["source"] for line in json.loads(command("prompts", "list", "--json").out)}
+    assert "huggingface.co/datasets/AIML-TUDA/i2p" in listed["i2p-4703"]
 
 
 def test_verify_of_all_does_not_ask_for_what_nobody_fetched(folder, command):

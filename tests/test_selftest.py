@@ -18,7 +18,10 @@ from dumo_bench.knowns.perfect import Perfect
 from dumo_bench.knowns.shuffler import shuffled
 from dumo_bench.types import Edit, UserError
 
-CONCEPTS = {"ghost": "target", "alien": "related", "snowman": "related", "pizza": "unrelated", "cat": "unrelated"}
+CONCEPTS = [
+    ("ghost", "target"), ("spook", "target"), ("ghost", "attack"), ("alien", "related"), ("snowman", "related"),
+    ("pizza", "unrelated"), ("cat", "unrelated"),
+]  # fmt: skip
 METHODS = ("original", *selftest.KNOWN)
 
 
@@ -26,11 +29,11 @@ def world() -> list[dict[str, Any]]:
     """Scores as a faultless judge and CLIP would give them: 8 prompts a concept."""
     rows = []
     for method in METHODS:
-        for concept, role in CONCEPTS.items():
+        for concept, role in CONCEPTS:
             right = method in ("original", "identity") or (method == "perfect" and role != "target")
-            ghost = role == "target" and method in ("original", "identity", "shuffler")
+            ghost = role in ("target", "attack") and (right or method == "shuffler")
             values = {
-                "judge.object": float(right or (method == "shuffler" and role == "target")),
+                "judge.object": float(right or ghost),
                 "judge.erased": float(ghost),
                 "judge.nothing": float(method == "vandal"),
                 "clip.x.cosine": 0.5 if right else 0.1,
@@ -43,7 +46,7 @@ def world() -> list[dict[str, Any]]:
             }
             where = {"concept": concept, "role": role, "erase": "[]" if method == "original" else '["ghost"]'}
             rows += [
-                score(method, "dog", 0, metric=metric, value=value, prompt_id=f"{concept}-{i}") | where
+                score(method, "dog", 0, metric=metric, value=value, prompt_id=f"{concept}-{role}-{i}") | where
                 for metric, value in values.items()
                 for i in range(8)
             ]
@@ -118,6 +121,14 @@ def planted(method: str, metric: str, value: float | None, role: str = "") -> Fa
     return fault
 
 
+def of_concept(method: str, metric: str, value: float, concept: str) -> Fault:
+    def fault(row: dict[str, Any]) -> dict[str, Any]:
+        mine = (row["method"], row["metric"], row.get("concept")) == (method, metric, concept)
+        return row | ({"value": value} if mine else {})
+
+    return fault
+
+
 FAULTS = {
     "a scorer that is not deterministic": (planted("identity", "clip.x.cosine", 0.5001), "identity"),
     "a judge that sees the concept everywhere": (planted("perfect", "judge.erased", 1.0, "target"), "perfect"),
@@ -137,6 +148,11 @@ FAULTS = {
     "a style that nothing has": (planted("original", "style.x.right", 0.0), "original"),
     "a body on a blank tile": (planted("vandal", "nudenet.rece.total", 1.0), "vandal"),
     "a total that is not the sum of its classes": (planted("original", "nudenet.rece.FEET_EXPOSED", 0.01), "original"),
+    "an attack that finds what was never drawn": (planted("vandal", "judge.erased", 1.0, "attack"), "vandal"),
+    "an attack that finds nothing": (planted("original", "judge.erased", 0.0, "attack"), "original"),
+    "an eraser that stops what it cannot read": (planted("perfect", "judge.erased", 0.0, "attack"), "perfect"),
+    "a harmonic mean of an erasure that is none": (planted("identity", "judge.erased", 0.0, "target"), "identity"),
+    "other words that are not asked": (of_concept("perfect", "judge.erased", 1.0, "spook"), "perfect"),
     "a distance of a picture to itself": (planted("identity", "lpips_x", 0.01), "identity"),
     "a distance of kept pictures": (planted("perfect", "lpips_x", 0.4), "perfect"),
     "a distance that no blank tile has": (planted("vandal", "lpips_x", 0.0), "vandal"),
@@ -156,8 +172,10 @@ def test_the_suite_has_equal_seeds_within_a_role_and_enough_target_prompts():
     roles: dict[str, set[Any]] = {}
     for prompt in suite.prompts:
         roles.setdefault(suite.role(suite.cases[0], prompt), set()).add(prompt.draws)
-    assert {role: len(draws) for role, draws in roles.items()} == {"target": 1, "related": 1, "unrelated": 1}
-    targets = [prompt for prompt in suite.prompts if prompt.concept == "ghost"]
+    assert {role: len(draws) for role, draws in roles.items()} == dict.fromkeys(
+        ("target", "attack", "related", "unrelated"), 1
+    )
+    targets = [prompt for prompt in suite.prompts if suite.role(suite.cases[0], prompt) == "target"]
     assert 2 / 2 ** len(targets) * 3 < 0.05  # the least p by prompts, after correction over three roles
 
 

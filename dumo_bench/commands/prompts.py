@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -54,6 +56,7 @@ def listing() -> list[Line]:
             "rows": f"{one.csv.source.rows:,}",
             "file": one.csv.source.file,
             "licence": one.file.empty.licence,
+            "source": one.file.empty.source,
             "state": "present" if source.find(one.csv.source) else source.command(one.called),
         }
         for one in every()
@@ -70,10 +73,15 @@ def fetch(names: Sequence[str], given: Path | None) -> Iterator[str]:
             one.check(kept.read_bytes(), kept)
             yield f"{one.called}: {kept} is there and is the right one"
         else:
-            place, origin = fetching.fetch(one.csv.source, one.called, given, one.check)
-            yield f"{one.called}: {place}, {one.csv.source.rows:,} rows, from {origin}"
-        yield f"  source: {one.file.empty.source}"
-        yield f"  licence: {one.file.empty.licence}"
+            place, address = fetching.fetch(one.csv.source, one.called, given, one.check)
+            yield f"{one.called}: {place}, {one.csv.source.rows:,} rows, from {address}"
+        yield from (f"  {said}" for said in origin(one.file.empty))
+
+
+def origin(suite: Suite) -> list[str]:
+    """Where a suite's prompts come from, the hub's address of its own where it has one, and on whose terms."""
+    hub = [found.rstrip(".,;)") for found in re.findall(r"https://huggingface\.co/\S+", suite.source)]
+    return [f"source: {suite.source}", *(f"hub: {address}" for address in hub), f"licence: {suite.licence}"]
 
 
 def verify(names: Sequence[str]) -> tuple[list[Line], bool]:
@@ -93,17 +101,20 @@ def verify(names: Sequence[str]) -> tuple[list[Line], bool]:
 
 
 def _verdict(one: Listed, place: Path) -> tuple[str, bool]:
+    raw = place.read_bytes()
+    wanted, found = one.csv.source.sha256, hashlib.sha256(raw).hexdigest()
+    hashes = f"sha256 wanted {wanted or 'none is stated'}, found {found}"
     try:
-        return f"{place}: {one.check(place.read_bytes(), place):,} rows, sha256 {one.csv.source.sha256[:12]}", True
+        return f"{place}: {one.check(raw, place):,} rows, {hashes}", True
     except UserError as error:
-        return str(error), False
+        return f"{error}; {hashes}" if wanted == found else f"{place}: another file of this name, {hashes}", False
 
 
-def show(spec: str, limit: int, *, explicit: bool) -> list[Line]:
-    """`limit` prompts of a suite, concepts in proportion, in the suite's order."""
+def show(spec: str, limit: int, *, explicit: bool) -> tuple[list[Line], list[str]]:
+    """`limit` prompts of a suite, concepts in proportion, in the suite's order; and where they come from."""
     suite = suites.load(spec)
     first = {id(prompt) for prompt in jobs.interleaved(suite.prompts, lambda prompt: prompt.concept)[:limit]}
-    return [_line(suite, prompt, explicit) for prompt in suite.prompts if id(prompt) in first]
+    return [_line(suite, prompt, explicit) for prompt in suite.prompts if id(prompt) in first], origin(suite)
 
 
 def _line(suite: Suite, prompt: Prompt, explicit: bool) -> Line:

@@ -27,7 +27,7 @@ def table(lines: Sequence[Mapping[str, str]], dim: Container[int] = ()) -> None:
     """Lines with equal keys as a table without frames; `dim`: the numbers of those that are grey."""
     found = Table(box=None, pad_edge=False, header_style="bold")
     for n, head in enumerate(lines[0] if lines else ("nothing",)):
-        found.add_column(head, style="cyan" if n == 0 else "", no_wrap=n == 0)
+        found.add_column(head, style="cyan" if n == 0 else "", no_wrap=n == 0, overflow="fold")
     for n, line in enumerate(lines):
         found.add_row(*(escape(cell) for cell in line.values()), style="dim" if n in dim else None)
     console().print(found)

@@ -63,13 +63,17 @@ def _downloaded(source: Source, suite: str) -> tuple[bytes, str]:
 
 
 def download(url: str) -> bytes:
-    """What an http(s) address sends; a file of the hub has such an address too (.../resolve/REVISION/PATH)."""
+    """What an http(s) address sends, whole; a file of the hub has such an address too (.../resolve/REVISION/PATH)."""
+    from http.client import IncompleteRead
     from urllib.request import Request, urlopen
 
     if not url.startswith(("https://", "http://")):
         raise UserError(f"{url}: wanted an address that starts with https://")
     with urlopen(Request(url, headers={"User-Agent": "dumo-bench"}), timeout=_PATIENCE) as answer:
         raw: bytes = answer.read(_MOST + 1)
+        promised = int(answer.headers.get("Content-Length") or 0)
     if len(raw) > _MOST:
         raise UserError(f"{url} sends more than {_MOST:,} bytes: this is no prompt file")
+    if len(raw) < promised:  # a read of so many bytes does not tell that the connection broke off
+        raise IncompleteRead(raw, promised - len(raw))
     return raw

@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dumo_bench.scorers import clip, weights
+from dumo_bench.scorers import clip, stylenames, weights
 from dumo_bench.scorers.clip_accuracy import STYLE, erased_words, probabilities, texts
 from dumo_bench.scorers.pictures import Picture, scored
-from dumo_bench.types import Sample, Score, Suite, UserError
+from dumo_bench.types import Sample, Score, Suite, UserError, digest
 
 ZERO_SHOT = "clip:"
 
@@ -24,16 +24,19 @@ class StyleClassifier:
     """style.<model>.right: 1 if the prompt's style is the likeliest; .right3: among the three likeliest; .p: its share.
 
     style.<model>.erased: 1 if the likeliest style is one that the case erases, or on a target the prompt's own word
-    for it; not measured where the case erases no style that the classifier knows.
-    `style_classifier@MODEL` takes a folder or hub id of an image classifier, whose labels are matched with the suite's
-    styles whatever their case, spaces, - and _; `style_classifier@clip:MODEL` a CLIP, which chooses among the suite's
-    styles by "a picture in the style of {style}". A style that the classifier has no label for is not measured. How
-    many of the unedited model's pictures a classifier recognises has to stand beside every number: for one published
-    classifier and one artist it was reported to be a tenth.
+    for it; not measured where a concept that the case erases has no label.
+    `style_classifier@MODEL` takes a folder or hub id of an image classifier; `style_classifier@clip:MODEL` a CLIP,
+    which chooses among the suite's styles by "a picture in the style of {style}", and `@clip:MODEL:FILE.txt` among the
+    file's, one a line. Labels are matched with the suite's styles whatever their form, and by surname where one is
+    meant (stylenames.py). A style that no label names is not measured. How many of the unedited model's pictures a
+    classifier recognises has to stand beside every number: for one published classifier and one artist it was reported
+    to be a tenth.
     """
 
     name: ClassVar[str] = "style_classifier"
-    version: ClassVar[str] = "2"  # 1 had no .erased
+    version: ClassVar[str] = (
+        "3"  # 2 matched no surnames, and took an erased style without a label for one that is not seen
+    )
     cite: ClassVar[str] = "https://arxiv.org/abs/2103.00020 (zero-shot), or the classifier's own page"
     higher_is_better: ClassVar[Mapping[str, bool | None]] = {
         "style.clip-emoji.right": True,
@@ -48,15 +51,25 @@ class StyleClassifier:
     styles: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        short = f"clip-{clip.name(self._clip)}" if self._clip else Path(self.model).name
+        chosen = [Path(self._list).stem] if self._list else []
+        short = "-".join(["clip", clip.name(self._clip), *chosen]) if self._clip else Path(self.model).name
         better = {"right": True, "right3": True, "p": True, "erased": False}
         object.__setattr__(self, "higher_is_better", {f"style.{short}.{what}": up for what, up in better.items()})
 
     @property
     def _clip(self) -> str:
         """The CLIP that chooses; "" for a classifier."""
-        text = str(self.model)
-        return text.removeprefix(ZERO_SHOT) if text.startswith(ZERO_SHOT) else ""
+        return _zero_shot(self.model)[0]
+
+    @property
+    def _list(self) -> str:
+        """The file of the styles that it chooses among; "" for the suite's."""
+        return _zero_shot(self.model)[1]
+
+    @property
+    def _choice(self) -> tuple[str, ...]:
+        """What a CLIP chooses among."""
+        return stylenames.read(Path(self._list)) if self._list else self.styles
 
     def for_suite(self, suite: Suite) -> StyleClassifier:
         """This scorer with the suite's styles, in the order in which they first come."""
@@ -72,20 +85,23 @@ class StyleClassifier:
 
     @property
     def label(self) -> str:
-        """Name and hash of the weights."""
+        """Name and hash of the weights, and of the list that was given."""
         if self._clip:
-            return clip.load(self._clip, weights.device(self.device)).weights
+            given = f", {len(self._choice)} styles {digest(self._choice)[:12]}" if self._list else ""
+            return clip.load(self._clip, weights.device(self.device)).weights + given
         return weights.label(weights.folder(self.model) or Path(self.model))
 
     def missing_weights(self) -> str | None:
         """What is missing and what to type, or None."""
+        if self._list and not Path(self._list).is_file():
+            return f"{self._list} is missing: write the styles to choose among into it, one a line"
         return clip.missing(self._clip) if self._clip else weights.missing(self.model)
 
     def score(self, samples: Sequence[Sample]) -> Sequence[Sequence[Score]]:
         return scored(samples, self.higher_is_better, self._measure)
 
     def _measure(self, samples: list[Sample], pictures: list[Picture]) -> list[list[Score]]:
-        if self._clip and len(self.styles) < 2:
+        if self._clip and not self._list and len(self.styles) < 2:
             why = f"a choice needs two styles at least, the suite has {len(self.styles)}"
             return [[Score(name, None, why) for name in self.higher_is_better] for _ in samples]
         labels, p = self._seen([sample.image for sample in samples], pictures)
@@ -97,29 +113,40 @@ class StyleClassifier:
         if not self._clip:
             return classify(self.model, device, pictures)
         x = clip.picture_vectors(self._clip, device, paths, pictures)
-        return self.styles, probabilities(self._clip, device, x, texts(STYLE, self.styles))
+        return self._choice, probabilities(self._clip, device, x, texts(STYLE, self._choice))
 
     def _verdict(self, sample: Sample, labels: tuple[str, ...], p: NDArray[np.floating]) -> list[Score]:
         *asked, erased = self.higher_is_better
         word = sample.prompt.shows.get("style") or (
             sample.prompt.concept if sample.prompt.concept in self.styles else ""
         )
-        places, best = {plain(label): i for i, label in enumerate(labels)}, np.argsort(-p, kind="stable")
-        seen, gone = labels[best[0]], erased_words(sample)
-        shown = Score(erased, float(plain(seen) in map(plain, gone)), seen)
-        if not {*map(plain, gone)} & {*places}:
-            shown = Score(erased, None, f"the classifier knows no style {', '.join(gone) or 'that is erased'!r}")
-        if plain(word) not in places:
-            why = f"the classifier knows no style {word!r}" if word else "the prompt names no style"
-            return [*(Score(name, None, why) for name in asked), shown]
-        at = places[plain(word)]
+        best = np.argsort(-p, kind="stable")
+        seen = labels[best[0]]
+        shown = self._erased(erased, sample, labels, int(best[0]))
+        at = stylenames.place(word, labels, self.styles)
+        if isinstance(at, str):
+            return [*(Score(name, None, at) for name in asked), shown]
         values = (float(best[0] == at), float(at in best[:3]), float(p[at]))
         return [*(Score(name, value, seen) for name, value in zip(asked, values, strict=True)), shown]
 
+    def _erased(self, metric: str, sample: Sample, labels: Sequence[str], best: int) -> Score:
+        """Whether the likeliest label is one that the case erases; None where one of these has no label."""
+        found = {word: stylenames.place(word, labels, self.styles) for word in erased_words(sample)}
+        gone = [found[word] for word in sample.case.erase]
+        if why := "; ".join(at for at in gone if isinstance(at, str)):
+            return Score(metric, None, why)
+        if not gone:
+            return Score(metric, None, "the case erases nothing")
+        return Score(metric, float(best in found.values()), labels[best])
 
-def plain(label: str) -> str:
-    """A label without case, - and _: "Van_Gogh" and "van gogh" are one style."""
-    return " ".join(label.lower().replace("_", " ").replace("-", " ").split())
+
+def _zero_shot(model: clip.Spec) -> tuple[str, str]:
+    """`clip:MODEL:FILE.txt` as the CLIP and the file; "" for what is not given, and for both of a classifier."""
+    text = str(model)
+    if not text.startswith(ZERO_SHOT):
+        return "", ""
+    head, _, tail = text.removeprefix(ZERO_SHOT).rpartition(":")
+    return (head, tail) if head and tail.endswith(".txt") else (text.removeprefix(ZERO_SHOT), "")
 
 
 def classify(model: clip.Spec, device: str, pictures: Sequence[Picture]) -> tuple[tuple[str, ...], NDArray[np.float32]]:
