@@ -88,10 +88,12 @@ def version_option(
 
 @app.command("list")
 def list_(
-    what: Annotated[Literal["methods", "scorers", "metrics", "suites", "models"], typer.Argument(help="What to list.")],
+    what: Annotated[
+        Literal["methods", "scorers", "metrics", "weights", "suites", "models"], typer.Argument(help="What to list.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """What can be named: methods, scorers and their metrics, suites, models."""
+    """What can be named: methods, scorers with their metrics and weights, suites, models."""
     from dumo_bench.commands import listing, show
 
     found = listing.lines(what)

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,7 @@ def test_plan_imports_no_torch(bare_suite):
         ("methods", "uce"),
         ("scorers", "nudenet"),
         ("metrics", "judge.erased"),
+        ("weights", "nudenet"),
         ("suites", "emoji-unsafe"),
         ("models", "emoji-sd"),
     ],
@@ -66,6 +68,21 @@ def test_plan_imports_no_torch(bare_suite):
 def test_list_prints_names_and_json_of_them(command, what, some):
     assert some in command("list", what).out
     assert some in [line["name"] for line in json.loads(command("list", what, "--json").out)]
+
+
+def test_the_list_of_weights_says_what_is_here_and_what_gets_the_rest(command, monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("dumo_bench.plugins.providers", with_broken(plugins.providers))
+    lines = {line["name"]: line for line in json.loads(command("list", "weights", "--json").out)}
+    assert lines["concept"]["state"] == "present" and lines["concept"]["weights"].startswith("judge ")
+    assert lines["lpips"]["weights"] == "" and "torchvision.models.alexnet(weights=" in lines["lpips"]["state"]
+    assert "no_such_module" in lines["broken"]["state"]
+
+
+def with_broken(providers):
+    """The providers with a scorer that cannot be imported."""
+    broken = EntryPoint("broken", "no_such_module:Thing", "dumo_bench.scorers")
+    return lambda kind: {**providers(kind), **({"broken": broken} if kind == "scorers" else {})}
 
 
 def test_version_and_help_without_a_command(command):

@@ -1,4 +1,4 @@
-"""`list`: what can be named, and where it comes from. Imports no plugin, but for the list of metrics."""
+"""`list`: what can be named, and where it comes from. Imports no plugin, but for the lists of metrics and weights."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Literal, TypeAlias
 
 from dumo_bench import models, peek, plugins, suites
 from dumo_bench.promptsets import source
+from dumo_bench.types import UserError
 
-What: TypeAlias = Literal["methods", "scorers", "metrics", "suites", "models"]
+What: TypeAlias = Literal["methods", "scorers", "metrics", "weights", "suites", "models"]
 Line: TypeAlias = dict[str, str]
 _FEW = 3  # cases that fit a line
 
@@ -19,6 +20,7 @@ def lines(what: What) -> list[Line]:
         "methods": lambda: _plugins("methods"),
         "scorers": lambda: _plugins("scorers"),
         "metrics": _metrics,
+        "weights": _weights,
         "suites": _suites,
         "models": _models,
     }
@@ -40,6 +42,22 @@ def _metrics() -> list[Line]:
         for metric, way in one.higher_is_better.items():
             found.append({"name": metric, "unit": units.get(metric, ""), "better": better[way], **about})
     return found
+
+
+def _weights() -> list[Line]:
+    """What each scorer needs beside pictures, and whether it is here or what to type to get it."""
+    return [_needed(name) for name in sorted(plugins.providers("scorers"))]
+
+
+def _needed(name: str) -> Line:
+    try:
+        one = plugins.make("scorers", name)
+        problem = one.missing_weights() if hasattr(one, "missing_weights") else None
+        found = problem or ("present" if hasattr(one, "missing_weights") else "needs none")
+        label = "" if problem else getattr(one, "label", "")
+    except (UserError, ImportError) as error:  # one that cannot be made does not hide the others
+        label, found = "", str(error)
+    return {"name": name, "weights": label, "state": found}
 
 
 def _suites() -> list[Line]:
