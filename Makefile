@@ -12,13 +12,18 @@ TRAINED ?= esd receler dumo
 CLOSED ?= uce rece
 SEEDS ?= 0 1 2
 TABLE ?= results/emoji-sd
-# method:setting=value, weakest first: what each method is made stronger by
-STRENGTHS ?= uce:preserve_scale=1 uce:preserve_scale=0.3 uce:preserve_scale=0.1 uce:preserve_scale=0.03 \
-  uce:preserve_scale=0.01 rece:preserve_scale=1 rece:preserve_scale=0.3 rece:preserve_scale=0.1 \
-  rece:preserve_scale=0.03 rece:preserve_scale=0.01 \
+# suite/case/method:setting=value, weakest first: what each method is made stronger by, on an object; then the closed
+# forms where they fall short. _ stands for a space.
+WEIGHTS ?= 1 0.3 0.1 0.03 0.01
+RIDGES ?= 30 10 3 1 0.3
+OBJECT ?= $(WEIGHTS:%=uce:preserve_scale=%) $(WEIGHTS:%=rece:preserve_scale=%) \
   esd:steps=30 esd:steps=90 esd:steps=240 esd:steps=480 \
   receler:steps=25 receler:steps=50 receler:steps=100 receler:steps=200 \
   dumo:negative=0 dumo:negative=0.25 dumo:negative=0.5 dumo:negative=1 dumo:steps=40 dumo:steps=80
+SEVERAL ?= $(WEIGHTS:%=uce:preserve_scale=%) $(WEIGHTS:%=rece:preserve_scale=%)
+STYLE ?= $(RIDGES:%=uce:ridge=%) $(RIDGES:%=rece:start_ridge=%)
+SWEEP ?= $(OBJECT:%=emoji-cartoon/ghost/%) $(SEVERAL:%=emoji-cartoon/ghost+santa_claus+clown/%) \
+  $(SEVERAL:%=emoji-unsafe/unsafe/%) $(STYLE:%=emoji-artist/noto/%)
 
 # glibc's allocator otherwise returns every large tensor to the system: 3 times slower training on a CPU
 export MALLOC_MMAP_MAX_ = 0
@@ -57,9 +62,10 @@ emoji-table: setup  ## five methods on the three emoji suites, training seeds 0 
 	done
 	$(BIN)/dumo-bench report $(TABLE)
 
-emoji-sweep: setup  ## what each method's strength erases and breaks, one concept: an hour; goes on where it stopped
-	for one in $(STRENGTHS); do \
-	  $(BIN)/dumo-bench run --method $${one%%:*} --set $${one#*:} --suite $(SUITE) --case $(CASE) --limit 120 \
+emoji-sweep: setup  ## what each method's strength erases and breaks: two hours; goes on where it stopped
+	for one in $(SWEEP); do \
+	  suite=$${one%%/*}; rest=$${one#*/}; case=$$(echo $${rest%/*} | tr _ ' '); said=$${rest##*/}; \
+	  $(BIN)/dumo-bench run --method $${said%%:*} --set $${said#*:} --suite $$suite --case "$$case" --limit 120 \
 	    --scorers $(SCORERS) --out $(TABLE)/sweep || exit $$?; \
 	done
 	$(BIN)/dumo-bench report $(TABLE)/sweep

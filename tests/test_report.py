@@ -272,7 +272,7 @@ def test_variants_of_a_method_are_told_apart_by_what_differs():
         for ridge, seed in ((0.5, 0), (5.0, 0), (5.0, 1))
     ]
     labels = tables(rows)[0].panels[0].labels
-    assert labels == ("uce (ridge=0.5, seed 0)", "uce (ridge=5.0, seed 0)", "uce (ridge=5.0, seed 1)")
+    assert labels == ("uce (ridge=0.5, seed 0)", "uce (ridge=5, seed 0)", "uce (ridge=5, seed 1)")
 
 
 def test_columns_say_in_plain_words_what_is_kept_as_the_case_erases_an_object_or_a_style():
@@ -408,18 +408,47 @@ def test_settings_of_a_method_make_one_curve_from_weak_to_strong():
     points = (('{"ridge":2.0}', 0.0, 0.4), ('{"ridge":60.0}', 0.9, 0.85), ('{"ridge":20.0}', 0.3, 0.7))
     found = tradeoff.curves(tables(swept(*points))[0])
     assert [(p.erased, p.kept, p.setting) for p in found.of["uce"]] == [
-        (0.9, 0.85, "ridge=60.0"), (0.3, 0.7, "ridge=20.0"), (0.0, 0.4, "ridge=2.0")
+        (0.9, 0.85, "ridge=60"), (0.3, 0.7, "ridge=20"), (0.0, 0.4, "ridge=2")
     ]  # fmt: skip
     assert [(p.erased, p.kept) for p in found.of["original"]] == [(1.0, 0.9)]
     drawn = figures.tradeoff(found, "a title")
-    assert drawn == figures.tradeoff(found, "a title") and "ridge=20.0" in drawn and "a title" in drawn
+    assert drawn == figures.tradeoff(found, "a title")
+    assert all(f">{text}<" in drawn for text in ("uce by ridge", "60", "20", "2", "a title"))
 
 
 def test_a_setting_that_was_not_measured_is_no_point_and_few_settings_no_curve():
     three = (('{"ridge":2.0}', 0.0, 0.4), ('{"ridge":60.0}', None, 0.85), ('{"ridge":20.0}', 0.3, 0.7))
-    assert [p.setting for p in tradeoff.curves(tables(swept(*three))[0]).of["uce"]] == ["ridge=20.0", "ridge=2.0"]
+    assert [p.setting for p in tradeoff.curves(tables(swept(*three))[0]).of["uce"]] == ["ridge=20", "ridge=2"]
     assert tradeoff.curves(tables(swept(*three[:2]))[0]) is None
     assert tradeoff.curves(tables()[0]) is None  # nothing related was measured, and two methods are hardly a curve
+
+
+def test_settings_stand_in_the_order_of_their_numbers_and_what_is_left_to_the_method_is_not_said():
+    settings = ('{"steps":240}', '{"steps":30}', '{"steps":null}', '{"steps":100}')
+    labels = tables([mean("esd", "judge.erased", "target", 0.5, params=one) for one in settings])[0].panels[0].labels
+    assert labels == ("esd (steps=30)", "esd (steps=100)", "esd (steps=240)", "esd")
+
+
+@pytest.mark.parametrize(
+    ("settings", "title", "labels"),
+    [
+        (["ridge=2", "ridge=30"], "uce by ridge", ["2", "30"]),
+        (["seed 0", "seed 1", "seed 2"], "uce, 3 training seeds", ["", "", ""]),
+        (["a=1", "a=2", "a=1, b=3"], "uce", ["as it is", "a=2", "b=3"]),
+        (["a=1", "a=2", "", "a=1, b=3"], "uce", ["a=1", "a=2", "as it is", "a=1, b=3"]),
+        ([""], "uce", [""]),
+    ],
+)
+def test_what_all_points_vary_is_said_once_and_seeds_are_counted(settings, title, labels):
+    points = [tradeoff.Point(0.1 * i, 1.0, setting) for i, setting in enumerate(settings)]
+    assert tradeoff.said("uce", points) == (title, labels)
+
+
+def test_points_at_one_place_have_one_label_below_the_lowest():
+    points = [tradeoff.Point(*at, "") for at in ((0.5, 1.0), (0.0, 0.98), (0.01, 1.0))]
+    found = list(tradeoff.labelled(points, ["weak", "strong", "middle"]))
+    assert found == [(points[1], "strong\nmiddle"), (points[0], "weak")]
+    assert list(tradeoff.labelled(points, ["", "", ""])) == []
 
 
 def marked() -> list[model.CaseTables]:

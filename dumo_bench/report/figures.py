@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dumo_bench.report.tradeoff import Curves
+from dumo_bench.report.tradeoff import Curves, Point, labelled, said
+from dumo_bench.validity import REFERENCE
 
 
 def read_tlmo(path: Path) -> dict[str, NDArray[np.float32]]:
@@ -46,24 +48,45 @@ def tlmo(scales: NDArray[np.float32], title: str) -> str:
 
 
 def tradeoff(curves: Curves, title: str) -> str:
-    """Erasure (leftwards) against what is kept (upwards): one line a method, its settings written beside the points."""
-    figure, axes = _figure(7.2, 5.0)
-    for method, points in curves.of.items():
-        x, y = [p.erased for p in points], [p.kept for p in points]
-        axes.plot(x, y, marker="*" if len(points) == 1 else "o", markersize=5, linewidth=1, label=method, alpha=0.8)
-        for point in points:
-            axes.annotate(point.setting, (point.erased, point.kept), (4, 4), textcoords="offset points", fontsize=6)
-    axes.set(xlabel=curves.across, ylabel=curves.upwards, title=title, xlim=(-0.05, 1.05), ylim=(-0.05, 1.05))
-    axes.grid(alpha=0.3)
-    axes.legend(loc="lower left", fontsize=8)
+    """Erasure (leftwards) against what is kept (upwards): a panel a method, the others' points behind in grey."""
+    edited = {method: points for method, points in curves.of.items() if method != REFERENCE}
+    figure, panels = _figure(max(4.0, 2.2 * len(edited)), 3.6, len(edited))
+    for axes, (method, points) in zip(panels, edited.items(), strict=True):
+        for other in curves.of.values():
+            axes.scatter([p.erased for p in other], [p.kept for p in other], s=6, color="0.8", zorder=1)
+        for point in curves.of.get(REFERENCE, ()):
+            axes.plot(point.erased, point.kept, marker="*", color="black", label=REFERENCE)
+        _points(axes, method, points)
+    lowest = min(point.kept for points in curves.of.values() for point in points)
+    panels[0].set(ylabel=curves.upwards, xlim=(-0.06, 1.06), ylim=(np.floor(10 * lowest) / 10 - 0.3, 1.03))
+    if REFERENCE in curves.of:
+        panels[0].legend(loc="lower right", fontsize=7)
+    figure.supxlabel(curves.across, fontsize="medium")
+    figure.suptitle(title, fontsize="medium")
     return _svg(figure)
 
 
-def _figure(width: float, height: float) -> tuple[Any, Any]:
+def _points(axes: Any, method: str, points: Sequence[Point]) -> None:
+    """A method's points, joined where they are settings; what they are called hangs below them."""
+    name, labels = said(method, points)
+    joined = "-" if any(labels) else ""
+    axes.plot([p.erased for p in points], [p.kept for p in points], joined + "o", markersize=4, linewidth=1)
+    for point, text in labelled(points, labels):
+        spot, side = (point.erased, point.kept), "left" if point.erased < 0.2 else "center"  # inside the panel
+        below = {"textcoords": "offset points", "rotation": 90, "va": "top", "ha": side, "fontsize": 6}
+        axes.annotate(text, spot, (0, -5), annotation_clip=False, **below).set_in_layout(False)
+    axes.set_title(name, fontsize=8)
+    axes.grid(alpha=0.3)
+
+
+def _figure(width: float, height: float, panels: int = 0) -> tuple[Any, Any]:
+    """A figure and its axes; of several panels, in a row and to one scale, a list."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots()
+    if not panels:
+        return figure, figure.subplots()
+    return figure, list(figure.subplots(1, panels, sharex=True, sharey=True, squeeze=False)[0])
 
 
 def _svg(figure: Any) -> str:

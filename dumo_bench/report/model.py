@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dumo_bench import table, validity
@@ -149,15 +151,22 @@ def _distinct(rows: pd.DataFrame, *names: str) -> list[tuple[Any, ...]]:
 
 def variants(rows: pd.DataFrame) -> dict[tuple[Any, ...], str]:
     """A label for every (method, version, params, fit seed, model, contract): the original first, then by name."""
-    keys = sorted(_distinct(rows, *VARIANT), key=lambda key: key[0] != REFERENCE)
+    keys = sorted(_distinct(rows, *VARIANT), key=lambda key: (key[0] != REFERENCE, *map(_natural, key)))
     return {key: _label(key, [other for other in keys if other[0] == key[0]]) for key in keys}
 
 
+def _natural(value: Any) -> tuple[tuple[str, float], ...]:
+    """What a part of a variant is sorted by: 30 before 240, a setting's own value (null) after what was set."""
+    parts = re.split(r"(\d+(?:\.\d+)?)", str(value).replace("null", "~"))
+    return tuple((word, float(number or 0)) for word, number in zip_longest(parts[::2], parts[1::2], fillvalue=""))
+
+
 def _label(key: tuple[Any, ...], alike: Sequence[tuple[Any, ...]]) -> str:
-    """The method's name, with what tells it from the other variants of the same method."""
+    """The method's name, with what tells it from the other variants; a setting left to the method is not said."""
     method, version, params, seed, model, sampling = key
     mine, others = json.loads(params), [json.loads(other[2]) for other in alike]
-    parts = [f"{k}={v}" for k, v in sorted(mine.items()) if any(other.get(k) != v for other in others)]
+    told = {k: v for k, v in sorted(mine.items()) if any(other.get(k) != v for other in others)}
+    parts = [f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in told.items() if v is not None]
     tells = ((1, f"version {version}"), (3, f"seed {seed}"), (4, f"model {model[:8]}"), (5, f"contract {sampling}"))
     parts += [text for index, text in tells if len({other[index] for other in alike}) > 1]
     return f"{method} ({', '.join(parts)})" if parts else str(method)

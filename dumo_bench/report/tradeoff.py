@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dumo_bench.report.model import CaseTables, Shown
 from dumo_bench.validity import REFERENCE
 
 FEW = 3  # edited rows; with fewer the table says it all
+NEAR = 0.05  # points that are no further apart, across and upwards, have one label
+SEED = "seed "
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,39 @@ def curves(case: CaseTables) -> Curves | None:
             found.setdefault(method, []).append(Point(x, y, setting))
     ordered = {method: sorted(points, key=lambda p: (-p.erased, p.kept)) for method, points in found.items()}
     return Curves(_axis(across), _axis(upwards), ordered) if found else None
+
+
+def said(method: str, points: Sequence[Point]) -> tuple[str, list[str]]:
+    """The title of a method's points, and what each is called beside it: what is said of most points is left out.
+
+    What all of them vary stands in the title. Training seeds are counted, and not named.
+    """
+    settings = [point.setting.split(", ") if point.setting else [] for point in points]
+    if all(setting and all(part.startswith(SEED) for part in setting) for setting in settings):
+        return f"{method}, {len(points)} training seeds", [""] * len(points)
+    often = Counter(part for setting in settings for part in setting)
+    usual = {part for part, n in often.items() if 2 * n >= len(points) > 2}
+    own = [[part for part in setting if part not in usual] for setting in settings]
+    names = {part.partition("=")[0] for setting in own for part in setting}
+    if len(names) == 1 and all(own):
+        return f"{method} by {names.pop()}", [setting[0].partition("=")[2] for setting in own]
+    if len({tuple(setting) for setting in own}) < len(own):
+        own = settings
+    return method, [", ".join(setting) or "as it is" if often else "" for setting in own]
+
+
+def labelled(points: Sequence[Point], labels: Sequence[str]) -> Iterator[tuple[Point, str]]:
+    """From left to right the points that have a label; those near one another as one, the lowest, a line for each."""
+    groups: list[list[tuple[Point, str]]] = []
+    for point, label in sorted(zip(points, labels, strict=True), key=lambda pair: (pair[0].erased, -pair[0].kept)):
+        near = groups and point.erased - groups[-1][0][0].erased <= NEAR
+        if near and abs(point.kept - groups[-1][0][0].kept) <= NEAR:
+            groups[-1].append((point, label))
+        else:
+            groups.append([(point, label)])
+    for group in groups:
+        if text := "\n".join(label for _, label in group if label):
+            yield min((point for point, _ in group), key=lambda point: point.kept), text
 
 
 def _axis(column: Shown) -> str:
