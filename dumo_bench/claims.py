@@ -99,11 +99,12 @@ def same(facts: Facts, method: str, metric: str, role: str, within: float) -> Cl
 
 
 def further(facts: Facts, method: str, metric: str, role: str, times: float) -> Claim:
-    """A distance to real pictures is at least so many times the original's."""
+    """A distance to real pictures is at least so many times the original's; left out where no pictures were given."""
     base, found = facts.value("original", metric, role), facts.value(method, metric, role)
     ratio = None if found is None or not base else found / base
     says, expected = f"further from real pictures ({metric}, {role})", f"at least {times:g} times the original's"
-    return claim(method, says, expected, ratio, lambda x: x >= times)
+    one = claim(method, says, expected, ratio, lambda x: x >= times)
+    return _left_out(one, "the original's was not measured") if base is None else one
 
 
 def largest(facts: Facts, method: str, metric: str, role: str, among: Iterable[str]) -> Claim:
@@ -132,5 +133,5 @@ def _if_asked(facts: Facts, metric: str, one: Claim) -> Claim:
     return _left_out(one) if facts.unasked(metric) else one
 
 
-def _left_out(one: Claim) -> Claim:
-    return replace(one, found="left out: no scorer of it was run", holds=None)
+def _left_out(one: Claim, why: str = "no scorer of it was run") -> Claim:
+    return replace(one, found=f"left out: {why}", holds=None)

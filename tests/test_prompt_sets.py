@@ -256,6 +256,7 @@ def test_another_file_of_that_name_is_refused_with_both_hashes(folder):
         suites.read(path)
     assert hashlib.sha256(GOOD.encode()).hexdigest() in str(error.value)
     assert hashlib.sha256((GOOD + " ").encode()).hexdigest() in str(error.value)
+    assert "take it away, or put the right one in its place" in str(error.value)
 
 
 def test_another_number_of_rows_is_refused(folder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -115,3 +116,22 @@ def test_missing_weights_are_said_with_the_command_that_gets_them(how, site, tmp
 
 def test_a_folder_of_real_pictures_that_is_not_there_is_said(clean):
     assert "no folder" in replace(clean, real="gone").missing_weights()
+
+
+@pytest.mark.parametrize("how", ["clean", "torchmetrics"])
+def test_a_file_of_weights_that_is_broken_is_refused_in_one_line(how, tmp_path, folders):
+    broken = tmp_path / "weights.pth"
+    broken.write_bytes(np.random.default_rng(0).bytes(20_000))
+    with pytest.raises(UserError, match=r"weights\.pth: no Inception of .* can be loaded") as said:
+        Inception(how, broken, device="cpu").of(files(folders[0])[:1])
+    assert "\n" not in str(said.value)
+
+
+def test_a_file_that_is_not_what_its_name_says_is_refused_with_the_command_that_gets_it(tmp_path):
+    file = tmp_path / "weights-inception-2015-12-05-6726825d.pth"
+    file.write_bytes(b"another")
+    assert "its sha256 begins with" in (said := Inception("torchmetrics", file).missing_weights())
+    assert "curl -L" in said
+    right = tmp_path / f"weights-{hashlib.sha256(b'another').hexdigest()[:8]}.pth"
+    right.write_bytes(b"another")
+    assert Inception("torchmetrics", right).missing_weights() is None

@@ -9,7 +9,7 @@ import pytest
 import tiny_models
 import torch
 
-from dumo_bench.scorers.lpips import METRICS, Lpips
+from dumo_bench.scorers.lpips import ALEXNET, METRICS, Lpips
 from dumo_bench.types import UserError
 
 
@@ -59,6 +59,14 @@ def test_a_file_that_is_no_alexnet_is_refused(tmp_path):
     torch.save({"features.0.weight": torch.zeros(1)}, tmp_path / "x.pth")
     with pytest.raises(UserError, match=r"lacks features\.0\.bias"):
         Lpips(tmp_path / "x.pth", "cpu").score(tiny_models.samples(tmp_path, 1))
+
+
+def test_a_broken_file_is_refused_in_one_line_and_one_that_is_not_what_its_name_says_by_its_hash(tmp_path):
+    for name, says in (("x.pth", "no AlexNet of torchvision can be loaded"), (ALEXNET, "its sha256 begins with")):
+        (tmp_path / name).write_bytes(bytes(range(256)) * 40)
+        with pytest.raises(UserError, match=says) as said:
+            Lpips(tmp_path / name, "cpu").score(tiny_models.samples(tmp_path, 1))
+        assert "\n" not in str(said.value)
 
 
 def test_the_names_say_net_and_size():

@@ -110,6 +110,14 @@ def test_with_numbers_of_sets_alone_claims_of_pictures_are_left_out(tmp_path):
     assert [c.holds for c in found if c.says == "no score of any picture changes"] == [None]
 
 
+def test_a_distance_to_real_pictures_that_nobody_gave_is_left_out_and_one_that_failed_is_not(tmp_path):
+    none = [row | ({"value": None, "note": "none"} if row["metric"] == "fid.x.real" else {}) for row in sets()]
+    (left,) = [claim for claim in claims(tmp_path / "none", [], none) if "fid.x.real" in claim.says]
+    assert (left.holds, left.found) == (None, "left out: the original's was not measured")
+    lost = [planted("vandal", "fid.x.real", None)(row) for row in sets()]
+    assert False in {claim.holds for claim in claims(tmp_path / "lost", [], lost) if "fid.x.real" in claim.says}
+
+
 Fault = Callable[[dict[str, Any]], dict[str, Any]]
 
 

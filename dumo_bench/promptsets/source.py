@@ -97,4 +97,8 @@ def verify(raw: bytes, source: Source, place: Path | str) -> None:
     """Refuse bytes of another hash; both hashes are shown."""
     got = hashlib.sha256(raw).hexdigest()
     if source.sha256 and got != source.sha256:
-        raise UserError(f"{place} is not the {source.file} that the suite states: sha256 {got}, wanted {source.sha256}")
+        here = f"; take it away, or put the right one in its place ({FOLDER} is searched before the user's cache)"
+        raise UserError(
+            f"{place} is not the {source.file} that the suite states: sha256 {got}, wanted {source.sha256}"
+            + (here if place in list(places(source)) else "")
+        )

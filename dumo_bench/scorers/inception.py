@@ -64,8 +64,11 @@ class Inception:
             return (
                 f"{package} is missing: type `pip install {'clean-fid' if self.how == 'clean' else 'torch-fidelity'}`"
             )
+        get = f"type `curl -L --create-dirs -o {self._file} {SOURCES[self.how]}`"
         if not self._file.is_file():
-            return f"{self._file} is missing: type `curl -L --create-dirs -o {self._file} {SOURCES[self.how]}`"
+            return f"{self._file} is missing: {get}"
+        if problem := weights.another(self._file):
+            return f"{problem} {get}"
         if self.real and not Path(self.real).is_dir():
             return f"{self.real} is no folder: give one of real pictures, as fid_clean@FOLDER"
         return None
@@ -90,7 +93,8 @@ class Inception:
 @cache
 def _load(how: How, file: Path, device: str) -> Callable[[Sequence[Picture]], Features]:
     """Pictures to features (n, 2048), whatever their sizes."""
-    make = {"clean": _clean, "torchmetrics": _torchmetrics}[how](file, device)
+    with weights.opened(file, f"Inception of {how}"):
+        make = {"clean": _clean, "torchmetrics": _torchmetrics}[how](file, device)
 
     def features(pictures: Sequence[Picture]) -> Features:
         batches = [pictures[start : start + BATCH] for start in range(0, len(pictures), BATCH)]

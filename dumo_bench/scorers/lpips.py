@@ -56,10 +56,9 @@ class Lpips:
         """What is missing and what to type, or None."""
         if find_spec("lpips") is None:
             return "the package lpips is missing: type `pip install 'dumo-bench[lpips]'`"
-        if self._alexnet.is_file():
-            return None
+        problem = weights.another(self._alexnet) if self._alexnet.is_file() else f"{self._alexnet} is missing:"
         command = "import torchvision; torchvision.models.alexnet(weights='IMAGENET1K_V1')"
-        return f'{self._alexnet} is missing: type `python -c "{command}"`, which downloads it'
+        return problem and f'{problem} type `python -c "{command}"`, which downloads it'
 
     def score(self, samples: Sequence[Sample]) -> Sequence[Sequence[Score]]:
         return scored(samples, METRICS, self._measure)
@@ -128,11 +127,12 @@ def _load(alexnet: Path, device: str) -> Callable[[Any, Any], Any]:
     if problem := Lpips(alexnet).missing_weights():
         raise UserError(problem)
     network = lpips.LPIPS(net="alex", version="0.1", pnet_rand=True, verbose=False)
-    state = torch.load(alexnet, map_location="cpu", weights_only=True)
     own = dict(network.net.named_parameters())
     wanted = {name: "features." + name.split(".", 1)[1] for name in own}  # slice2.3.weight is features.3.weight
-    if lacking := [name for name in wanted.values() if name not in state]:
-        raise UserError(f"{alexnet} is no AlexNet of torchvision: it lacks {lacking[0]}")
-    network.net.load_state_dict({name: state[name_there] for name, name_there in wanted.items()})
+    with weights.opened(alexnet, "AlexNet of torchvision"):
+        state = dict(torch.load(alexnet, map_location="cpu", weights_only=True))
+        if lacking := [name for name in wanted.values() if name not in state]:
+            raise UserError(f"{alexnet} is no AlexNet of torchvision: it lacks {lacking[0]}")
+        network.net.load_state_dict({name: state[name_there] for name, name_there in wanted.items()})
     network = network.eval().to(device)
     return lambda x, y: network(x.to(device), y.to(device))

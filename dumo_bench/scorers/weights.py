@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -56,16 +57,35 @@ def require(path: Path) -> Path:
 
 def load(kind: Any, folder: Path, device: str) -> Any:
     """The model of class `kind` in a folder, whole, in float32, for inference; a UserError says what is wrong."""
-    from safetensors import SafetensorError
-
-    try:
-        model, info = kind.from_pretrained(require(folder), output_loading_info=True, local_files_only=True)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"{folder}: no {kind.__name__} can be loaded from it: {reason}") from error
+    with opened(require(folder), kind.__name__):
+        model, info = kind.from_pretrained(folder, output_loading_info=True, local_files_only=True)
     if lacking := sorted(info["missing_keys"]):  # transformers would fill them with random numbers
         raise UserError(f"{folder}: its weights lack {len(lacking)} tensors of a {kind.__name__}, such as {lacking[0]}")
     return model.float().eval().to(device)
+
+
+#: how a file of torch's hub says what it holds: the first digits of its sha256
+NAMED = re.compile(r"-(?P<sha256>[0-9a-f]{8,})\.pth?")
+
+
+def another(path: Path) -> str | None:
+    """Why a file that is there is not the one that its name says, or None."""
+    said = NAMED.search(path.name)
+    if said is None or sha12(path).startswith(said["sha256"][:12]):
+        return None
+    return f"{path} is not what its name says: its sha256 begins with {sha12(path)}; remove it and"
+
+
+@contextmanager
+def opened(path: Path, what: str) -> Iterator[None]:
+    """Loading that fails raises a UserError of one line, whatever a library makes of a broken file."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise UserError(f"{path}: no {what} can be loaded from it: {reason}") from error
 
 
 @cache
