@@ -77,9 +77,11 @@ def _wanted(rows: Sequence[Published], suite: str | None, method: str | None) ->
 
 
 def _foreign(out: Path) -> dict[str, str]:
-    from dumo_bench import manifest
+    """The shipped model by its hash, and by those of its name that were run before it."""
+    from dumo_bench import manifest, models
 
-    return {one["model_hash"]: one["model"] for one in manifest.read_all(out) if one["model"] == _FOREIGN}
+    ran = [one["model_hash"] for one in manifest.read_all(out) if one["model"] == _FOREIGN]
+    return dict.fromkeys([models.content_hash(_FOREIGN), *ran], _FOREIGN)
 
 
 def _cases() -> dict[str, int]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from test_summary import score
 
-from dumo_bench import cli_paper, published, suites, summary, table
+from dumo_bench import cli_paper, models, published, suites, summary, table
 from dumo_bench.cli_paper import DASH
 from dumo_bench.columns import COLUMNS
 from dumo_bench.published import Published
@@ -319,6 +319,15 @@ def test_what_another_model_drew_is_compared_with_nothing(tmp_path):
     folder(tmp_path, rows)
     (line,) = published.compare([number("LPIPS_e", 0.4)], published.Results(tmp_path, {"m": "emoji-sd"}))
     assert line.ours is None and line.verdict == "ours is of emoji-sd, another model"
+
+
+def test_the_shipped_model_is_known_without_the_manifests_of_its_runs(tmp_path, command):
+    rows = [score("dumo", "ghost", 0, metric="lpips_x", value=0.5, model=models.content_hash("emoji-sd"))]
+    table.write_part(tmp_path / "tables", "scores", "a", [row | {"suite": "cartoon"} for row in rows])
+    summary.write(tmp_path, {})
+    assert not (tmp_path / "runs").exists()
+    (row,) = json.loads(command("paper-diff", "-s", "cartoon", "-m", "dumo", "-o", tmp_path, "--json").out)
+    assert row["ours"] is None and row["verdict"] == "ours is of emoji-sd, another model"
 
 
 def test_every_counting_convention_is_tried():
