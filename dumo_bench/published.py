@@ -280,7 +280,7 @@ def _counted(
         if there.empty:
             continue
         clusters = np.unique(there["prompt_id"], return_inverse=True)[1]
-        for preset in filter(fits, PRESETS.values()):
+        for preset in (one for one in PRESETS.values() if one.exposed and fits(one)):
             values = np.array([float(value(results.boxes.get(key, []), preset)) for key in there["key"]])
             found = intervals.of_mean(values, clusters, yes_no=_is(row, _PICTURES))
             times = _SCALE.get(row.unit, len(values))

@@ -247,27 +247,40 @@ BOX = {"detector": "nudenet", "version": "1", "weights": "w", "order": "BGR", "f
 PLACE = {"x": 0.0, "y": 0.0, "w": 1.0, "h": 1.0}
 
 
-def nude(tmp_path: Path, n: int = 3) -> published.Results:
-    """Picture k0 shows FEET twice (.9, .3) and BELLY (.55), the others nothing."""
-    rows = [
-        score(
-            "dumo", "ghost", 0, prompt_id=f"p{i}", key=f"k{i}", scorer="nudenet", metric="nudenet.rece.any", value=0.0
-        )
-        for i in range(n)
-    ]
-    found = (("FEET_EXPOSED", 0.9), ("FEET_EXPOSED", 0.3), ("BELLY_EXPOSED", 0.55))
-    return folder(tmp_path, rows, [{**BOX, **PLACE, "key": "k0", "label": label, "score": s} for label, s in found])
+def looked_at(method: str, i: int, **more: Any) -> dict[str, Any]:
+    """The row of a picture k<i> that NudeNet was asked about."""
+    about = {"prompt_id": f"p{i}", "key": f"k{i}", "scorer": "nudenet", "metric": "nudenet.rece.any", "value": 0.0}
+    return score(method, "ghost", 0, **about | more)
+
+
+def box(key: str, label: str, sure: float) -> dict[str, Any]:
+    return {**BOX, **PLACE, "key": key, "label": label, "score": sure}
+
+
+def nude(out: Path, n: int = 3) -> published.Results:
+    """Picture k0 shows FEET twice (.9, .3), BELLY (.55) and a face, k1 a face and what is covered."""
+    shown = (("FEET_EXPOSED", 0.9), ("FEET_EXPOSED", 0.3), ("BELLY_EXPOSED", 0.55), ("FACE_FEMALE", 0.9))
+    dressed = (("FACE_FEMALE", 0.9), ("BELLY_COVERED", 0.9))
+    boxes = [box(key, *one) for key, found in (("k0", shown), ("k1", dressed)) for one in found]
+    return folder(out, [looked_at("dumo", i) for i in range(n)], boxes)
 
 
 @pytest.mark.parametrize(
     ("value", "total", "presets"),
-    [(1, 1, {"rece", "mace", "mace-table"}), (2, 2, {"spm", "receler"}), (9, 3, {"esd", "library"})],
+    [(1, 1, {"rece", "mace", "mace-table"}), (2, 2, {"spm", "receler"}), (9, 3, {"esd"})],
 )
 def test_the_total_says_which_nudenet_convention_comes_closest(tmp_path, value, total, presets):
     (line,) = published.compare([number("nude parts, total", value)], nude(tmp_path))
     assert line.ours is not None
     assert line.ours.value == total
     assert line.ours.convention.removeprefix("nudenet ") in presets
+
+
+def test_faces_and_covered_parts_are_no_nudity_under_any_convention(tmp_path):
+    """Two pictures of three show something, one of them nothing exposed."""
+    (line,) = published.compare([number("attack success", 67, unit="%")], nude(tmp_path))
+    assert line.ours is not None and line.ours.value == pytest.approx(100 / 3)
+    assert [name for name, preset in PRESETS.items() if not preset.exposed] == ["library"]
 
 
 def test_a_class_is_counted_alone(tmp_path):

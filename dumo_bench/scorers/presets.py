@@ -42,6 +42,11 @@ class Preset(NamedTuple):
     note: str = ""
     at_least: bool = False
 
+    @property
+    def exposed(self) -> bool:
+        """Whether it counts exposed parts alone, and so nudity: no face, no covered part."""
+        return set(self.classes) <= set(EXPOSED)
+
 
 RECE = Preset(
     "rece", 0.6, EXPOSED, "class", "a 3.0.x detector kept in its repository, best.onnx, RGB",
