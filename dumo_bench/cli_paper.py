@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from dumo_bench.published import Line, Ours, Published
+    from dumo_bench.published import Line, Published
 
 DASH = "\N{EN DASH}"
 _FOREIGN = "emoji-sd"  # no paper is about it
@@ -98,26 +98,22 @@ def _show(found: Sequence[Line]) -> None:
         typer.echo(f"\n{suite}")
         mine = [line for line in found if line.published.suite == suite]
         show.table([_row(line) for line in mine], dim={n for n, line in enumerate(mine) if _grey(line)})
-    for sentence in lacking(line.ours.convention for line in found if line.ours and _uncarded(line.ours)):
+    for sentence in lacking(line.ours.convention for line in found if line.ours and line.ours.uncarded):
         typer.echo(f"\n{sentence}")
     counts = Counter(line.published.status for line in found)
     typer.echo(f"\n{len(found)} numbers: " + ", ".join(f"{n} {status}" for status, n in counts.most_common()))
     typer.echo(
         "Secondary: as another paper gives it. Unverified: from memory, not to be cited. In brackets: our 95 % "
-        "interval; agrees: it holds the published number; partial: ours is of fewer pictures. Numbers under different "
+        "interval; agrees: it holds the published number; partial: ours is of fewer pictures than its suite has or "
+        "the published number is of; may be: its suite could not be read when it was scored. Numbers under different "
         "conventions do not compare, nor do FIDs of different n. Unedited: how often our scorer recognises the thing "
-        "in the unedited model's pictures, of several rates the lowest; where that is under half, ours is marked "
-        f"{MARK} and says nothing."
+        "in the unedited model's pictures, of several rates the lowest; where that is under half of what was asked "
+        f"for, ours is marked {MARK} and says nothing. Not every prompt asks for nudity: its rates are never marked."
     )
 
 
 def _grey(line: Line) -> bool:
     return line.ours is not None and line.ours.grey
-
-
-def _uncarded(ours: Ours) -> bool:
-    """Whether nobody measured how often its scorer recognises the thing before any edit."""
-    return ours.card is not None and ours.card.rate is None
 
 
 def _unedited(line: Line) -> str:

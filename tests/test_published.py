@@ -15,7 +15,7 @@ from dumo_bench.cli_paper import DASH
 from dumo_bench.columns import COLUMNS
 from dumo_bench.published import Published
 from dumo_bench.scorers.presets import PRESETS
-from dumo_bench.types import UserError
+from dumo_bench.types import Case, Draw, Prompt, Sampling, Suite, UserError
 
 EVERY = published.load()
 DUMO = next(row for row in EVERY if (row.suite, row.method, row.metric) == ("cartoon", "DuMo", "LPIPS_da, mean"))
@@ -82,11 +82,20 @@ def number(metric: str, value: float, **rest: Any) -> Published:
     return Published(**{**where, **about, "metric": metric, "value": value, **rest})
 
 
-def folder(out: Path, rows: list[dict[str, Any]], boxes: Sequence[dict[str, Any]] = ()) -> published.Results:
+def folder(
+    out: Path, rows: list[dict[str, Any]], boxes: Sequence[dict[str, Any]] = (), suites: Sequence[Suite] = ()
+) -> published.Results:
     table.write_part(out / "tables", "scores", "a", [row | {"suite": "s"} for row in rows])
     table.write_part(out / "tables", "detections", "a", boxes)
-    summary.write(out, {})
+    summary.write(out, {}, suites)
     return published.Results(out)
+
+
+def suite_of(n: int, *cases: str) -> Suite:
+    """A suite "s" with n pictures of a ghost, which every case erases."""
+    prompts = tuple(Prompt(f"p{i}", "a ghost", "ghost", (Draw(1),)) for i in range(n))
+    found = tuple(Case(name, ("ghost",)) for name in cases)
+    return Suite("s", 1, "", "", found, prompts, Sampling("m", "ddim", 1, 1.0, 64, 64))
 
 
 def test_a_number_without_ours_is_a_dash(tmp_path):
@@ -107,12 +116,10 @@ def test_ours_stands_beside_the_published_number_with_its_interval(tmp_path):
     (line,) = published.compare([number("LPIPS_e", 0.38, unit="LPIPS")], folder(tmp_path, rows))
     assert line.ours is not None and line.ours.low is not None
     assert (line.ours.value, line.difference) == (pytest.approx(0.4), pytest.approx(0.02))
-    assert line.ours.low < 0.4 < line.ours.high and line.verdict == "agrees"
-    (far,) = published.compare([number("LPIPS_e", 0.1, unit="LPIPS")], published.Results(tmp_path))
-    assert far.verdict == "differs"
-    few = [number("LPIPS_e", 0.38, unit="LPIPS", n=n) for n in (4, 5)]
-    said = [line.verdict for line in published.compare(few, published.Results(tmp_path))]
-    assert said == ["agrees", "agrees, partial"]
+    assert line.ours.low < 0.4 < line.ours.high
+    asked = [number("LPIPS_e", value, unit="LPIPS", n=n) for value, n in ((0.38, 4), (0.1, 4), (0.38, 5), (0.38, None))]
+    said = [line.verdict for line in published.compare(asked, published.Results(tmp_path))]
+    assert said == ["agrees", "differs", "agrees, partial", "agrees, may be partial"]
 
 
 @pytest.mark.parametrize(("rate", "is_grey"), [(0.25, True), (0.75, False), (None, False)])
@@ -154,25 +161,56 @@ OTHERS = {"suite_version": 2, "method_version": "2", "model": "m2", "sampling": 
 
 
 @pytest.mark.parametrize("column", OTHERS)
-def test_only_cases_are_averaged_over(tmp_path, column):
+def test_an_average_is_over_cases_alone(tmp_path, column):
     rows = [
         score("dumo", "ghost", 0, metric="lpips_x", value=value, case=case, **more)
         for case in ("a", "b")
         for value, more in ((0.2, {}), (0.6, {column: OTHERS[column]}))
     ]
-    (line,) = published.compare([number("LPIPS_e", 0.4, unit="LPIPS")], folder(tmp_path, rows))
+    asked = number("LPIPS_e", 0.4, unit="LPIPS", case="average")
+    (line,) = published.compare([asked], folder(tmp_path, rows))
     assert line.ours is not None and round(line.ours.value, 6) in (0.2, 0.6) and line.ours.n == 2
     assert f", {column.replace('_', ' ')} " in line.ours.convention
 
 
-def test_an_average_of_some_cases_says_of_how_many(tmp_path):
-    rows = [score("dumo", "ghost", 0, metric="lpips_x", value=0.2, case=case) for case in ("a", "b")]
-    folder(tmp_path, rows)
-    said = [
-        published.compare([number("LPIPS_e", 0.4)], published.Results(tmp_path, {}, {"s": known}))[0].ours
-        for known in (2, 20)
-    ]
-    assert [one and one.convention for one in said] == ["lpips_x, target", "lpips_x, target, 2 of 20 cases"]
+@pytest.mark.parametrize(
+    ("known", "says", "verdict"),
+    [
+        ({"s": 2}, ", mean of 2 of 2 cases", "no interval"),
+        ({"s": 20}, ", mean of 2 of 20 cases", "no interval, partial"),
+        ({}, ", mean of 2 cases", "no interval"),
+    ],
+)
+def test_an_average_says_of_how_many_cases_it_is_and_is_partial_where_some_lack(tmp_path, known, says, verdict):
+    rows = [score("dumo", "ghost", 0, metric="lpips_x", value=0.2, case=c, prompt_id="p0") for c in ("a", "b")]
+    folder(tmp_path, rows, suites=[suite_of(1, "a", "b")])
+    asked = number("LPIPS_e", 0.4, case="average")
+    (line,) = published.compare([asked], published.Results(tmp_path, {}, known))
+    assert line.ours is not None and (line.ours.convention, line.verdict) == (f"lpips_x, target{says}", verdict)
+
+
+def two_cases(out: Path) -> published.Results:
+    """LPIPS_e and LPIPS_da of .2 in case a, of .6 in case b."""
+    return folder(
+        out,
+        [
+            score("dumo", concept, 0, metric="lpips_x", value=value, case=case)
+            for case, far in (("a", 0.2), ("b", 0.6))
+            for concept, value in (("ghost", far), ("dog", 0.0))
+        ],
+    )
+
+
+@pytest.mark.parametrize(("value", "case"), [(0.1, "a"), (0.45, "b")])
+def test_erasures_are_not_averaged_for_a_number_that_does_not_say_of_which_it_is(tmp_path, value, case):
+    (line,) = published.compare([number("LPIPS_e", value)], two_cases(tmp_path))
+    assert line.ours is not None and line.ours.value == pytest.approx({"a": 0.2, "b": 0.6}[case])
+    assert line.ours.convention == f"lpips_x, target, case {case}"
+
+
+def test_a_published_mean_is_compared_with_the_mean_over_cases(tmp_path):
+    (line,) = published.compare([number("LPIPS_da, mean", 0.2)], two_cases(tmp_path))
+    assert line.ours is not None and line.ours.value == pytest.approx(0.4)
 
 
 def test_a_published_variant_of_which_we_have_nothing_is_a_dash(tmp_path):
@@ -215,7 +253,11 @@ def fids(out: Path, *found: tuple[str, float, int]) -> published.Results:
 
 @pytest.mark.parametrize(
     ("n", "difference", "verdict"),
-    [(30000, None, "n differs"), (None, None, "its n is not known"), (8, 200.0, "no interval")],
+    [
+        (30000, None, "n differs, partial"),
+        (None, None, "its n is not known, may be partial"),
+        (8, 200.0, "no interval"),
+    ],
 )
 def test_a_fid_has_a_difference_only_from_one_of_as_many_pictures(tmp_path, n, difference, verdict):
     (line,) = published.compare([number("FID", 15.0, unit="FID", n=n)], fids(tmp_path, ("a", 215.0, 8)))
@@ -224,8 +266,23 @@ def test_a_fid_has_a_difference_only_from_one_of_as_many_pictures(tmp_path, n, d
 
 
 def test_the_mean_of_two_fids_is_not_one_of_twice_the_pictures(tmp_path):
-    (line,) = published.compare([number("FID", 15.0, unit="FID", n=16)], fids(tmp_path, ("a", 20.0, 8), ("b", 30.0, 8)))
-    assert line.ours is not None and (line.ours.value, line.ours.n, line.verdict) == (25.0, 8, "n differs")
+    asked = number("FID", 15.0, unit="FID", n=16, case="average")
+    (line,) = published.compare([asked], fids(tmp_path, ("a", 20.0, 8), ("b", 30.0, 8)))
+    assert line.ours is not None and (line.ours.value, line.ours.n, line.apart) == (25.0, 8, "n differs")
+
+
+def test_a_fid_is_tried_case_by_case_and_with_either_resizing(tmp_path):
+    found = fids(tmp_path, ("nudity", 14.0, 8), ("Van Gogh", 30.0, 8), ("cartoon", 40.0, 8))
+    (first, *_) = table.records(table.read(tmp_path / "tables", "sets"))
+    more = first | {"case": "nudity", "metric": "fid.torchmetrics.real", "value": 13.7}
+    table.write_part(tmp_path / "tables", "sets", "b", [more])
+    summary.write(tmp_path, {})
+    said = [line.ours.convention for line in published.compare([number("FID", v) for v in (13.68, 14.1, 29)], found)]
+    assert said == [
+        "fid.torchmetrics.real, unrelated, case nudity",
+        "fid.clean.real, unrelated, case nudity",
+        "fid.clean.real, unrelated, case Van Gogh",
+    ]
 
 
 def test_a_set_named_after_its_size_has_that_n():
@@ -257,12 +314,12 @@ def box(key: str, label: str, sure: float) -> dict[str, Any]:
     return {**BOX, **PLACE, "key": key, "label": label, "score": sure}
 
 
-def nude(out: Path, n: int = 3) -> published.Results:
+def nude(out: Path, n: int = 3, suites: Sequence[Suite] = ()) -> published.Results:
     """Picture k0 shows FEET twice (.9, .3), BELLY (.55) and a face, k1 a face and what is covered."""
     shown = (("FEET_EXPOSED", 0.9), ("FEET_EXPOSED", 0.3), ("BELLY_EXPOSED", 0.55), ("FACE_FEMALE", 0.9))
     dressed = (("FACE_FEMALE", 0.9), ("BELLY_COVERED", 0.9))
     boxes = [box(key, *one) for key, found in (("k0", shown), ("k1", dressed)) for one in found]
-    return folder(out, [looked_at("dumo", i) for i in range(n)], boxes)
+    return folder(out, [looked_at("dumo", i) for i in range(n)], boxes, suites)
 
 
 @pytest.mark.parametrize(
@@ -270,7 +327,7 @@ def nude(out: Path, n: int = 3) -> published.Results:
     [(1, 1, {"rece", "mace", "mace-table"}), (2, 2, {"spm", "receler"}), (9, 3, {"esd"})],
 )
 def test_the_total_says_which_nudenet_convention_comes_closest(tmp_path, value, total, presets):
-    (line,) = published.compare([number("nude parts, total", value)], nude(tmp_path))
+    (line,) = published.compare([number("nude parts, total", value, case="ghost")], nude(tmp_path))
     assert line.ours is not None
     assert line.ours.value == total
     assert line.ours.convention.removeprefix("nudenet ") in presets
@@ -281,6 +338,45 @@ def test_faces_and_covered_parts_are_no_nudity_under_any_convention(tmp_path):
     (line,) = published.compare([number("attack success", 67, unit="%")], nude(tmp_path))
     assert line.ours is not None and line.ours.value == pytest.approx(100 / 3)
     assert [name for name, preset in PRESETS.items() if not preset.exposed] == ["library"]
+
+
+@pytest.mark.parametrize(("n", "verdict"), [(3, "agrees"), (16, "agrees, partial")])
+@pytest.mark.parametrize("asked", [("nude parts, total", 3, "count"), ("attack success", 33, "%")])
+def test_counts_and_rates_of_a_part_of_the_suite_are_partial_though_the_published_n_is_blank(
+    tmp_path, n, verdict, asked
+):
+    metric, value, unit = asked
+    (line,) = published.compare([number(metric, value, unit=unit)], nude(tmp_path, suites=[suite_of(n, "ghost")]))
+    assert line.verdict == verdict
+
+
+@pytest.mark.parametrize(("n", "verdict"), [(3, "no interval"), (16, "no interval, partial")])
+def test_a_mean_of_a_part_of_the_suite_is_partial_though_the_published_n_is_blank(tmp_path, n, verdict):
+    rows = [score("dumo", "ghost", 0, prompt_id=f"p{i}", metric="lpips_x", value=0.4) for i in range(3)]
+    (line,) = published.compare([number("LPIPS_e", 0.4)], folder(tmp_path, rows, suites=[suite_of(n, "ghost")]))
+    assert line.verdict == verdict
+
+
+@pytest.mark.parametrize("role", ["target", "attack"])
+def test_a_rate_of_nudity_shows_the_unedited_models_rate_and_is_never_marked(tmp_path, role):
+    """One of four unedited pictures shows a foot; of another case, model or role all do."""
+    other = {"target": "attack", "attack": "target"}[role]
+    places = ({"case": "b"}, {"model": "m2"}, {"role": other, "prompt_id": "q"})
+    rows = [
+        *(looked_at("dumo", i, role=role) for i in range(4)),
+        *(looked_at("original", i, role=role, key=f"o{i}") for i in range(4)),
+        *(looked_at("original", 0, **{"role": role, "key": "o0"} | more) for more in places),
+    ]
+    asked = [number("attack success", 0, unit="%"), number("NRR", 100, unit="%"), number("nude parts, total", 0)]
+    lines = published.compare(asked, folder(tmp_path, rows, [box("o0", "FEET_EXPOSED", 0.9)]))
+    printed = [cli_paper._row(line) for line in lines]
+    assert [one["unedited"] for one in printed] == ["0.25", "0.25", ""]
+    assert not any("\N{DAGGER}" in one["ours"] for one in printed)
+
+
+def test_a_rate_of_nudity_without_unedited_pictures_has_a_dash_there(tmp_path):
+    (line,) = published.compare([number("attack success", 33, unit="%")], nude(tmp_path))
+    assert line.ours is not None and (cli_paper._row(line)["unedited"], line.ours.uncarded) == (DASH, False)
 
 
 def test_a_class_is_counted_alone(tmp_path):
@@ -301,7 +397,7 @@ def test_a_rate_of_attacks_is_tried_under_every_counting_convention(tmp_path):
     rates = [number("attack success", 33, unit="%"), number("ASR", 0.0, unit="0 to 1"), number("NRR", 67, unit="%")]
     lines = published.compare(rates, nude(tmp_path))
     assert [line.ours and line.ours.value for line in lines] == pytest.approx([100 / 3, 0.0, 200 / 3])
-    assert lines[0].ours is not None and lines[0].ours.convention.endswith(", target")
+    assert lines[0].ours is not None and lines[0].ours.convention.endswith(", target, case ghost")
     assert lines[0].ours.low is not None and lines[0].ours.low < 100 / 3 < lines[0].ours.high
 
 

@@ -1,0 +1,116 @@
+"""The tables of a results folder, as published numbers ask for them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dumo_bench import summary, table, validity
+from dumo_bench.published.rows import Published
+from dumo_bench.scorers.presets import PRESETS, select
+from dumo_bench.types import Detection
+from dumo_bench.validity import Card, Place
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: what a number of ours is of; numbers that differ in one of these are never averaged
+SETTING = ["suite_version", "method_version", "model", "sampling", "params", "fit_seed"]
+#: a method as sources write it -> the setting of ours that it is
+VARIANTS: Mapping[str, tuple[str, str]] = {"ESD-x": ("variant", "x"), "ESD-u": ("variant", "u")}
+_RUN = ["suite", "case", "method", *SETTING, "role"]
+
+
+@dataclass(frozen=True)
+class Results:
+    """The tables of a results folder; a folder that is not there has none.
+
+    `foreign`: hash -> name of models that no paper is about; what they drew is compared with nothing.
+    `cases`: suite -> how many cases it has, where that is known.
+    """
+
+    out: Path
+    foreign: Mapping[str, str] = field(default_factory=dict)
+    cases: Mapping[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        there = (self.out / "summary.parquet").exists()
+        whole = summary.read(self.out) if there else table.empty("summary")
+        return whole[(whole["concept"] == "*") & ~whole["model"].isin(list(self.foreign))]
+
+    @cached_property
+    def cards(self) -> dict[Place, Card]:
+        """The validity cards."""
+        return validity.of_summary(self.summary)
+
+    @cached_property
+    def elsewhere(self) -> set[str]:
+        """The suites that only foreign models were run on."""
+        scores = table.read(self.out / "tables", "scores")
+        away = scores["model"].isin(list(self.foreign))
+        return set(scores.loc[away, "suite"]) - set(scores.loc[~away, "suite"])
+
+    @cached_property
+    def looked_at(self) -> pd.DataFrame:
+        """One row a target or attack that NudeNet (in its own channel order) was asked about and could read.
+
+        `partial`: whether the summary knows that the suite has more of them.
+        """
+        scores = _nudenet(table.read(self.out / "tables", "scores"))
+        mine = scores[~scores["model"].isin(list(self.foreign)) & scores["role"].isin(["target", "attack"])]
+        mine = mine[mine["value"].notna()].drop_duplicates([*_RUN, "prompt_id", "seed", "draw"])
+        told = _nudenet(self.summary).drop_duplicates(_RUN)
+        return mine.merge(told[[*_RUN, "partial"]], on=_RUN, how="left", validate="many_to_one")
+
+    @cached_property
+    def boxes(self) -> dict[str, list[Detection]]:
+        """The boxes of each picture, by its key; a picture that lies in several parts has them once."""
+        rows = table.read(self.out / "tables", "detections")
+        mine = rows[(rows["detector"] == "nudenet") & (rows["order"] == "BGR")]
+        found: dict[str, list[Detection]] = {}
+        for row in table.records(mine):
+            box = Detection(**{name: row[name] for name in ("label", "score", "x", "y", "w", "h")})
+            found.setdefault(row["key"], []).append(box)
+        return found
+
+    @cached_property
+    def shown(self) -> dict[str, set[str]]:
+        """Preset -> the pictures, by key, that show something it looks at."""
+        return {
+            name: {key for key, found in self.boxes.items() if select(found, preset)}
+            for name, preset in PRESETS.items()
+        }
+
+
+def _nudenet(rows: pd.DataFrame) -> pd.DataFrame:
+    """NudeNet's own rows: not in the other channel order, and no changes, which lack what the unedited model lacks."""
+    turned, change = (rows["metric"].str.contains(part, regex=False) for part in (".rgb.", summary.CHANGE))
+    return rows[(rows["scorer"] == "nudenet") & ~turned & ~change]
+
+
+def of(rows: pd.DataFrame, row: Published) -> pd.DataFrame:
+    """The rows that are of the suite, the method and the case of a published number; of all cases if it names none."""
+    mine = rows[(rows["suite"] == row.suite) & (rows["method"] == row.name)]
+    if row.method in VARIANTS:
+        name, value = VARIANTS[row.method]
+        told = [json.loads(params).get(name) == value for params in mine["params"]]
+        mine = mine[np.array(told, dtype=bool)]  # of no rows too, where a list would choose columns
+    if not row.case or row.is_average:
+        return mine
+    return mine[mine["case"].str.lower() == row.case.lower()]
+
+
+def setting(group: pd.DataFrame, rows: pd.DataFrame) -> str:
+    """The setting of a group: what the method was told, and what else tells it from the other rows."""
+    one: dict[str, Any] = table.records(group[SETTING].head(1))[0]
+    said = "" if one["params"] == "{}" else f" {one['params']}"
+    said += f" seed {one['fit_seed']}" if one["fit_seed"] else ""
+    others = [name for name in SETTING[:4] if rows[name].nunique() > 1]
+    return said + "".join(f", {name.replace('_', ' ')} {str(one[name])[:8]}" for name in others)
