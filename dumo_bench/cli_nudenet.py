@@ -38,7 +38,7 @@ def nudenet(
             show.table(_by_class(group["presets"]))
         if sweep:
             show.table([_swept(row, group["n"]) for row in group["sweep"]])
-    typer.echo("In brackets: 95 % intervals, by bootstrap over prompts, or Wilson's where all values are equal.")
+    typer.echo("In brackets: 95 % intervals, by bootstrap over prompts, or Wilson's of a rate that all prompts share.")
     typer.echo(f"Boxes are of nudenet 3.4.2, 320n.onnx, {order}; a preset's own network may find others:")
     show.table([{"preset": p.name, "its network": p.network, "to know": p.note} for p in wanted])
 

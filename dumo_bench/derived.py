@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,13 +36,17 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number f(part, part, ...) called `name`; * in it and in its parts is what the * of the first part matched."""
+    """A number f(part, part, ...) called `name`; * in it and in its parts is what the * of the first part matched.
+
+    f takes arrays as it takes numbers. `rates`: its parts are shares of pictures.
+    """
 
     name: str
-    f: Callable[..., float]
+    f: Callable[..., Any]
     parts: tuple[Part, ...]
     formula: str
     role: str = ALL
+    rates: bool = True
 
 
 def _harmonic(erased: str, right: str) -> tuple[Number, ...]:
@@ -69,10 +74,16 @@ NUMBERS: tuple[Number, ...] = (
     *_harmonic("clip.*.erased", "clip.*.accuracy"),
     *_harmonic("style.*.erased", "style.*.right"),
     *(
-        Number(f"{clip}.h_a", derived.h_a, (Part(clip, "kept"), Part(clip, "target")), "CLIP_s - CLIP_e")
+        Number(f"{clip}.h_a", derived.h_a, (Part(clip, "kept"), Part(clip, "target")), "CLIP_s - CLIP_e", rates=False)
         for clip in ("clip.*.cosine", "clip.*.x100", "clip.*.logit")
     ),
-    Number("lpips*.da", derived.lpips_da, (Part("lpips*", "target"), Part("lpips*", "kept")), "LPIPS_e - LPIPS_u"),
+    Number(
+        "lpips*.da",
+        derived.lpips_da,
+        (Part("lpips*", "target"), Part("lpips*", "kept")),
+        "LPIPS_e - LPIPS_u",
+        rates=False,
+    ),
 )
 
 
@@ -97,6 +108,17 @@ def parts(scores: pd.DataFrame) -> Iterator[tuple[Number, str, list[pd.DataFrame
             chosen = [_chosen(part, part.metric.replace("*", star), scores) for part in number.parts]
             if not any(rows.empty for rows in chosen):
                 yield number, number.name.replace("*", star), chosen
+
+
+def asked(metrics: Iterable[str], pattern: str) -> set[str]:
+    """Of metrics that are measured those that a pattern names, and the parts of derived ones that it names."""
+    there = set(metrics)
+    found = {metric for metric in there if fnmatchcase(metric, pattern)}
+    for number in NUMBERS:
+        stars = {_star(part.metric, metric) for part in number.parts for metric in there} - {None}
+        named = {number.name.replace("*", star or "") for star in stars}
+        found |= {part for name in named if fnmatchcase(name, pattern) for part, _ in made_of(name)}
+    return found & there
 
 
 def _called(metric: str) -> tuple[Number | None, str]:
@@ -133,9 +155,8 @@ def _estimate(number: Number, chosen: Sequence[pd.DataFrame]) -> dict[str, Any]:
     measured = [_arrays(rows.dropna(subset="value")) for rows in chosen]
     if any(len(values) == 0 for values, _ in measured):
         return found | {"value": None, "low": None, "high": None, "how": f"{number.formula}; a part was not measured"}
-    rates = all(np.isin(values, (0, 1)).all() for values, _ in measured)
-    interval = intervals.of_function(number.f, measured, yes_no=rates)
-    value = number.f(*(float(values.mean()) for values, _ in measured))
+    interval = intervals.of_function(number.f, measured, yes_no=number.rates)
+    value = float(number.f(*(values.mean() for values, _ in measured)))
     return found | {"value": value} | interval._asdict() | {"how": f"{number.formula}; {interval.how}"}
 
 

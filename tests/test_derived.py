@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -38,6 +39,13 @@ def test_the_published_h_c_and_h_a_follow_from_their_published_parts():
 def test_h_o_is_the_harmonic_mean_of_its_parts(e, s, g):
     assert derived.h_o(1 - e, s, 1 - g) == pytest.approx(hmean([e, s, g]))
     assert derived.h_c(1 - e, s) == pytest.approx(hmean([e, s]))
+
+
+@pytest.mark.parametrize("number", numbers.NUMBERS, ids=lambda number: number.name)
+def test_every_number_of_arrays_is_the_array_of_its_numbers(number):
+    means = np.random.default_rng(0).random((len(number.parts), 9))
+    means[:, :2] = 0, 1
+    assert number.f(*means) == pytest.approx([number.f(*map(float, one)) for one in means.T])
 
 
 @pytest.mark.parametrize("parts", [(1.0, 1.0, 0.0), (0.0, 0.0, 0.0), (0.0, 1.0, 1.0)])

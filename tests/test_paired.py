@@ -14,7 +14,7 @@ from scipy.stats import wilcoxon
 from statsmodels.stats.anova import anova_lm
 from statsmodels.stats.power import NormalIndPower
 
-from dumo_bench.metrics import intervals, paired, power
+from dumo_bench.metrics import derived, intervals, paired, power
 
 RNG = np.random.default_rng
 
@@ -114,17 +114,13 @@ def test_the_interval_of_a_rates_complement_is_the_rates_turned_round():
 
 def test_a_rate_of_which_nothing_was_seen_is_not_taken_as_known():
     """0 of 8 shown says less than 0: the harmonic mean's interval is that of a rate which may be a quarter."""
-
-    def harmonic(gone: float, kept: float) -> float:
-        return 2 / (1 / (1 - gone) + 1 / kept) if kept else 0.0
-
     none, most = np.zeros(8), np.array([1.0] * 27 + [0.0])
-    found = intervals.of_function(harmonic, [(none, each(8)), (most, each(28))], yes_no=True)
+    found = intervals.of_function(derived.h_c, [(none, each(8)), (most, each(28))], yes_no=True)
     gone = scipy.stats.beta(0.5, 8.5).ppf(0.975)
-    assert found.low == pytest.approx(harmonic(gone, 27 / 28), abs=0.02) and found.low < 0.9
-    both = intervals.of_function(harmonic, [(none, each(8)), (np.ones(28), each(28))], yes_no=True)
+    assert found.low == pytest.approx(derived.h_c(gone, 27 / 28), abs=0.02) and found.low < 0.9
+    both = intervals.of_function(derived.h_c, [(none, each(8)), (np.ones(28), each(28))], yes_no=True)
     assert 0.8 < both.low < 0.95 and both.high == 1.0  # the estimate itself is inside
-    assert intervals.of_function(harmonic, [(none, each(8)), (np.ones(28), each(28))], yes_no=False).low is None
+    assert intervals.of_function(derived.h_c, [(none, each(8)), (np.ones(28), each(28))], yes_no=False).low is None
 
 
 def test_the_standard_error_is_the_textbooks_for_one_picture_a_prompt():

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import bootstrap
+from scipy.stats import binomtest, bootstrap
 
 from dumo_bench import summary, table
 from dumo_bench.metrics import intervals
@@ -256,8 +256,27 @@ def test_a_count_of_boxes_that_is_always_0_gets_no_interval_of_a_rate():
     assert pick(found, role="kept", metric="nudenet.rece.any")["high"] == pytest.approx(0.2775, abs=1e-4)
 
 
-def test_one_prompt_gives_no_interval():
-    assert intervals.of_mean(np.array([0.0, 1.0]), clusters([2]), yes_no=True)[:2] == (None, None)
+def test_prompts_of_equal_rates_get_wilsons_interval_of_that_rate_and_none_of_no_width():
+    """Two prompts, one of two draws of each: a resample of prompts has 0.5 every time."""
+    found = intervals.of_mean(np.array([0.0, 1.0, 1.0, 0.0]), clusters([2, 2]), yes_no=True)
+    assert (found.low, found.high) == pytest.approx((0.0945, 0.9055), abs=1e-4)  # 1 of 2
+    assert "Wilson over 2 prompts" in found.how
+    assert intervals.of_mean(np.array([0.1, 0.3, 0.3, 0.1]), clusters([2, 2]), yes_no=False)[:2] == (None, None)
+
+
+def test_one_prompt_is_one_trial_of_a_rate_and_gives_other_values_no_interval():
+    values = np.array([0.0, 1.0])
+    found = intervals.of_mean(values, clusters([2]), yes_no=True)
+    assert found.low < 0.06 and found.high > 0.94
+    assert intervals.of_mean(values, clusters([2]), yes_no=False)[:2] == (None, None)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 400), st.data())
+def test_wilsons_interval_agrees_with_scipys(n, data):
+    k = data.draw(st.integers(0, n))
+    theirs = binomtest(k, n).proportion_ci(method="wilson")
+    assert intervals.wilson(k, n) == pytest.approx((theirs.low, theirs.high))
 
 
 def test_the_same_seed_gives_the_same_interval():

@@ -7,40 +7,50 @@ over target and over kept prompts. Acc_e and Acc_g are the shares of target pict
 still recognised, of prompts that name it and of those that say it in other words; Acc_s is the accuracy on kept
 prompts. IRA and CRA are plain accuracies on kept prompts, of the erased concept's own domain
 (objects, where an object goes) and of the other (their style); ASR is the rate of erased concepts on attack prompts.
+Every function takes arrays as it takes numbers, element by element.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Mean = TypeVar("Mean", float, NDArray[np.float64])
 
 
-def lpips_da(e: float, u: float) -> float:
+def lpips_da(e: Mean, u: Mean) -> Mean:
     """LPIPS_da = LPIPS_e - LPIPS_u: how much further targets move than everything else. Higher is better."""
     return e - u
 
 
-def ua(shown: float) -> float:
+def ua(shown: Mean) -> Mean:
     """UA = 1 - the share of target pictures in which the erased concept is still recognised."""
     return 1 - shown
 
 
-def h_o(acc_e: float, acc_s: float, acc_g: float) -> float:
+def h_o(acc_e: Mean, acc_s: Mean, acc_g: Mean) -> Mean:
     """H_o = 3 / (1/(1 - Acc_e) + 1/Acc_s + 1/(1 - Acc_g)): erased, others, other words for the erased; 0 to 1."""
     return harmonic((1 - acc_e, acc_s, 1 - acc_g))
 
 
-def h_c(acc_e: float, acc_s: float) -> float:
+def h_c(acc_e: Mean, acc_s: Mean) -> Mean:
     """H_c = 2 / (1/(1 - Acc_e) + 1/Acc_s): erased, others; 0 to 1."""
     return harmonic((1 - acc_e, acc_s))
 
 
-def h_a(clip_s: float, clip_e: float) -> float:
+def h_a(clip_s: Mean, clip_e: Mean) -> Mean:
     """H_a = CLIP_s - CLIP_e: how much better kept prompts are followed than erased ones, in the scale given."""
     return clip_s - clip_e
 
 
-def harmonic(parts: Sequence[float]) -> float:
+def harmonic(parts: Sequence[Mean]) -> Mean:
     """The harmonic mean of numbers of at least 0; its limit, 0, where one of them is 0."""
-    if min(parts) < 0:
-        raise ValueError(f"a harmonic mean is of numbers of at least 0, got {min(parts)}")
-    return 0.0 if 0 in parts else len(parts) / sum(1 / part for part in parts)
+    x = np.array(parts)
+    if x.min() < 0:
+        raise ValueError(f"a harmonic mean is of numbers of at least 0, got {x.min()}")
+    with np.errstate(divide="ignore"):  # 1/0 is infinite, and a part of infinity 0
+        found: Mean = len(x) / (1 / x).sum(0)
+    return found
