@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -32,7 +32,8 @@ class Difference:
     """a - b of one metric on one role; `q` is p after Benjamini and Hochberg over the `family` tests of a comparison.
 
     p is None where nothing can be resampled (numbers of whole sets). `needed`: how many pictures would tell such a
-    difference, where these do not. `card`: the validity card that it stands on; None: it needs none.
+    difference, where these do not. `card`: the validity card that it stands on; None: it needs none. `unedited`: the
+    unedited model's rate, which is the card where there is one; None: it is no rate.
     """
 
     suite: str
@@ -55,6 +56,7 @@ class Difference:
     q: float | None = None
     family: int = 0
     card: Card | None = None
+    unedited: Card | None = None
 
     @property
     def difference(self) -> float | None:
@@ -93,7 +95,12 @@ def corrected(groups: Sequence[Sequence[Difference]]) -> list[list[Difference]]:
 
 def _test(d: Difference) -> tuple[Any, ...]:
     """What a difference is a test of: the same for copies that differ by a factor."""
-    return d.suite, d.suite_version, d.case, d.role, _UNIT.sub(r"\1", d.metric)
+    return d.suite, d.suite_version, d.case, d.role, without_unit(d.metric)
+
+
+def without_unit(metric: str) -> str:
+    """A metric's name, the same for copies that differ by a factor."""
+    return _UNIT.sub(r"\1", metric)
 
 
 def joined(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
@@ -154,22 +161,25 @@ def numbers(pairs: pd.DataFrame) -> Iterator[Difference]:
     for (suite, version, case), rows in groups(pairs, CASE):
         for number, metric, parts in derived.parts(rows):
             if len(parts) > 1:  # one part says it for itself
-                yield _number((suite, version, case, number.role, metric), number.f, parts)
+                yield _number((suite, version, case, number.role, metric), number, parts)
 
 
-def _number(about: _About, f: Callable[..., float], parts: Sequence[pd.DataFrame]) -> Difference:
+def _number(about: _About, number: derived.Number, parts: Sequence[pd.DataFrame]) -> Difference:
     """One of them, from the pairs of its parts that were measured on both."""
+    import pandas as pd
+
     there = [part.dropna(subset=["a", "b"]) for part in parts]
     n = sum(map(len, there))
     missing = sum(map(len, parts)) - n
     if any(part.empty for part in there):
         return _unmeasured(about, n, missing, "no picture of a part was measured on both")
-    split = [_arrays(part) for part in there]
-    a, b = (f(*(float(part[i].mean()) for part in split)) for i in (0, 1))
-    found = paired.of_numbers(f, split)
+    ends = np.cumsum([len(part) for part in there])[:-1]
+    split = list(zip(*(np.split(of, ends) for of in _arrays(pd.concat(there))), strict=True))
+    a, b = (float(number.f(*(part[i].mean() for part in split))) for i in (0, 1))
+    found = paired.of_numbers(number.f, split, rates=number.rates)
     return Difference(
         *about, True, a, b, found.low, found.high, found.p, n=n, n_missing=missing, won=0, lost=0,
-        needed=power.needed(a - b, found.error, n), how="bootstrap over prompts, pairs together",
+        needed=power.needed(a - b, found.error, n), how="a and b exchanged by prompts",
     )  # fmt: skip
 
 

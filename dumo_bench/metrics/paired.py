@@ -1,19 +1,21 @@
 """Tests of paired values: two methods, the same prompts and noise.
 
-McNemar's exact test for yes/no (McNemar, Psychometrika 12 (1947), 153), a test by random signs for the rest (Fisher,
-The Design of Experiments, 1935, section 21), Benjamini-Hochberg over many (J. R. Statist. Soc. B 57 (1995), 289).
+McNemar's exact test for yes/no (McNemar, Psychometrika 12 (1947), 153); for the rest a and b change places at random,
+prompt by prompt, which turns the signs of plain differences (Fisher, The Design of Experiments, 1935, section 21);
+Benjamini-Hochberg over many (J. R. Statist. Soc. B 57 (1995), 289).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dumo_bench.metrics import intervals
-from dumo_bench.metrics.intervals import Floats, Interval, Whole
+from dumo_bench.metrics.intervals import EQUAL, Floats, Interval, Whole
 
 RESAMPLES = 9999
 
@@ -45,31 +47,29 @@ def compare(a: Floats, b: Floats, clusters: Whole) -> Paired:
 
 
 class Resampled(NamedTuple):
-    """A difference of two numbers: its interval, p and standard error; None where no resample differs."""
+    """A difference of two numbers: its interval, p and standard error; None where resamples tell no spread."""
 
     low: float | None
     high: float | None
     p: float
-    error: float
+    error: float | None
 
 
-def of_numbers(f: Callable[..., float], parts: Sequence[tuple[Floats, Floats, Whole]]) -> Resampled:
-    """f(means of a) - f(means of b), for parts (a, b, clusters) of different prompts: pairs are resampled together.
+def of_numbers(f: Callable[..., Any], parts: Sequence[tuple[Floats, Floats, Whole]], *, rates: bool) -> Resampled:
+    """f(means of a) - f(means of b), for parts (a, b, clusters): p by `exchange`, the interval by `intervals.drawn`.
 
-    p is twice the share of resamples on the rarer side of 0, itself one of them: the interval turned round.
+    Clusters number the prompts of all parts together. Pairs are resampled together; a rate without spread is drawn from
+    its posterior on either side.
     """
-    drawn = _resampled(f, [(a, which) for a, _, which in parts]) - _resampled(f, [(b, which) for _, b, which in parts])
-    if not drawn.any():
-        return Resampled(None, None, 1.0, 0.0)
-    low, high = intervals.percentile(drawn)
-    rarer = min((drawn <= 0).sum(), (drawn >= 0).sum())
-    p = min(1.0, 2 * (int(rarer) + 1) / (len(drawn) + 1))
-    return Resampled(low, high, p, float(drawn.std(ddof=1)))
-
-
-def _resampled(f: Callable[..., float], parts: Sequence[tuple[Floats, Whole]]) -> Floats:
-    means = [intervals.resampled(values, clusters, seed).tolist() for seed, (values, clusters) in enumerate(parts)]
-    return np.array([f(*one) for one in zip(*means, strict=True)], dtype=np.float64)
+    p = exchange(f, parts)
+    own = [np.unique(clusters, return_inverse=True)[1].astype(np.int64) for *_, clusters in parts]
+    sides = [[a for a, *_ in parts], [b for _, b, _ in parts]]
+    a, b = (intervals.drawn(f, list(zip(side, own, strict=True)), yes_no=rates) for side in sides)
+    if a is None or b is None or not intervals.varies(a - b):
+        return Resampled(None, None, p, None)
+    low, high = intervals.percentile(a - b)
+    seen = float(np.subtract(*(f(*(values.mean() for values in side)) for side in sides)))
+    return Resampled(min(low, seen), max(high, seen), p, float((a - b).std(ddof=1)))
 
 
 @lru_cache(maxsize=4096)
@@ -80,23 +80,39 @@ def mcnemar(won: int, lost: int) -> float:
     return float(binomtest(won, won + lost).pvalue) if won + lost else 1.0
 
 
-def signs(d: Floats, clusters: Whole, seed: int = 0) -> float:
-    """The two-sided p that the sums of d over clusters are as likely above 0 as below: exact for up to 13 of them."""
-    from scipy.stats import permutation_test
+def signs(d: Floats, clusters: Whole) -> float:
+    """The two-sided p that the sums of d = a - b over clusters are as likely above 0 as below: `exchange` of means."""
+    return exchange(lambda mean: mean, [(d, np.zeros_like(d), clusters)])
 
-    sums = np.bincount(clusters, weights=d)
-    sums = sums[sums != 0]  # neither sign changes these
-    if len(sums) < 2:
-        return 1.0  # both signs are equally far from 0
-    found = permutation_test(
-        (sums,),
-        lambda x, axis: x.sum(axis),
-        permutation_type="samples",
-        vectorized=True,
-        n_resamples=RESAMPLES,
-        rng=np.random.default_rng(seed),
-    )
-    return float(min(found.pvalue, 1.0))
+
+def exchange(f: Callable[..., Any], parts: Sequence[tuple[Floats, Floats, Whole]], seed: int = 0) -> float:
+    """The two-sided p that it is chance which of a prompt's values are called a and which b.
+
+    How often f(means of a) - f(means of b) is as far from 0 as it is seen when a and b of whole prompts change places,
+    in all parts (a, b, clusters) at once; clusters number the prompts of all parts together. Exact for up to 13 prompts
+    that differ; else of RESAMPLES such draws and the values as they are, so p is at least 1 / (RESAMPLES + 1).
+    """
+    m = 1 + max(int(clusters.max()) for *_, clusters in parts)
+    n = [len(clusters) for *_, clusters in parts]
+    sums = [[np.bincount(part[2], weights=part[i], minlength=m) for part in parts] for i in (0, 1)]
+    a, b = np.transpose(sums, (0, 2, 1))  # (prompts, parts) each
+    moved = (np.abs(a - b) > EQUAL).any(1)
+    rest, a, b = a[~moved].sum(0), a[moved], b[moved]
+    change = _changes(len(a), seed).astype(float)
+    stay = 1 - change  # what changes and what stays is added up apart, so that a rate of 1 is never more
+    ours, theirs = (rest + stay @ x + change @ y for x, y in ((a, b), (b, a)))
+    found = np.abs(f(*(ours / n).T) - f(*(theirs / n).T))
+    return float((found >= found[0] - EQUAL).mean())
+
+
+@lru_cache(maxsize=16)
+def _changes(m: int, seed: int) -> NDArray[np.bool_]:
+    """Which of m prompts change places, (draws, m): every way, or RESAMPLES random ones; none in the first."""
+    if 2**m <= RESAMPLES:
+        every: NDArray[np.bool_] = np.arange(2**m)[:, None] >> np.arange(m) & 1 == 1
+        return every
+    random = np.random.default_rng((seed, m)).random((RESAMPLES, m)) < 0.5
+    return np.vstack([np.zeros((1, m), dtype=bool), random])
 
 
 def discoveries(p: Sequence[float]) -> list[float]:

@@ -14,20 +14,21 @@ LEGEND = (
     "Shows, keeps: the share of pictures (0 to 1) in which a classifier sees it; arrows point to what is better. "
     "Target prompts name the erased concept, related ones a neighbour of it, unrelated ones something else; kept "
     "means related and unrelated together. n counts pictures. In brackets: the 95 % interval, by bootstrap over "
-    "prompts, or Wilson's where all values are equal; none for numbers of a whole set. A dash was not measured; it is "
-    "never 0. Bold: the best eraser, where a paired test tells it from every other one (q below 0.05: the largest p of "
-    "these tests, after Benjamini and Hochberg over all columns of all cases) and all were measured on equally many "
-    "pictures. The row of the original is the validity card of every rate of recognition: how often the scorer "
-    f"recognises the thing before any edit; where that is under half, the number is grey and marked {MARK}, and says "
-    "nothing of an edit."
+    "prompts, or Wilson's of a rate that all prompts share; none for numbers of a whole set. A dash was not measured; "
+    "it is never 0. Bold: the best eraser, where a paired test tells it from every other one (q below 0.05: the "
+    "largest p of these tests, after Benjamini and Hochberg over all columns of all cases) and all were measured on "
+    "equally many pictures. The row of the original is the validity card of every rate of recognition: how often the "
+    f"scorer recognises the thing before any edit; where that is under half, the number is grey and marked {MARK}, "
+    "and says nothing of an edit."
 )
 
 
 PAIRED = (
     "Each eraser minus the unedited model on the same prompts and noise, the mean over fits. In brackets: the 95 % "
-    "interval, by bootstrap over prompts. q: p (McNemar's exact test of yes/no values of one picture a prompt, else "
-    "random signs of prompts; of numbers made of several means by bootstrap) after Benjamini and Hochberg over all {} "
-    "tests of these tables, of all cases. Bold: q below 0.05, a difference."
+    "interval, by bootstrap over prompts, in numbers made of several means with Jeffreys' posterior of a rate that "
+    "all prompts share; none where no resample differs. q: p (McNemar's exact test of yes/no values of one picture a "
+    "prompt, else random signs of prompts; for numbers made of several means the two change places, prompt by prompt) "
+    "after Benjamini and Hochberg over all {} tests of these tables, of all cases. Bold: q below 0.05, a difference."
 )
 
 
