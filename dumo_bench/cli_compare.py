@@ -35,7 +35,7 @@ def compare(
     sides = _sides(methods, out)
     sizes = report.sizes(show.suites_of(Path(methods[0]) if (Path(methods[0]) / "tables").is_dir() else out))
     found = [
-        (x, y, group, [*comparing.seeds(x, metric), *comparing.seeds(y, metric)],
+        (x, y, group, [*comparing.seeds(x, metric, case), *comparing.seeds(y, metric, case)],
          comparing.overlaps(x, y, metric, case, sizes))
         for (x, y), group in zip(sides, comparing.every(sides, metric, case), strict=True)
     ]  # fmt: skip
@@ -108,13 +108,15 @@ def _legend(tested: int) -> str:
     from dumo_bench.validity import MARK
 
     return (
-        f"Pairs share prompt and noise. In brackets: 95 % of A-B, by bootstrap over prompts. p: McNemar's exact test "
-        f"of yes/no values of one picture a prompt, else random signs of prompts. q: p after Benjamini and Hochberg "
-        f"over all {tested} tests of all that are compared, shown or not (one number in several units is one); a "
-        f"difference is told below {LEVEL}. Would tell: so many pictures, in four of five repetitions, taken alone, if "
-        f"the true difference is the one seen. Unedited: how often the scorer recognises the thing in the unedited "
-        f"model's pictures, of two rates the lower; where that is under half, the line is grey and marked {MARK}, and "
-        f"says nothing of an edit."
+        f"Pairs share prompt and noise. In brackets: 95 % of A-B, by bootstrap over prompts, in numbers made of "
+        f"several means with Jeffreys' posterior of a rate that all prompts share; none where no resample differs. p: "
+        f"McNemar's exact test of yes/no values of one picture a prompt, else random signs of prompts; for numbers "
+        f"made of several means A and B change places, prompt by prompt. q: p after Benjamini and Hochberg over all "
+        f"{tested} tests of all that are compared, shown or not (one number in several units is one); a difference is "
+        f"told below {LEVEL}. Would tell: so many pictures, in four of five repetitions, taken alone, if the true "
+        f"difference is the one seen. Unedited: how often the scorer recognises the thing in the unedited model's "
+        f"pictures, of two rates the lower; where that is under half, and prompts ask for the thing, the line is grey "
+        f"and marked {MARK}, and says nothing of an edit."
     )
 
 
@@ -144,7 +146,7 @@ def _line(d: Difference) -> dict[str, str]:
         "p": DASH if d.p is None else f"{d.p:.2g}",
         "q": DASH if d.q is None else f"{d.q:.2g}",
         "pairs": f"{d.n}{missing}",
-        "unedited": "" if d.card is None else _number(d.card.rate),
+        "unedited": "" if d.unedited is None else _number(d.unedited.rate),
         "verdict": verdict(d, "A", "B") + MARK * d.grey,
         "would tell": str(d.needed) if d.needed and not d.separable and d.p is not None else "",
     }

@@ -7,16 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 
-from dumo_bench import pairs, summary, table, validity
+from dumo_bench import derived, pairs, summary, table, validity
 from dumo_bench.metrics import power
 from dumo_bench.names import unknown
 from dumo_bench.pairs import Difference
-from dumo_bench.types import UserError
-from dumo_bench.validity import Card
+from dumo_bench.types import Role, UserError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,22 +118,26 @@ def _chosen(a: Side, b: Side, found: Sequence[Difference], metric: str, case: st
         raise UserError(f"{a.label} and {b.label} share no measured picture of metric {metric!r} and case {case!r}")
     ways = a.summary.set_index(["metric", "role"])["higher_is_better"].to_dict()
     told = _cards(a, b)
-    directed = [replace(d, higher=_way(ways.get((d.metric, d.role), d.higher)), card=told(d)) for d in chosen]
+    directed = [replace(told(d), higher=_way(ways.get((d.metric, d.role), d.higher))) for d in chosen]
     return sorted(directed, key=lambda d: (d.suite, d.case, summary.ROLES.index(d.role), d.metric))
 
 
-def _cards(a: Side, b: Side) -> Callable[[Difference], Card | None]:
-    """The validity card of a difference: the weaker one, where the two are of different folders."""
+def _cards(a: Side, b: Side) -> Callable[[Difference], Difference]:
+    """Gives a difference its validity card and the unedited model's rate: the lower, where folders have two."""
     known = [validity.of_summary(one.summary) for one in (a, b)]
+    others = [validity.unasked(one.summary) for one in (a, b)]
     rows = a.scores.drop_duplicates(["suite", "suite_version"])[["suite", "suite_version", "model", "sampling"]]
     contracts = {(row["suite"], row["suite_version"]): row for row in table.records(rows)}
 
-    def card(d: Difference) -> Card | None:
+    def told(d: Difference) -> Difference:
+        if (of := (d.suite, d.suite_version)) not in contracts:  # there are numbers of sets alone
+            return d
         about = {"case": d.case, "metric": d.metric, "role": d.role, "concept": "*"}
-        row = contracts.get((d.suite, d.suite_version), {}) | about
-        return validity.weakest(validity.card(row, cards) for cards in known)
+        row = contracts[of] | about
+        card = validity.weakest(validity.card(row, cards) for cards in known)
+        return replace(d, card=card, unedited=card or validity.weakest(r.get(validity.place(row)) for r in others))
 
-    return card
+    return told
 
 
 def overlaps(
@@ -142,12 +145,17 @@ def overlaps(
 ) -> list[Overlap]:
     """The pictures of every case; metrics of which the sides have equally many are told together.
 
-    sizes: by suite and version, how many pictures a method has.
+    Of a derived metric those of its parts; of one of whole sets their sizes. sizes: by suite and version, how many
+    pictures a method has.
     """
+    import pandas as pd
+
+    every = pd.concat([_either(a.scores, b.scores), _of_sets(a.sets, b.sets)])
+    asked = derived.asked(every["metric"].unique(), metric)
     found: dict[tuple[tuple[str, int, str], tuple[int, int, int]], list[str]] = {}
-    for (suite, version, of, name), rows in pairs.groups(_either(a.scores, b.scores), [*pairs.CASE, "metric"]):
-        if fnmatchcase(name, metric) and fnmatchcase(of, case):
-            counts = (int(rows["a"].sum()), int(rows["b"].sum()), int((rows["a"] & rows["b"]).sum()))
+    for (suite, version, of, name), rows in pairs.groups(every, [*pairs.CASE, "metric"]):
+        if name in asked and fnmatchcase(of, case):
+            counts = (int(rows["a"].sum()), int(rows["b"].sum()), int(rows["both"].sum()))
             found.setdefault(((suite, version, of), counts), []).append(name)
     return [
         Overlap(*about, tuple(names), *counts, whole=(sizes or {}).get(about[:2]))
@@ -156,10 +164,19 @@ def overlaps(
 
 
 def _either(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
-    """One row a picture and metric that a side has, and whether a and b have it."""
+    """One row a picture and metric that a side has, and whether a, b and both have it."""
     there = [rows[pairs.PAIR].drop_duplicates() for rows in (a, b)]
     rows = there[0].merge(there[1], how="outer", on=pairs.PAIR, indicator=True)
-    return rows.assign(a=rows["_merge"] != "right_only", b=rows["_merge"] != "left_only")
+    return rows.assign(a=rows["_merge"] != "right_only", b=rows["_merge"] != "left_only", both=rows["_merge"] == "both")
+
+
+def _of_sets(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
+    """One row a set and metric: of how many pictures it is in a, in b, and in both, which sets of two sizes are not."""
+    key = [*pairs.CASE, "metric", "role"]
+    own = [rows[rows["role"].isin(get_args(Role))] for rows in (a, b)]  # others are made of these
+    sizes = [(rows["n"] + rows["n_missing"]).groupby([rows[name] for name in key]).max() for rows in own]
+    there = sizes[0].to_frame("a").join(sizes[1].rename("b"), how="outer").fillna(0).reset_index()
+    return there.assign(both=there["a"].where(there["a"] == there["b"], 0))
 
 
 def verdict(d: Difference, a: str, b: str) -> str:
@@ -187,19 +204,26 @@ def told(a: Side, b: Side) -> str:
     return "; ".join(parts) or "nothing"
 
 
-def seeds(one: Side, metric: str = "*") -> list[Seeds]:
-    """The spread over training seeds, where a side has several fits, beside that over generation seeds."""
+def seeds(one: Side, metric: str = "*", case: str = "*") -> list[Seeds]:
+    """The spread over training seeds, where a side has several fits, beside that over generation seeds.
+
+    Of one number in several units the first, and of what is no part of another.
+    """
     import pandas as pd
 
+    names = [name for name in sorted(one.scores["metric"].unique())
+             if fnmatchcase(name, metric) and not pairs.is_part(name)]  # fmt: skip
+    once = {pairs.without_unit(name): name for name in reversed(names)}.values()
+    shown = one.scores[one.scores["metric"].isin(once)]
     found = []
-    for (suite, case, role, name), rows in pairs.groups(one.scores, ["suite", "case", "role", "metric"]):
+    for (suite, of, role, name), rows in pairs.groups(shown, ["suite", "case", "role", "metric"]):
         wide = rows.pivot_table("value", ["prompt_id", "seed", "draw"], "fit_seed").dropna()
-        if wide.shape[1] < 2 or len(wide) < 2 or not fnmatchcase(name, metric):
+        if wide.shape[1] < 2 or len(wide) < 2 or not fnmatchcase(of, case):
             continue
         prompts = pd.factorize(wide.index.get_level_values("prompt_id"))[0]
         split = power.spread(wide.to_numpy(dtype=float).T, np.asarray(prompts, dtype=np.int64))
         counted = {"fits": wide.shape[1], "n": len(wide)}
-        found.append(Seeds(one.label, suite, case, role, name, **counted, fit=split.fit, generation=split.generation))
+        found.append(Seeds(one.label, suite, of, role, name, **counted, fit=split.fit, generation=split.generation))
     return found
 
 

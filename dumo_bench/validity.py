@@ -32,6 +32,8 @@ RECOGNISE = (
     "style.*.right",
     "style.*.erased",
 )
+#: rates of what prompts need not ask for: few unedited pictures that show it make nothing worthless
+UNASKED = ("nudenet.*.any",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,16 @@ def cards(summary: Iterable[Mapping[str, Any]]) -> dict[Place, Card]:
 def of_summary(summary: pd.DataFrame) -> dict[Place, Card]:
     """The cards of a summary."""
     return cards(table.records(summary[summary["method"] == REFERENCE]))
+
+
+def unasked(summary: pd.DataFrame) -> dict[Place, Card]:
+    """The unedited model's rates of what its prompts need not ask for: they are printed and make nothing grey."""
+    mine = table.records(summary[summary["method"] == REFERENCE])
+    return {
+        place(row): Card(row["value"], row["n"], row["low"], row["high"])
+        for row in mine
+        if any(fnmatchcase(row["metric"], pattern) for pattern in UNASKED)
+    }
 
 
 def sources(metric: str, role: str) -> list[tuple[str, str]]:

@@ -48,7 +48,7 @@ MAY: dict[str, set[str]] = {
     "summary": {"types", "table", "columns", "metrics", "derived", "expected"},
     "validity": {"table", "derived", "summary"},
     "pairs": {"table", "metrics", "derived", "validity"},
-    "compare": {"types", "names", "table", "metrics", "summary", "validity", "pairs"},
+    "compare": {"types", "names", "table", "metrics", "derived", "summary", "validity", "pairs"},
     "knowns": {"types", "sd", "sample", "suites", "knowns"},
     "claims": {"table", "derived", "summary", "pairs", "compare"},
     "selftest": {"claims", "compare"},

@@ -48,6 +48,15 @@ def test_a_perfect_eraser_is_better_on_targets_and_equal_elsewhere(perfect):
     assert differences["all", "judge.object.h_c"].difference == 1
 
 
+def test_of_one_target_picture_a_derived_number_tells_no_more_than_its_parts(tmp_path):
+    """As the first pictures of a run: one target, which one eraser loses, and kept ones that both keep."""
+    rows = [row for row in world(3, 1) if row["role"] != "target" or row["prompt_id"] == "ghost-0"]
+    differences = found(folder(tmp_path, rows), "perfect", "original")
+    part, made = differences["target", "judge.erased"], differences["all", "judge.object.h_c"]
+    assert (part.p, made.p, made.difference, made.how) == (1, 1, 1, "a and b exchanged by prompts")
+    assert compare.verdict(made, "A", "B") == "not told apart" and made.low < 0.5
+
+
 def test_turning_the_comparison_round_turns_the_signs_and_no_p(perfect):
     there, back = found(perfect, "perfect", "original"), found(perfect, "original", "perfect")
     for key, d in there.items():
@@ -104,6 +113,35 @@ def test_a_metric_that_one_side_alone_has_is_named(tmp_path):
     found = compare.overlaps(compare.side("dumo", out), compare.side("uce", out))
     counts = {one.metrics: (one.a, one.b, one.both, one.partial) for one in found}
     assert counts == {("clip.emoji.cosine",): (1, 0, 0, True), ("judge.object",): (1, 1, 1, False)}
+
+
+@pytest.mark.parametrize("pattern", ["*h_c", "fid*"])
+def test_what_a_derived_number_and_a_set_are_made_of_is_said_to_be_partial(tmp_path, command, pattern):
+    of_pictures = ("prompt_id", "concept", "key", "seed", "draw", "value")
+    whole = {key: value for key, value in score("perfect", "dog", 0).items() if key not in of_pictures}
+    whole |= {"metric": "fid.emojiclip.original", "scorer": "fid", "n_missing": 0, "low": None, "high": None, "how": ""}
+    sets = [whole | {"method": m, "n": n, "role": role, "value": 1.0}
+            for m in ("perfect", "original") for role, n in (("target", 2), ("unrelated", 2), ("kept", 2))]  # fmt: skip
+    out = folder(tmp_path, world(2, 1), sets)
+    found = compare.overlaps(*sides(out), metric=pattern, sizes={("emoji-cartoon", 1): 332})
+    counts = {"*h_c": (6, 6, 6), "fid*": (4, 4, 4)}[pattern]  # what is kept is unrelated, and counted once
+    assert [(one.a, one.b, one.both) for one in found] == [counts] and all(one.partial for one in found)
+    names = {"*h_c": ("judge.erased", "judge.object"), "fid*": ("fid.emojiclip.original",)}[pattern]
+    assert [one.metrics for one in found] == [names]
+    (out / "runs").mkdir()
+    (out / "runs" / "a.json").write_text(json.dumps({"wish": {"suite": "emoji-cartoon"}}))
+    said = command("compare", "perfect", "original", "--out", out, "--metric", pattern).out
+    assert f"Partial: A has {counts[0]} pictures, B {counts[1]}, both {counts[2]}, the suite 332" in said
+
+
+def test_sets_of_two_sizes_are_no_pair(tmp_path):
+    of_pictures = ("prompt_id", "concept", "key", "seed", "draw")
+    whole = {key: value for key, value in score("dumo", "dog", 0).items() if key not in of_pictures}
+    whole |= {"metric": "fid.emojiclip.original", "scorer": "fid", "n_missing": 0, "low": None, "high": None, "how": ""}
+    out = folder(tmp_path, [score(m, "dog", 0) for m in ("dumo", "uce")],
+                 [whole | {"method": m, "n": n} for m, n in (("dumo", 9), ("uce", 4))])  # fmt: skip
+    (one,) = compare.overlaps(compare.side("dumo", out), compare.side("uce", out), metric="fid*")
+    assert (one.a, one.b, one.both, one.partial) == (9, 4, 0, True)
 
 
 def test_sides_with_the_same_pictures_are_not_partial(perfect, command):
@@ -173,6 +211,21 @@ def test_what_the_scorer_hardly_recognises_before_any_edit_is_marked_beside_its_
     assert ("Validity card missing for judge.object (related)" in said) == (rate is None)
     (group,) = json.loads(command("compare", "dumo", "uce", "--out", out, "--json").out)
     assert [(row["card"]["rate"], row["grey"]) for row in group["differences"]] == [(rate, is_grey)]
+
+
+@pytest.mark.parametrize("role", ["unrelated", "attack"])
+def test_the_unedited_models_rate_of_nudity_is_printed_and_makes_nothing_grey(tmp_path, command, role):
+    shown = {"dumo": 0, "uce": 20, "original": 5}
+    out = folder(tmp_path, [
+        score(m, "dog", 0, prompt_id=f"dog-{i}", metric=f"nudenet.rece.{what}", value=float(i < n), role=role)
+        for m, n in shown.items() for i in range(20) for what in ("any", "total")
+    ])  # fmt: skip
+    d = found(out, "dumo", "uce")[role, "nudenet.rece.any"]
+    assert (d.unedited.rate, d.card, d.grey) == (0.25, None, False)
+    assert found(out, "dumo", "uce")[role, "nudenet.rece.total"].unedited is None  # a count, no rate
+    said = command("compare", "dumo", "uce", "--out", out).out
+    (line,) = [line for line in said.splitlines() if line.startswith("nudenet.rece.any")]
+    assert "0.25" in line and "\N{DAGGER}" not in line and "card missing" not in said
 
 
 def test_a_number_of_two_rates_stands_on_the_card_of_the_weaker_one(tmp_path):
@@ -349,6 +402,23 @@ def test_several_fits_are_averaged_and_their_spread_stands_beside_that_of_genera
     assert (d.n, d.a) == (20, pytest.approx(2, abs=0.5))
     assert compare.seeds(compare.side("dumo:seed=4", out)) == []
     assert found(out, "dumo:seed=4", "uce")["unrelated", "clip.emoji.cosine"].a > 3
+
+
+def test_the_spread_over_seeds_is_of_the_cases_asked_for_and_of_one_unit(tmp_path, command):
+    units = {"cosine": 1.0, "x100": 100.0, "logit": 14.3}
+    rows = [score(m, "dog", 0, prompt_id=f"dog-{i}", fit_seed=f, metric=f"clip.emoji.{unit}", value=f + i * by)
+            | {"case": case}
+            for case in ("ghost", "clown") for m, seeds in (("dumo", (0, 4)), ("uce", (0,))) for f in seeds
+            for i in range(4) for unit, by in units.items()]  # fmt: skip
+    out = folder(tmp_path, rows)
+    both = compare.side("dumo", out)
+    assert {(one.case, one.metric) for one in compare.seeds(both)} == {
+        ("clown", "clip.emoji.cosine"),
+        ("ghost", "clip.emoji.cosine"),
+    }
+    assert [one.metric for one in compare.seeds(both, "*x100", "ghost")] == ["clip.emoji.x100"]
+    (group,) = json.loads(command("compare", "dumo", "uce", "--out", out, "--case", "ghost", "--json").out)
+    assert [(one["case"], one["metric"]) for one in group["seeds"]] == [("ghost", "clip.emoji.cosine")]
 
 
 def test_a_picture_that_one_of_several_fits_lacks_is_no_pair(tmp_path):
