@@ -79,15 +79,18 @@ def make(wish: Wish, maker: Maker) -> Plan:
     weights = models.content_hash(model)
     cases = chosen(suite, wish.cases)
     original = maker(REFERENCE, {})
-    method = maker(wish.method, preset(suite, maker(wish.method, {}), wish.settings))
+    method = maker(wish.method, {})
+
+    def asked(case: Case) -> Method:
+        return maker(wish.method, preset(method, case.task or suite.task, wish.settings))
 
     def part(case: Case, method: Method) -> Part:
         recipe = jobs.recipe(method, case.erase, fit_seed=wish.fit_seed, model=weights)
         return Part(case, method, recipe, jobs.rows(suite, case, recipe, contract, wish.limit))
 
     reference = tuple(part(case, original) for case in cases)
-    own = () if method.name == REFERENCE else tuple(part(case, method) for case in cases)
-    return Plan(suite, model, weights, contract, own, reference)
+    own = tuple(part(case, asked(case)) for case in cases)
+    return Plan(suite, model, weights, contract, () if method.name == REFERENCE else own, reference)
 
 
 def chosen(suite: Suite, names: Sequence[str]) -> tuple[Case, ...]:
@@ -99,9 +102,9 @@ def chosen(suite: Suite, names: Sequence[str]) -> tuple[Case, ...]:
     return tuple(known[name] for name in names) if names else suite.cases
 
 
-def preset(suite: Suite, method: Method, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The method's own settings for the suite's task (`by_task`), under those that were typed."""
-    own: Mapping[str, Any] = getattr(method, "by_task", {}).get(suite.task, {})
+def preset(method: Method, task: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The method's own settings for a task (`by_task`), under those that were typed."""
+    own: Mapping[str, Any] = getattr(method, "by_task", {}).get(task, {})
     return {**own, **settings}
 
 

@@ -21,7 +21,7 @@ from dumo_bench.types import Case, Prompt, Sampling, Suite, UserError
 TASKS = ("object", "style", "explicit")
 _NEEDED = ("name", "version", "source", "licence", "cases", "sampling")
 _TOP = (*_NEEDED, "explicit", "task", "related", "block", "csv", "view", "alias")
-_CASE = ("name", "erase")
+_CASE = ("name", "erase", "task")
 _SAMPLING = tuple(Sampling.__dataclass_fields__)
 
 
@@ -140,7 +140,8 @@ def _case(case: Mapping[str, Any], nth: int) -> Case:
     if "erase" not in case or not case["erase"]:
         raise Refused("cases", f'case {nth + 1} erases nothing: wanted erase = ["..."]', nth)
     erase = words(case["erase"], "erase")
-    return Case(typed(case, "name", str, "+".join(erase)), erase)
+    task = one_of(case, "task", TASKS) if "task" in case else ""
+    return Case(typed(case, "name", str, "+".join(erase)), erase, task)
 
 
 def _sampling(data: Mapping[str, Any]) -> Sampling:

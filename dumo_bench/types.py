@@ -87,10 +87,11 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One erasure of a suite."""
+    """One erasure of a suite. `task`: what kind of thing goes, where it is not what the suite says; "": it is."""
 
     name: str
     erase: tuple[str, ...]
+    task: str = ""
 
 
 @dataclass(frozen=True, slots=True)

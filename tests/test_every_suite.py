@@ -67,7 +67,8 @@ def test_it_reads_the_same_twice(name, suite):
 
 def digest(suite) -> str:
     """Of all that decides what is drawn and how it counts."""
-    said = (suite.prompts, suite.cases, sorted(suite.related.items()), suite.sampling, suite.task)
+    cases = [(case.name, case.erase, case.task) for case in suite.cases]
+    said = (suite.prompts, cases, sorted(suite.related.items()), suite.sampling, suite.task)
     return hashlib.sha256(repr(said).encode()).hexdigest()
 
 
@@ -75,6 +76,15 @@ def digest(suite) -> str:
 def test_a_changed_suite_is_a_new_version(name, suite):
     known = json.loads(DIGESTS.read_text()).get(f"{name} {suite.version}")
     assert known == digest(suite), f"raise the version of {name}, then add to {DIGESTS}: {digest(suite)}"
+
+
+def test_an_erasure_is_of_one_kind_in_every_suite_so_that_one_edit_serves_them_all():
+    kinds: dict[tuple[str, ...], set[str]] = {}
+    for one in OWN.values():
+        for case in one.file.empty.cases:
+            kinds.setdefault(case.erase, set()).add(case.task or one.file.empty.task)
+    assert {erase: kind for erase, kind in kinds.items() if len(kind) > 1} == {}
+    assert kinds["nudity",] == {"explicit"} and kinds["Van Gogh",] == {"style"}
 
 
 @EVERY
