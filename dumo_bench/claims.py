@@ -45,7 +45,7 @@ class Facts:
     def unasked(self, metric: str) -> bool:
         """Whether no scorer of a metric, or of a part of it, was run: one that was run and failed has rows too."""
         there = set(self.summary["metric"])
-        return any(part not in there for part, _ in derived.made_of(metric) or [(metric, "")])
+        return any(part.metric not in there for part in derived.made_of(metric) or [derived.Part(metric, "")])
 
     def value(self, method: str, metric: str, role: str) -> float | None:
         rows = self.summary[(self.summary["method"] == method) & (self.summary["metric"] == metric)]

@@ -7,23 +7,25 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from dumo_bench.metrics import derived, intervals
-from dumo_bench.types import SETS
+from dumo_bench.types import SETS, Suite, canonical
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from dumo_bench.metrics.intervals import Floats, Whole
 
+_CASE = ["suite", "suite_version", "case"]
+Erased: TypeAlias = dict[tuple[Any, ...], str]  # suite, version, case -> canonical JSON of its concepts
 ALL = "all"  # the role of a number that is made of several roles
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """A mean that a number is made of: of a metric, over a role's prompts.
 
     `named` prompts of the role are counted under an erased concept, others mean it in other words; None: both.
@@ -47,6 +49,17 @@ class Number:
     formula: str
     role: str = ALL
     rates: bool = True
+    higher_is_better: bool = True
+
+
+def _of_targets(erased: str) -> tuple[Number, ...]:
+    """What one scorer's rate of `erased` concepts on targets comes to: UA of all, Acc_e and Acc_g of their parts."""
+    of = partial(Part, erased, "target")
+    return (
+        Number(f"{erased}.ua", derived.ua, (of(),), "1 - shown", role="target"),
+        Number(f"{erased}.acc_e", derived.acc, (of(named=True),), "shown, by name", "target", higher_is_better=False),
+        Number(f"{erased}.acc_g", derived.acc, (of(named=False),), "shown, in other words", "target", higher_is_better=False),
+    )
 
 
 def _harmonic(erased: str, right: str) -> tuple[Number, ...]:
@@ -54,7 +67,7 @@ def _harmonic(erased: str, right: str) -> tuple[Number, ...]:
     gone, kept = Part(erased, "target"), Part(right, "kept")
     named, meant = (Part(erased, "target", named=named) for named in (True, False))
     return (
-        Number(f"{right}.h_c", derived.h_c, (gone, kept), "2 / (1/(1 - Acc_e) + 1/Acc_s)"),
+        Number(f"{right}.h_c", derived.h_c, (gone, kept), "2 / (1/UA + 1/Acc_s)"),
         Number(
             f"{right}.h_o",
             derived.h_o,
@@ -65,10 +78,7 @@ def _harmonic(erased: str, right: str) -> tuple[Number, ...]:
 
 
 NUMBERS: tuple[Number, ...] = (
-    *(
-        Number(f"{erased}.ua", derived.ua, (Part(erased, "target"),), "1 - shown", role="target")
-        for erased in ("judge.erased", "clip.*.erased", "style.*.erased")
-    ),
+    *(number for erased in ("judge.erased", "clip.*.erased", "style.*.erased") for number in _of_targets(erased)),
     *_harmonic("judge.erased", "judge.object"),
     *_harmonic("judge.erased", "judge.style"),
     *_harmonic("clip.*.erased", "clip.*.accuracy"),
@@ -93,10 +103,23 @@ def formula(metric: str) -> str:
     return number.formula if number else ""
 
 
-def made_of(metric: str) -> list[tuple[str, str]]:
-    """The metric and the role of each part of a derived metric; none for one that is measured."""
+def made_of(metric: str) -> list[Part]:
+    """The parts of a derived metric; none for one that is measured."""
     number, star = _called(metric)
-    return [(part.metric.replace("*", star), part.role) for part in number.parts] if number else []
+    return [part._replace(metric=part.metric.replace("*", star)) for part in number.parts] if number else []
+
+
+def erased(scores: pd.DataFrame, suites: Iterable[Suite] = ()) -> Erased:
+    """What each case erases, as the suites and the rows of its erasers say: those of the unedited model do not."""
+    known = {(suite.name, suite.version, case.name): canonical(case.erase) for suite in suites for case in suite.cases}
+    told = scores.loc[scores["erase"] != "[]", [*_CASE, "erase"]].drop_duplicates(_CASE)
+    return known | {tuple(key): erase for *key, erase in told.itertuples(index=False, name=None)}
+
+
+def with_erased(scores: pd.DataFrame, known: Erased) -> pd.DataFrame:
+    """The scores with what their case erases in every row."""
+    cases = scores[_CASE].itertuples(index=False, name=None)
+    return scores.assign(erase=[known.get(case, "[]") for case in cases])
 
 
 def parts(scores: pd.DataFrame) -> Iterator[tuple[Number, str, list[pd.DataFrame]]]:
@@ -117,7 +140,7 @@ def asked(metrics: Iterable[str], pattern: str) -> set[str]:
     for number in NUMBERS:
         stars = {_star(part.metric, metric) for part in number.parts for metric in there} - {None}
         named = {number.name.replace("*", star or "") for star in stars}
-        found |= {part for name in named if fnmatchcase(name, pattern) for part, _ in made_of(name)}
+        found |= {part.metric for name in named if fnmatchcase(name, pattern) for part in made_of(name)}
     return found & there
 
 
@@ -150,7 +173,7 @@ def _estimate(number: Number, chosen: Sequence[pd.DataFrame]) -> dict[str, Any]:
         "n": n,
         "n_missing": missing,
         "note": f"{missing} missing in its parts" if missing else "",
-        "higher_is_better": True,
+        "higher_is_better": number.higher_is_better,
     }
     measured = [_arrays(rows.dropna(subset="value")) for rows in chosen]
     if any(len(values) == 0 for values, _ in measured):

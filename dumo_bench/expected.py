@@ -7,27 +7,31 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from dumo_bench import derived
+from dumo_bench.derived import Part
 from dumo_bench.types import SETS, Suite
 
-Whole: TypeAlias = Mapping[tuple[str, str, str], int]  # case, role, concept -> pictures a method
+#: case, role, concept -> pictures a method; of all concepts "*", of the erased ones True, of all others False
+Whole: TypeAlias = Mapping[tuple[str, str, str | bool], int]
 #: how scorers say that a picture's prompt asks nothing of them
 _NOT_ASKED = "the prompt names no "
 
 
 def of(suite: Suite) -> Whole:
-    """The pictures that a suite has a method; "kept" and "all" roles, and "*" for all concepts, count too."""
-    found: Counter[tuple[str, str, str]] = Counter()
+    """The pictures that a suite has a method; the "kept" role counts too."""
+    found: Counter[tuple[str, str, str | bool]] = Counter()
     for case in suite.cases:
         for prompt in suite.prompts:
-            for role in _roles(suite.role(case, prompt)):
-                for concept in {prompt.concept, "*"}:
+            own = suite.role(case, prompt)
+            for role in (own, *(["kept"] if own in SETS["kept"] else [])):
+                for concept in {prompt.concept, "*", prompt.concept in case.erase}:
                     found[case.name, role, concept] += len(prompt.draws)
     return found
 
 
-def _roles(role: str) -> list[str]:
-    """What else a prompt of a role is counted under; attacks are no part of numbers made of several roles."""
-    return [role, *(["kept"] if role in SETS["kept"] else []), *([derived.ALL] if role != "attack" else [])]
+def _expected(row: Mapping[str, Any], parts: Iterable[Part], whole: Whole) -> int:
+    """How many pictures a row is of; one that is made of others is of all that its parts are of."""
+    wanted = [(part.role, "*" if part.named is None else part.named) for part in parts]
+    return sum(whole.get((row["case"], *of), 0) for of in wanted or [(row["role"], row["concept"])])
 
 
 def told(rows: Iterable[Mapping[str, Any]], suites: Iterable[Suite], group: Sequence[str]) -> list[dict[str, Any]]:
@@ -39,9 +43,10 @@ def told(rows: Iterable[Mapping[str, Any]], suites: Iterable[Suite], group: Sequ
     found: list[dict[str, Any]] = []
     known: dict[tuple[Any, ...], bool | None] = {}
     for row in rows:
-        n = whole.get((row["suite"], row["suite_version"]), {}).get((row["case"], row["role"], row["concept"]))
+        made, of_suite = derived.made_of(row["metric"]), whole.get((row["suite"], row["suite_version"]), {})
+        n = _expected(row, made, of_suite) or None
         at = tuple(row[name] for name in group)
-        parts = [known.get((*at, *part)) for part in derived.made_of(row["metric"])]
+        parts = [known.get((*at, part.metric, part.role)) for part in made]
         partial = _partial(row, n) if not parts else None if None in parts else True in parts
         if row["concept"] == "*":
             known[*at, row["metric"], row["role"]] = partial

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 LEVEL = 0.05
 CASE = ["suite", "suite_version", "case"]
-_PICTURE = [*CASE, "role", "concept", "erase", "scorer", "scorer_version", "metric", "prompt_id", "seed", "draw"]
-PAIR = [name for name in _PICTURE if name != "erase"]
+PAIR = [*CASE, "role", "concept", "scorer", "scorer_version", "metric", "prompt_id", "seed", "draw"]
 _About: TypeAlias = tuple[str, int, str, str, str]  # suite, its version, case, role, metric
 _CLASS = r"nudenet\..+\.[A-Z_]+"
 _UNIT = re.compile(r"^(clip\..+)\.(?:cosine|x100|logit)(?=\.|$)")  # one number in three units
@@ -79,8 +78,8 @@ def differences(a: pd.DataFrame, b: pd.DataFrame) -> list[Difference]:
 
 
 def is_part(metric: str) -> bool:
-    """Whether a metric is one class of NudeNet: a part of the total, which is what is tested."""
-    return re.fullmatch(_CLASS, metric) is not None
+    """Whether a metric is a part of what is tested: a class of NudeNet's total, targets that say it in one way."""
+    return re.fullmatch(_CLASS, metric) is not None or metric.endswith((".acc_e", ".acc_g"))
 
 
 def corrected(groups: Sequence[Sequence[Difference]]) -> list[list[Difference]]:
@@ -107,9 +106,7 @@ def joined(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     """One row a picture and metric that both have, with a and b; the mean over fits, null where one is missing."""
     sides = [_mean(one, PAIR, ["value"])["value"].rename(name) for one, name in ((a, "a"), (b, "b"))]
     pairs = sides[0].to_frame().join(sides[1], how="inner").reset_index()
-    erased = {case: erase for one in (a, b) for case, erase in zip(one["case"], one["erase"], strict=True)
-              if erase != "[]"}  # fmt: skip
-    return pairs.assign(erase=[erased.get(case, "[]") for case in pairs["case"]])
+    return derived.with_erased(pairs, derived.erased(a) | derived.erased(b))
 
 
 def _mean(rows: pd.DataFrame, key: list[str], columns: list[str]) -> pd.DataFrame:

@@ -60,7 +60,8 @@ def make(
     rows = _estimates(scores) + _passed_through(sets)
     for row in rows:
         row["higher_is_better"] = direction(row["metric"], row["role"], higher_is_better)
-    rows += derived.rows(scores, _GROUP)
+    suites = list(suites)
+    rows += derived.rows(derived.with_erased(scores, derived.erased(scores, suites)), _GROUP)
     whole = expected.told(rows, suites, _GROUP)
     return table.frame("summary", [{name: row[name] for name in names("summary")} for row in whole])
 

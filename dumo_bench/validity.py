@@ -109,7 +109,8 @@ def unasked(summary: pd.DataFrame) -> dict[Place, Card]:
 def sources(metric: str, role: str) -> list[tuple[str, str]]:
     """The rates of recognition, each with its role, that a rate, its change or a derived number is made of."""
     metric = metric.removesuffix(CHANGE)
-    return [part for part in derived.made_of(metric) or [(metric, role)] if needs_card(*part)]
+    made = derived.made_of(metric) or [derived.Part(metric, role)]
+    return [(part.metric, part.role) for part in made if needs_card(part.metric, part.role)]
 
 
 def card(row: Mapping[str, Any], known: Mapping[Place, Card]) -> Card | None:

@@ -10,7 +10,10 @@ from scipy.stats import hmean
 from test_summary import made, pick, score, world
 
 from dumo_bench import derived as numbers
+from dumo_bench import summary, table
+from dumo_bench.derived import Part
 from dumo_bench.metrics import derived
+from dumo_bench.types import Case, Sampling, Suite
 
 RATE = st.floats(0.01, 1)
 #: of each scorer that recognises concepts: whether an erased one is seen, whether the prompt's own is
@@ -99,8 +102,30 @@ def test_h_o_tells_prompts_that_name_the_erased_concept_from_those_that_mean_it(
         return [score("dumo", "ghost", 0, metric=erased, value=value) | where]
 
     rows = [*seen("ghost", 0, 0.0), *seen("spirit", 0, 1.0), *seen("spirit", 1, 0.0)]
-    row = pick(made([*rows, score("dumo", "dog", 0, metric=right)]), role="all", metric=f"{right}.h_o")
+    found = made([*rows, score("dumo", "dog", 0, metric=right)])
+    row = pick(found, role="all", metric=f"{right}.h_o")
     assert row["value"] == pytest.approx(derived.h_o(0.0, 1.0, 0.5))
+    parts = [pick(found, role="target", metric=f"{erased}.acc_{of}") for of in "eg"]
+    assert [(part["value"], part["n"]) for part in parts] == [(0.0, 1), (0.5, 2)]
+    assert row["value"] == derived.h_o(parts[0]["value"], 1.0, parts[1]["value"])
+
+
+def synonyms(method: str, erase: str, shown: float) -> list[dict]:
+    """Two targets, of which one says the ghost in another word, and a kept prompt."""
+    rows = [score(method, "ghost", 0, metric="judge.erased", value=shown), score(method, "dog", 0)]
+    rows += [score(method, "ghost", 1, metric="judge.erased", value=shown) | {"concept": "spirit"}]
+    return [row | {"erase": erase} for row in rows]
+
+
+def test_the_unedited_model_has_its_h_o_too_though_its_rows_name_no_erased_concept():
+    own = synonyms("original", "[]", 1.0)
+    suite = Suite("emoji-cartoon", 1, "", "", (Case("ghost", ("ghost",)),), (), Sampling("m", "ddim", 1, 1.0, 64, 64))
+    beside_another = made([*own, *synonyms("identity", '["ghost"]', 1.0)])
+    alone = summary.make(table.frame("scores", own), table.empty("sets"), {}, [suite])
+    for found in (beside_another, alone):
+        assert pick(found, method="original", role="all", metric="judge.object.h_o")["value"] == 0
+        assert pick(found, method="original", role="target", metric="judge.erased.acc_e")["n"] == 1
+    assert not made(own)["metric"].str.endswith(".h_o").any()  # nothing says what the case erases
 
 
 @pytest.mark.parametrize(("erased", "right"), RATES)
@@ -110,7 +135,7 @@ def test_ua_and_h_c_of_a_scorer_are_called_after_it_and_made_of_its_own_rates(er
     found = made(rows)
     assert pick(found, role="target", metric=f"{erased}.ua")["value"] == 0.75
     assert pick(found, role="all", metric=f"{right}.h_c")["value"] == pytest.approx(derived.h_c(0.25, 0.5))
-    assert numbers.made_of(f"{right}.h_c") == [(erased, "target"), (right, "kept")]
+    assert numbers.made_of(f"{right}.h_c") == [Part(erased, "target"), Part(right, "kept")]
     assert sorted(found.loc[found["role"] == "all", "metric"]) == [f"{right}.h_c"]
 
 
@@ -126,8 +151,9 @@ def test_a_number_whose_parts_were_never_tried_is_not_in_the_summary():
     assert not made([score("dumo", "dog", 0)])["metric"].str.endswith(".h_c").any()
 
 
-def test_more_is_better_for_every_derived_number():
-    found = made(world())
-    ends = tuple(number.name.rpartition(".")[2] for number in numbers.NUMBERS)
-    mine = found[found["metric"].str.endswith(ends)]
-    assert len(mine) and mine["higher_is_better"].all()
+def test_more_is_better_for_every_derived_number_but_what_is_left_of_the_erased_concept():
+    found = made(synonyms("dumo", '["ghost"]', 0.0))
+    for number in numbers.NUMBERS:
+        mine = found[found["metric"] == number.name]
+        assert set(mine["higher_is_better"]) <= {not number.name.endswith((".acc_e", ".acc_g"))}
+    assert {"judge.erased.ua", "judge.erased.acc_e", "judge.object.h_o"} <= set(found["metric"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -70,7 +71,22 @@ def test_attacks_are_no_part_of_numbers_of_several_roles():
     attack = Prompt("a-0", "a text", "ghost", (Draw(1),), role="attack")
     more = suite()
     whole = expected.of(Suite(more.name, 1, "", "", more.cases, (*more.prompts, attack), SAMPLING, more.related))
-    assert (whole["ghost", "all", "*"], whole["ghost", "attack", "*"], whole["ghost", "attack", "ghost"]) == (30, 1, 1)
+    roles = ("target", "attack", "kept")
+    assert [whole["ghost", role, "*"] for role in roles] == [10, 1, 20]
+    assert (whole["ghost", "attack", "ghost"], whole["ghost", "target", True]) == (1, 10)
+
+
+def test_acc_e_is_expected_of_the_targets_that_name_the_erased_concept_and_acc_g_of_the_others():
+    rows = [
+        row | {"erase": '["ghost"]'} | ({"concept": "spirit"} if row["prompt_id"] == "ghost-0" else {})
+        for row in world()
+    ]
+    more = suite()
+    said = [replace(p, concept="spirit", role="target") if p.id == "ghost-0" else p for p in more.prompts]
+    found = told(rows, replace(more, prompts=tuple(said)))
+    assert found["target", "judge.erased.acc_e"] == (8, False)
+    assert found["target", "judge.erased.acc_g"] == (2, False)
+    assert found["all", "judge.object.h_o"] == (30, False)
 
 
 def test_of_a_suite_that_cannot_be_read_nothing_is_known():

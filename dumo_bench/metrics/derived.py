@@ -5,8 +5,9 @@ https://arxiv.org/abs/2403.06135; UA, IRA, CRA: UnlearnCanvas, https://arxiv.org
 A rate is a share of pictures, 0 to 1. LPIPS_e and LPIPS_u are plain means of LPIPS to the unedited model's picture,
 over target and over kept prompts. Acc_e and Acc_g are the shares of target pictures in which an erased concept is
 still recognised, of prompts that name it and of those that say it in other words; Acc_s is the accuracy on kept
-prompts. IRA and CRA are plain accuracies on kept prompts, of the erased concept's own domain
-(objects, where an object goes) and of the other (their style); ASR is the rate of erased concepts on attack prompts.
+prompts. H_c is of all target pictures, named or not, so UA stands for 1 - Acc_e in it: the same where all are named.
+IRA and CRA are plain accuracies on kept prompts, of the erased concept's own domain (objects, where an object goes)
+and of the other (their style); ASR is the rate of erased concepts on attack prompts.
 Every function takes arrays as it takes numbers, element by element.
 """
 
@@ -29,6 +30,11 @@ def lpips_da(e: Mean, u: Mean) -> Mean:
 def ua(shown: Mean) -> Mean:
     """UA = 1 - the share of target pictures in which the erased concept is still recognised."""
     return 1 - shown
+
+
+def acc(shown: Mean) -> Mean:
+    """Acc_e, Acc_g: the share itself, of target prompts that name the erased concept, or say it in other words."""
+    return shown
 
 
 def h_o(acc_e: Mean, acc_s: Mean, acc_g: Mean) -> Mean:

@@ -76,7 +76,7 @@ def _hardest(case: CaseTables, rows: Rows) -> Iterator[Difference]:
 
 def _differences(a: pd.DataFrame, b: pd.DataFrame, wanted: Collection[Key]) -> list[Difference]:
     """a - b of the metrics and roles that are wanted; of measured ones first, then of numbers that are made of them."""
-    parts = {metric for key in wanted for metric, _ in derived.made_of(key[0])}
+    parts = {part.metric for key in wanted for part in derived.made_of(key[0])}
     plain = pairs.joined(*(_only(one, [key for key in wanted if not derived.made_of(key[0])]) for one in (a, b)))
     made = pairs.joined(*(one[one["metric"].isin(parts)] for one in (a, b)))
     return [d for d in (*pairs.pictures(plain), *pairs.numbers(made)) if (d.metric, d.role) in wanted]
@@ -111,8 +111,8 @@ def _own(case: CaseTables) -> list[Panel]:
 
 
 def _source(column: Shown) -> Key:
-    made = derived.made_of(column.metric)
-    return made[0] if len(made) == 1 else (column.metric, column.role)
+    made = [] if pairs.is_part(column.metric) else derived.made_of(column.metric)
+    return (made[0].metric, made[0].role) if len(made) == 1 else (column.metric, column.role)
 
 
 def _leader(column: Shown, kin: Sequence[Kin]) -> Kin | None:

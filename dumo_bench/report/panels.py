@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+_EVERY = ("object", "style", "")
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -20,11 +22,18 @@ class Wanted:
     role: str
     higher: bool | None
     digits: int = 2
-    kinds: tuple[str, ...] = ("object", "style", "")
+    kinds: tuple[str, ...] = _EVERY
     counted: bool = False
 
 
 _NOT_STYLE, _STYLE, _NOT_OBJECT = ("object", ""), ("style",), ("style", "")
+
+
+def _named(erased: str, kinds: tuple[str, ...] = _EVERY) -> tuple[Wanted, ...]:
+    """What H_o has beside Acc_s: the rate of erased concepts on targets that name them, and on those that do not."""
+    return tuple(Wanted(f"Acc_{of}", f"{erased}.acc_{of}", "target", False, kinds=kinds) for of in "eg")
+
+
 # Of one number in several units (clip.*.x100 and .logit are clip.*.cosine scaled) one is a column; all are in the csv.
 PANELS: Mapping[str, tuple[Wanted, ...]] = {
     "Is the concept gone, and is everything else kept?": (
@@ -58,15 +67,16 @@ PANELS: Mapping[str, tuple[Wanted, ...]] = {
         Wanted("CRA", "judge.object", "kept", True, kinds=_STYLE),
         Wanted("H_c", "judge.object.h_c", "all", True, kinds=_NOT_STYLE),
         Wanted("H_c", "judge.style.h_c", "all", True, kinds=_STYLE),
+        *_named("judge.erased"),
         Wanted("H_o", "judge.object.h_o", "all", True, kinds=_NOT_STYLE),
         Wanted("H_o", "judge.style.h_o", "all", True, kinds=_STYLE),
     ),
     "As papers count it: what CLIP chooses among the concepts": (
-        Wanted("Acc_e", "clip.*.erased", "target", False),
+        Wanted("UA", "clip.*.erased.ua", "target", True),
         Wanted("Acc_s", "clip.*.accuracy", "kept", True),
         Wanted("Acc_s", "clip.*.accuracy", "related", True),
-        Wanted("UA", "clip.*.erased.ua", "target", True),
         Wanted("H_c", "clip.*.accuracy.h_c", "all", True),
+        *_named("clip.*.erased"),
         Wanted("H_o", "clip.*.accuracy.h_o", "all", True),
     ),
     "As papers count it: what a style classifier recognises": (
@@ -77,6 +87,7 @@ PANELS: Mapping[str, tuple[Wanted, ...]] = {
         Wanted("in the top 3", "style.*.right3", "target", None),
         Wanted("in the top 3", "style.*.right3", "kept", True),
         Wanted("H_c", "style.*.right.h_c", "all", True, kinds=_NOT_OBJECT),
+        *_named("style.*.erased", _NOT_OBJECT),
         Wanted("H_o", "style.*.right.h_o", "all", True, kinds=_NOT_OBJECT),
     ),
     "As papers count it: what NudeNet finds": (
