@@ -156,7 +156,7 @@ def test_fits_that_differ_in_their_seed_alone_have_a_row_of_their_mean_and_extre
     rows = [*fits(0.04, 0.09, 0.02), *fits(0.5, method="uce"), mean("original", "judge.erased", "target", 0.9)]
     one, over = tables(rows)[0].panels
     assert one.labels == ("original", "dumo (seed 0)", "dumo (seed 1)", "dumo (seed 2)", "uce")
-    assert over.labels == ("dumo, 3 fits",) and "Over training seeds" in over.title
+    assert over.labels == ("dumo, 3 fits",) and "over training seeds" in over.title
     (cell,) = over.columns[0].cells
     assert (cell.value, cell.low, cell.high, cell.bold) == (pytest.approx(0.05), 0.02, 0.09, False)
     assert len(tables(fits(0.04))[0].panels) == 1
@@ -299,7 +299,10 @@ def test_columns_say_in_plain_words_what_is_kept_as_the_case_erases_an_object_or
 
 
 SCORED = {
-    "clip.x.erased": ("Acc_e", "target"),
+    "clip.x.erased.acc_e": ("Acc_e", "target"),
+    "clip.x.erased.acc_g": ("Acc_g", "target"),
+    "judge.erased.acc_e": ("Acc_e", "target"),
+    "style.x.erased.acc_g": ("Acc_g", "target"),
     "clip.x.accuracy": ("Acc_s", "kept"),
     "clip.x.erased.ua": ("UA", "target"),
     "clip.x.accuracy.h_c": ("H_c", "all"),
@@ -338,7 +341,8 @@ def test_what_papers_print_as_a_sum_is_the_mean_times_n_with_its_interval():
 def test_more_columns_than_fit_a_page_go_on_in_another_panel():
     labels = [f"nudenet.rece.{letter}" for letter in "ABCDEFGHI"]
     panels_of = tables([mean("dumo", label, "target", 0.5) for label in labels])[0].panels
-    assert [len(panel.columns) for panel in panels_of] == [model.MOST, 3]
+    assert [len(panel.columns) for panel in panels_of] == [5, 4]
+    assert model.MOST == 6
     assert [c.metric for panel in panels_of for c in panel.columns] == labels
     assert panels_of[1].title == f"{panels_of[0].title} (continued)"
 
@@ -476,6 +480,30 @@ def test_the_markdown_of_ten_rows_is_the_golden_one():
     assert markdown.document(marked()) == (GOLDEN / "report.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("text", [latex.document, markdown.document, drawn])
+def test_every_panel_has_its_title_in_every_text_and_a_range_over_seeds_is_called_one(text):
+    rows = [
+        *fits(0.04, 0.09),
+        mean("dumo", "judge.erased", "attack", 0.5),
+        mean("dumo", "clip.x.erased", "attack", 0.5),
+    ]
+    cases = tables(rows)
+    said = " ".join(text(cases).split())
+    assert len(cases[0].panels) == 4
+    for panel in cases[0].panels:
+        assert panel.title in said
+    assert (
+        "(over training seeds: mean [lowest, highest])" in said
+        and "over training seeds: the lowest and the highest fit" in said
+    )
+
+
+def test_latex_has_a_float_of_its_own_for_every_panel():
+    text = latex.document(tables())
+    assert text.count(r"\begin{table}") == text.count(r"\begin{tabular}") == len(tables()[0].panels) == 2
+    assert re.findall(r"\\label\{(.*?)\}", text) == ["tab:emoji-cartoon-ghost", "tab:emoji-cartoon-ghost-2"]
+
+
 def test_latex_rows_have_as_many_cells_as_the_tabular_has_columns():
     text = latex.document(tables())
     for columns, body in re.findall(r"\\begin\{tabular\}\{([lr]+)\}(.*?)\\end\{tabular\}", text, re.S):
@@ -551,7 +579,7 @@ def test_a_table_with_every_column_fits_an_articles_page(tmp_path):
     ]
     said = compiled(latex.document(tables(rows)), tmp_path)
     assert max(len(panel.columns) for panel in tables(rows)[0].panels) == 6
-    assert "Overfull" not in said
+    assert "Overfull" not in said and "Float too large" not in said
 
 
 def test_markdown_rows_have_equally_many_cells_whatever_a_method_is_called():

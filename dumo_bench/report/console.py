@@ -35,7 +35,7 @@ def _table(panel: Panel) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    found = Table(title=panel.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    found = Table(title=Text(panel.title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     found.add_column("")
     heads = [(words.head(column), [column.role, *words.counts(column).split(", ")]) for column in panel.columns]
     tallest, deepest = (max(map(len, lines)) for lines in zip(*heads, strict=True))

@@ -44,37 +44,40 @@ def _one(char: str) -> str:
 
 
 def document(cases: Sequence[CaseTables]) -> str:
-    """Everything: of each case a float, and one of its paired differences."""
-    floats = (text for case in cases for text in (table(case), paired(case)) if text)
-    return "% \\usepackage{booktabs}\n" + "\n".join(floats)
+    """Everything: what holds for all tables, then each case in words and its panels as floats."""
+    return "\n".join(["% \\usepackage{booktabs}", _paragraph(words.LEGEND), *map(section, cases)])
 
 
-def table(case: CaseTables) -> str:
-    """One case as a float with its panels, one under another."""
-    return _float(_caption(case), label(case), case.panels)
+def section(case: CaseTables) -> str:
+    """One case: what is to be known of it, a float for each panel, and its paired differences in the same way."""
+    parts = [_paragraph(_said(case)), *_floats(case, case.panels, "")]
+    if case.paired:
+        parts += [_paragraph(f"{case.title}. {words.paired(case)}"), *_floats(case, case.paired, "-paired")]
+    return "\n".join(parts)
 
 
-def paired(case: CaseTables) -> str:
-    """Its paired differences to the unedited model as a float, if there are any."""
-    if not case.paired:
-        return ""
-    said = escape(f"{case.title}: {case.paired[0].title.lower()}. {words.paired(case)}")
-    return _float(said, f"{label(case)}-paired", case.paired)
-
-
-def _float(caption: str, name: str, panels: Sequence[Panel]) -> str:
-    body = "\n\\par\\medskip\n".join(map(_tabular, panels))
-    return (
-        "\\begin{table}[tbp]\n\\centering\n\\footnotesize\n\\setlength{\\tabcolsep}{4pt}\n"
-        f"\\caption{{{caption}}}\n\\label{{tab:{name}}}\n\\par\\medskip\n{body}\n\\end{{table}}\n"
-    )
-
-
-def _caption(case: CaseTables) -> str:
+def _said(case: CaseTables) -> str:
     lost = words.missing(case)
-    said = [f"{case.title}.", case.warning, *coverage.sentences(case.coverage), words.LEGEND]
+    said = [f"{case.title}.", case.warning, *coverage.sentences(case.coverage)]
     said += [*words.cards(case), words.metrics(case), f"Missing: {'; '.join(lost)}." if lost else "Nothing is missing."]
-    return escape(" ".join(part for part in said if part))
+    return " ".join(part for part in said if part)
+
+
+def _paragraph(text: str) -> str:
+    return f"\\par{{\\footnotesize\\sloppy {escape(text)}\\par}}\n"
+
+
+def _floats(case: CaseTables, panels: Sequence[Panel], kind: str) -> list[str]:
+    """A float a panel, for all of a case are taller than a page; the first has the case's label, others its number."""
+    names = [f"{label(case)}{kind}" + (f"-{n}" if n > 1 else "") for n in range(1, len(panels) + 1)]
+    return [_float(f"{case.title}: {panel.title}", name, panel) for name, panel in zip(names, panels, strict=True)]
+
+
+def _float(caption: str, name: str, panel: Panel) -> str:
+    return (
+        "\\begin{table}[htbp]\n\\centering\n\\footnotesize\n\\setlength{\\tabcolsep}{4pt}\n"
+        f"\\caption{{{escape(caption)}}}\n\\label{{tab:{name}}}\n\\par\\medskip\n{_tabular(panel)}\n\\end{{table}}\n"
+    )
 
 
 def label(case: CaseTables) -> str:

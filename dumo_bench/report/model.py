@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -186,9 +187,13 @@ def _panel(title: str, wanted: Iterable[Wanted], rows: pd.DataFrame, kind: str, 
 
 def parts(panel: Panel) -> list[Panel]:
     """A panel with more columns than fit a page as several; one without columns as none."""
-    starts = range(0, len(panel.columns), MOST)
+    n = len(panel.columns)
+    if not n:
+        return []
+    size = math.ceil(n / math.ceil(n / MOST))  # of about equal width: no number stands alone
+    starts = range(0, n, size)
     titles = (panel.title if start == 0 else f"{panel.title} (continued)" for start in starts)
-    return [Panel(title, panel.labels, panel.columns[at : at + MOST]) for title, at in zip(titles, starts, strict=True)]
+    return [Panel(title, panel.labels, panel.columns[at : at + size]) for title, at in zip(titles, starts, strict=True)]
 
 
 def _told_apart(column: Shown, among: Iterable[Shown]) -> Shown:

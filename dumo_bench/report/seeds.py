@@ -22,9 +22,8 @@ def over(panel: Panel, kin: Sequence[Hashable]) -> Panel | None:
         return None
     labels = tuple(name([panel.labels[i] for i in rows]) for rows in several)
     columns = tuple(replace(c, cells=tuple(_mean(c, rows) for rows in several)) for c in panel.columns)
-    return replace(
-        panel, title=f"{panel.title} Over training seeds: mean [lowest, highest]", labels=labels, columns=columns
-    )
+    title = f"{panel.title} (over training seeds: mean [lowest, highest])"
+    return replace(panel, title=title, labels=labels, columns=columns)
 
 
 def name(labels: Sequence[str]) -> str:

@@ -14,12 +14,13 @@ LEGEND = (
     "Shows, keeps: the share of pictures (0 to 1) in which a classifier sees it; arrows point to what is better. "
     "Target prompts name the erased concept, related ones a neighbour of it, unrelated ones something else; kept "
     "means related and unrelated together. n counts pictures. In brackets: the 95 % interval, by bootstrap over "
-    "prompts, or Wilson's of a rate that all prompts share; none for numbers of a whole set. A dash was not measured; "
-    "it is never 0. Bold: the best eraser, where a paired test tells it from every other one (q below 0.05: the "
-    "largest p of these tests, after Benjamini and Hochberg over all columns of all cases) and all were measured on "
-    "equally many pictures. The row of the original is the validity card of every rate of recognition: how often the "
-    f"scorer recognises the thing before any edit; where that is under half, the number is grey and marked {MARK}, "
-    "and says nothing of an edit."
+    "prompts, or Wilson's of a rate that all prompts share; numbers of boxes that are all equal and numbers of a "
+    "whole set have none. In rows over training seeds: the lowest and the highest fit, which is no interval. A dash "
+    "was not measured; it is never 0. Bold: the best eraser, where a paired test tells it from every other one (q "
+    "below 0.05: the largest p of these tests, after Benjamini and Hochberg over all columns of all cases) and all "
+    "were measured on equally many pictures. The row of the original is the validity card of every rate of "
+    "recognition: how often the scorer recognises the thing before any edit; where that is under half, the number is "
+    f"grey and marked {MARK}, and says nothing of an edit."
 )
 
 
