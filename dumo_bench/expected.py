@@ -12,8 +12,10 @@ from dumo_bench.types import SETS, Suite
 
 #: case, role, concept -> pictures a method; of all concepts "*", of the erased ones True, of all others False
 Whole: TypeAlias = Mapping[tuple[str, str, str | bool], int]
-#: how scorers say that a picture's prompt asks nothing of them
-_NOT_ASKED = "the prompt names no "
+#: how scorers say that a picture's prompt or its case asks nothing of them
+_NOT_ASKED = ("the prompt names no ", "the case erases no")
+_OF = " missing: "  # between how many are missing and why
+MORE = "and for other reasons"
 
 
 def of(suite: Suite) -> Whole:
@@ -62,5 +64,10 @@ def _partial(row: Mapping[str, Any], expected: int | None) -> bool | None:
 
 
 def unasked(note: str) -> bool:
-    """Whether the only reason why values are missing is that the prompts ask nothing of the scorer."""
-    return all(part.partition(" missing: ")[2].startswith(_NOT_ASKED) for part in note.split("; "))
+    """Whether the only reason why values are missing is that nothing was asked of the scorer."""
+    return all(part.partition(_OF)[2].startswith(_NOT_ASKED) for part in note.split("; "))
+
+
+def reasons(note: str) -> list[str]:
+    """Why values are missing, without what else a note tells of a number."""
+    return [part for part in note.split("; ") if _OF in part or part == MORE]

@@ -15,7 +15,19 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from dumo_bench import stamp, table
-from dumo_bench.types import SETS, Detection, Detector, Sample, Score, Scorer, SetScore, SetScorer, canonical, digest
+from dumo_bench.types import (
+    NO_REFERENCE,
+    SETS,
+    Detection,
+    Detector,
+    Sample,
+    Score,
+    Scorer,
+    SetScore,
+    SetScorer,
+    canonical,
+    digest,
+)
 
 Row: TypeAlias = dict[str, Any]
 AnyScorer: TypeAlias = Scorer | SetScorer | Detector
@@ -204,9 +216,9 @@ def _score_sets(scorer: SetScorer, samples: Sequence[Sample], tables: Path, part
 
 
 def _complete(scorer: SetScorer, rows: Sequence[Row], n: int) -> bool:
-    """Whether the rows of a set hold every metric, measured on all n pictures."""
-    good = {row["metric"] for row in rows if row["value"] is not None and row["n"] == n and not row["n_missing"]}
-    return set(scorer.higher_is_better) <= good
+    """Whether the rows of a set hold every metric, measured on all n pictures and all of the reference."""
+    whole = [row for row in rows if row["n"] == n and not row["n_missing"] and NO_REFERENCE not in row["note"]]
+    return set(scorer.higher_is_better) <= {row["metric"] for row in whole if row["value"] is not None}
 
 
 def _chunks(samples: Sequence[Sample]) -> Iterator[Sequence[Sample]]:

@@ -137,7 +137,7 @@ def _estimate(values: intervals.Floats, prompts: intervals.Whole, notes: list[st
 def _note(missing: Counter[str]) -> str:
     """Why values are missing, the commonest reasons first, with their counts."""
     shown = [f"{count} missing: {reason or 'no reason given'}" for reason, count in missing.most_common(3)]
-    return "; ".join(shown) + ("; and for other reasons" if len(missing) > 3 else "")
+    return "; ".join(shown) + (f"; {expected.MORE}" if len(missing) > 3 else "")
 
 
 def _passed_through(sets: pd.DataFrame) -> list[dict[str, Any]]:

@@ -190,6 +190,9 @@ class Score:
             raise ValueError(f"{self.metric}: a missing value needs a note that says why")
 
 
+NO_REFERENCE = "reference pictures could not be read"  # in the note of a set that has to be measured again
+
+
 @dataclass(frozen=True, slots=True)
 class SetScore(Score):
     """A number of a set of pictures: how many it is of, how many could not be read, and its 95 % interval if any."""

@@ -126,9 +126,23 @@ def test_a_picture_that_a_scorer_was_asked_nothing_of_has_not_failed():
     assert "dumo: style_classifier measured 70 of 80, 0 failed (10 missing: the prompt names no style)." in covered(
         rows
     )
+    none |= {"n": 0, "n_missing": 40, "note": "30 missing: the case erases no style"}
+    assert covered([*rows[:-1], rows[-1] | none], 80)[0].startswith("Complete")
     lost = none | {"note": "9 missing: the prompt names no style; 1 missing: picture cannot be read: a.png"}
     rows[-1] = mean("dumo", "style.x.right", "unrelated", 0.3, scorer="style_classifier", **lost)
     assert covered(rows, 80)[0].startswith("Partial")
+
+
+def test_what_else_a_note_tells_of_a_number_is_no_reason_of_a_failure():
+    lost = {
+        "n": 39,
+        "n_missing": 1,
+        "note": "1 missing: picture cannot be read; n=39, against 40, FID falls as n grows",
+    }
+    whole = {"note": "n=40, against 40, FID falls as n grows"}
+    rows = [*BOTH, mean("dumo", "fid.x.real", "target", 3.0, scorer="fid", **lost)]
+    rows += [mean("dumo", "fid.x.real", "unrelated", 3.0, scorer="fid", **whole)]
+    assert covered(rows, 80)[-1] == "dumo: fid measured 79 of 80, 1 failed (1 missing: picture cannot be read)."
 
 
 def test_a_scorer_that_was_not_run_on_a_method_is_named():

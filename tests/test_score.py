@@ -12,7 +12,7 @@ import tiny_models
 
 from dumo_bench import stamp, table
 from dumo_bench.score import Measured, score
-from dumo_bench.types import Case, Detection, Sample, Score, SetScore
+from dumo_bench.types import NO_REFERENCE, Case, Detection, Sample, Score, SetScore
 
 ABOUT = {"suite": "tiny", "suite_version": 1, "edit": "e" * 64, "sampling": "contract"}
 
@@ -205,6 +205,32 @@ def test_a_set_whose_originals_are_not_all_there_has_no_reference(samples, table
     score(some, [Count()], tables, ABOUT)
     values = {row["role"]: row["value"] for row in read(tables, "sets") if row["metric"] == "count.reference"}
     assert values == {"target": None, "related": 3, "unrelated": 4, "kept": 7}
+
+
+@dataclass(frozen=True)
+class Against(Count):
+    """Nothing of the set is missing, but the reference may lack a picture."""
+
+    def score_set(self, samples: Iterable[Sample], reference: Iterable[Path]) -> list[SetScore]:
+        n = len(list(samples))
+        self.asked.append(n)
+        lost = sum(not path.exists() for path in reference)
+        note = f"{lost} {NO_REFERENCE}" if lost else ""
+        return [SetScore(metric, 1.0, note, n) for metric in self.higher_is_better]
+
+
+def test_a_set_is_measured_again_until_its_reference_is_whole(samples, tables):
+    target = [sample for sample in samples if sample.role == "target"]
+    path = target[0].original
+    kept = path.read_bytes()
+    path.unlink()
+    scorer = Against()
+    for _ in range(2):
+        score(target, [scorer], tables, ABOUT)
+    path.write_bytes(kept)
+    for _ in range(2):
+        score(target, [scorer], tables, ABOUT)
+    assert len(scorer.asked) == 3
 
 
 def test_what_was_measured_before_an_interruption_is_kept(tables, tmp_path):

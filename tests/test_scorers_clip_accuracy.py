@@ -149,6 +149,17 @@ def test_an_artist_without_a_label_is_no_success_of_an_erasure_of_two(samples):
     assert told == [0, 1]
 
 
+def test_a_case_that_erases_an_object_asks_nothing_of_a_style_classifier_and_a_style_without_a_label_does(samples):
+    def why(erase: str, task: str) -> str:
+        one = replace(samples[0], case=Case(erase, (erase,)))
+        known = StyleClassifier("x", "cpu").for_suite(suite(task))
+        return known._verdict(one, ("van-gogh", "noto"), np.array([0.1, 0.9]))[-1].note
+
+    assert why("ghost", "object") == "the case erases no style"
+    assert why("ink", "object") == "the classifier knows no style 'ink'"
+    assert why("Tyler Edlin", "style") == "the classifier knows no style 'Tyler Edlin'"
+
+
 def test_a_given_list_is_what_the_clip_chooses_among_and_is_in_name_label_and_version(folder, samples, tmp_path):
     listed = tmp_path / "masters.txt"
     listed.write_text("# painters\nCaspar David Friedrich\n\nNoto\nink_drawing\n")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tiny_models
 
+from dumo_bench.expected import reasons
 from dumo_bench.scorers.features import Extractor, picture_vectors, scaled
 from dumo_bench.scorers.fid import Fid
 from dumo_bench.scorers.kid import Kid
@@ -80,10 +83,15 @@ def test_real_features_of_another_width_are_none_with_both_widths(extractor, man
         assert "8 and 16" in score.note
 
 
-def test_missing_reference_pictures_are_counted(extractor, many, tmp_path):
-    original, real = Fid(extractor).score_set(many, [*(s.image for s in many[:30]), tmp_path / "gone.png"])
-    assert (original.n, original.n_missing, real.n_missing) == (40, 1, 0)
-    assert "1 reference pictures could not be read" in original.note
+def test_a_picture_that_the_reference_lacks_is_in_the_note_and_no_picture_of_the_set(extractor, many, tmp_path):
+    gone = tmp_path / "gone.png"
+    some = [*many[:11], replace(many[11], image=gone)]
+    original, real = Fid(extractor).score_set(some, [*(s.image for s in many[:11]), gone])
+    assert [(one.n, one.n_missing) for one in (original, real)] == [(11, 1), (11, 1)]
+    assert "; 1 reference pictures could not be read" in original.note and "reference" not in real.note
+    assert reasons(original.note) == reasons(real.note) == ["1 missing: picture cannot be read"]
+    (whole, _) = Fid(extractor).score_set(many, [*(s.image for s in many[:30]), gone])
+    assert (whole.n, whole.n_missing, reasons(whole.note)) == (40, 0, [])
 
 
 def test_features_have_the_length_that_the_kernel_expects(extractor, many):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dumo_bench.expected import unasked
+from dumo_bench.expected import reasons, unasked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +68,7 @@ def of(rows: pd.DataFrame, labels: Mapping[tuple[Any, ...], str], key: Sequence[
 
 
 def _joined(notes: pd.Series) -> str:
-    return "; ".join(dict.fromkeys(note for note in notes if note))
+    return "; ".join(dict.fromkeys(part for note in notes for part in reasons(note)))
 
 
 def sentences(coverage: Coverage) -> list[str]:

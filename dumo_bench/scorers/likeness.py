@@ -10,6 +10,7 @@ from typing import ClassVar
 from dumo_bench.metrics.spread import mean_pairwise_distance, nearest_distances
 from dumo_bench.scorers.features import Extractor
 from dumo_bench.scorers.memory import Features
+from dumo_bench.scorers.sets import noted
 from dumo_bench.types import Sample, SetScore
 
 
@@ -56,13 +57,13 @@ class Likeness:
         return [self._diversity(x, lost), self._real_distance(x, lost)]
 
     def _diversity(self, x: Features, lost: int) -> SetScore:
-        metric, note = f"diversity.{self.extractor.name}", f"n={len(x)}, {self.extractor.label}"
+        metric, note = f"diversity.{self.extractor.name}", noted(f"n={len(x)}, {self.extractor.label}", lost)
         if len(x) < 2:
             return SetScore(metric, None, f"a set of fewer than 2 pictures: {note}", len(x), lost)
         return SetScore(metric, mean_pairwise_distance(x), note, len(x), lost, how="mean over all pairs")
 
     def _real_distance(self, x: Features, lost: int) -> SetScore:
-        metric, note = f"real_distance.{self.extractor.name}", f"n={len(x)}, {self.extractor.label}"
+        metric, note = f"real_distance.{self.extractor.name}", noted(f"n={len(x)}, {self.extractor.label}", lost)
         if len(x) < 2:
             return SetScore(metric, None, f"a set of fewer than 2 pictures: {note}", len(x), lost)
         known = self.extractor.real_features()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dumo_bench.scorers.features import Extracts
 from dumo_bench.scorers.memory import Features
-from dumo_bench.types import Sample, SetScore
+from dumo_bench.types import NO_REFERENCE, Sample, SetScore
 
 Distance = Callable[[Features, Features], tuple[float, str]]  # value, and what to add to the note
 
@@ -26,16 +26,20 @@ def distances(
     return [first, _distance(real, extractor, (x, known[0]), (lost, known[1]), distance)]
 
 
+def noted(note: str, lost: int) -> str:
+    """What is to be known of a set, after why pictures of it are missing."""
+    return f"{lost} missing: picture cannot be read; {note}" if lost else note
+
+
 def _distance(
     metric: str, extractor: Extracts, sets: tuple[Features, Features], lost: tuple[int, int], distance: Distance
 ) -> SetScore:
     x, y = sets
-    note = f"n={len(x)}, against {len(y)}, {extractor.label}"
-    if lost[1]:
-        note += f"; {lost[1]} reference pictures could not be read"
+    note = noted(f"n={len(x)}, against {len(y)}, {extractor.label}", lost[0])
+    note += f"; {lost[1]} {NO_REFERENCE}" if lost[1] else ""
     if min(len(x), len(y)) < 2:
-        return SetScore(metric, None, f"a set of fewer than 2 pictures: {note}", len(x), sum(lost))
+        return SetScore(metric, None, f"a set of fewer than 2 pictures: {note}", len(x), lost[0])
     if x.shape[1] != y.shape[1]:
-        return SetScore(metric, None, f"features of width {x.shape[1]} and {y.shape[1]}: {note}", len(x), sum(lost))
+        return SetScore(metric, None, f"features of width {x.shape[1]} and {y.shape[1]}: {note}", len(x), lost[0])
     value, more = distance(x, y)
-    return SetScore(metric, value, f"{note}{more}", len(x), sum(lost), how="one number of the whole set")
+    return SetScore(metric, value, f"{note}{more}", len(x), lost[0], how="one number of the whole set")

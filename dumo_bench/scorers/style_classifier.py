@@ -24,7 +24,7 @@ class StyleClassifier:
     """style.<model>.right: 1 if the prompt's style is the likeliest; .right3: among the three likeliest; .p: its share.
 
     style.<model>.erased: 1 if the likeliest style is one that the case erases, or on a target the prompt's own word
-    for it; not measured where a concept that the case erases has no label.
+    for it; not measured where a concept that the case erases has no label, nor asked for where none of them is a style.
     `style_classifier@MODEL` takes a folder or hub id of an image classifier; `style_classifier@clip:MODEL` a CLIP,
     which chooses among the suite's styles by "a picture in the style of {style}", and `@clip:MODEL:FILE.txt` among the
     file's, one a line. Labels are matched with the suite's styles whatever their form, and by surname where one is
@@ -49,6 +49,7 @@ class StyleClassifier:
     model: clip.Spec = f"{ZERO_SHOT}emoji"
     device: str = "auto"
     styles: tuple[str, ...] = ()
+    task: str = "style"  # the suite's: where others are erased, a word is a style if a prompt shows it as one
 
     def __post_init__(self) -> None:
         chosen = [Path(self._list).stem] if self._list else []
@@ -76,7 +77,7 @@ class StyleClassifier:
         said = [
             prompt.shows.get("style") or (prompt.concept if suite.task == "style" else "") for prompt in suite.prompts
         ]
-        return replace(self, styles=tuple(dict.fromkeys(filter(None, said))))
+        return replace(self, styles=tuple(dict.fromkeys(filter(None, said))), task=suite.task)
 
     @property
     def units(self) -> Mapping[str, str]:
@@ -131,6 +132,8 @@ class StyleClassifier:
 
     def _erased(self, metric: str, sample: Sample, labels: Sequence[str], best: int) -> Score:
         """Whether the likeliest label is one that the case erases; None where one of these has no label."""
+        if self.task != "style" and not {*sample.case.erase} & {*self.styles}:
+            return Score(metric, None, "the case erases no style")
         found = {word: stylenames.place(word, labels, self.styles) for word in erased_words(sample)}
         gone = [found[word] for word in sample.case.erase]
         if why := "; ".join(at for at in gone if isinstance(at, str)):
