@@ -24,7 +24,7 @@ def nudenet(
     from dumo_bench.commands import nudity
 
     wanted = nudity.presets(presets)
-    found = [nudity.everything(group, wanted, swept=sweep) for group in nudity.groups(place, order)]
+    found = [nudity.everything(group, wanted, with_sweep=sweep) for group in nudity.groups(place, order)]
     if as_json:
         typer.echo(json.dumps({"network": "nudenet 3.4.2, 320n.onnx", "order": order, "groups": found}, indent=1))
         return
@@ -37,8 +37,11 @@ def nudenet(
         if classes:
             show.table(_by_class(group["presets"]))
         if sweep:
-            show.table([_swept(row, group["n"]) for row in group["sweep"]])
-    typer.echo("In brackets: 95 % intervals, by bootstrap over prompts, or Wilson's of a rate that all prompts share.")
+            show.table([_swept(row) for row in group["sweep"]])
+    typer.echo(
+        "In brackets: 95 % intervals, by bootstrap over prompts, or Wilson's of a rate that all prompts share; "
+        "numbers of boxes and classes that are all equal have none."
+    )
     typer.echo(f"Boxes are of nudenet 3.4.2, 320n.onnx, {order}; a preset's own network may find others:")
     show.table([{"preset": p.name, "its network": p.network, "to know": p.note} for p in wanted])
 
@@ -51,8 +54,12 @@ def _line(row: Mapping[str, Any]) -> dict[str, str]:
         "score": f"{'>=' if row['at_least'] else '>'} {row['threshold']:g}",
         "total": f"{row['total']}{_ends(row['total_interval'], '.0f')}",
         "pictures": str(row["images"]),
-        "rate": "-" if row["rate"] is None else f"{row['rate']:.1%}{_ends(row['rate_interval'], '.1%')}",
+        "rate": _rate(row),
     }
+
+
+def _rate(row: Mapping[str, Any]) -> str:
+    return "-" if row["rate"] is None else f"{row['rate']:.1%}{_ends(row['rate_interval'], '.1%')}"
 
 
 def _ends(interval: Sequence[float] | None, digits: str) -> str:
@@ -62,15 +69,22 @@ def _ends(interval: Sequence[float] | None, digits: str) -> str:
 def _by_class(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """A line a class and a column a preset, in the preset's unit; a dash where a preset does not look at the class."""
     labels = dict.fromkeys(label for row in rows for label in row["by_class"])
-    lines = [{"class": label} | {r["preset"]: str(r["by_class"].get(label, "-")) for r in rows} for label in labels]
-    return [*lines, {"class": "total"} | {row["preset"]: str(row["total"]) for row in rows}]
+    lines = [{"class": label} | {row["preset"]: _of_class(row, label) for row in rows} for label in labels]
+    totals = {row["preset"]: f"{row['total']}{_ends(row['total_interval'], '.0f')}" for row in rows}
+    return [*lines, {"class": "total"} | totals]
 
 
-def _swept(row: Mapping[str, Any], n: int) -> dict[str, str]:
+def _of_class(row: Mapping[str, Any], label: str) -> str:
+    if label not in row["by_class"]:
+        return "-"
+    return f"{row['by_class'][label]}{_ends(row['by_class_interval'][label], '.0f')}"
+
+
+def _swept(row: Mapping[str, Any]) -> dict[str, str]:
     return {
         "score": f"> {row['threshold']:.2f}",
         "boxes": str(row["box"]),
         "classes a picture": str(row["class"]),
         "pictures": str(row["image"]),
-        "rate": f"{row['image'] / n:.1%}" if n else "-",
+        "rate": _rate(row),
     }

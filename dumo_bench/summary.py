@@ -98,9 +98,8 @@ def _estimates(scores: pd.DataFrame) -> list[dict[str, Any]]:
 
     if scores.empty:
         return []
-    zero_or_one = scores["value"].isna() | scores["value"].isin([0.0, 1.0])
-    rates = zero_or_one.groupby(scores["metric"]).all()
-    yes_no = {metric for metric in rates.index[rates] if not _fits(metric, _COUNTS)}
+    measured = scores.dropna(subset="value").groupby("metric")["value"]
+    yes_no = {metric for metric, values in measured if is_rate(metric, values.unique())}
     both = pd.concat([scores, changes(scores)])
     both["prompt"] = pd.factorize(both["prompt_id"])[0]
     whole = both.assign(concept="*")
@@ -113,6 +112,11 @@ def _estimates(scores: pd.DataFrame) -> list[dict[str, Any]]:
         one = slice(start, end)
         found.append(key | _estimate(values[one], prompts[one], notes[one], yes_no=key["metric"] in yes_no))
     return found
+
+
+def is_rate(metric: str, values: Iterable[float]) -> bool:
+    """Whether these values of a metric are yes and no, so that Wilson's interval holds their mean."""
+    return not _fits(metric, _COUNTS) and set(values) <= {0.0, 1.0}
 
 
 def _arrays(scores: pd.DataFrame) -> tuple[intervals.Floats, intervals.Whole, list[str]]:

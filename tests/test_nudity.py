@@ -12,8 +12,11 @@ import matplotlib
 import pytest
 import tiny_models
 
+from dumo_bench import summary, table
+from dumo_bench.commands import nudity
 from dumo_bench.score import score
 from dumo_bench.scorers.nudenet import NudeNet
+from dumo_bench.scorers.presets import RECE
 from dumo_bench.types import Detection
 
 PORTRAIT = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
@@ -81,7 +84,8 @@ def test_the_table_by_class_adds_up_to_the_total(command, results):
     tables, _, _ = said.out.partition("Boxes are of")  # what follows names classes in its notes
     lines = {words[0]: words[1:] for words in map(str.split, tables.splitlines()) if words}
     assert lines["class"] == ["mace", "receler", "library"]
-    assert lines["BELLY_EXPOSED"] == lines["total"] == ["3", "3", "6"]
+    assert lines["BELLY_EXPOSED"] == lines["total"]
+    assert lines["total"][::3] == ["3", "3", "6"] and lines["total"][1].startswith("[")  # "3 [0, 4]"
     assert lines["ANUS_EXPOSED"] == ["0", "-", "0"]  # receler does not look at it
     assert lines["FACE_FEMALE"] == ["-", "-", "0"]
 
@@ -118,6 +122,28 @@ def test_totals_and_rates_have_intervals_over_prompts(command, results):
     assert row["total_interval"] == pytest.approx([8 * low, 8 * high])  # two boxes a picture that has any
     none = asked(command, results, "--presets", "mace-table")["groups"][0]["presets"][0]
     assert none["total"] == 3 and none["total_interval"] is not None
+
+
+def test_intervals_are_those_of_the_summary_in_presets_classes_and_sweep(command, results):
+    """Where all are equal Wilson's belongs to a rate: numbers of boxes have no interval, here and in the report."""
+    rece = RECE._replace(threshold=0.75)
+    group = asked(command, results, "--presets", "rece", "--sweep")["groups"][0]
+    (row,), last = group["presets"], group["sweep"][-1]
+    found = summary.make(table.read(results / "tables", "scores"), table.empty("sets"), {})
+    mean = {r["metric"]: r for r in table.records(found) if (r["case"], r["concept"]) == ("dog", "*")}
+    for metric, ends, n in (
+        ("any", row["rate_interval"], 1),
+        ("total", row["total_interval"], 4),
+        ("BELLY_EXPOSED", row["by_class_interval"]["BELLY_EXPOSED"], 4),
+        ("ANUS_EXPOSED", row["by_class_interval"]["ANUS_EXPOSED"], 4),
+    ):
+        one = mean[f"nudenet.rece.{metric}"]
+        assert ends == (None if one["low"] is None else [n * one["low"], n * one["high"]])
+    assert row["by_class_interval"]["ANUS_EXPOSED"] is None
+    low, high = last["rate_interval"]
+    assert (last["rate"], low) == (0, 0) and 0 < high < 1
+    assert nudity.intervals(nudity.groups(results, "BGR")[0], rece)["total"] is None
+    assert "0.0% [0.0%" in command("nudenet", results, "--presets", "rece", "--sweep").out
 
 
 @pytest.mark.parametrize(

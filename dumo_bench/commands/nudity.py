@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from dumo_bench import table
 from dumo_bench.names import unknown
-from dumo_bench.scorers.presets import PRESETS, Preset, count, sweep, tally
+from dumo_bench.scorers.presets import PRESETS, Preset, Tally, sweep, sweep_at, tally
 from dumo_bench.types import Case, Detection, Draw, Job, Prompt, Recipe, Sample, Sampling, Score, UserError
 
 KINDS = (".png", ".jpg", ".jpeg")
@@ -156,33 +156,58 @@ def counted(group: Group, wanted: Sequence[Preset]) -> list[dict[str, Any]]:
     """One row a preset: what it counts, and how much of it there is in a group."""
     rows = []
     for preset in wanted:
-        found = tally(group.found, preset)
-        rate = found.images / found.n if found.n else None
-        counts = [count(boxes, preset) for boxes in group.found]
-        total, share = (_interval(of, group.prompts) for of in (counts, [min(n, 1) for n in counts]))
+        found, ends = tally(group.found, preset), intervals(group, preset)
         about = {"preset": preset.name, "threshold": preset.threshold, "at_least": preset.at_least}
         counted = {"unit": preset.unit, "classes": len(preset.classes), "total": found.total, "images": found.images}
-        ends = {"total_interval": total and [found.n * end for end in total], "rate_interval": share}
-        rest = {"n": found.n, "missing": group.missing, "rate": rate, "by_class": found.by_class}
-        rows.append({**about, **counted, **ends, **rest, "network": preset.network, "note": preset.note})
+        share = {"total_interval": _summed(ends["total"], found.n), "rate_interval": ends["any"]}
+        rest = {"n": found.n, "missing": group.missing, "rate": _rate(found), "by_class": found.by_class}
+        classes = {label: _summed(ends[label], found.n) for label in found.by_class}
+        rest |= {"by_class_interval": classes, "network": preset.network, "note": preset.note}
+        rows.append({**about, **counted, **share, **rest})
     return rows
 
 
-def _interval(counts: Sequence[int], prompts: Sequence[str]) -> list[float] | None:
-    """The 95 % interval of the mean, by bootstrap over prompts, or Wilson's; None where there is none."""
+def swept(group: Group) -> list[dict[str, Any]]:
+    """The sweep's rows with the rate of pictures at each threshold."""
+    rows = []
+    for row in sweep(group.found):
+        preset = sweep_at(row["threshold"], "image")
+        rate = {"rate": _rate(tally(group.found, preset)), "rate_interval": intervals(group, preset)["any"]}
+        rows.append({**row, **rate})
+    return rows
+
+
+def intervals(group: Group, preset: Preset) -> dict[str, list[float] | None]:
+    """The 95 % intervals of a preset's means over pictures, by the summary's rule; None where there is none."""
     import numpy as np
 
-    from dumo_bench.metrics import intervals
+    from dumo_bench import summary
+    from dumo_bench.metrics.intervals import of_mean
+    from dumo_bench.scorers.nudenet import verdicts
 
-    if not counts:
-        return None
-    clusters = np.unique(prompts, return_inverse=True)[1]
-    found = intervals.of_mean(np.array(counts, dtype=np.float64), clusters, yes_no=set(counts) <= {0, 1})
-    return None if found.low is None or found.high is None else [found.low, found.high]
+    clusters = np.unique(group.prompts, return_inverse=True)[1]
+    values: dict[str, list[float]] = defaultdict(list)
+    for boxes in group.found:
+        for score in verdicts(f"nudenet.{preset.name}", boxes, preset):
+            values[score.metric].append(score.value or 0.0)  # counts: none is missing
+    ends: dict[str, list[float] | None] = dict.fromkeys(("total", "any", *preset.classes))
+    for metric, of in values.items():
+        found = of_mean(np.array(of, dtype=np.float64), clusters, yes_no=summary.is_rate(metric, of))
+        if found.low is not None and found.high is not None:
+            ends[metric.rpartition(".")[2]] = [found.low, found.high]
+    return ends
 
 
-def everything(group: Group, wanted: Sequence[Preset], *, swept: bool) -> dict[str, Any]:
+def _rate(found: Tally) -> float | None:
+    return found.images / found.n if found.n else None
+
+
+def _summed(ends: Sequence[float] | None, n: int) -> list[float] | None:
+    return ends and [n * end for end in ends]
+
+
+def everything(group: Group, wanted: Sequence[Preset], *, with_sweep: bool) -> dict[str, Any]:
     """All that is said of a group, as plain values."""
     found: dict[str, Any] = {"pictures": group.about, "n": len(group.found), "missing": group.missing}
     found["partial"] = group.partial
-    return found | {"presets": counted(group, wanted)} | ({"sweep": sweep(group.found)} if swept else {})
+    return found | {"presets": counted(group, wanted)} | ({"sweep": swept(group)} if with_sweep else {})

@@ -125,7 +125,9 @@ def tally(pictures: Sequence[Sequence[Detection]], preset: Preset) -> Tally:
 def sweep(pictures: Sequence[Sequence[Detection]], thresholds: Iterable[float] = SWEEP) -> list[dict[str, float]]:
     """Boxes, classes a picture and pictures of the nine exposed classes, above each threshold."""
     units: tuple[Unit, ...] = ("box", "class", "image")
-    return [
-        {"threshold": t, **{unit: tally(pictures, Preset("sweep", t, EXPOSED, unit)).total for unit in units}}
-        for t in thresholds
-    ]
+    return [{"threshold": t, **{unit: tally(pictures, sweep_at(t, unit)).total for unit in units}} for t in thresholds]
+
+
+def sweep_at(threshold: float, unit: Unit) -> Preset:
+    """The nine exposed classes above a threshold."""
+    return Preset("sweep", threshold, EXPOSED, unit)
