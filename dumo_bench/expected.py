@@ -25,7 +25,7 @@ def of(suite: Suite) -> Whole:
         for prompt in suite.prompts:
             own = suite.role(case, prompt)
             for role in (own, *(["kept"] if own in SETS["kept"] else [])):
-                for concept in {prompt.concept, "*", prompt.concept in case.erase}:
+                for concept in (prompt.concept, "*", prompt.concept in case.erase):
                     found[case.name, role, concept] += len(prompt.draws)
     return found
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dumo_bench.types import Case, Draw, Job, Method, Prompt, Recipe, Role, Sampling, Suite, digest
 
 T = TypeVar("T")
 OF_ROWS = ("guidance", "height", "width")  # what a row may state in place of the contract's
+PER_ROW = "per row"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,28 @@ def contract_key(suite: Suite, contract: Sampling) -> str:
 
     I2P at 7.5 throughout and I2P as its rows say are two contracts, though both write down the same 7.5.
     """
-    own = [name for name in OF_ROWS if any(getattr(p, name) is not None for p in suite.prompts)]
-    return digest([contract.key, own])[:12] if own else contract.key
+    return key_by_rows(contract, [name for name in OF_ROWS if _stated(suite, name)])
+
+
+def key_by_rows(contract: Sampling, own: Sequence[str]) -> str:
+    """The hash of a contract where rows state what is in `own`, some of OF_ROWS in their order."""
+    return digest([contract.key, list(own)])[:12] if own else contract.key
+
+
+def described(suite: Suite, contract: Sampling) -> dict[str, Any]:
+    """A contract as it is written down: its key, its fields, and in place of what rows state the rule."""
+    said = {name: by_rows(getattr(contract, name), _stated(suite, name), len(suite.prompts)) for name in OF_ROWS}
+    return {"key": contract_key(suite, contract), **dataclasses.asdict(contract), **said}
+
+
+def by_rows(value: float, stated: int, rows: int) -> float | str:
+    """What holds for rows of which some state a value of their own."""
+    return value if not stated else PER_ROW if stated == rows else f"{PER_ROW}, else {value:g}"
+
+
+def _stated(suite: Suite, name: str) -> int:
+    """How many rows of a suite state this themselves."""
+    return sum(getattr(prompt, name) is not None for prompt in suite.prompts)
 
 
 def rows(suite: Suite, case: Case, recipe: Recipe, contract: Sampling, limit: int | None = None) -> list[Row]:

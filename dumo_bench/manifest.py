@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import platform
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from dumo_bench import store
+from dumo_bench import jobs, store
 from dumo_bench.plan import Plan, Wish
-from dumo_bench.types import UserError, canonical, digest
+from dumo_bench.types import Sampling, UserError, canonical, digest
 
 LIBRARIES = ("dumo-bench", "torch", "diffusers", "transformers", "nudenet", "torchmetrics", "numpy", "scipy")
 
@@ -39,7 +40,7 @@ def write(out: Path, wish: Wish, plan: Plan, scorers: Sequence[str], spent: Mapp
         "wish": asdict(wish),
         "model": plan.model,
         "model_hash": plan.model_hash,
-        "sampling": asdict(plan.contract),
+        "sampling": jobs.described(plan.suite, plan.contract),
         "recipes": {part.case.name: asdict(part.recipe) for part in plan.parts or plan.reference},
         "scorers": sorted({*scorers, *before.get("scorers", ())}),
         "runs": [*before["runs"], {**spent, **machine()}],
@@ -55,6 +56,22 @@ def read_all(out: Path) -> list[dict[str, Any]]:
 def scorers(out: Path) -> list[str]:
     """Every scorer that has been run into a results folder."""
     return sorted({name for manifest in read_all(out) for name in manifest["scorers"]})
+
+
+def contracts(out: Path) -> dict[str, dict[str, Any]]:
+    """The sampling contracts of a results folder's runs by their keys."""
+    every = [manifest["sampling"] for manifest in read_all(out) if "sampling" in manifest]
+    return {key: said for one in every for key, said in _by_key(one)}
+
+
+def _by_key(said: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A contract with its key. One of an early manifest has none and does not say what rows state: every possible."""
+    if "key" in said:
+        yield said["key"], {name: value for name, value in said.items() if name != "key"}
+        return
+    for n in range(len(jobs.OF_ROWS) + 1):
+        for own in combinations(jobs.OF_ROWS, n):
+            yield jobs.key_by_rows(Sampling(**said), own), {**said, **dict.fromkeys(own, jobs.PER_ROW)}
 
 
 def machine() -> dict[str, Any]:

@@ -99,7 +99,7 @@ def _estimates(scores: pd.DataFrame) -> list[dict[str, Any]]:
     if scores.empty:
         return []
     measured = scores.dropna(subset="value").groupby("metric")["value"]
-    yes_no = {metric for metric, values in measured if is_rate(metric, values.unique())}
+    yes_no = {metric for metric, values in measured if is_rate(str(metric), values.unique())}
     both = pd.concat([scores, changes(scores)])
     both["prompt"] = pd.factorize(both["prompt_id"])[0]
     whole = both.assign(concept="*")

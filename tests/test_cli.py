@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dumo_bench import manifest, plan, plugins
+from dumo_bench import manifest, plan, plugins, summary
 
 ARGS = ("--method", "tests/fakes.py:Scaled", "--scorers", "tests/fakes.py:Brightness", "--device", "cpu")
 HEAVY = ("torch", "pandas", "transformers", "diffusers", "numpy", "pyarrow", "matplotlib", "scipy")
@@ -236,6 +236,7 @@ def test_the_manifest_says_what_was_asked_and_what_it_took(command, tiny_suite, 
     found = json.loads(path.read_text())
     assert found["recipes"]["cat"]["params"] == {"factor": 0.25, "mode": "plain"}
     assert found["runs"][0]["made"] == 12
+    assert found["sampling"]["key"] in set(summary.read(tmp_path)["sampling"])
     assert found["runs"][0]["libraries"]["torch"]
     assert str(os.getcwd()) not in json.dumps(found["runs"])
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import json
 from collections import Counter
+from dataclasses import asdict
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dumo_bench import jobs, suites
+from dumo_bench import jobs, manifest, suites
 from dumo_bench.types import Case, Draw, Prompt, Recipe, Sampling, Suite
 
 CONTRACT = Sampling(model="m", scheduler="ddim", steps=5, guidance=7.5, height=64, width=64)
@@ -45,6 +47,25 @@ def test_rows_with_a_guidance_of_their_own_are_another_contract_than_one_value_f
     )
     keys = [[row.job.key for row in jobs.rows(s, s.cases[0], RECIPE, CONTRACT)] for s in (fixed, own)]
     assert keys[0] == keys[1]  # pictures that come out alike are one picture
+
+
+def test_a_contract_is_written_down_with_its_key_and_says_per_row_of_what_rows_state():
+    every = suite_of(prompt(0, guidance=7.5), prompt(1, guidance=255.0, width=32))
+    found = jobs.described(every, CONTRACT)
+    assert found["key"] == jobs.contract_key(every, CONTRACT)
+    assert (found["guidance"], found["height"], found["width"]) == ("per row", 64, "per row, else 64")
+    assert jobs.described(suite_of(prompt(0)), CONTRACT) == {"key": CONTRACT.key, **asdict(CONTRACT)}
+
+
+@pytest.mark.parametrize("own", [{}, {"guidance": 9.0}, {"guidance": 9.0, "height": 32, "width": 32}])
+def test_a_manifest_of_an_early_run_without_a_key_is_found_by_the_key_of_the_tables(own, tmp_path):
+    suite = suite_of(prompt(0, **own))
+    (tmp_path / "runs").mkdir()
+    for early in (True, False):
+        said = asdict(CONTRACT) if early else jobs.described(suite, CONTRACT)
+        (tmp_path / "runs" / "a.json").write_text(json.dumps({"sampling": said}))
+        found = manifest.contracts(tmp_path)[jobs.contract_key(suite, CONTRACT)]
+        assert found == asdict(CONTRACT) | dict.fromkeys(own, jobs.PER_ROW)
 
 
 def test_rows_that_ask_for_one_picture_have_one_key():

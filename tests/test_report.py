@@ -192,6 +192,39 @@ def test_methods_under_different_sampling_contracts_are_not_ranked_and_the_repor
     assert html.index("2 sampling contracts") < html.index("95 % interval") < html.index("0.40")
 
 
+LMS = {
+    "model": "sd14", "scheduler": "lms", "steps": 50, "guidance": "per row", "height": 512, "width": 512,
+    "revision": "", "negative": "", "noise": "cpu", "dtype": "float32",
+}  # fmt: skip
+
+
+def paged_alone(cases: list[model.CaseTables]) -> str:
+    return page.render([page.Section(cases[0], [], [], "", {}, [])])
+
+
+@pytest.mark.parametrize("text", [latex.document, markdown.document, drawn, paged_alone])
+def test_every_text_says_how_pictures_were_sampled_or_that_nothing_tells_it(text):
+    for known, said in (
+        ({"s0": LMS}, "s0: sd14, lms, 50 steps, guidance per row, 512 x 512, float32, noise from the cpu."),
+        (
+            {"s0": LMS | {"width": "per row, else 512", "negative": "ugly"}},
+            "size per row, float32, noise from the cpu, ",
+        ),
+        ({}, "s0: no run in this folder's runs/ tells it."),
+    ):
+        cases = model.build(table.frame("summary", TEN), KINDS, contracts=known)
+        assert said in " ".join(text(cases).replace("&#39;", "'").split())
+
+
+def test_a_mixture_says_what_of_the_contracts_differs():
+    rows = [row if row["method"] != "uce" else row | {"sampling": "s1"} for row in TEN]
+    known = {"s0": LMS, "s1": LMS | {"steps": 20, "negative": "ugly"}}
+    warning = model.build(table.frame("summary", rows), KINDS, contracts=known)[0].warning
+    assert "contract s0 (50 steps, no negative prompt): dumo, original" in warning
+    assert "contract s1 (20 steps, negative prompt 'ugly'): uce" in warning
+    assert "contract s1: uce" in tables(rows)[0].warning
+
+
 # What a scorer hardly recognises
 
 
@@ -741,6 +774,7 @@ def test_report_csv_holds_the_whole_summary_with_nothing_for_what_is_missing(fol
     with (folder / "report.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == len(summary.read(folder))
+    assert {row["contract"] for row in rows} == {"no run in this folder's runs/ tells it"}
     assert {row["value"] for row in rows if row["method"] == "original" and row["metric"] == "judge.object"} == {"1.0"}
     assert all(row["low"] == "" for row in rows if row["metric"] == "judge.object.change")
 

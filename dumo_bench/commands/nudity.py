@@ -160,10 +160,10 @@ def counted(group: Group, wanted: Sequence[Preset]) -> list[dict[str, Any]]:
         about = {"preset": preset.name, "threshold": preset.threshold, "at_least": preset.at_least}
         counted = {"unit": preset.unit, "classes": len(preset.classes), "total": found.total, "images": found.images}
         share = {"total_interval": _summed(ends["total"], found.n), "rate_interval": ends["any"]}
-        rest = {"n": found.n, "missing": group.missing, "rate": _rate(found), "by_class": found.by_class}
         classes = {label: _summed(ends[label], found.n) for label in found.by_class}
-        rest |= {"by_class_interval": classes, "network": preset.network, "note": preset.note}
-        rows.append({**about, **counted, **share, **rest})
+        each = {"by_class": found.by_class, "by_class_interval": classes}
+        rest = {"n": found.n, "missing": group.missing, "rate": _rate(found)}
+        rows.append({**about, **counted, **share, **rest, **each, "network": preset.network, "note": preset.note})
     return rows
 
 
@@ -203,7 +203,7 @@ def _rate(found: Tally) -> float | None:
 
 
 def _summed(ends: Sequence[float] | None, n: int) -> list[float] | None:
-    return ends and [n * end for end in ends]
+    return None if ends is None else [n * end for end in ends]
 
 
 def everything(group: Group, wanted: Sequence[Preset], *, with_sweep: bool) -> dict[str, Any]:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dumo_bench import summary, table
-from dumo_bench.report import coverage, figures, latex, markdown, model, page, paired, tradeoff
+from dumo_bench import manifest, summary, table
+from dumo_bench.report import contract, coverage, figures, latex, markdown, model, page, paired, tradeoff
 from dumo_bench.report.model import CaseTables
 from dumo_bench.store import write_text
 from dumo_bench.types import Suite, UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def cases(
     out: Path, suites: Mapping[str, Suite] | None = None, only: Callable[[CaseTables], bool] = lambda case: True
 ) -> list[CaseTables]:
     """The tables of a results folder, of `only` some cases. `suites`, by name, tell what a case erases."""
-    found = model.build(summary.read(out), kinds(suites or {}), sizes(suites or {}))
+    found = model.build(summary.read(out), kinds(suites or {}), sizes(suites or {}), manifest.contracts(out))
     if not found:
         raise UserError(f"{out / 'summary.parquet'} holds no row: `dumo-bench run` into {out} fills it")
     return paired.tested(list(filter(only, found)), table.read(out / "tables", "scores"))
@@ -41,13 +45,20 @@ def write(
         write_text(out / "report.tex", latex.document(shown)),
         write_text(out / "report.html", page.render(sections)),
         write_text(out / "report.md", markdown.document(shown)),
-        write_text(out / "report.csv", frames.summary.to_csv(index=False, lineterminator="\n")),
+        write_text(out / "report.csv", _csv(frames.summary, manifest.contracts(out))),
         *(
             write_text(out / f"costs-{latex.label(case)}.svg", svg)
             for case, svg in zip(shown, drawn, strict=True)
             if svg
         ),
     ]
+
+
+def _csv(rows: pd.DataFrame, contracts: contract.Contracts) -> str:
+    """The summary, each row with its sampling contract in words."""
+    told = rows.assign(contract=[contract.said(key, contracts) for key in rows["sampling"]])
+    text: str = told.to_csv(index=False, lineterminator="\n")
+    return text
 
 
 def costs(case: CaseTables) -> str:

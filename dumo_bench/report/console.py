@@ -23,6 +23,7 @@ def renderables(cases: Sequence[CaseTables]) -> Iterator[RenderableType]:
         if case.warning:
             yield Text(case.warning, style="yellow")
         yield Text(" ".join(coverage.sentences(case.coverage)), style="yellow" if case.coverage.partial else "dim")
+        yield Text(case.contract, style="dim")
         for panel in case.panels:
             yield _table(panel)
         for sentence in [*words.missing(case), *words.cards(case), words.metrics(case)]:

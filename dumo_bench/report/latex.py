@@ -58,7 +58,7 @@ def section(case: CaseTables) -> str:
 
 def _said(case: CaseTables) -> str:
     lost = words.missing(case)
-    said = [f"{case.title}.", case.warning, *coverage.sentences(case.coverage)]
+    said = [f"{case.title}.", case.warning, *coverage.sentences(case.coverage), case.contract]
     said += [*words.cards(case), words.metrics(case), f"Missing: {'; '.join(lost)}." if lost else "Nothing is missing."]
     return " ".join(part for part in said if part)
 

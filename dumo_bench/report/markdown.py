@@ -18,7 +18,7 @@ def section(case: CaseTables) -> str:
     parts = [f"## {escape(case.title)}\n"]
     parts += [f"**{escape(case.warning)}**\n"] if case.warning else []
     parts += [f"{escape(sentence)}\n" for sentence in coverage.sentences(case.coverage)]
-    parts += [_table(panel) for panel in case.panels]
+    parts += [f"{escape(case.contract)}\n", *(_table(panel) for panel in case.panels)]
     parts += [f"{escape(sentence)}\n" for sentence in [*words.cards(case), words.metrics(case)]]
     lost = words.missing(case)
     parts += ["Missing:\n", *(f"- {escape(sentence)}" for sentence in lost), ""] if lost else []

@@ -13,7 +13,8 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dumo_bench import table, validity
-from dumo_bench.report import coverage, seeds
+from dumo_bench.report import contract, coverage, seeds
+from dumo_bench.report.contract import Contracts
 from dumo_bench.report.coverage import Coverage
 from dumo_bench.report.panels import PANELS, Wanted
 from dumo_bench.validity import REFERENCE, Card, Place
@@ -102,23 +103,31 @@ class CaseTables:
     kin: tuple[tuple[Any, ...], ...] = ()
     paired: tuple[Panel, ...] = ()
     family: int = 0
+    contract: str = ""
 
     @property
     def title(self) -> str:
         return f"{self.suite} (version {self.version}), erasing {self.case}"
 
 
-def build(summary: pd.DataFrame, kinds: Kinds | None = None, sizes: Sizes | None = None) -> list[CaseTables]:
-    """The tables of every suite and case, in order. `kinds` tells which columns a case has, `sizes` what is whole."""
+def build(
+    summary: pd.DataFrame, kinds: Kinds | None = None, sizes: Sizes | None = None, contracts: Contracts | None = None
+) -> list[CaseTables]:
+    """The tables of every suite and case, in order.
+
+    `kinds` tells which columns a case has, `sizes` what is whole, `contracts` how pictures were sampled.
+    """
     whole = summary[summary["concept"] == "*"]
     keys = _distinct(whole, "suite", "suite_version", "case")
-    return [_case(summary, key, kinds or {}, (sizes or {}).get(key[:2])) for key in keys]
+    return [_case(summary, key, kinds or {}, (sizes or {}).get(key[:2]), contracts or {}) for key in keys]
 
 
-def _case(summary: pd.DataFrame, key: tuple[Any, ...], kinds: Kinds, size: int | None) -> CaseTables:
+def _case(
+    summary: pd.DataFrame, key: tuple[Any, ...], kinds: Kinds, size: int | None, contracts: Contracts
+) -> CaseTables:
     suite, version, case = key
     of_suite = summary[(summary["suite"] == suite) & (summary["suite_version"] == version)]
-    every, warning = of_suite[of_suite["case"] == case], mixture(of_suite)
+    every, warning = of_suite[of_suite["case"] == case], mixture(of_suite, contracts)
     rows, known = every[every["concept"] == "*"], validity.of_summary(every)
     labels = variants(rows)
     kin = tuple(tuple(value for name, value in zip(VARIANT, of, strict=True) if name in KIN) for of in labels)
@@ -127,18 +136,21 @@ def _case(summary: pd.DataFrame, key: tuple[Any, ...], kinds: Kinds, size: int |
         part for panel in panels for whole in (panel, seeds.over(panel, kin)) if whole for part in parts(whole)
     )
     covered = coverage.of(rows, labels, VARIANT, size)
-    return CaseTables(suite, version, case, shown, warning, covered, tuple(validity.doubtful(known)), kin)
+    said = contract.line(sorted(set(every["sampling"])), contracts)
+    doubtful = tuple(validity.doubtful(known))
+    return CaseTables(suite, version, case, shown, warning, covered, doubtful, kin, contract=said)
 
 
-def mixture(suite: pd.DataFrame) -> str:
+def mixture(suite: pd.DataFrame, known: Contracts) -> str:
     """Why the methods of one suite cannot be compared, or nothing."""
     contracts = _distinct(suite, "model", "sampling")
     if len(contracts) < 2:
         return ""
-    parts = []
+    parts, keys = [], [sampling for _, sampling in contracts]
     for model, sampling in contracts:
         methods = suite.loc[(suite["model"] == model) & (suite["sampling"] == sampling), "method"]
-        parts.append(f"model {model[:8]}, contract {sampling}: {', '.join(sorted(set(methods)))}")
+        told = f"model {model[:8]}, contract {sampling}{contract.apart(sampling, keys, known)}"
+        parts.append(f"{told}: {', '.join(sorted(set(methods)))}")
     return (
         f"{suite['suite'].iloc[0]}: the pictures were made under {len(parts)} sampling contracts "
         f"({'; '.join(parts)}). Their numbers do not compare, so nothing is ranked."
