@@ -58,7 +58,14 @@ def _of_targets(erased: str) -> tuple[Number, ...]:
     return (
         Number(f"{erased}.ua", derived.ua, (of(),), "1 - shown", role="target"),
         Number(f"{erased}.acc_e", derived.acc, (of(named=True),), "shown, by name", "target", higher_is_better=False),
-        Number(f"{erased}.acc_g", derived.acc, (of(named=False),), "shown, in other words", "target", higher_is_better=False),
+        Number(
+            f"{erased}.acc_g",
+            derived.acc,
+            (of(named=False),),
+            "shown, in other words",
+            "target",
+            higher_is_better=False,
+        ),
     )
 
 
