@@ -19,7 +19,7 @@ RIDGES ?= 30 10 3 1 0.3
 OBJECT ?= $(WEIGHTS:%=uce:preserve_scale=%) $(WEIGHTS:%=rece:preserve_scale=%) \
   esd:steps=30 esd:steps=90 esd:steps=240 esd:steps=480 \
   receler:steps=25 receler:steps=50 receler:steps=100 receler:steps=200 \
-  dumo:negative=0 dumo:negative=0.25 dumo:negative=0.5 dumo:negative=1 dumo:steps=40 dumo:steps=80
+  dumo:steps=40 dumo:steps=80 dumo:negative=0 dumo:negative=0.5 dumo:negative=1 dumo:negative=1.5
 SEVERAL ?= $(WEIGHTS:%=uce:preserve_scale=%) $(WEIGHTS:%=rece:preserve_scale=%)
 STYLE ?= $(RIDGES:%=uce:ridge=%) $(RIDGES:%=rece:start_ridge=%)
 SWEEP ?= $(OBJECT:%=emoji-cartoon/ghost/%) $(SEVERAL:%=emoji-cartoon/ghost+santa_claus+clown/%) \

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from dumo_bench.kit import latents, select, train
+from dumo_bench.kit.frugal import recomputed
 from dumo_bench.kit.latents import Latents, Pool, Trajectory
 from dumo_bench.sd import Host, edited, stock_guide
 from dumo_bench.types import Edit, Guide
@@ -109,12 +110,11 @@ class ESD:
         plan, g = self.plan(host), train.seeded(seed)
         names = select.SELECTIONS[TRAINED[self.preset][self.variant]](host.unet)
         student = select.twin(host.unet, names)
-        if self.checkpointing:
-            student.enable_gradient_checkpointing()
         learning = dict(student.named_parameters())
         how = train.Fit(plan.steps, plan.lr, f"ESD-{self.variant} {' + '.join(erase)}", plan.ema)
         loss = Lesson(host, student, plan, erase, self.eta, g)
-        curve = train.fit(loss, [learning[n] for n in names], how, g, loss.pool)
+        with recomputed(student, when=self.checkpointing):
+            curve = train.fit(loss, [learning[n] for n in names], how, g, loss.pool)
         own = dict(host.unet.named_parameters())
         made = {f"unet.{n}": torch.lerp(own[n], learning[n].detach(), self.strength) for n in names}
         return Edit(made, {"preset": self.preset, "variant": self.variant, "curves": {"esd": curve}})

@@ -35,7 +35,7 @@ class RECE:
     """
 
     name: ClassVar[str] = "rece"
-    version: ClassVar[str] = "3"
+    version: ClassVar[str] = "4"
     cite: ClassVar[str] = "Gong et al., ECCV 2024, arXiv 2407.12383"
     needs: ClassVar[frozenset[str]] = frozenset({"unet"})
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {

@@ -11,6 +11,10 @@ A small adapter beside every cross-attention of a frozen model. In an outer step
 where M is where the frozen model looks while it reads the concept. Structure, losses and numbers follow the published
 code; latents and timesteps agree, which they do not there. Several concepts: the sum of adapters of one each; of more
 than `Plan.separate`, adapters that learn one of them an outer step, as the published code takes all I2P words for one.
+
+The published optimiser of the vectors is followed: Adam, a weight decay of 0.1 in its gradient. Where gradients are
+small, decay is nearly all of it. On emoji-sd, beside erasers of small random weights, it was 5e-2 to 1e-5, and vectors
+that only shrank came as near to the concept (a loss of 1.6e-3 to 1.0e-3 in 50 steps) as attacking ones.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class UCE:
     """
 
     name: ClassVar[str] = "uce"
-    version: ClassVar[str] = "3"
+    version: ClassVar[str] = "4"
     cite: ClassVar[str] = "Gandikota et al., WACV 2024, arXiv 2308.14761"
     needs: ClassVar[frozenset[str]] = frozenset({"unet"})
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {

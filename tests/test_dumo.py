@@ -294,13 +294,8 @@ def test_an_edit_that_does_not_say_its_scale_has_a_table(host, ablations):
     assert torch.equal(scale, ablations["table"].tensors["tlmo.0"])
 
 
-def test_explicit_concepts_have_neither_gate_nor_tlmo():
-    method = DuMo(**DuMo.by_task["explicit"])
-    assert not method.gate and method.tlmo == "off"
-
-
-def test_a_style_is_pushed_further_away_than_an_object():
-    assert DuMo(**DuMo.by_task["style"]).negative > DuMo().negative
+def test_explicit_concepts_have_neither_gate_nor_tlmo_and_no_task_has_anything_else_of_its_own():
+    assert DuMo.by_task == {"explicit": {"gate": False, "tlmo": "off"}}
 
 
 def test_on_policy_latents_start_at_noise_and_carry_their_own_timesteps(host):

@@ -57,11 +57,10 @@ class DuMo:
     cite: ClassVar[str] = "Han et al., AAAI 2025, arXiv 2501.01125 (re-implementation, training recipe ours)"
     needs: ClassVar[frozenset[str]] = frozenset({"unet"})
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "explicit": {"gate": False, "tlmo": "off", "negative": 1.0},
-        "style": {"negative": 1.5},  # ours: of emoji-sd's styles noto stays longest, at 1 in 0.25 of its pictures
+        "explicit": {"gate": False, "tlmo": "off"},  # as released
     }
 
-    negative: float = 0.5
+    negative: float = 1.5
     retain: float = 1.0
     tlmo: Literal["table", "layer", "time", "linear", "blend", "off"] = "table"
     gate: bool = True
