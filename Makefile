@@ -87,13 +87,13 @@ format: setup  ## let ruff mend what it can
 
 check: lint test  ## what continuous integration runs
 
-docs: setup  ## write the command help and the plugin tables into README.md
+docs: setup  ## write the command help and the plugin tables into docs/commands.md and README.md
 	$(BIN)/python tests/test_docs.py
 
 deviations: setup  ## how far our numbers lie from other libraries', into docs/deviations.md: a minute
 	$(BIN)/python tests/deviations.py
 
-docs-check: setup  ## README.md says what the program prints
+docs-check: setup  ## the pages say what the program prints
 	$(BIN)/python -m pytest -q tests/test_docs.py
 
 clean:  ## forget the caches; results stay

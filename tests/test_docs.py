@@ -1,4 +1,4 @@
-"""README.md says what the program prints, and the examples of docs/design.md work. `make docs` writes the former."""
+"""README.md and docs/commands.md say what the program prints, and the examples of docs/design.md work. `make docs` writes these."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from dumo_bench import plugins, suites
 
 ROOT = Path(__file__).parents[1]
-README, DESIGN = ROOT / "README.md", ROOT / "docs" / "design.md"
+README, COMMANDS, DESIGN = ROOT / "README.md", ROOT / "docs" / "commands.md", ROOT / "docs" / "design.md"
 MARK = re.compile(r"<!-- says: (?P<argv>[^>]+?) -->\n(?P<said>.*?)<!-- end -->", re.DOTALL)
 
 
@@ -41,19 +41,19 @@ def commands() -> list[str]:
     return [*(info.name or info.callback.__name__ for info in app.registered_commands if info.callback), *groups]
 
 
-def marked() -> list[str]:
-    return [found["argv"] for found in MARK.finditer(README.read_text())]
+def marked(page: Path) -> dict[str, str]:
+    """What a page says that the program prints, by what it was asked."""
+    return {found["argv"]: found["said"] for found in MARK.finditer(page.read_text())}
 
 
-@pytest.mark.parametrize("argv", marked())
-def test_the_readme_says_what_the_program_prints(argv):
-    (found,) = [found for found in MARK.finditer(README.read_text()) if found["argv"] == argv]
-    assert found["said"] == says(argv), "type `make docs`"
+@pytest.mark.parametrize(("page", "argv"), [(page, argv) for page in (README, COMMANDS) for argv in marked(page)])
+def test_a_page_says_what_the_program_prints(page, argv):
+    assert marked(page)[argv] == says(argv), "type `make docs`"
 
 
-def test_every_command_and_every_list_is_in_the_readme():
-    lists = [f"list {what}" for what in ("methods", "scorers", "suites", "models")]
-    assert set(marked()) == {"--help", *lists, *(f"{name} --help" for name in commands() if name != "list")}
+def test_every_list_is_in_the_readme_and_every_command_has_its_help():
+    assert set(marked(README)) == {"--help", *(f"list {what}" for what in ("methods", "scorers", "suites", "models"))}
+    assert set(marked(COMMANDS)) == {f"{name} --help" for name in commands() if name != "list"}
 
 
 def test_every_make_target_that_the_readme_names_exists():
@@ -132,5 +132,6 @@ def test_the_designs_suite_has_prompts_of_every_role(example):
 
 
 if __name__ == "__main__":
-    text = README.read_text()
-    README.write_text(MARK.sub(lambda m: f"<!-- says: {m['argv']} -->\n{says(m['argv'])}<!-- end -->", text))
+    for page in (README, COMMANDS):
+        text = page.read_text()
+        page.write_text(MARK.sub(lambda m: f"<!-- says: {m['argv']} -->\n{says(m['argv'])}<!-- end -->", text))
