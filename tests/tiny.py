@@ -37,13 +37,15 @@ def tokenizer(folder: Path):
     return CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=77)
 
 
-def save(folder: Path, seed: int = 0) -> Path:
-    """The model as an ordinary diffusers folder."""
+def save(folder: Path, seed: int = 0, *, second: bool = False) -> Path:
+    """The model as an ordinary diffusers folder; with what sets SD 2.1 apart from SD 1.x if it is a `second`."""
     from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
 
     torch.manual_seed(seed)
     tokens = tokenizer(folder / "tokenizer")
+    if second:
+        tokens.pad_token = "!"  # an ordinary token, with id 0
     special = {k: getattr(tokens, k) for k in ("bos_token_id", "eos_token_id", "pad_token_id")}
     text = CLIPTextConfig(
         vocab_size=len(tokens),
@@ -51,6 +53,7 @@ def save(folder: Path, seed: int = 0) -> Path:
         intermediate_size=64,
         num_hidden_layers=2,
         num_attention_heads=2,
+        hidden_act="gelu" if second else "quick_gelu",
         **special,
     )
     unet = UNet2DConditionModel(
@@ -59,7 +62,8 @@ def save(folder: Path, seed: int = 0) -> Path:
         down_block_types=("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
         up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
         cross_attention_dim=32,
-        attention_head_dim=2,
+        attention_head_dim=(2, 4, 4, 4) if second else 2,
+        use_linear_projection=second,
         norm_num_groups=8,
     )
     vae = AutoencoderKL(
@@ -76,6 +80,7 @@ def save(folder: Path, seed: int = 0) -> Path:
         set_alpha_to_one=False,
         skip_prk_steps=True,
         steps_offset=1,
+        prediction_type="v_prediction" if second else "epsilon",
     )
     StableDiffusionPipeline(
         vae=vae,
@@ -106,26 +111,29 @@ def host(dtype: str = "float32") -> Host:
 
 
 @cache
-def weights() -> Path:
-    """A file of changed cross-attention keys and values, as published ones are."""
+def weights(model: str = "") -> Path:
+    """A file of a model's cross-attention keys and values, changed, as published ones are."""
     from published import keys_and_values, moved
     from safetensors.torch import save_file
 
-    path = folder().parent / "erased.safetensors"
-    save_file(keys_and_values(moved(host().unet)), path)
+    from dumo_bench import sd
+
+    model = model or str(folder())
+    path = folder().parent / f"erased-{Path(model).name}.safetensors"
+    save_file(keys_and_values(moved(sd.load(model).unet)), path)
     return path
 
 
-def given(name: str) -> dict[str, str]:
-    """The settings without which a method is nothing: one that imports is given a file."""
-    return {"path": str(weights())} if name == "checkpoint" else {}
+def given(name: str, model: str = "") -> dict[str, str]:
+    """The settings without which a method is nothing: one that imports is given a file of the model's."""
+    return {"path": str(weights(model))} if name == "checkpoint" else {}
 
 
-def method(name: str, **settings):
+def method(name: str, model: str = "", **settings):
     """A method by name."""
     from dumo_bench import plugins
 
-    return plugins.make("methods", name, {**given(name), **settings})
+    return plugins.make("methods", name, {**given(name, model), **settings})
 
 
 def quick_dumo() -> None:
@@ -165,6 +173,23 @@ def quick_host():
     return host("float64")
 
 
+def quick_emoji(patch):
+    """emoji-sd in float64, its own plans cut to a step or two for as long as the patch lasts."""
+    from dataclasses import replace
+
+    from baselines import esd, receler
+    from dumo_bench import sd
+    from dumo_bench.kit.latents import Trajectory
+    from dumo_bench.methods import dumo_recipe
+
+    few = {"steps": 2, "run": Trajectory(2), "keep": 2, "harvest": 2, "rows": 2}
+    one = {"epr_steps": 1, "table_steps": 1, "rows": 1, "kept_rows": 1, "erase_prompts": 1, "retain_prompts": 1}
+    tables = ((esd.PLANS, ("paper", 128), few), (receler.PLANS, 128, few), (dumo_recipe.PLANS, 128, one))
+    for plans, key, short in tables:
+        patch.setitem(plans, key, replace(plans[key], **short))
+    return sd.load("emoji-sd", dtype="float64")
+
+
 @cache
 def sd14():
     """The U-Net of SD 1.4 without its weights."""
@@ -181,7 +206,9 @@ def sd14():
         )
 
 
-def job(text: str = "a dog", seed: int = 0, *, guidance: float = 3.0, recipe: Recipe | None = None) -> Job:
-    """A picture of 64 x 64 in four DDIM steps."""
-    contract = Sampling("tiny", "ddim", 4, guidance, 64, 64)
+def job(
+    text: str = "a dog", seed: int = 0, *, guidance: float = 3.0, steps: int = 4, recipe: Recipe | None = None
+) -> Job:
+    """A picture of 64 x 64 in a few DDIM steps."""
+    contract = Sampling("tiny", "ddim", steps, guidance, 64, 64)
     return Job(recipe or Recipe("original", "1", {}, (), 0, "tiny"), text, Draw(seed), contract)
