@@ -153,6 +153,22 @@ def test_only_the_paper_s_latents_follow_the_student(host, on_policy, same):
     assert torch.equal(drawn[False], drawn[True]) == same
 
 
+def test_what_must_stay_is_added_with_its_weight(host):
+    """With a student that has moved, on rows that the same generator draws again."""
+    plan = Plan(1, 1.0, 1.0, False, Trajectory(2), retain=3.0, keep=2, rows=2)
+    student = select.twin(host.unet, select.cross(host.unet))
+    for name in select.cross(student):
+        dict(student.named_parameters())[name].data.mul_(1.5)
+    lesson, g = Lesson(host, student, plan, ["ghost"], 1.0, train.seeded(3)), train.seeded(4)
+    with torch.no_grad():
+        found = lesson(0, train.seeded(4))
+        wrong, stay = objective(host.unet, student, lesson.rows(0, g), 1.0), lesson.stay.draw(2, g)
+        own, made = (latents.estimate(unet, stay.z, stay.t, stay.context) for unet in (host.unet, student))
+    moved = (made - own).square().mean()
+    assert moved > 1e-3
+    assert float(found) == pytest.approx(float(wrong + 3.0 * moved), rel=1e-9)
+
+
 def test_presets_are_the_published_numbers():
     paper, later = PLANS["paper", 768], PLANS["2025", 768]
     assert (paper.steps, paper.lr, paper.lr_outside, paper.retain, paper.rows) == (1000, 1e-5, 1e-5, 0.0, 1)

@@ -115,6 +115,13 @@ def test_a_run_is_lazy_and_ends_clean(host):
     assert all(a > b for a, b in pairwise(times))
 
 
+@pytest.mark.parametrize("guidance", [1.0, 3.0, 7.5])
+def test_a_run_is_a_picture_s_with_the_guidance_of_its_plan(host, guidance):
+    plan, guide = Trajectory(4, guidance), partial(sd.stock_guide, host)
+    *_, (made, _) = latents.levels(host, guide, ["a ghost"], plan, train.seeded(7))
+    assert torch.allclose(made, sample.clean(host, guide, [tiny.job("a ghost", 7, guidance=guidance)]), atol=1e-12)
+
+
 @pytest.mark.parametrize("align", ["bin", "level", "compvis"])
 def test_whole_runs_are_the_same_however_a_stopped_one_is_asked(host, align):
     guide = partial(sd.stock_guide, host)
