@@ -265,3 +265,11 @@ def test_equal_fits_have_no_spread_and_single_draws_none_that_is_known():
     assert power.spread(values, each(6)) == (0, None, pytest.approx(0, abs=1e-12))
     with pytest.raises(ValueError, match="two of each"):
         power.spread(values[:1], each(6))
+
+
+def test_draws_made_in_blocks_give_the_p_of_draws_made_at_once(monkeypatch):
+    random = np.random.default_rng(3)
+    parts = [(random.random(40), random.random(40) + 0.05, np.arange(40))]
+    whole = paired.exchange(derived.ua, parts)
+    monkeypatch.setattr(paired, "BLOCK", 100)
+    assert paired.exchange(derived.ua, parts) == whole

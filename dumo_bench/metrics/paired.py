@@ -7,7 +7,7 @@ Benjamini-Hochberg over many (J. R. Statist. Soc. B 57 (1995), 289).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from dumo_bench.metrics import intervals
 from dumo_bench.metrics.intervals import EQUAL, Floats, Interval, Whole
 
 RESAMPLES = 9999
+BLOCK = 2**23  # prompts times draws that are held at once
 
 
 class Paired(NamedTuple):
@@ -98,21 +99,32 @@ def exchange(f: Callable[..., Any], parts: Sequence[tuple[Floats, Floats, Whole]
     a, b = np.transpose(sums, (0, 2, 1))  # (prompts, parts) each
     moved = (np.abs(a - b) > EQUAL).any(1)
     rest, a, b = a[~moved].sum(0), a[moved], b[moved]
-    change = _changes(len(a), seed).astype(float)
-    stay = 1 - change  # what changes and what stays is added up apart, so that a rate of 1 is never more
-    ours, theirs = (rest + stay @ x + change @ y for x, y in ((a, b), (b, a)))
-    found = np.abs(f(*(ours / n).T) - f(*(theirs / n).T))
+
+    def apart(changed: NDArray[np.bool_]) -> Floats:
+        change, stay = changed.astype(float), 1.0 - changed  # added up apart, so that a rate of 1 is never more
+        ours, theirs = (rest + stay @ x + change @ y for x, y in ((a, b), (b, a)))
+        distance: Floats = np.abs(f(*(ours / n).T) - f(*(theirs / n).T))
+        return distance
+
+    found = np.concatenate([apart(changed) for changed in _changes(len(a), seed)])
     return float((found >= found[0] - EQUAL).mean())
 
 
+def _changes(m: int, seed: int) -> Iterable[NDArray[np.bool_]]:
+    """Which of m prompts change places, (draws, m) each: none first, then every other way, or RESAMPLES random ones."""
+    return _few(m, seed) if m * RESAMPLES <= BLOCK else _many(m, seed)
+
+
 @lru_cache(maxsize=16)
-def _changes(m: int, seed: int) -> NDArray[np.bool_]:
-    """Which of m prompts change places, (draws, m): every way, or RESAMPLES random ones; none in the first."""
-    if 2**m <= RESAMPLES:
-        every: NDArray[np.bool_] = np.arange(2**m)[:, None] >> np.arange(m) & 1 == 1
-        return every
-    random = np.random.default_rng((seed, m)).random((RESAMPLES, m)) < 0.5
-    return np.vstack([np.zeros((1, m), dtype=bool), random])
+def _few(m: int, seed: int) -> list[NDArray[np.bool_]]:
+    return [np.arange(2**m)[:, None] >> np.arange(m) & 1 == 1] if 2**m <= RESAMPLES else list(_many(m, seed))
+
+
+def _many(m: int, seed: int) -> Iterator[NDArray[np.bool_]]:
+    random, most = np.random.default_rng((seed, m)), max(1, BLOCK // m)
+    yield np.zeros((1, m), dtype=bool)
+    for start in range(0, RESAMPLES, most):
+        yield random.random((min(most, RESAMPLES - start), m)) < 0.5
 
 
 def discoveries(p: Sequence[float]) -> list[float]:
