@@ -94,6 +94,7 @@ class ESD:
         "object": {"variant": "u"},
         "explicit": {"variant": "u"},
     }
+    bounds: ClassVar[Mapping[str, str]] = {"steps": "[0, inf)", "lr": "(0, inf)", "retain": "[0, inf)", "ema": "[0, 1)"}
 
     preset: Literal["paper", "2025"] = "paper"
     variant: Literal["x", "u", "strict"] = "x"

@@ -43,6 +43,10 @@ class RECE:
         "object": {"preserve": rows.WORLD},
         "explicit": {"preserve": rows.WORLD, "epochs": 3, "epochs_of_several": 2},
     }
+    bounds: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("epochs", "epochs_of_several", "erase_scale", "preserve_scale"), "[0, inf)"),
+        **dict.fromkeys(("regular", "start_ridge", "ridge"), "(0, inf)"),
+    }
 
     target: str = " "
     preserve: tuple[str, ...] = ()

@@ -34,7 +34,7 @@ from dumo_bench.kit.adapter import Adapter
 from dumo_bench.kit.latents import Latents, Pool, Trajectory
 from dumo_bench.kit.tokens import after, spliced, words
 from dumo_bench.sd import Host, fits, stock_guide, tokens
-from dumo_bench.types import Edit, Guide, UserError
+from dumo_bench.types import Edit, Guide
 
 VECTORS, ATTACK_RATE, ATTACK_DECAY = 16, 0.1, 0.1
 
@@ -95,6 +95,11 @@ class Receler:
     version: ClassVar[str] = "4"
     cite: ClassVar[str] = "Huang et al., ECCV 2024, arXiv 2311.17717"
     needs: ClassVar[frozenset[str]] = frozenset({"unet"})
+    bounds: ClassVar[Mapping[str, str]] = {
+        "reg": "[0, inf)", "threshold": "[0, 1]", "steps": "[0, inf)", "lr": "(0, inf)", "rank": "[1, inf)",
+        "inner": "[1, inf)",  # the eraser learns in the last inner step
+        "retain": "[0, inf)",
+    }  # fmt: skip
 
     gamma: float = 1.0
     reg: float = 0.1
@@ -135,10 +140,7 @@ class Receler:
         own = {k: getattr(self, k) for k in ("steps", "inner", "lr", "rank", "retain") if getattr(self, k) is not None}
         width = host.unet.config.cross_attention_dim
         usual = PLANS.get(width, PLANS[768])
-        plan = replace(usual if concepts == 1 else SHARED.get(width, usual), **own)
-        if plan.inner < 1:
-            raise UserError(f"receler: inner={plan.inner}: wanted 1 or more, the eraser learns in the last inner step")
-        return plan
+        return replace(usual if concepts == 1 else SHARED.get(width, usual), **own)
 
     @contextmanager
     def apply(self, host: Host, edit: Edit) -> Iterator[Guide]:

@@ -46,6 +46,7 @@ class UCE:
         "object": {"preserve": rows.WORLD},
         "explicit": {"preserve": rows.WORLD},
     }
+    bounds: ClassVar[Mapping[str, str]] = {"erase_scale": "[0, inf)", "preserve_scale": "[0, inf)", "ridge": "(0, inf)"}
 
     preset: Literal["paper", "2025"] = "paper"
     target: str | None = None

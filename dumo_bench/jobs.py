@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from dumo_bench.types import Case, Draw, Job, Method, Prompt, Recipe, Role, Sampling, Suite, digest
+from dumo_bench.types import Case, Draw, Job, Method, Prompt, Recipe, Role, Sampling, Suite, UserError, digest
 
 T = TypeVar("T")
 OF_ROWS = ("guidance", "height", "width")  # what a row may state in place of the contract's
@@ -28,12 +28,14 @@ class Row:
 def recipe(method: Method, erase: Sequence[str], *, fit_seed: int, model: str) -> Recipe:
     """What determines an edit. `model` is the content hash. The original erases nothing, so all cases share it.
 
-    A method whose settings do not say all, a path for one, says by `identity()` what does.
+    A method whose settings do not say all, a path for one, says by `identity()` what does. None can erase nothing.
     """
     own = getattr(method, "identity", None)
     params = own() if own else {f.name: getattr(method, f.name) for f in dataclasses.fields(method)}  # type: ignore[arg-type]
     if method.name == "original":
         return Recipe(method.name, method.version, params, (), 0, model)
+    if not erase or not all(concept.strip() for concept in erase):
+        raise UserError(f"{method.name}: wanted one concept or more to erase, none of them empty, got {list(erase)}")
     return Recipe(method.name, method.version, params, tuple(erase), fit_seed, model)
 
 

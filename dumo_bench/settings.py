@@ -37,13 +37,30 @@ def shard(text: str) -> tuple[int, int]:
 
 
 def checked(what: str, cls: type, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with the types that the fields of `cls` declare; an unknown key or a wrong type is a UserError."""
+    """Settings with the types that the fields of `cls` declare; an unknown key or a wrong type is a UserError.
+
+    So is a number outside of the interval that `cls.bounds` gives its field.
+    """
     fields = {f.name for f in dataclasses.fields(cls)} if dataclasses.is_dataclass(cls) else set()
     hints = typing.get_type_hints(cls) if settings else {}
     for key in settings:
         if key not in fields:
             raise unknown(what, key, fields)
-    return {key: _as(f"{what}: {key}", hints[key], value) for key, value in settings.items()}
+    made = {key: _as(f"{what}: {key}", hints[key], value) for key, value in settings.items()}
+    bounds: Mapping[str, str] = getattr(cls, "bounds", {})
+    for key, value in made.items():
+        if key in bounds and value is not None:
+            _within(f"{what}: {key}", bounds[key], value)
+    return made
+
+
+def _within(what: str, interval: str, value: float) -> None:
+    """Refuse a number outside of the interval, "[0, 1)" for one."""
+    low, high = map(float, interval[1:-1].split(","))
+    above = value >= low if interval[0] == "[" else value > low
+    below = value <= high if interval[-1] == "]" else value < high
+    if not (above and below):
+        raise UserError(f"{what} takes a number in {interval}, got {value!r}")
 
 
 def _as(what: str, hint: Any, value: Any) -> Any:

@@ -58,6 +58,23 @@ def test_a_setting_of_the_wrong_type(command, bare_suite):
     refused(command("plan", *RUN, bare_suite, "--set", "strength=much"), "strength takes float, got 'much'")
 
 
+@pytest.mark.parametrize("verb", ["plan", "fit", "run"])
+def test_a_setting_that_is_nonsense(command, bare_suite, tmp_path, verb):
+    more = FREE if verb == "run" else ()
+    said = command(verb, "-m", "dumo", "-s", bare_suite, "--set", "lr=0", "--out", tmp_path / "out", *more)
+    refused(said, "settings of dumo: lr takes a number in (0, inf), got 0.0")
+    assert not (tmp_path / "out" / "edits").exists()
+
+
+@pytest.mark.parametrize("verb", ["plan", "fit", "run"])
+def test_a_case_that_erases_an_empty_concept(command, bare_suite, verb):
+    """In a suite that measures attacks no prompt need be of the concept."""
+    text = bare_suite.read_text().replace('erase = ["cat"]', 'erase = [" "]')
+    bare_suite.write_text(f'{text}role = "attack"\n')
+    said = command(verb, "-m", "dumo", "-s", bare_suite, *(FREE if verb == "run" else ()))
+    refused(said, "dumo: wanted one concept or more to erase, none of them empty, got [' ']")
+
+
 def test_a_setting_without_a_value(command, bare_suite):
     refused(command("plan", *RUN, bare_suite, "--set", "ridge"), "wanted key=value")
 

@@ -121,6 +121,17 @@ def test_strength_zero_gives_the_original(host, method, plain, jobs, name):
     assert torch.allclose(plain, latents(host, still, edit, jobs), atol=1e-10)
 
 
+@pytest.mark.parametrize("name", [name for name in METHODS if hasattr(tiny.method(name), "steps")])
+@pytest.mark.parametrize("erase", [ERASE, ("ghost", "alien", "dog", "cat")], ids=len)
+def test_no_steps_give_the_original_exactly(host, name, erase):
+    method = tiny.method(name, steps=0)
+    edit = method.fit(host, erase, seed=0)
+    plain = latents(host, plugins.make("methods", "original"), Edit({}, {}), JOBS[:2])
+    assert torch.equal(
+        plain, latents(host, method, Edit(edit.tensors, {**edit.header, "model_hash": host.hash}), JOBS[:2])
+    )
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_a_picture_does_not_depend_on_the_batch_its_order_or_its_shard(host, method, edits, jobs, name):
     eraser, edit = method(name), edits[name]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dumo_bench import jobs, manifest, suites
-from dumo_bench.types import Case, Draw, Prompt, Recipe, Sampling, Suite
+from dumo_bench.types import Case, Draw, Prompt, Recipe, Sampling, Suite, UserError
 
 CONTRACT = Sampling(model="m", scheduler="ddim", steps=5, guidance=7.5, height=64, width=64)
 RECIPE = Recipe("uce", "1", {}, ("cat",), 0, "hash")
@@ -98,6 +98,14 @@ def test_the_originals_recipe_is_shared_by_all_cases():
     one, other = (jobs.recipe(method, erase, fit_seed=seed, model="h") for erase, seed in ((["cat"], 0), (["dog"], 3)))
     assert one == other
     assert one.erase == ()
+
+
+@pytest.mark.parametrize("erase", [(), ("",), ("cat", " ")])
+def test_no_method_can_erase_nothing(erase):
+    from dumo_bench import peek
+
+    with pytest.raises(UserError, match="wanted one concept or more to erase, none of them empty, got "):
+        jobs.recipe(peek.make("esd", {}), erase, fit_seed=0, model="h")
 
 
 @given(st.integers(1, 9), st.integers(0, 40))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import fields
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -25,6 +26,8 @@ class Mine:
     mode: Literal["a", "b"] = "a"
     keep: tuple[str, ...] = ()
     gate: bool = True
+    decay: float = 0.5
+    bounds: ClassVar[dict[str, str]] = {"steps": "[0, inf)", "decay": "[0, 1)"}
 """
 
 
@@ -142,12 +145,45 @@ def test_settings_take_the_type_of_their_field(mine):
         ({"gate": 1}, "takes bool"),
         ({"steps": 0.5}, "takes int | None"),
         ({"mode": "c"}, "one of a, b"),
+        ({"steps": -1}, r"steps takes a number in \[0, inf\), got -1"),
+        ({"decay": 1}, r"decay takes a number in \[0, 1\), got 1.0"),
+        ({"decay": float("nan")}, r"decay takes a number in \[0, 1\), got nan"),
     ],
 )
 @pytest.mark.parametrize("make", [lambda s, v: plugins.make("methods", s, v), peek.make])
 def test_a_wrong_setting_is_said_in_one_line(mine, given_, says, make):
     with pytest.raises(UserError, match=says.replace("|", r"\|")):
         make(mine, given_)
+
+
+def test_the_ends_of_an_interval_are_in_it_or_not_as_it_says(mine):
+    assert plugins.make("methods", mine, {"steps": 0, "decay": 0, "ridge": -2}).steps == 0
+
+
+NONSENSE = {
+    "dumo": [{"steps": -1}, {"lr": 0}, {"lr": -1e-3}],
+    "esd": [{"steps": -1}, {"lr": 0}, {"ema": 1}, {"ema": -0.1}],
+    "receler": [{"steps": -1}, {"lr": 0}, {"rank": 0}, {"inner": 0}],
+    "uce": [{"ridge": 0}, {"ridge": -1}],
+    "rece": [{"ridge": 0}, {"start_ridge": 0}, {"regular": 0}, {"epochs": -1}, {"epochs_of_several": -1}],
+}
+
+
+@pytest.mark.parametrize(("name", "wrong"), [(name, wrong) for name, every in NONSENSE.items() for wrong in every])
+@pytest.mark.parametrize("make", [lambda s, v: plugins.make("methods", s, v), peek.make])
+def test_a_number_that_is_nonsense_is_refused_with_what_is_wanted(name, wrong, make):
+    (key,) = wrong
+    with pytest.raises(UserError, match=rf"settings of {name}: {key} takes a number in .*, got {float(wrong[key]):g}"):
+        make(name, wrong)
+
+
+@pytest.mark.parametrize("name", plugins.names("methods"))
+def test_the_bounds_of_a_method_are_of_its_fields_and_hold_its_own_settings(name):
+    cls = plugins.load("methods", name)
+    usual = {field.name: field.default for field in fields(cls)}
+    assert getattr(cls, "bounds", {}).keys() <= usual.keys()
+    for task in ({}, *getattr(cls, "by_task", {}).values()):
+        plugins.make("methods", name, {**usual, **task})
 
 
 @pytest.mark.parametrize("name", plugins.names("methods"))

@@ -59,6 +59,7 @@ class DuMo:
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "explicit": {"gate": False, "tlmo": "off"},  # as released
     }
+    bounds: ClassVar[Mapping[str, str]] = {"retain": "[0, inf)", "steps": "[0, inf)", "lr": "(0, inf)"}
 
     negative: float = 1.5
     retain: float = 1.0

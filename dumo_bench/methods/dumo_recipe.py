@@ -96,7 +96,9 @@ def learn(host: Host, wish: Wish, words: list[str], g: torch.Generator) -> Learn
             rows.refresh(partial(edited_guide, host, epr, scale()), g)
         return objective(host, wish, rows.draw(g), partial(scaled, epr, scale()))
 
-    first = train.Fit(wish.steps or plan.epr_steps, wish.lr or plan.epr_lr, f"EPR {' + '.join(words)}", plan.ema)
+    steps = plan.epr_steps if wish.steps is None else wish.steps
+    rate = plan.epr_lr if wish.lr is None else wish.lr
+    first = train.Fit(steps, rate, f"EPR {' + '.join(words)}", plan.ema)
     second = train.Fit(plan.table_steps, plan.table_lr, f"TLMO {' + '.join(words)}")
     with recomputed(epr, host.unet, when=plan.checkpointing):  # the U-Net's decoder passes the gradients on
         curves = {"epr": train.fit(loss, epr.requires_grad_(True).parameters(), first, g, rows.erase)}
