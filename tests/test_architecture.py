@@ -35,7 +35,7 @@ MAY: dict[str, set[str]] = {
     "emoji": {"types", "emoji", "sd", "sample", "progress"},
     "sd": {"types", "models"},  # models says where a name lies
     "sample": {"types", "sd"},
-    "kit": {"types", "sd", "sample", "kit", "progress", "resume"},
+    "kit": {"types", "names", "sd", "sample", "kit", "progress", "resume"},
     "formats": {"types", "models", "sd", "kit", "formats"},
     "export": {"types", "models", "store", "formats"},
     "methods": {"types", "names", "sd", "sample", "kit", "formats", "methods"},

@@ -11,7 +11,7 @@ import torch
 from baselines.uce import RIDGE_2025, UCE
 from dumo_bench import sd
 from dumo_bench.kit import linear, rows
-from dumo_bench.types import Edit
+from dumo_bench.types import Edit, UserError
 
 PRESETS = ("paper", "2025")
 both = pytest.mark.parametrize("preset", PRESETS)
@@ -84,6 +84,20 @@ def test_the_paper_always_preserves_the_empty_text_and_2025_only_what_is_asked(h
     assert UCE(preset="2025", preserve=asked).kept(host, ["ghost"]) == ["dog"]
     known = replace(host, world={"styles": ("noto", "ink")})
     assert UCE(**UCE.by_task["style"]).kept(known, ["ink"]) == ["", "noto"]
+
+
+def test_a_preserved_string_that_is_erased_is_left_out_in_any_case(host):
+    known = replace(host, world={"styles": ("Noto", "ink")})
+    assert rows.strings(known, ("@styles", "GHOST", "dog"), ["noto", "Ghost"]) == ["ink", "dog"]
+
+
+def test_a_list_to_preserve_that_nobody_knows_is_refused_and_the_presets_own_are_empty_without_a_world(host):
+    assert host.world == {} and rows.strings(host, (*rows.WORLD, "dog"), ["ghost"]) == ["dog"]
+    with pytest.raises(UserError, match=r"'@syles'. Did you mean '@styles'\? Known: @objects, @styles\."):
+        UCE(preserve=("@syles",)).fit(host, ["ghost"], seed=0)
+    known = replace(host, world={"styles": ("noto",), "moods": ("glad",)})
+    with pytest.raises(UserError, match=r"'@nmae'\. .*Known: @moods, @objects, @styles"):
+        rows.strings(known, ("@nmae",), [])
 
 
 def test_an_empty_text_asked_of_2025_keeps_the_start_rows_projection(host):

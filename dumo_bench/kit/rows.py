@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor, nn
 
+from dumo_bench.names import unknown
 from dumo_bench.sd import Host, encode, tokens
 
 CHUNK = 64  # texts encoded at once
@@ -42,10 +43,17 @@ class _Once(nn.Module):
 
 
 def strings(host: Host, preserve: Iterable[str], erase: Sequence[str]) -> list[str]:
-    """Strings to preserve, each once and never one that is erased; `@styles` is the host's own list of that name."""
-    lists = {f"@{name}": words for name, words in host.world.items()}
-    every = [w for s in preserve for w in (lists.get(s, ()) if s.startswith("@") else (s,))]
-    return [w for w in dict.fromkeys(every) if w not in erase]
+    """Strings to preserve, each once and never one that is erased, in any case.
+
+    `@styles` is the host's own list of that name. Those of WORLD are empty where the host has none; others are refused.
+    """
+    lists = {**dict.fromkeys(WORLD, ()), **{f"@{name}": words for name, words in host.world.items()}}
+    asked, gone = list(preserve), {concept.casefold() for concept in erase}
+    for name in asked:
+        if name.startswith("@") and name not in lists:
+            raise unknown("lists to preserve", name, lists)
+    every = [w for s in asked for w in lists.get(s, (s,))]
+    return [w for w in dict.fromkeys(every) if w.casefold() not in gone]
 
 
 def whole(host: Host, texts: Sequence[str]) -> Tensor:
