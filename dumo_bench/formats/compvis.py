@@ -10,17 +10,28 @@ from torch import Tensor
 from dumo_bench.types import UserError
 
 PREFIX = "model.diffusion_model."
+#: the other parts of a Stable Diffusion 1.x file: VAE, text encoder, and the buffers of its noise schedule
+BESIDE = ("first_stage_model.", "cond_stage_model.")
+SCHEDULE = frozenset({
+    "betas", "alphas_cumprod", "alphas_cumprod_prev", "sqrt_alphas_cumprod", "sqrt_one_minus_alphas_cumprod",
+    "log_one_minus_alphas_cumprod", "sqrt_recip_alphas_cumprod", "sqrt_recipm1_alphas_cumprod", "posterior_variance",
+    "posterior_log_variance_clipped", "posterior_mean_coef1", "posterior_mean_coef2", "logvar", "scale_factor",
+})  # fmt: skip
 
 
 def is_compvis(held: Mapping[str, Any]) -> bool:
     return any(name.startswith(PREFIX) for name in held)
 
 
-def convert(held: Mapping[str, Tensor], config: Any) -> tuple[dict[str, Tensor], list[str]]:
-    """The U-Net's tensors under diffusers' names, by diffusers' own converter, and the names that it left out.
+def unet_alone(held: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file holds without the other parts of its model, which no published eraser changes; other files whole."""
+    if not is_compvis(held):
+        return dict(held)
+    return {name: value for name, value in held.items() if not (name.startswith(BESIDE) or name in SCHEDULE)}
 
-    The file's VAE and text encoder are not looked at: no published eraser changes them.
-    """
+
+def convert(held: Mapping[str, Tensor], config: Any) -> tuple[dict[str, Tensor], list[str]]:
+    """The U-Net's tensors under diffusers' names, by diffusers' own converter, and the names that it left out."""
     from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
 
     mine = {name: tensor for name, tensor in held.items() if name.startswith(PREFIX)}
@@ -30,4 +41,4 @@ def convert(held: Mapping[str, Tensor], config: Any) -> tuple[dict[str, Tensor],
         raise UserError(f"CompVis keys without {PREFIX}{error.args[0]}: the file is not whole") from error
     whole = {name: tensor for name, tensor in made.items() if isinstance(tensor, Tensor)}
     taken = {id(tensor) for tensor in whole.values()}  # the converter renames, it never copies
-    return whole, [name for name, tensor in mine.items() if id(tensor) not in taken]
+    return whole, [name for name, tensor in held.items() if id(tensor) not in taken]

@@ -38,13 +38,15 @@ def table(where: place.Place, layers: int) -> Tensor | None:
     if path is None:
         return None
     try:
-        found = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise UserError(f"{path}: no array of numbers: {str(error).splitlines()[0]}") from error
+        with path.open("rb") as file:
+            found = np.lib.format.read_array(file, allow_pickle=False)
+    except Exception as error:  # what is no array fails numpy's reader in many ways
+        raise UserError(f"{path}: no array of numbers: {' '.join(str(error).split())}") from error
     shape = (ROWS, layers)
     if found.shape != shape or found.dtype.kind != "f":
         raise UserError(f"{path}: wanted numbers of shape {shape}, got {found.dtype} of shape {found.shape}")
-    return torch.from_numpy(np.ascontiguousarray(found))
+    with np.errstate(over="ignore"):  # what overflows is not finite, and the report says so
+        return torch.from_numpy(np.ascontiguousarray(found, np.float32))
 
 
 def gated(where: place.Place) -> bool:

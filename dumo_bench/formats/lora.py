@@ -5,7 +5,6 @@ Kohya's names are translated by diffusers. An SPM (arXiv 2312.16145) has the sam
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,9 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dumo_bench.formats import place
 from dumo_bench.types import UserError
 
+NOTE = "lora_adapter_metadata"  # where diffusers and peft note alphas in a file
 PARTS = {"unet": "unet", "text_encoder": "text", "text": "text"}  # what files call the parts of a model, and we
+KOHYA = ("lora_unet_", "lora_te_", "lora_te1_", "lora_te2_")
 _SIDE = re.compile(r"^(.*)\.(lora_A|lora_B|alpha)(?:\.default)?(?:\.weight)?$")
 
 
@@ -50,7 +52,7 @@ def delta(layer: str, sides: Mapping[str, Tensor]) -> Tensor:
         raise UserError(f"LoRA: {layer} has no {' and no '.join(sorted(missing))}: the file is not whole")
     wide = torch.promote_types(sides["lora_A"].dtype, torch.float32)
     down, up = sides["lora_A"].to(wide), sides["lora_B"].to(wide)
-    if min(down.dim(), up.dim()) < 2 or up.flatten(1).shape[1] != len(down):
+    if min(down.dim(), up.dim()) < 2 or not 0 < len(down) == up.flatten(1).shape[1]:
         raise UserError(f"LoRA: {layer}: down {tuple(down.shape)} and up {tuple(up.shape)} are no pair of one rank")
     scale = float(sides["alpha"]) / len(down) if "alpha" in sides else 1.0
     return scale * (up.flatten(1) @ down.flatten(1)).reshape(len(up), *down.shape[1:])
@@ -58,6 +60,9 @@ def delta(layer: str, sides: Mapping[str, Tensor]) -> Tensor:
 
 def layers(held: Mapping[str, Tensor], notes: Mapping[str, str], config: Any) -> dict[str, dict[str, Tensor]]:
     """{"unet.<module>" or "text.<module>": {"lora_A": down, "lora_B": up, "alpha": number}}."""
+    for name, tensor in held.items():
+        if ".alpha" in name and tensor.numel() != 1:
+            raise UserError(f"LoRA: {name} is of shape {tuple(tensor.shape)}: wanted one number")
     out: dict[str, dict[str, Tensor]] = {}
     for name, tensor in _peft(_from_kohya(held, config)).items():
         found = _SIDE.match(name)
@@ -72,7 +77,7 @@ def _from_kohya(held: Mapping[str, Tensor], config: Any) -> dict[str, Tensor]:
     """diffusers' names of kohya's keys, alphas among them; other keys as they are."""
     from diffusers.loaders import StableDiffusionLoraLoaderMixin
 
-    if not all(name.startswith(("lora_unet_", "lora_te")) for name in held):
+    if not all(name.startswith(KOHYA) for name in held):
         return dict(held)
     odd = [name for name in held if not name.endswith((".lora_down.weight", ".lora_up.weight", ".alpha"))]
     if odd:
@@ -81,6 +86,9 @@ def _from_kohya(held: Mapping[str, Tensor], config: Any) -> dict[str, Tensor]:
         named, alphas = StableDiffusionLoraLoaderMixin.lora_state_dict(dict(held), unet_config=config)
     except (KeyError, ValueError) as error:
         raise UserError(f"LoRA: the file is not whole: {' '.join(str(error).split())}") from error
+    wanted = sum(not name.endswith(".alpha") for name in held)
+    if len(named) != wanted:  # of names like CompVis's beside its own, diffusers drops the former
+        raise UserError(f"LoRA: diffusers names {len(named)} of {wanted} tensors: wanted the keys of one program")
     return {**named, **{name: torch.tensor(value) for name, value in (alphas or {}).items()}}
 
 
@@ -107,7 +115,7 @@ def _key(name: str, part: str) -> str:
 
 def _alphas(notes: Mapping[str, str], layers: Iterable[str]) -> dict[str, dict[str, Tensor]]:
     """The alphas that diffusers and peft write into a file's notes, by layer; none where they equal the rank."""
-    said = json.loads(notes.get("lora_adapter_metadata", "{}"))
+    said = place.json_object(f"LoRA: {NOTE}", notes.get(NOTE, "{}"))
     out = {}
     for layer in layers:
         part, _, module = layer.partition(".")
@@ -116,12 +124,24 @@ def _alphas(notes: Mapping[str, str], layers: Iterable[str]) -> dict[str, dict[s
             raise UserError(
                 "LoRA: its alphas are meant for the root of the rank (rslora): plain LoRA alone is imported"
             )
-        pattern = said.get(f"{start}alpha_pattern") or {}
-        own = [alpha for name, alpha in pattern.items() if module == name or module.endswith(f".{name}")]
-        alpha = own[0] if own else said.get(f"{start}lora_alpha")
+        alpha = _noted(said.get(f"{start}alpha_pattern") or {}, module, said.get(f"{start}lora_alpha"))
         if alpha is not None:
-            out[layer] = {"alpha": torch.tensor(float(alpha))}
+            out[layer] = {"alpha": torch.tensor(alpha)}
     return out
+
+
+def _noted(pattern: Any, module: str, usual: Any) -> float | None:
+    """A module's alpha by a pattern {end of its name: alpha}, else the usual one."""
+    if not isinstance(pattern, Mapping):
+        raise UserError(f"LoRA: {NOTE}: alpha_pattern is {pattern!r}: wanted an object of numbers")
+    own = [alpha for name, alpha in pattern.items() if module == name or module.endswith(f".{name}")]
+    alpha = own[0] if own else usual
+    if alpha is None:
+        return None
+    try:
+        return float(alpha)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UserError(f"LoRA: {NOTE}: the alpha of {module} is {str(alpha)[:40]!r}: wanted a number") from error
 
 
 def _known(layer: str, own: Mapping[str, Tensor]) -> str:

@@ -112,7 +112,7 @@ def _diffusers(root: Path) -> Place:
     weights = [root / f"{WEIGHTS}{end}" for end in (".safetensors", ".bin") if (root / f"{WEIGHTS}{end}").is_file()]
     if not weights:
         raise UserError(f"{root}: has config.json but neither {WEIGHTS}.safetensors nor {WEIGHTS}.bin")
-    name = config(root).get("_class_name")
+    name = str(config(root).get("_class_name"))
     kinds: dict[str, Kind] = {"DuMo": "dumo", "UNet2DConditionModel": "unet"}
     if name not in kinds:
         raise UserError(f"{root}: config.json is of {name!r}: wanted one of {', '.join(kinds)}")
@@ -131,12 +131,17 @@ def config(root: Path) -> dict[str, object]:
 
 def read_json(path: Path) -> dict[str, object]:
     """The object that a JSON file holds."""
+    return json_object(str(path), path.read_bytes())
+
+
+def json_object(what: str, text: str | bytes) -> dict[str, object]:
+    """The object that a JSON text is."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path}: no JSON: {error}") from error
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{what}: no JSON: {error}") from error
     if not isinstance(found, dict):
-        raise UserError(f"{path}: wanted a JSON object")
+        raise UserError(f"{what}: wanted a JSON object")
     return found
 
 

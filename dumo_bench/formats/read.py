@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from torch import Tensor
 from dumo_bench.types import UserError
 
 WRAPPERS = ("state_dict",)  # a dictionary under one of these keys is the weights
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+WHOLE = (torch.int32, torch.int64)
 
 
 def load(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
@@ -22,16 +24,29 @@ def load(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def flat(path: Path, held: Mapping[str, Any]) -> dict[str, Tensor]:
-    """{"a": {"b": tensor}} as {"a.b": tensor}; anything that is no tensor is refused."""
-    out: dict[str, Tensor] = {}
+    """{"a": {"b": tensor}} as {"a.b": tensor}; what is deeper, or no dense tensor of FLOATS, is refused."""
+    return {name: _numbers(path, name, value) for name, value in _named(held)}
+
+
+def _named(held: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, value in held.items():
         if isinstance(value, Mapping):
-            out |= {f"{name}.{inner}": tensor for inner, tensor in flat(path, value).items()}
-        elif isinstance(value, Tensor):
-            out[name] = value.detach()
+            yield from ((f"{name}.{inner}", own) for inner, own in value.items())
         else:
-            raise UserError(f"{path}: {name!r} is {type(value).__name__}: wanted tensors, or dictionaries of tensors")
-    return out
+            yield name, value
+
+
+def _numbers(path: Path, name: str, value: Any) -> Tensor:
+    """The tensor, if it is one of real numbers that lie in memory; the alpha of a LoRA may be a whole number."""
+    if not isinstance(value, Tensor):
+        raise UserError(f"{path}: {name!r} is {type(value).__name__}: wanted tensors, or dictionaries of tensors")
+    real = value.dtype in FLOATS or (name.endswith(".alpha") and value.dtype in WHOLE)
+    layout = "nested" if value.is_nested else str(value.layout)
+    if not real or layout != "torch.strided" or value.is_meta:
+        what = f"{value.dtype}, {layout}, on {value.device}".replace("torch.", "")
+        wanted = " or ".join(str(dtype).removeprefix("torch.") for dtype in FLOATS)
+        raise UserError(f"{path}: {name!r} is {what}: wanted {wanted}, strided (dense), on cpu")
+    return value.detach()
 
 
 def _safetensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
@@ -48,7 +63,7 @@ def _pickle(path: Path) -> dict[str, Any]:
     try:
         with warnings.catch_warnings(action="ignore"):  # of old pickle protocols
             held = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
+    except (FileNotFoundError, PermissionError):
         raise
     except Exception as error:  # what is no pickle of tensors fails torch's reader in many ways
         raise UserError(f"{path}: {_reason(error)}: wanted a file of tensors alone, best a .safetensors") from error

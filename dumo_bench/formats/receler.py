@@ -26,7 +26,7 @@ def is_receler(held: Mapping[str, Any]) -> bool:
 
 def rank(found: Mapping[str, Tensor]) -> int:
     """The rank of the erasers, which is one."""
-    ranks = sorted({len(tensor) for name, tensor in found.items() if name.endswith(".down.weight")})
+    ranks = sorted({len(t) for name, t in found.items() if name.endswith(".down.weight") and t.dim()})
     if len(ranks) != 1:
         raise UserError(f"Receler: wanted erasers of one rank, got ranks {ranks}")
     return ranks[0]

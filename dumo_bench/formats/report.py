@@ -14,7 +14,10 @@ from dumo_bench.types import UserError
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`change` is |W - W0| / |W0| of every layer, None where W0 is zero; `moves` whether anything changes at all."""
+    """`change` is |W - W0| / |W0| of every layer, None where W0 is zero; `moves` whether anything changes at all.
+
+    `still`: why nothing does, where it is not the tensors that equal the model's.
+    """
 
     source: str
     sha256: str
@@ -26,6 +29,7 @@ class Report:
     change: Mapping[str, float | None] = field(default_factory=dict)
     infinite: tuple[str, ...] = ()
     moves: bool = True
+    still: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -60,7 +64,8 @@ class Report:
             return f"{len(self.infinite)} tensors hold numbers that are not finite ({_some(self.infinite)})"
         if wrong:
             return f"as {self.family}, {len(self.matched)} tensors fit {model} but {', '.join(wrong)}"
-        return "" if self.moves else f"changes nothing: its {len(self.matched)} tensors are those of {model}"
+        still = self.still or f"its {len(self.matched)} tensors are those of {model}"
+        return "" if self.moves else f"changes nothing: {still}"
 
     def lines(self, most: int = 12) -> Iterator[str]:
         """For people: the verdict's numbers, then the layers that change most."""
@@ -98,7 +103,7 @@ def compare(
         "missing": tuple(name for name in wanted if name not in found),
         "unexpected": tuple(name for name in found if name not in own),
         "misshapen": tuple(f"{name} {tuple(found[name].shape)}, wanted {tuple(own[name].shape)}" for name in bad),
-        "infinite": tuple(name for name in fits if not found[name].isfinite().all()),
+        "infinite": tuple(name for name in fits if not found[name].to(own[name].dtype).isfinite().all()),
         "change": change(found, own, fits),
         "moves": any(moved(found[name], own[name]) for name in fits if deciding in name),
     }

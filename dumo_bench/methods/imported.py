@@ -33,10 +33,13 @@ def examine(host: Host, where: Place, words: Sequence[str], choice: Choice) -> t
     if where.kind == "dumo":
         return _dumo(host, where, words, choice)
     held, notes = read.load(where.files[0])
-    flat = read.flat(where.files[0], held)
+    mine = compvis.unet_alone(held)
+    flat = read.flat(where.files[0], mine)
     if receler.is_receler(held):
         return _receler(host, where, flat, choice)
-    return _weights(host, where, (flat, notes), choice)
+    rest = len(held) - len(mine)
+    remarks = (f"{rest} tensors beside the U-Net are not looked at",) if rest else ()
+    return _weights(host, where, (flat, notes), choice, remarks)
 
 
 def join(edits: Sequence[Edit]) -> Edit:
@@ -62,15 +65,19 @@ def tensors(host: Host) -> dict[str, Tensor]:
 
 
 def _weights(
-    host: Host, where: Place, held: tuple[Mapping[str, Tensor], Mapping[str, str]], choice: Choice
+    host: Host,
+    where: Place,
+    held: tuple[Mapping[str, Tensor], Mapping[str, str]],
+    choice: Choice,
+    remarks: tuple[str, ...],
 ) -> tuple[Edit, Report]:
     """Tensors, with the file's notes, in place of the model's own."""
     own = tensors(host)
     if where.kind == "unet":
         dumo.same_architecture(where, host.unet.config, host.model)
-    family, found, wanted, remarks = _changed(host, *held, own)
+    family, found, wanted, more = _changed(host, *held, own)
     wanted = () if choice.partial else wanted
-    report = Report(where.name, where.sha256, family, notes=remarks, **compare(found, own, wanted))
+    report = Report(where.name, where.sha256, family, notes=(*remarks, *more), **compare(found, own, wanted))
     new = {name: _towards(own[name], found[name], choice.strength) for name in report.matched}
     kept = {name: tensor for name, tensor in new.items() if not torch.equal(tensor, own[name])}
     return Edit(kept, {"kind": "weights", "imported": [report.facts]}), report
@@ -85,11 +92,9 @@ def _changed(
         return "LoRA", lora.merged(held, notes, own, host.unet.config), (), (spm,)
     if compvis.is_compvis(held):
         found, left = compvis.convert(held, host.unet.config)
-        rest = len(held) - len(found) - len(left)
-        remarks = (f"{rest} tensors beside the U-Net are not looked at",) if rest else ()
         wanted = unet_state.selections(host.unet)[unet_state.WHOLE]
         both = {**_prefixed(found), **{name: held[name] for name in left}}
-        return f"CompVis, {unet_state.WHOLE}", both, _prefixed(dict.fromkeys(wanted)), remarks
+        return f"CompVis, {unet_state.WHOLE}", both, _prefixed(dict.fromkeys(wanted)), ()
     found = unet_state.plain(held)
     title, names = unet_state.wanted(host.unet, found, notes)
     return f"diffusers' keys, {title}", _prefixed(found), _prefixed(dict.fromkeys(names)), ()
@@ -116,12 +121,19 @@ def _dumo(host: Host, where: Place, words: Sequence[str], choice: Choice) -> tup
     table = dumo.table(where, layers)
     gate = dumo.gated(where) if choice.gate is None else choice.gate
     remarks = () if table is not None else (f"no {dumo.TABLE}: TLMO is one everywhere",)
-    parts = compare(found, own, own, deciding="dumo_")
+    scale = torch.ones(dumo.ROWS, layers) if table is None else table
+    parts = _scaled(compare(found, own, own, deciding="dumo_"), scale)
     report = Report(where.name, where.sha256, "DuMo", notes=(*remarks, f"gate {'on' if gate else 'off'}"), **parts)
-    scale = (torch.ones(dumo.ROWS, layers) if table is None else table.float()) * choice.strength
     new = {f"epr.0.{name}": found[name].to(own[name].dtype) for name in report.matched}
     header = {"kind": "dumo", "groups": [list(words)], "gate": gate, "imported": [report.facts]}
-    return Edit({**new, "tlmo.0": scale}, header), report
+    return Edit({**new, "tlmo.0": scale * choice.strength}, header), report
+
+
+def _scaled(parts: Mapping[str, Any], scale: Tensor) -> dict[str, Any]:
+    """The parts of a DuMo's report with what its table says: every correction is multiplied by it."""
+    broken = () if scale.isfinite().all() else (dumo.TABLE,)
+    zero = {} if scale.any() else {"moves": False, "still": f"{dumo.TABLE} is 0 everywhere"}
+    return {**parts, "infinite": (*parts["infinite"], *broken), **zero}
 
 
 def _receler(host: Host, where: Place, found: Mapping[str, Tensor], choice: Choice) -> tuple[Edit, Report]:
