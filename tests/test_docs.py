@@ -1,4 +1,4 @@
-"""README.md and docs/commands.md say what the program prints, and the examples of docs/design.md work. `make docs` writes these."""
+"""README.md and docs/commands.md say what the program prints (`make docs` writes it); docs/design.md's examples work."""
 
 from __future__ import annotations
 
