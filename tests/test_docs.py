@@ -1,4 +1,4 @@
-"""README.md and docs/commands.md say what the program prints (`make docs` writes it); docs/design.md's examples work."""
+"""README.md and docs/commands.md say what the program prints (`make docs` writes it); the design's examples work."""
 
 from __future__ import annotations
 
