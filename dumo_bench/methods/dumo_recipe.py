@@ -4,7 +4,7 @@ Two stages. EPR learns, on latents of the model as it is being edited, to predic
 the original predicts for the same prompt with the concept's words taken out, pushed `negative` times further away from
 the concept, and to change nothing on other prompts. Then EPR is frozen and TLMO's table, or what stands for it, is
 learnt on the same two terms, on latents of every timestep. One push serves every task: at 1 a style of emoji-sd stayed
-in 0.25 of its pictures, and seven objects in 0.23 with the worst of three seeds, where 1.5 left 0.13. No larger model
+in 0.25 of its pictures, and seven objects in 0.23 with the worst of three seeds, where 1.5 left 0.18. No larger model
 was tried; ESD's eta of 1 would be `negative=1`.
 """
 
