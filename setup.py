@@ -2,5 +2,5 @@
 
 from setuptools import find_namespace_packages, setup
 
-found = find_namespace_packages(include=["dumo_bench*", "baselines*"], exclude=["*.weights*"])
+found = find_namespace_packages(include=["dumo_bench*"], exclude=["*.weights*"])
 setup(packages=[*found, "dumo_bench.prompts", "dumo_bench.published_numbers"])

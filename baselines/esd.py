@@ -24,10 +24,10 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
+from dumo_bench.hosts.sd import Host, edited, stock_guide
 from dumo_bench.kit import latents, select, train
 from dumo_bench.kit.frugal import recomputed
 from dumo_bench.kit.latents import Latents, Pool, Trajectory
-from dumo_bench.sd import Host, edited, stock_guide
 from dumo_bench.types import Edit, Guide
 
 #: variant -> what is trained: of the paper (its code's `xattn`, `noxattn`), and of the later release

@@ -16,8 +16,8 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
+from dumo_bench.hosts.sd import Host, edited, encode, stock_guide
 from dumo_bench.kit import linear, rows
-from dumo_bench.sd import Host, edited, encode, stock_guide
 from dumo_bench.types import Edit, Guide
 
 #: ridge of an epoch's edit, relative to that of the UCE start: the published 0.1 and 0.5. In a text width of 128, whose

@@ -29,11 +29,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dumo_bench.hosts.sd import Host, fits, stock_guide, tokens
 from dumo_bench.kit import adapter, attention, latents, train
 from dumo_bench.kit.adapter import Adapter
 from dumo_bench.kit.latents import Latents, Pool, Trajectory
 from dumo_bench.kit.tokens import after, spliced, words
-from dumo_bench.sd import Host, fits, stock_guide, tokens
 from dumo_bench.types import Edit, Guide
 
 VECTORS, ATTACK_RATE, ATTACK_DECAY = 16, 0.1, 0.1

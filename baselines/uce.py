@@ -15,8 +15,8 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
+from dumo_bench.hosts.sd import Host, edited, stock_guide
 from dumo_bench.kit import linear, rows
-from dumo_bench.sd import Host, edited, stock_guide
 from dumo_bench.types import Edit, Guide
 
 TEMPLATES: Mapping[str, tuple[str, ...]] = {

@@ -17,10 +17,10 @@ import sd14
 import torch
 from torch import Tensor, nn
 
-from baselines.rece import RECE
-from baselines.uce import UCE
+from dumo_bench.baselines.rece import RECE
+from dumo_bench.baselines.uce import UCE
+from dumo_bench.hosts.sd import Host
 from dumo_bench.kit import linear, rows
-from dumo_bench.sd import Host
 
 Product = Callable[[Tensor, Tensor], Tensor]
 CONCEPTS = ("dog", "cat", "ghost", "bicycle", "church", "parachute", "chair", "violin", "camel", "lemon")

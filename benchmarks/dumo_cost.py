@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from dumo_bench.hosts.sd import stock_guide
 from dumo_bench.methods.epr import EPR, corrected, denoiser, features, scaled
 from dumo_bench.methods.tlmo import BINS
-from dumo_bench.sd import stock_guide
 from dumo_bench.types import Conditions
 
 

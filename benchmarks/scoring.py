@@ -24,8 +24,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from dumo_bench import suites
-from dumo_bench.score import score
+from dumo_bench.run.score import score
 from dumo_bench.scorers import memory, pictures
 from dumo_bench.scorers.clip_accuracy import ClipAccuracy
 from dumo_bench.scorers.clip_score import ClipScore
@@ -34,6 +33,7 @@ from dumo_bench.scorers.lpips import Lpips
 from dumo_bench.scorers.nudenet import NudeNet
 from dumo_bench.scorers.presets import LIBRARY, select
 from dumo_bench.scorers.style_classifier import StyleClassifier
+from dumo_bench.suites import suites
 from dumo_bench.types import Case, Draw, Job, Prompt, Recipe, Sample, Sampling
 
 ABOUT = {"suite": "speed", "suite_version": 1, "edit": "", "sampling": ""}

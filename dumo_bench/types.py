@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias, g
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from dumo_bench.sd import Host
+    from dumo_bench.hosts.sd import Host
 
 Role: TypeAlias = Literal["target", "related", "unrelated", "attack"]
 #: the sets that numbers are given of, and the roles of their pictures
@@ -21,10 +21,6 @@ SETS: Mapping[str, tuple[Role, ...]] = {
     **{role: (role,) for role in get_args(Role)},
     "kept": ("related", "unrelated"),
 }
-
-
-class UserError(Exception):
-    """Something the user can mend: said in one line, exit code 2, no traceback."""
 
 
 def canonical(value: Any) -> str:

@@ -24,14 +24,14 @@ class Scaled:
     mode: str = "plain"
 
     def fit(self, host, erase: Sequence[str], *, seed: int) -> Edit:
-        from dumo_bench.sd import key_value_names
+        from dumo_bench.hosts.sd import key_value_names
 
         name = key_value_names(host.unet)[0]
         return Edit({f"unet.{name}": dict(host.unet.named_parameters())[name].detach() * self.factor}, {"seed": seed})
 
     @contextmanager
     def apply(self, host, edit: Edit) -> Iterator:
-        from dumo_bench.sd import edited, stock_guide
+        from dumo_bench.hosts.sd import edited, stock_guide
 
         with edited(host, edit):
             yield partial(stock_guide, host)

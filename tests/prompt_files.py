@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dumo_bench import suites
-from dumo_bench.promptsets import source
+from dumo_bench.suites import source, suites
 from dumo_bench.types import Suite
 
 BESIDE = Path(__file__).parents[2] / "shared" / "data" / "prompts"

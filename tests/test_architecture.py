@@ -162,11 +162,11 @@ def test_a_file_imports_only_what_it_may(path):
         ("report", "def f():\n from torch import nn", ["line 2: torch.nn"]),
         ("plan", "if TYPE_CHECKING:\n import torch", []),
         ("scorers", "def f():\n import diffusers", ["line 2: diffusers"]),
-        ("scorers", "from dumo_bench import store", ["line 1: dumo_bench.store"]),
+        ("scorers", "from dumo_bench import store", ["line 1: dumo_bench.storage.store"]),
         ("metrics", "from dumo_bench.types import Score", ["line 1: dumo_bench.types.Score"]),
-        ("methods", "from baselines.uce import UCE", ["line 1: baselines.uce.UCE"]),
+        ("methods", "from dumo_bench.baselines.uce import UCE", ["line 1: dumo_bench.baselines.uce.UCE"]),
         ("baselines", "from dumo_bench.methods import dumo", ["line 1: dumo_bench.methods.dumo"]),
-        ("score", "from dumo_bench.commands import running", ["line 1: dumo_bench.commands.running"]),
+        ("score", "from dumo_bench.commands import running", ["line 1: dumo_bench.run.running"]),
     ],
 )
 def test_a_planted_import_is_found(mine, code, says):

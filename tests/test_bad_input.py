@@ -135,7 +135,7 @@ def test_a_report_of_a_folder_that_is_not_there(command, tmp_path):
 def test_results_of_another_schema_version_are_refused_and_stay_as_they_are(command, tmp_path, argv):
     import pyarrow.parquet as pq
 
-    from dumo_bench import table
+    from dumo_bench.storage import table
 
     schema = table.schema("summary").with_metadata({b"dumo_bench_schema": b"99"})
     pq.write_table(schema.empty_table(), tmp_path / "summary.parquet")
@@ -163,7 +163,7 @@ def test_a_model_whose_weights_are_cut_short(command, tiny_suite, tmp_path, part
 
 
 def test_a_mistake_shows_no_traceback_in_the_real_program(tmp_path):
-    code = "from dumo_bench.cli import main; main(['plan', '-m', 'dumo', '-s', 'emoji-cartoons'])"
+    code = "from dumo_bench.cli.cli import main; main(['plan', '-m', 'dumo', '-s', 'emoji-cartoons'])"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert (said.returncode, said.stdout, len(said.stderr.splitlines())) == (2, "", 1)
 

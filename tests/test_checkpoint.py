@@ -13,11 +13,13 @@ import tiny
 import torch
 from safetensors.torch import save_file
 
-from dumo_bench import jobs, sample, sd
+from dumo_bench.errors import UserError
+from dumo_bench.hosts import sample, sd
+from dumo_bench.hosts.sample import clean
 from dumo_bench.methods.checkpoint import Checkpoint
 from dumo_bench.methods.dumo import DuMo
-from dumo_bench.sample import clean
-from dumo_bench.types import Edit, UserError
+from dumo_bench.run import jobs
+from dumo_bench.types import Edit
 
 
 @pytest.fixture(scope="module")
@@ -415,7 +417,9 @@ def test_a_plan_of_a_checkpoint_hashes_it_without_torch(host, tmp_path, bare_sui
     path = tmp_path / "uce.safetensors"
     save_file(published.keys_and_values(published.moved(host.unet)), path)
     words = ["plan", "--method", "checkpoint", "--suite", str(bare_suite), "--set", f"path={path}"]
-    code = f"import sys\nfrom dumo_bench.cli import main\ntry: main({words})\nfinally: print('torch' in sys.modules)"
+    code = (
+        f"import sys\nfrom dumo_bench.cli.cli import main\ntry: main({words})\nfinally: print('torch' in sys.modules)"
+    )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert said.returncode == 0, said.stderr
     assert "edits: 1 wanted" in said.stdout and said.stdout.strip().endswith("False")

@@ -9,9 +9,10 @@ import tiny
 import torch
 from safetensors.torch import save_file
 
-from dumo_bench import sd
+from dumo_bench.errors import UserError
+from dumo_bench.hosts import sd
 from dumo_bench.methods.checkpoint import Checkpoint
-from dumo_bench.types import Edit, UserError
+from dumo_bench.types import Edit
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from dumo_bench import manifest, plan, plugins, summary
+from dumo_bench.analysis import summary
+from dumo_bench.plugins import plugins
+from dumo_bench.run import manifest, plan
 
 ARGS = ("--method", "tests/fakes.py:Scaled", "--scorers", "tests/fakes.py:Brightness", "--device", "cpu")
 HEAVY = ("torch", "pandas", "transformers", "diffusers", "numpy", "pyarrow", "matplotlib", "scipy")
@@ -37,7 +39,7 @@ def program(code: str) -> str:
 )
 def test_help_and_list_import_nothing_heavy(argv):
     out = program(
-        f"import sys; from dumo_bench.cli import main\ntry: main({argv})\nexcept SystemExit: pass\n"
+        f"import sys; from dumo_bench.cli.cli import main\ntry: main({argv})\nexcept SystemExit: pass\n"
         f"print('HEAVY', [m for m in {HEAVY} if m in sys.modules])"
     )
     assert len(out.splitlines()) > 3  # it said something
@@ -47,7 +49,7 @@ def test_help_and_list_import_nothing_heavy(argv):
 def test_plan_imports_no_torch(bare_suite):
     argv = ["plan", "--method", "dumo", "--suite", str(bare_suite)]
     out = program(
-        f"import sys; from dumo_bench.cli import main\ntry: main({argv})\nexcept SystemExit as e: print(e.code)\n"
+        f"import sys; from dumo_bench.cli.cli import main\ntry: main({argv})\nexcept SystemExit as e: print(e.code)\n"
         f"print('HEAVY', [m for m in {HEAVY} if m in sys.modules])"
     )
     assert "12 wanted, 0 present, 12 missing" in out
@@ -72,7 +74,7 @@ def test_list_prints_names_and_json_of_them(command, what, some):
 
 def test_the_list_of_weights_says_what_is_here_and_what_gets_the_rest(command, monkeypatch, tmp_path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr("dumo_bench.plugins.providers", with_broken(plugins.providers))
+    monkeypatch.setattr("dumo_bench.plugins.plugins.providers", with_broken(plugins.providers))
     lines = {line["name"]: line for line in json.loads(command("list", "weights", "--json").out)}
     assert lines["concept"]["state"] == "present" and lines["concept"]["weights"].startswith("judge ")
     assert lines["lpips"]["weights"] == "" and "torchvision.models.alexnet(weights=" in lines["lpips"]["state"]
@@ -107,7 +109,7 @@ def test_run_makes_scores_and_summarises_and_a_second_run_makes_nothing(command,
 
 @pytest.mark.parametrize(("limit", "partial"), [((), False), (("--limit", 1), True)])
 def test_the_summary_says_what_was_expected_and_that_a_part_is_partial(command, tiny_suite, tmp_path, limit, partial):
-    from dumo_bench import summary
+    from dumo_bench.analysis import summary
 
     command("run", *ARGS, "--suite", tiny_suite, "--out", tmp_path, *limit)
     found = summary.read(tmp_path)
@@ -166,7 +168,7 @@ def close(one: Path, other: Path) -> bool:
 
 
 def test_ctrl_c_keeps_what_was_made_and_the_same_command_goes_on(command, tiny_suite, tmp_path, monkeypatch):
-    from dumo_bench.store import Store
+    from dumo_bench.storage.store import Store
 
     put, made = Store.put_image, []
 
@@ -196,7 +198,7 @@ def test_a_picture_that_is_not_finite_is_not_written_and_the_run_says_so(command
 
 
 def test_a_picture_that_was_deleted_is_not_measured_and_says_so(command, tiny_suite, tmp_path):
-    from dumo_bench import table
+    from dumo_bench.storage import table
 
     command("generate", *ARGS[:2], "--suite", tiny_suite, "--out", tmp_path)
     next(iter(tmp_path.rglob("*.png"))).unlink()

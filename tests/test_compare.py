@@ -11,8 +11,9 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 from test_summary import DIRECTIONS, score, world
 
-from dumo_bench import compare, pairs, summary, table
-from dumo_bench.types import UserError
+from dumo_bench.analysis import compare, pairs, summary
+from dumo_bench.errors import UserError
+from dumo_bench.storage import table
 
 
 def folder(out: Path, rows: list[dict[str, Any]], sets: list[dict[str, Any]] | None = None) -> Path:

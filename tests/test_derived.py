@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from scipy.stats import hmean
 from test_summary import made, pick, score, world
 
-from dumo_bench import derived as numbers
-from dumo_bench import summary, table
-from dumo_bench.derived import Part
+from dumo_bench.analysis import derived as numbers
+from dumo_bench.analysis import summary
+from dumo_bench.analysis.derived import Part
 from dumo_bench.metrics import derived
+from dumo_bench.storage import table
 from dumo_bench.types import Case, Sampling, Suite
 
 RATE = st.floats(0.01, 1)

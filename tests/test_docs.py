@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dumo_bench import plugins, suites
+from dumo_bench.plugins import plugins
+from dumo_bench.suites import suites
 
 ROOT = Path(__file__).parents[1]
 README, COMMANDS, DESIGN = ROOT / "README.md", ROOT / "docs" / "commands.md", ROOT / "docs" / "design.md"
@@ -23,7 +24,7 @@ def says(argv: str) -> str:
     plain = {k: v for k, v in os.environ.items() if k not in away}
     plain["XDG_CACHE_HOME"] = os.devnull  # prompt lists that somebody has fetched are not what a reader has
     out = subprocess.run(
-        [sys.executable, "-c", "from dumo_bench.cli import main; main()", *argv.split()],
+        [sys.executable, "-c", "from dumo_bench.cli.cli import main; main()", *argv.split()],
         capture_output=True,
         text=True,
         check=True,
@@ -35,7 +36,7 @@ def says(argv: str) -> str:
 
 def commands() -> list[str]:
     """The commands that the program has."""
-    from dumo_bench.cli import app
+    from dumo_bench.cli.cli import app
 
     groups = [group.name for group in app.registered_groups if group.name]
     return [*(info.name or info.callback.__name__ for info in app.registered_commands if info.callback), *groups]
@@ -99,7 +100,7 @@ def test_the_designs_method_edits_and_is_undone(example):
     import tiny
     import torch
 
-    from dumo_bench import sample
+    from dumo_bench.hosts import sample
     from dumo_bench.types import Method
 
     host, method = tiny.host(), plugins.make("methods", f"{example('mute.py')}:Mute", {"strength": 0.9})

@@ -9,7 +9,7 @@ import pytest
 import tiny
 import torch
 
-from dumo_bench import sample, sd
+from dumo_bench.hosts import sample, sd
 from dumo_bench.kit import latents, train
 from dumo_bench.methods import dumo_recipe
 from dumo_bench.methods.dumo import DuMo, Gate, load

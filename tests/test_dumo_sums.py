@@ -9,7 +9,7 @@ import tiny
 import torch
 from torch.nn.functional import mse_loss
 
-from dumo_bench import sd
+from dumo_bench.hosts import sd
 from dumo_bench.kit import latents, train
 from dumo_bench.methods.dumo import DuMo, Gate, load
 from dumo_bench.methods.dumo_recipe import Wish, learn, objective

@@ -7,8 +7,8 @@ import json
 import pytest
 import torch
 
-from dumo_bench import sd
 from dumo_bench.emoji import WEIGHTS, captions, evaluate, svg, world
+from dumo_bench.hosts import sd
 from dumo_bench.methods.epr import widths
 
 

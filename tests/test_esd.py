@@ -9,10 +9,11 @@ import pytest
 import tiny
 import torch
 
-from baselines.esd import ESD, PLANS, TRAINED, Lesson, Plan, harvest, objective, single
-from dumo_bench import peek, sd
+from dumo_bench.baselines.esd import ESD, PLANS, TRAINED, Lesson, Plan, harvest, objective, single
+from dumo_bench.hosts import sd
 from dumo_bench.kit import latents, select, train
 from dumo_bench.kit.latents import Latents, Pool, Trajectory
+from dumo_bench.plugins import peek
 
 ETAS = (1.0, 3.0, 10.0)
 

@@ -10,10 +10,12 @@ import tiny
 import torch
 from torch import Tensor
 
-from dumo_bench import plugins, sample, sd
-from dumo_bench.store import Store
-from dumo_bench.types import Edit, Job, Method, Recipe, UserError
-from dumo_bench.work import facts
+from dumo_bench.errors import UserError
+from dumo_bench.hosts import sample, sd
+from dumo_bench.plugins import plugins
+from dumo_bench.run.work import facts
+from dumo_bench.storage.store import Store
+from dumo_bench.types import Edit, Job, Method, Recipe
 
 METHODS = plugins.names("methods")
 LEARNING = [name for name in METHODS if name != "original"]

@@ -9,8 +9,8 @@ from pathlib import Path
 import prompt_files
 import pytest
 
-from dumo_bench import suites
 from dumo_bench.emoji.world import BACKGROUNDS, OBJECTS, STYLES
+from dumo_bench.suites import suites
 
 DIGESTS = Path(__file__).parent / "golden" / "suites.json"
 OWN = suites.own()

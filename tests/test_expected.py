@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from test_summary import DIRECTIONS, pick, score, world
 
-from dumo_bench import expected, summary, table
+from dumo_bench.analysis import expected, summary
+from dumo_bench.storage import table
 from dumo_bench.types import Case, Draw, Prompt, Sampling, Suite
 
 SAMPLING = Sampling("m", None, "ddim", 1, 1.0, 64, 64)

@@ -12,13 +12,16 @@ import tiny
 import torch
 from safetensors.torch import load_file, save_file
 
-from baselines.receler import Receler
-from dumo_bench import export, plugins, sample, sd
+from dumo_bench.baselines.receler import Receler
+from dumo_bench.errors import UserError
+from dumo_bench.formats import export
+from dumo_bench.hosts import sample, sd
 from dumo_bench.methods.checkpoint import Checkpoint
 from dumo_bench.methods.dumo import DuMo
-from dumo_bench.store import Store
-from dumo_bench.types import Edit, Recipe, UserError
-from dumo_bench.work import facts
+from dumo_bench.plugins import plugins
+from dumo_bench.run.work import facts
+from dumo_bench.storage.store import Store
+from dumo_bench.types import Edit, Recipe
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dumo_bench import jobs, manifest, suites
-from dumo_bench.types import Case, Draw, Prompt, Recipe, Sampling, Suite, UserError
+from dumo_bench.errors import UserError
+from dumo_bench.run import jobs, manifest
+from dumo_bench.suites import contract, suites
+from dumo_bench.types import Case, Draw, Prompt, Recipe, Sampling, Suite
 
 CONTRACT = Sampling(model="m", scheduler="ddim", steps=5, guidance=7.5, height=64, width=64)
 RECIPE = Recipe("uce", "1", {}, ("cat",), 0, "hash")
@@ -40,10 +42,10 @@ def test_a_rows_own_guidance_and_size_are_in_its_job():
 
 def test_rows_with_a_guidance_of_their_own_are_another_contract_than_one_value_for_all():
     fixed, own = suite_of(prompt(0), prompt(1)), suite_of(prompt(0, guidance=7.5), prompt(1))
-    assert jobs.contract_key(fixed, CONTRACT) == CONTRACT.key
-    assert jobs.contract_key(own, CONTRACT) not in (
+    assert contract.contract_key(fixed, CONTRACT) == CONTRACT.key
+    assert contract.contract_key(own, CONTRACT) not in (
         CONTRACT.key,
-        jobs.contract_key(suite_of(prompt(0, width=64)), CONTRACT),
+        contract.contract_key(suite_of(prompt(0, width=64)), CONTRACT),
     )
     keys = [[row.job.key for row in jobs.rows(s, s.cases[0], RECIPE, CONTRACT)] for s in (fixed, own)]
     assert keys[0] == keys[1]  # pictures that come out alike are one picture
@@ -51,10 +53,10 @@ def test_rows_with_a_guidance_of_their_own_are_another_contract_than_one_value_f
 
 def test_a_contract_is_written_down_with_its_key_and_says_per_row_of_what_rows_state():
     every = suite_of(prompt(0, guidance=7.5), prompt(1, guidance=255.0, width=32))
-    found = jobs.described(every, CONTRACT)
-    assert found["key"] == jobs.contract_key(every, CONTRACT)
+    found = contract.described(every, CONTRACT)
+    assert found["key"] == contract.contract_key(every, CONTRACT)
     assert (found["guidance"], found["height"], found["width"]) == ("per row", 64, "per row, else 64")
-    assert jobs.described(suite_of(prompt(0)), CONTRACT) == {"key": CONTRACT.key, **asdict(CONTRACT)}
+    assert contract.described(suite_of(prompt(0)), CONTRACT) == {"key": CONTRACT.key, **asdict(CONTRACT)}
 
 
 @pytest.mark.parametrize("own", [{}, {"guidance": 9.0}, {"guidance": 9.0, "height": 32, "width": 32}])
@@ -62,10 +64,10 @@ def test_a_manifest_of_an_early_run_without_a_key_is_found_by_the_key_of_the_tab
     suite = suite_of(prompt(0, **own))
     (tmp_path / "runs").mkdir()
     for early in (True, False):
-        said = asdict(CONTRACT) if early else jobs.described(suite, CONTRACT)
+        said = asdict(CONTRACT) if early else contract.described(suite, CONTRACT)
         (tmp_path / "runs" / "a.json").write_text(json.dumps({"sampling": said}))
-        found = manifest.contracts(tmp_path)[jobs.contract_key(suite, CONTRACT)]
-        assert found == asdict(CONTRACT) | dict.fromkeys(own, jobs.PER_ROW)
+        found = manifest.contracts(tmp_path)[contract.contract_key(suite, CONTRACT)]
+        assert found == asdict(CONTRACT) | dict.fromkeys(own, contract.PER_ROW)
 
 
 def test_rows_that_ask_for_one_picture_have_one_key():
@@ -92,7 +94,7 @@ def test_a_job_that_differs_in_anything_has_another_key(change):
 
 
 def test_the_originals_recipe_is_shared_by_all_cases():
-    from dumo_bench import plugins
+    from dumo_bench.plugins import plugins
 
     method = plugins.make("methods", "original")
     one, other = (jobs.recipe(method, erase, fit_seed=seed, model="h") for erase, seed in ((["cat"], 0), (["dog"], 3)))
@@ -102,7 +104,7 @@ def test_the_originals_recipe_is_shared_by_all_cases():
 
 @pytest.mark.parametrize("erase", [(), ("",), ("cat", " ")])
 def test_no_method_can_erase_nothing(erase):
-    from dumo_bench import peek
+    from dumo_bench.plugins import peek
 
     with pytest.raises(UserError, match="wanted one concept or more to erase, none of them empty, got "):
         jobs.recipe(peek.make("esd", {}), erase, fit_seed=0, model="h")

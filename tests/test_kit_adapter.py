@@ -6,8 +6,8 @@ import pytest
 import tiny
 import torch
 
+from dumo_bench.errors import UserError
 from dumo_bench.kit import adapter, train
-from dumo_bench.types import UserError
 
 
 @pytest.fixture(scope="module")

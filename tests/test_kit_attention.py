@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dumo_bench import sd
+from dumo_bench.hosts import sd
 from dumo_bench.kit import attention, train
 from dumo_bench.kit.tokens import after, spliced, words
 

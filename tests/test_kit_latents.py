@@ -9,7 +9,7 @@ import pytest
 import tiny
 import torch
 
-from dumo_bench import sample, sd
+from dumo_bench.hosts import sample, sd
 from dumo_bench.kit import latents, train
 from dumo_bench.kit.latents import Trajectory
 

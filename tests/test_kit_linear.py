@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from dumo_bench import sd
+from dumo_bench.hosts import sd
 from dumo_bench.kit import linear, rows
 
 WIDTH = 12

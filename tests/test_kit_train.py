@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+from dumo_bench.errors import UserError
 from dumo_bench.kit import train
-from dumo_bench.types import UserError
 
 
 def fitted(dtype: torch.dtype, **plan) -> torch.Tensor:

@@ -12,11 +12,11 @@ import matplotlib
 import pytest
 import tiny_models
 
-from dumo_bench import summary, table
-from dumo_bench.commands import nudity
-from dumo_bench.score import score
+from dumo_bench.analysis import nudity, summary
+from dumo_bench.run.score import score
 from dumo_bench.scorers.nudenet import NudeNet
 from dumo_bench.scorers.presets import RECE
+from dumo_bench.storage import table
 from dumo_bench.types import Detection
 
 PORTRAIT = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"

@@ -10,8 +10,9 @@ import tiny
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dumo_bench import peek, plugins, settings
-from dumo_bench.types import Method, UserError
+from dumo_bench.errors import UserError
+from dumo_bench.plugins import peek, plugins, settings
+from dumo_bench.types import Method
 
 METHOD = """
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ def test_every_listed_scorer_has_its_listed_name(name):
 def test_listing_names_imports_no_plugin():
     code = (
         "import sys; from dumo_bench import plugins, suites; plugins.names('methods'); suites.names();"
-        "print([m for m in ('torch', 'pandas', 'transformers', 'baselines.uce') if m in sys.modules])"
+        "print([m for m in ('torch', 'pandas', 'transformers', 'dumo_bench.baselines.uce') if m in sys.modules])"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
@@ -188,7 +189,7 @@ def test_the_bounds_of_a_method_are_of_its_fields_and_hold_its_own_settings(name
 
 @pytest.mark.parametrize("name", plugins.names("methods"))
 def test_a_method_read_from_its_source_makes_the_recipe_of_the_real_one(name):
-    from dumo_bench import jobs
+    from dumo_bench.run import jobs
 
     made = [make(name, tiny.given(name)) for make in (peek.make, lambda s, v: plugins.make("methods", s, v))]
     one, other = (jobs.recipe(m, ["cat"], fit_seed=0, model="m").key for m in made)

@@ -16,10 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dumo_bench import jobs, sizes, suites
-from dumo_bench.promptsets import csvfile, source, views
-from dumo_bench.promptsets.views import View
-from dumo_bench.types import Case, Draw, Prompt, Recipe, Sampling, Suite, UserError
+from dumo_bench.errors import UserError
+from dumo_bench.run import jobs, sizes
+from dumo_bench.suites import contract, csvfile, source, suites, views
+from dumo_bench.suites.views import View
+from dumo_bench.types import Case, Draw, Prompt, Recipe, Sampling, Suite
 
 HEAD = "n,text,kind,seed,scale,w,h\n"
 GOOD = HEAD + '0,a cat,"pet, cat",1,7.5,64,32\n1,"a dog,\nrunning",pet,4290749014,,,\n'
@@ -99,7 +100,7 @@ def test_a_row_without_a_setting_takes_the_contracts_and_not_the_row_befores(fol
     path = write(folder)
     (folder / "list.csv").write_text(GOOD)
     suite = suites.read(path)
-    assert jobs.resolved(suite.sampling, suite.prompts[1]) == suite.sampling
+    assert contract.resolved(suite.sampling, suite.prompts[1]) == suite.sampling
 
 
 @pytest.mark.parametrize(
@@ -227,7 +228,7 @@ def test_a_view_of_another_size_than_it_states_is_refused(folder):
     path = write(folder)
     path.write_text(path.read_text() + '\n[[view]]\nname = "v"\nonly = "pet"\nrows = 1\n')
     (folder / "list.csv").write_text(GOOD)
-    from dumo_bench import suitefile
+    from dumo_bench.suites import suitefile
 
     with pytest.raises(UserError, match="view 'v' has 2 rows, wanted 1"):
         suitefile.read(path).suite("v")

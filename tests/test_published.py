@@ -10,12 +10,18 @@ from typing import Any
 import pytest
 from test_summary import score
 
-from dumo_bench import cli_paper, models, published, suites, summary, table
-from dumo_bench.cli_paper import DASH
-from dumo_bench.columns import COLUMNS
+from dumo_bench import published
+from dumo_bench.analysis import summary
+from dumo_bench.cli import cli_paper
+from dumo_bench.cli.cli_paper import DASH
+from dumo_bench.errors import UserError
+from dumo_bench.hosts import models
 from dumo_bench.published import Published
 from dumo_bench.scorers.presets import PRESETS
-from dumo_bench.types import Case, Draw, Prompt, Sampling, Suite, UserError
+from dumo_bench.storage import table
+from dumo_bench.storage.columns import COLUMNS
+from dumo_bench.suites import suites
+from dumo_bench.types import Case, Draw, Prompt, Sampling, Suite
 
 EVERY = published.load()
 DUMO = next(row for row in EVERY if (row.suite, row.method, row.metric) == ("cartoon", "DuMo", "LPIPS_da, mean"))

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from baselines.rece import EPOCH_RIDGE, RECE
-from baselines.uce import UCE
-from dumo_bench import sd
+from dumo_bench.baselines.rece import EPOCH_RIDGE, RECE
+from dumo_bench.baselines.uce import UCE
+from dumo_bench.hosts import sd
 from dumo_bench.kit import linear
 from dumo_bench.types import Edit
 

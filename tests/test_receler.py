@@ -8,12 +8,13 @@ import pytest
 import tiny
 import torch
 
-from baselines import receler
-from baselines.receler import PLANS, Lesson, Receler, outside
-from dumo_bench import sd
+from dumo_bench.baselines import receler
+from dumo_bench.baselines.receler import PLANS, Lesson, Receler, outside
+from dumo_bench.errors import UserError
+from dumo_bench.hosts import sd
 from dumo_bench.kit import adapter, train
 from dumo_bench.kit.latents import Trajectory
-from dumo_bench.types import Edit, UserError
+from dumo_bench.types import Edit
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import tiny
 import torch
 from torch.nn.functional import mse_loss
 
-from baselines.receler import PLANS, Lesson, Receler, outside
-from dumo_bench import sd
+from dumo_bench.baselines.receler import PLANS, Lesson, Receler, outside
+from dumo_bench.hosts import sd
 from dumo_bench.kit import adapter, train
 from dumo_bench.kit.latents import Trajectory
 from dumo_bench.kit.tokens import after, spliced

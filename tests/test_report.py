@@ -17,7 +17,9 @@ from PIL import Image
 from rich.console import Console
 from safetensors.numpy import save_file
 
-from dumo_bench import report, summary, table
+from dumo_bench import report
+from dumo_bench.analysis import summary
+from dumo_bench.errors import UserError
 from dumo_bench.report import (
     console,
     coverage,
@@ -33,7 +35,8 @@ from dumo_bench.report import (
     tradeoff,
     words,
 )
-from dumo_bench.types import Case, Draw, Prompt, Recipe, Sampling, Suite, UserError, canonical
+from dumo_bench.storage import table
+from dumo_bench.types import Case, Draw, Prompt, Recipe, Sampling, Suite, canonical
 
 GOLDEN = Path(__file__).parent / "golden"
 DASH = "\N{EN DASH}"

@@ -13,9 +13,10 @@ from test_compare import folder
 from test_report import KINDS, drawn
 from test_summary import DIRECTIONS, score
 
-from dumo_bench import compare, summary, table
+from dumo_bench.analysis import compare, summary
 from dumo_bench.report import latex, markdown, model, page, paired
 from dumo_bench.report.model import CaseTables, Cell, Shown
+from dumo_bench.storage import table
 
 Rows = list[dict[str, Any]]
 

@@ -8,10 +8,12 @@ import pytest
 import tiny
 import torch
 
-from dumo_bench import resume, sd, work
-from dumo_bench.kit import train
-from dumo_bench.store import Store
-from dumo_bench.types import Recipe, UserError
+from dumo_bench.errors import UserError
+from dumo_bench.hosts import sd
+from dumo_bench.kit import resume, train
+from dumo_bench.run import work
+from dumo_bench.storage.store import Store
+from dumo_bench.types import Recipe
 
 TRAINED = ("dumo", "esd", "receler")
 

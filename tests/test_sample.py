@@ -10,10 +10,12 @@ import pytest
 import tiny
 import torch
 
-from dumo_bench import sample, sd, work
+from dumo_bench.errors import UserError
+from dumo_bench.hosts import sample, sd
 from dumo_bench.methods.original import Original
-from dumo_bench.store import Store
-from dumo_bench.types import Draw, Edit, UserError
+from dumo_bench.run import work
+from dumo_bench.storage.store import Store
+from dumo_bench.types import Draw, Edit
 
 
 @pytest.fixture(scope="module")

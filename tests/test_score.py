@@ -10,8 +10,9 @@ from typing import ClassVar
 import pytest
 import tiny_models
 
-from dumo_bench import stamp, table
-from dumo_bench.score import Measured, score
+from dumo_bench.plugins import stamp
+from dumo_bench.run.score import Measured, score
+from dumo_bench.storage import table
 from dumo_bench.types import NO_REFERENCE, Case, Detection, Sample, Score, SetScore
 
 ABOUT = {"suite": "tiny", "suite_version": 1, "edit": "e" * 64, "sampling": "contract"}

@@ -10,10 +10,11 @@ import pytest
 import tiny_models
 from compared import WORDS
 
-from dumo_bench import stamp
+from dumo_bench.errors import UserError
+from dumo_bench.plugins import stamp
 from dumo_bench.scorers.clip_accuracy import ClipAccuracy
 from dumo_bench.scorers.style_classifier import StyleClassifier
-from dumo_bench.types import Case, Draw, Prompt, Suite, UserError
+from dumo_bench.types import Case, Draw, Prompt, Suite
 
 PAIRS = ((0.1, 0.9), (0.9, 0.1))
 

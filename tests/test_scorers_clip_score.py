@@ -8,11 +8,11 @@ import pytest
 import tiny_models
 import torch
 
+from dumo_bench.errors import UserError
 from dumo_bench.scorers import clip
 from dumo_bench.scorers.clip_accuracy import ClipAccuracy
 from dumo_bench.scorers.clip_score import ClipScore
 from dumo_bench.scorers.features import Extractor
-from dumo_bench.types import UserError
 
 
 @pytest.fixture(scope="module")

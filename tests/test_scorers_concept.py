@@ -10,8 +10,9 @@ import pytest
 import tiny_models
 from PIL import Image
 
+from dumo_bench.errors import UserError
 from dumo_bench.scorers.concept import Concept, Seen, look, verdicts
-from dumo_bench.types import Sample, UserError
+from dumo_bench.types import Sample
 
 GHOST = Seen({"dog": 0.1, "ghost": 0.7, "nothing": 0.2}, {"noto": 0.9, "ink": 0.05, "nothing": 0.05})
 BLANK = Seen({"dog": 0.1, "ghost": 0.1, "nothing": 0.8}, {"noto": 0.2, "ink": 0.2, "nothing": 0.6})

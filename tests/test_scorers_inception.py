@@ -13,13 +13,13 @@ import pytest
 import tiny_models
 from compared import files
 
+from dumo_bench.errors import UserError
 from dumo_bench.metrics.frechet import frechet_distance
 from dumo_bench.metrics.kernel import kernel_distance
 from dumo_bench.scorers.fid_clean import FidClean
 from dumo_bench.scorers.fid_torchmetrics import FidTorchmetrics
 from dumo_bench.scorers.inception import Inception
 from dumo_bench.scorers.kid_clean import KidClean
-from dumo_bench.types import UserError
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import pytest
 import tiny_models
 import torch
 
+from dumo_bench.errors import UserError
 from dumo_bench.scorers.lpips import ALEXNET, METRICS, Lpips
-from dumo_bench.types import UserError
 
 
 @pytest.fixture(scope="module")

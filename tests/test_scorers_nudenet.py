@@ -18,7 +18,8 @@ from nudenet import NudeDetector
 from nudenet import nudenet as library
 from PIL import Image
 
-from dumo_bench.score import measure
+from dumo_bench.errors import UserError
+from dumo_bench.run.score import measure
 from dumo_bench.scorers.nudenet import NudeNet, _network, boxes_of
 from dumo_bench.scorers.presets import (
     EXPOSED,
@@ -35,7 +36,7 @@ from dumo_bench.scorers.presets import (
     sweep,
     tally,
 )
-from dumo_bench.types import Detection, UserError
+from dumo_bench.types import Detection
 
 
 @pytest.fixture(scope="module")

@@ -11,14 +11,15 @@ import pytest
 import tiny
 import torch
 
-from baselines.esd import ESD, PLANS
-from baselines.receler import Receler
-from dumo_bench import plugins, sample, sd
+from dumo_bench.baselines.esd import ESD, PLANS
+from dumo_bench.baselines.receler import Receler
 from dumo_bench.formats.unet_state import selections
+from dumo_bench.hosts import sample, sd
 from dumo_bench.kit import adapter, latents, linear, rows, tokens, train
 from dumo_bench.methods import dumo_recipe
 from dumo_bench.methods.dumo import Gate
 from dumo_bench.methods.epr import EPR
+from dumo_bench.plugins import plugins
 from dumo_bench.types import Edit
 
 METHODS = [name for name in plugins.names("methods") if name != "original"]

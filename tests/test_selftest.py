@@ -12,11 +12,17 @@ import pytest
 import tiny
 from test_summary import DIRECTIONS, RUN, score
 
-from dumo_bench import plugins, sample, sd, selftest, suites, summary, table
-from dumo_bench.knowns import SUITE
-from dumo_bench.knowns.perfect import Perfect
-from dumo_bench.knowns.shuffler import shuffled
-from dumo_bench.types import Edit, UserError
+from dumo_bench.analysis import summary
+from dumo_bench.errors import UserError
+from dumo_bench.hosts import sample, sd
+from dumo_bench.plugins import plugins
+from dumo_bench.selftest import selftest
+from dumo_bench.selftest.controls import SUITE
+from dumo_bench.selftest.controls.perfect import Perfect
+from dumo_bench.selftest.controls.shuffler import shuffled
+from dumo_bench.storage import table
+from dumo_bench.suites import suites
+from dumo_bench.types import Edit
 
 CONCEPTS = [
     ("ghost", "target"), ("spook", "target"), ("ghost", "attack"), ("alien", "related"), ("snowman", "related"),
@@ -220,7 +226,7 @@ def host() -> sd.Host:
 
 
 def drawn(host: sd.Host, spec: str, texts: list[str], **settings: Any) -> np.ndarray[Any, Any]:
-    method = plugins.make("methods", f"dumo_bench.knowns.{spec}", settings)
+    method = plugins.make("methods", f"dumo_bench.selftest.controls.{spec}", settings)
     edit = method.fit(host, ("ghost",), seed=0)
     jobs = [tiny.job(text, seed) for seed, text in enumerate(texts)]
     with method.apply(host, Edit(edit.tensors, {**edit.header, "model_hash": host.hash})) as guide:
@@ -274,7 +280,7 @@ def test_known_methods_are_no_erasers_of_the_list():
 
 
 def test_the_command_fails_where_a_claim_does(monkeypatch, command):
-    from dumo_bench import cli_selftest
+    from dumo_bench.cli import cli_selftest
 
     wrong = selftest.Claim("identity", "nothing changes", "0", "0.5", False)
     monkeypatch.setattr(cli_selftest, "tested", lambda *_: [wrong])
@@ -284,7 +290,7 @@ def test_the_command_fails_where_a_claim_does(monkeypatch, command):
 
 
 def test_what_cannot_be_checked_is_said_and_no_failure(monkeypatch, command):
-    from dumo_bench import cli_selftest
+    from dumo_bench.cli import cli_selftest
 
     there = [selftest.Claim("identity", "nothing changes", "0", "0", True), selftest.unchecked("lpips", "type this")]
     monkeypatch.setattr(cli_selftest, "tested", lambda *_: there)

@@ -8,9 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
-from dumo_bench import store
-from dumo_bench.store import Store
-from dumo_bench.types import Draw, Edit, Job, Recipe, Sampling, UserError
+from dumo_bench.errors import UserError
+from dumo_bench.storage import store
+from dumo_bench.storage.store import Store
+from dumo_bench.types import Draw, Edit, Job, Recipe, Sampling
 
 RECIPE = Recipe("uce", "1", {"ridge": 0.5}, ("cat",), 0, "a" * 64)
 JOB = Job(RECIPE, "a cat", Draw(1), Sampling("m", "ddim", 5, 7.5, 64, 64))

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from dumo_bench import suites
-from dumo_bench.blocks import expand
-from dumo_bench.types import Draw, UserError
+from dumo_bench.errors import UserError
+from dumo_bench.suites import suites
+from dumo_bench.suites.blocks import expand
+from dumo_bench.types import Draw
 
 HEAD = """name = "s"
 version = 1

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, bootstrap
 
-from dumo_bench import summary, table
+from dumo_bench.analysis import summary
+from dumo_bench.errors import UserError
 from dumo_bench.metrics import intervals
-from dumo_bench.types import UserError
+from dumo_bench.storage import table
 
 DIRECTIONS = {"judge.object": True, "judge.erased": False, "clip.emoji.cosine": True, "fid.emojiclip.original": False}
 ROLES = {"ghost": "target", "alien": "related", "dog": "unrelated"}

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dumo_bench import columns, table
-from dumo_bench.columns import COLUMNS
-from dumo_bench.types import UserError
+from dumo_bench.errors import UserError
+from dumo_bench.storage import columns, table
+from dumo_bench.storage.columns import COLUMNS
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = {"text": "x", "integer": 1, "number": 0.5, "yes/no": True}

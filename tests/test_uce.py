@@ -8,10 +8,11 @@ import pytest
 import tiny
 import torch
 
-from baselines.uce import RIDGE_2025, UCE
-from dumo_bench import sd
+from dumo_bench.baselines.uce import RIDGE_2025, UCE
+from dumo_bench.errors import UserError
+from dumo_bench.hosts import sd
 from dumo_bench.kit import linear, rows
-from dumo_bench.types import Edit, UserError
+from dumo_bench.types import Edit
 
 PRESETS = ("paper", "2025")
 both = pytest.mark.parametrize("preset", PRESETS)

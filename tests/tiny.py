@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from dumo_bench.sd import Host
+from dumo_bench.hosts.sd import Host
 from dumo_bench.types import Draw, Job, Recipe, Sampling
 
 WORDS = ("a", "photo", "of", "dog", "cat", "ghost", "alien", "in", "noto", "ink", "style", "picture", "drawing")
@@ -105,7 +105,7 @@ def folder() -> Path:
 
 def host(dtype: str = "float32") -> Host:
     """A fresh host of that model."""
-    from dumo_bench import sd
+    from dumo_bench.hosts import sd
 
     return sd.load(str(folder()), dtype=dtype)
 
@@ -116,7 +116,7 @@ def weights(model: str = "") -> Path:
     from published import keys_and_values, moved
     from safetensors.torch import save_file
 
-    from dumo_bench import sd
+    from dumo_bench.hosts import sd
 
     model = model or str(folder())
     path = folder().parent / f"erased-{Path(model).name}.safetensors"
@@ -131,7 +131,7 @@ def given(name: str, model: str = "") -> dict[str, str]:
 
 def method(name: str, model: str = "", **settings):
     """A method by name."""
-    from dumo_bench import plugins
+    from dumo_bench.plugins import plugins
 
     return plugins.make("methods", name, {**given(name, model), **settings})
 
@@ -147,7 +147,7 @@ def quick_esd() -> None:
     """Let ESD train for two steps on this model, of rows harvested from short runs."""
     from dataclasses import replace
 
-    from baselines.esd import PLANS
+    from dumo_bench.baselines.esd import PLANS
     from dumo_bench.kit.latents import Trajectory
 
     short = {"steps": 2, "lr": 1e-2, "lr_outside": 1e-2, "run": Trajectory(3)}
@@ -158,7 +158,7 @@ def quick_esd() -> None:
 
 def quick_receler() -> None:
     """Let Receler train for two outer steps of two inner ones on this model."""
-    from baselines.receler import PLANS, Plan
+    from dumo_bench.baselines.receler import PLANS, Plan
     from dumo_bench.kit.latents import Trajectory
 
     rows = {"rows": 2, "plain": 0.5, "captions": True, "harvest": 2, "refresh": 2}
@@ -177,8 +177,8 @@ def quick_emoji(patch):
     """emoji-sd in float64, its own plans cut to a step or two for as long as the patch lasts."""
     from dataclasses import replace
 
-    from baselines import esd, receler
-    from dumo_bench import sd
+    from dumo_bench.baselines import esd, receler
+    from dumo_bench.hosts import sd
     from dumo_bench.kit.latents import Trajectory
     from dumo_bench.methods import dumo_recipe
 

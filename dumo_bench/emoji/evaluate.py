@@ -43,7 +43,8 @@ def drawn(host: Any, seeds: Sequence[int], objects: Sequence[int]) -> tuple[Tens
     """Pictures (n, 3, 64, 64) uint8 of objects x styles x seeds, their object and style, and seconds a picture."""
     from functools import partial
 
-    from dumo_bench import progress, sample, sd
+    from dumo_bench import progress
+    from dumo_bench.hosts import sample, sd
     from dumo_bench.types import Draw, Job, Recipe, Sampling
 
     contract = Sampling("emoji-sd", SCHEDULER, STEPS, GUIDANCE, world.SIZE, world.SIZE)
@@ -90,7 +91,7 @@ def weakest(right: Tensor, labels: Tensor, names: Sequence[str], most: int = 8) 
 
 
 def main() -> None:
-    from dumo_bench import sd
+    from dumo_bench.hosts import sd
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("build/emoji"), help="where the drawings are kept")

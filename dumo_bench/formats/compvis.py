@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from dumo_bench.types import UserError
+from dumo_bench.errors import UserError
 
 PREFIX = "model.diffusion_model."
 #: the other parts of a Stable Diffusion 1.x file: VAE, text encoder, and the buffers of its noise schedule

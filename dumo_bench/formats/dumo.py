@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dumo_bench.errors import UserError
 from dumo_bench.formats import place, read
-from dumo_bench.types import UserError
 
 CLASS, TABLE = "DuMo", "time_scale.npy"
 ROWS = 20  # of the table, 50 timesteps each

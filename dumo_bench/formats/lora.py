@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dumo_bench.errors import UserError
 from dumo_bench.formats import place
-from dumo_bench.types import UserError
 
 NOTE = "lora_adapter_metadata"  # where diffusers and peft note alphas in a file
 PARTS = {"unet": "unet", "text_encoder": "text", "text": "text"}  # what files call the parts of a model, and we

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from dumo_bench import models
-from dumo_bench.types import UserError
+from dumo_bench.errors import UserError
+from dumo_bench.hosts import models
 
 SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
 WEIGHTS = "diffusion_pytorch_model"  # how diffusers names the weights of a model

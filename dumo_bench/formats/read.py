@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dumo_bench.types import UserError
+from dumo_bench.errors import UserError
 
 WRAPPERS = ("state_dict",)  # a dictionary under one of these keys is the weights
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dumo_bench.errors import UserError
 from dumo_bench.formats import place
-from dumo_bench.types import UserError
 
 WEIGHTS, CONFIG = place.ERASERS
 

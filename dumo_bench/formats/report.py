@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dumo_bench.types import UserError
+from dumo_bench.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from dumo_bench.hosts.sd import key_value_names
 from dumo_bench.kit import select
-from dumo_bench.sd import key_value_names
 
 WHOLE = "the whole U-Net"
 COUNT = "tensors"  # the note of a partial file that says how many tensors belong to it

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
-from dumo_bench.types import Edit, UserError
+from dumo_bench.errors import UserError
+from dumo_bench.types import Edit
 
 
 class Adapter(nn.Module):

@@ -11,8 +11,8 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch import Tensor
 
+from dumo_bench.hosts.sd import Host, conditions, encode, stock_guide, tokens
 from dumo_bench.kit.train import choose, prompts, without
-from dumo_bench.sd import Host, conditions, encode, stock_guide, tokens
 from dumo_bench.types import Guide
 
 Alignment: TypeAlias = Literal["bin", "level", "compvis"]
@@ -110,7 +110,7 @@ def levels(
 
     Lazy: whoever takes k + 1 of them has paid for k calls of the denoiser.
     """
-    from dumo_bench.sample import scheduler
+    from dumo_bench.hosts.sample import scheduler
 
     schedule = scheduler(host, plan.sampler, plan.steps)
     denoise = guide(conditions(host, texts, [plan.guidance] * len(texts)))

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from dumo_bench.sd import Host, key_value_names
+from dumo_bench.hosts.sd import Host, key_value_names
 
 #: text width -> weight of |W - W0|^2 where rows are all those from the last subject token on. 768 is UCE's paper's; a
 #: text space of 128 has far fewer spare directions for as many rows, so 0.5 would also erase everything else.

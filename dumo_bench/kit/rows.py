@@ -13,8 +13,8 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor, nn
 
-from dumo_bench.names import unknown
-from dumo_bench.sd import Host, encode, tokens
+from dumo_bench.errors import unknown
+from dumo_bench.hosts.sd import Host, encode, tokens
 
 CHUNK = 64  # texts encoded at once
 #: preserved where an object goes, as other artists where a style goes: the lists of a small model's own `world.json`.

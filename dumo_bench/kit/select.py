@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from dumo_bench.sd import key_value_names
+from dumo_bench.hosts.sd import key_value_names
 
 
 def cross(unet: nn.Module) -> list[str]:

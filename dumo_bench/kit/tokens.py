@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dumo_bench.sd import Host
+from dumo_bench.hosts.sd import Host
 
 
 def spliced(context: Tensor, end: Tensor, vectors: Tensor) -> Tensor:

@@ -11,10 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dumo_bench import progress, resume
-from dumo_bench.resume import Stateful
-from dumo_bench.sd import Host
-from dumo_bench.types import UserError
+from dumo_bench import progress
+from dumo_bench.errors import UserError
+from dumo_bench.hosts.sd import Host
+from dumo_bench.kit import resume
+from dumo_bench.kit.resume import Stateful
 
 #: contexts for a host that says nothing of its own vocabulary
 TEMPLATES = (

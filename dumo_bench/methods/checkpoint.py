@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from dumo_bench.errors import UserError, unknown
 from dumo_bench.formats import place
-from dumo_bench.names import unknown
-from dumo_bench.types import Edit, Guide, UserError
+from dumo_bench.types import Edit, Guide
 
 if TYPE_CHECKING:
     from dumo_bench.formats.report import Report
-    from dumo_bench.sd import Host
+    from dumo_bench.hosts.sd import Host
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Checkpoint:
 
     @contextmanager
     def apply(self, host: Host, edit: Edit) -> Iterator[Guide]:
-        from dumo_bench import sd
+        from dumo_bench.hosts import sd
         from dumo_bench.kit import adapter
         from dumo_bench.methods.dumo import DuMo
 

@@ -18,12 +18,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dumo_bench.errors import UserError
+from dumo_bench.hosts.sd import Host, encode, fits, tokens
 from dumo_bench.kit import train
 from dumo_bench.methods import tlmo
 from dumo_bench.methods.dumo_recipe import Wish, learn
 from dumo_bench.methods.epr import EPR, Blend, denoiser
-from dumo_bench.sd import Host, encode, fits, tokens
-from dumo_bench.types import Conditions, Denoiser, Edit, Guide, UserError
+from dumo_bench.types import Conditions, Denoiser, Edit, Guide
 
 SEPARATE = 3  # up to three concepts have an EPR each, the most that was published; above, one EPR serves them all
 

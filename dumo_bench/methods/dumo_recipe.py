@@ -17,12 +17,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from dumo_bench.hosts.sd import Host
 from dumo_bench.kit import latents, train
 from dumo_bench.kit.frugal import recomputed
 from dumo_bench.kit.latents import Latents, estimate
 from dumo_bench.methods import tlmo
 from dumo_bench.methods.epr import EPR, Blend, corrected, denoiser, scaled, widths
-from dumo_bench.sd import Host
 from dumo_bench.types import Conditions, Denoiser, Guide
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dumo_bench.hosts.sd import guided
 from dumo_bench.methods.tlmo import Scale, bins
-from dumo_bench.sd import guided
 from dumo_bench.types import Conditions, Denoiser
 
 

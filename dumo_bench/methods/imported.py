@@ -9,14 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dumo_bench.errors import UserError
 from dumo_bench.formats import compvis, dumo, lora, read, receler, unet_state
 from dumo_bench.formats.place import Place
 from dumo_bench.formats.report import Report, compare
+from dumo_bench.hosts.sd import Host
 from dumo_bench.kit import adapter, train
 from dumo_bench.methods.dumo import DuMo
 from dumo_bench.methods.epr import EPR, widths
-from dumo_bench.sd import Host
-from dumo_bench.types import Edit, UserError
+from dumo_bench.types import Edit
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
-from dumo_bench.sd import Host, stock_guide
+from dumo_bench.hosts.sd import Host, stock_guide
 from dumo_bench.types import Edit, Guide
 
 

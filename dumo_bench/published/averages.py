@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from dumo_bench import summary, table, validity
+from dumo_bench.analysis import summary, validity
 from dumo_bench.metrics import intervals
 from dumo_bench.published import results
 from dumo_bench.published.ours import SCALE, Ours, case, partial, scaled
 from dumo_bench.published.results import SETTING, Results
 from dumo_bench.published.rows import Published
+from dumo_bench.storage import table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dumo_bench.analysis.validity import REFERENCE, Card
 from dumo_bench.metrics import intervals
 from dumo_bench.published import results
 from dumo_bench.published.ours import SCALE, Ours, case, partial, scaled
 from dumo_bench.published.results import SETTING, Results
 from dumo_bench.published.rows import Published
 from dumo_bench.scorers.presets import PRESETS, Preset, count
-from dumo_bench.validity import REFERENCE, Card
 
 if TYPE_CHECKING:
     import pandas as pd

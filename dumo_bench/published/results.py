@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dumo_bench import summary, table, validity
+from dumo_bench.analysis import summary, validity
+from dumo_bench.analysis.validity import Card, Place
 from dumo_bench.published.rows import Published
 from dumo_bench.scorers.presets import PRESETS, select
+from dumo_bench.storage import table
 from dumo_bench.types import Detection
-from dumo_bench.validity import Card, Place
 
 if TYPE_CHECKING:
     import pandas as pd

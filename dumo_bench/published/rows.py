@@ -9,8 +9,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from dumo_bench import files
-from dumo_bench.types import UserError
+from dumo_bench.errors import UserError
+from dumo_bench.storage import files
 
 STATUS = ("read in the paper", "read in the abstract", "read in the code", "secondary", "unverified")
 COLUMNS = ("suite", "case", "method", "name", "metric", "value", "unit", "n", "source", "status", "convention", "note")

@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dumo_bench import manifest, summary, table
+from dumo_bench.analysis import summary
+from dumo_bench.errors import UserError
 from dumo_bench.report import contract, coverage, figures, latex, markdown, model, page, paired, tradeoff
 from dumo_bench.report.model import CaseTables
-from dumo_bench.store import write_text
-from dumo_bench.types import Suite, UserError
+from dumo_bench.run import manifest
+from dumo_bench.storage import table
+from dumo_bench.storage.store import write_text
+from dumo_bench.types import Suite
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
-from dumo_bench.jobs import PER_ROW
+from dumo_bench.suites.contract import PER_ROW
 
 Contracts: TypeAlias = Mapping[str, Mapping[str, Any]]  # key -> the fields of Sampling; of rows that differ their rule
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dumo_bench import table, validity
+from dumo_bench.analysis import validity
+from dumo_bench.analysis.summary import ROLES
+from dumo_bench.analysis.validity import REFERENCE, needs_card
 from dumo_bench.report import words
 from dumo_bench.report.model import VARIANT, Cell, Shown, cell, variants
-from dumo_bench.summary import ROLES
-from dumo_bench.validity import REFERENCE, needs_card
+from dumo_bench.storage import table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dumo_bench.analysis.validity import REFERENCE
 from dumo_bench.report.tradeoff import Curves, Point, labelled, said
-from dumo_bench.validity import REFERENCE
 
 
 def read_tlmo(path: Path) -> dict[str, NDArray[np.float32]]:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dumo_bench import table
 from dumo_bench.report.model import VARIANT, variants
+from dumo_bench.storage import table
 from dumo_bench.types import Recipe
 
 if TYPE_CHECKING:

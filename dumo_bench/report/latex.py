@@ -6,9 +6,9 @@ import unicodedata
 from collections.abc import Sequence
 from itertools import zip_longest
 
+from dumo_bench.analysis.validity import MARK
 from dumo_bench.report import coverage, words
 from dumo_bench.report.model import CaseTables, Cell, Panel, Shown
-from dumo_bench.validity import MARK
 
 _SPECIAL = {
     **{char: f"\\{char}" for char in "&%$#_{}"},

@@ -12,12 +12,13 @@ from fnmatch import fnmatchcase
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dumo_bench import table, validity
+from dumo_bench.analysis import validity
+from dumo_bench.analysis.validity import REFERENCE, Card, Place
 from dumo_bench.report import contract, coverage, seeds
 from dumo_bench.report.contract import Contracts
 from dumo_bench.report.coverage import Coverage
 from dumo_bench.report.panels import PANELS, Wanted
-from dumo_bench.validity import REFERENCE, Card, Place
+from dumo_bench.storage import table
 
 if TYPE_CHECKING:
     import pandas as pd

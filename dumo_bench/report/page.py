@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dumo_bench.errors import UserError
 from dumo_bench.report import coverage, figures, gallery, words
 from dumo_bench.report.details import Detail, concepts, details, heads
 from dumo_bench.report.model import CaseTables, variants
-from dumo_bench.store import Store
-from dumo_bench.types import UserError
+from dumo_bench.storage.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,12 +7,12 @@ from dataclasses import replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from dumo_bench import derived, pairs
-from dumo_bench.pairs import Difference
+from dumo_bench.analysis import derived, pairs
+from dumo_bench.analysis.pairs import Difference
+from dumo_bench.analysis.validity import REFERENCE
 from dumo_bench.report import model, seeds
 from dumo_bench.report.model import KIN, CaseTables, Cell, Panel, Shown
 from dumo_bench.types import SETS
-from dumo_bench.validity import REFERENCE
 
 if TYPE_CHECKING:
     import pandas as pd

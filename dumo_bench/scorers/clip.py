@@ -17,9 +17,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from dumo_bench.errors import UserError
 from dumo_bench.scorers import memory, weights
 from dumo_bench.scorers.pictures import Picture, as_input
-from dumo_bench.types import UserError
 
 Vectors: TypeAlias = NDArray[np.float32]
 Spec: TypeAlias = str | Path

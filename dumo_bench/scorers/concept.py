@@ -11,9 +11,10 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dumo_bench.errors import UserError
 from dumo_bench.scorers import weights
 from dumo_bench.scorers.pictures import Picture, as_input, scored
-from dumo_bench.types import Sample, Score, UserError
+from dumo_bench.types import Sample, Score
 
 NOTHING = "nothing"
 Head = Literal["object", "style"]

@@ -17,12 +17,12 @@ from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
 
-from dumo_bench import files
+from dumo_bench.errors import UserError
 from dumo_bench.scorers import memory, weights
 from dumo_bench.scorers.features import Extracts
 from dumo_bench.scorers.memory import Features
 from dumo_bench.scorers.pictures import Picture
-from dumo_bench.types import UserError
+from dumo_bench.storage import files
 
 How: TypeAlias = Literal["clean", "torchmetrics"]
 BATCH = 16

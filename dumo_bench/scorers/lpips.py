@@ -15,10 +15,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from dumo_bench import files
+from dumo_bench.errors import UserError
 from dumo_bench.scorers import weights
 from dumo_bench.scorers.pictures import Picture, read_all, scored
-from dumo_bench.types import Sample, Score, UserError
+from dumo_bench.storage import files
+from dumo_bench.types import Sample, Score
 
 ALEXNET = "alexnet-owt-7be5be79.pth"
 BATCH = 8

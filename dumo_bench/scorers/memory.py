@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dumo_bench import files
 from dumo_bench.scorers.pictures import CHUNK, Picture, read_all
+from dumo_bench.storage import files
 from dumo_bench.types import digest
 
 Features = NDArray[np.float32]

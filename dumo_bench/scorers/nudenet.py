@@ -12,10 +12,11 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from dumo_bench import files
+from dumo_bench.errors import UserError
 from dumo_bench.scorers.pictures import CHUNK, Picture, cores, read_all
 from dumo_bench.scorers.presets import LABELS, RECE, Preset, tally
-from dumo_bench.types import Detection, Sample, Score, UserError
+from dumo_bench.storage import files
+from dumo_bench.types import Detection, Sample, Score
 
 SIDE, IOU, BATCH = 320, 0.45, 4
 Order: TypeAlias = Literal["BGR", "RGB"]

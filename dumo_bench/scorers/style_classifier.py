@@ -11,10 +11,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from dumo_bench.errors import UserError
 from dumo_bench.scorers import clip, stylenames, weights
 from dumo_bench.scorers.clip_accuracy import STYLE, erased_words, probabilities, texts
 from dumo_bench.scorers.pictures import Picture, scored
-from dumo_bench.types import Sample, Score, Suite, UserError, digest
+from dumo_bench.types import Sample, Score, Suite, digest
 
 ZERO_SHOT = "clip:"
 

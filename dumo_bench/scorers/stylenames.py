@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from dumo_bench.types import UserError
+from dumo_bench.errors import UserError
 
 
 def words(name: str) -> tuple[str, ...]:

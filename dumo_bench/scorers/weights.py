@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dumo_bench.emoji import WEIGHTS
-from dumo_bench.types import UserError
+from dumo_bench.errors import UserError
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 CLIP, JUDGE, REAL = WEIGHTS / "clip", WEIGHTS / "judge", WEIGHTS / "real.safetensors"

@@ -1,0 +1,1 @@
+"""Tables to numbers: means with intervals, derived numbers, paired comparisons. No torch."""

@@ -1,0 +1,73 @@
+"""How many pictures a suite has for a row of the summary, and whether the row is of fewer: partial."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from dumo_bench.analysis import derived
+from dumo_bench.analysis.derived import Part
+from dumo_bench.types import SETS, Suite
+
+#: case, role, concept -> pictures a method; of all concepts "*", of the erased ones True, of all others False
+Whole: TypeAlias = Mapping[tuple[str, str, str | bool], int]
+#: how scorers say that a picture's prompt or its case asks nothing of them
+_NOT_ASKED = ("the prompt names no ", "the case erases no")
+_OF = " missing: "  # between how many are missing and why
+MORE = "and for other reasons"
+
+
+def of(suite: Suite) -> Whole:
+    """The pictures that a suite has a method; the "kept" role counts too."""
+    found: Counter[tuple[str, str, str | bool]] = Counter()
+    for case in suite.cases:
+        for prompt in suite.prompts:
+            own = suite.role(case, prompt)
+            for role in (own, *(["kept"] if own in SETS["kept"] else [])):
+                for concept in (prompt.concept, "*", prompt.concept in case.erase):
+                    found[case.name, role, concept] += len(prompt.draws)
+    return found
+
+
+def _expected(row: Mapping[str, Any], parts: Iterable[Part], whole: Whole) -> int:
+    """How many pictures a row is of; one that is made of others is of all that its parts are of."""
+    wanted = [(part.role, "*" if part.named is None else part.named) for part in parts]
+    return sum(whole.get((row["case"], *of), 0) for of in wanted or [(row["role"], row["concept"])])
+
+
+def told(rows: Iterable[Mapping[str, Any]], suites: Iterable[Suite], group: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows of a summary with `expected` and `partial`; measured ones before those that are made of them.
+
+    Both are null where the suite cannot be read. `group`: what the rows of one method on one case have in common.
+    """
+    whole = {(suite.name, suite.version): of(suite) for suite in suites}
+    found: list[dict[str, Any]] = []
+    known: dict[tuple[Any, ...], bool | None] = {}
+    for row in rows:
+        made, of_suite = derived.made_of(row["metric"]), whole.get((row["suite"], row["suite_version"]), {})
+        n = _expected(row, made, of_suite) or None
+        at = tuple(row[name] for name in group)
+        parts = [known.get((*at, part.metric, part.role)) for part in made]
+        partial = _partial(row, n) if not parts else None if None in parts else True in parts
+        if row["concept"] == "*":
+            known[*at, row["metric"], row["role"]] = partial
+        found.append({**row, "expected": n, "partial": partial})
+    return found
+
+
+def _partial(row: Mapping[str, Any], expected: int | None) -> bool | None:
+    """Whether pictures lack, or could not be measured; not where their prompts ask nothing of the scorer."""
+    if expected is None:
+        return None
+    return row["n"] + row["n_missing"] < expected or (row["n_missing"] > 0 and not unasked(row["note"]))
+
+
+def unasked(note: str) -> bool:
+    """Whether the only reason why values are missing is that nothing was asked of the scorer."""
+    return all(part.partition(_OF)[2].startswith(_NOT_ASKED) for part in note.split("; "))
+
+
+def reasons(note: str) -> list[str]:
+    """Why values are missing, without what else a note tells of a number."""
+    return [part for part in note.split("; ") if _OF in part or part == MORE]

@@ -1,0 +1,213 @@
+"""`nudenet`: the same pictures under every counting convention, and over a sweep of thresholds."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+from dumo_bench.errors import UserError, unknown
+from dumo_bench.scorers.presets import PRESETS, Preset, Tally, sweep, sweep_at, tally
+from dumo_bench.storage import table
+from dumo_bench.types import Case, Detection, Draw, Job, Prompt, Recipe, Sample, Sampling, Score
+
+KINDS = (".png", ".jpg", ".jpeg")
+
+
+class Group(NamedTuple):
+    """Pictures that are counted together: the boxes of each readable one, and how many could not be read.
+
+    prompts: of each readable picture its prompt: those of one prompt resemble one another.
+    partial: "64 of 4,703" where the case has more pictures, in all its roles, than were looked at.
+    """
+
+    about: str
+    found: list[list[Detection]]
+    prompts: list[str]
+    missing: int
+    partial: str = ""
+
+
+class Key(NamedTuple):
+    """What makes one group of a results folder: equal keys are counted together."""
+
+    suite: str
+    suite_version: int
+    case: str
+    method: str
+    method_version: str
+    params: str
+    fit_seed: int
+    model: str
+    sampling: str
+    role: str
+
+
+_Place: TypeAlias = tuple[Any, ...]  # prompt, seed and draw
+_Boxes: TypeAlias = list[Detection] | None  # None: the picture could not be read
+_TELLS = {"suite_version": "suite version", "method_version": "version", "fit_seed": "seed", "model": "model",
+          "sampling": "contract"}  # fmt: skip
+
+
+def groups(place: Path, order: str) -> list[Group]:
+    """A results folder's stored boxes, by suite, case, method and role; or the boxes of a folder of pictures."""
+    if not place.is_dir():
+        raise UserError(f"{place}: no such folder; give a results folder or a folder of PNG or JPEG pictures")
+    return stored(place, order) if (place / "tables").is_dir() else [detected(place, order)]
+
+
+def presets(text: str) -> list[Preset]:
+    """Presets by name, with commas between; all of them for an empty text."""
+    names = [name.strip() for name in text.split(",") if name.strip()] or list(PRESETS)
+    for name in names:
+        if name not in PRESETS:
+            raise unknown("presets", name, PRESETS)
+    return [PRESETS[name] for name in names]
+
+
+def stored(out: Path, order: str) -> list[Group]:
+    """What nudenet found earlier in the pictures of a results folder.
+
+    Each part is read for itself: two parts may hold the same picture, and its boxes must not be counted twice.
+    """
+    found: dict[Key, dict[_Place, _Boxes]] = defaultdict(dict)
+    for path in sorted((out / "tables" / "scores").glob("*.parquet")):
+        scores, boxes = (
+            table.records(table.read_part(out / "tables", kind, path.stem)) for kind in ("scores", "detections")
+        )
+        for key, place, there in _pictures(scores, boxes, order):
+            found[key][place] = there
+    if not found:
+        spec = "nudenet" if order == "BGR" else f"nudenet@{order}"
+        raise UserError(f"{out} holds no boxes in channel order {order}: score with --scorers {spec} first")
+    whole, seen = _sizes(out), Counter[Key]()
+    for key, pictures in found.items():
+        seen[key._replace(role="")] += len(pictures)
+    return [
+        _group(_label(key, found), pictures, seen[key._replace(role="")], whole.get(key[:2]))
+        for key, pictures in found.items()
+    ]
+
+
+def _sizes(out: Path) -> Mapping[tuple[str, int], int]:
+    """How many pictures a method has of each suite that was run into the folder and can still be read."""
+    from dumo_bench import report
+    from dumo_bench.run import manifest
+
+    return report.sizes(manifest.suites(out))
+
+
+def _pictures(
+    scores: Iterable[Mapping[str, Any]], boxes: Iterable[Mapping[str, Any]], order: str
+) -> Iterator[tuple[Key, _Place, _Boxes]]:
+    """The boxes of every picture of a part that nudenet was given."""
+    of_picture: dict[str, list[Detection]] = defaultdict(list)
+    for box in boxes:
+        if box["detector"] == "nudenet" and box["order"] == order:
+            cells = {name: box[name] for name in ("label", "score", "x", "y", "w", "h")}
+            of_picture[box["key"]].append(Detection(**cells))
+    for row in scores:
+        if row["scorer"] == "nudenet" and (".rgb." in row["metric"]) == (order == "RGB"):
+            place = (row["prompt_id"], row["seed"], row["draw"])
+            there = None if row["value"] is None else of_picture[row["key"]]
+            yield Key(*(row[name] for name in Key._fields)), place, there
+
+
+def _group(about: str, pictures: Mapping[_Place, _Boxes], seen: int, whole: int | None) -> Group:
+    there = [(str(place[0]), boxes) for place, boxes in pictures.items() if boxes is not None]
+    partial = f"{seen:,} of {whole:,}" if whole and seen < whole else ""
+    prompts, found = [prompt for prompt, _ in there], [boxes for _, boxes in there]
+    return Group(about, found, prompts, len(pictures) - len(there), partial)
+
+
+def _label(key: Key, among: Iterable[Key]) -> str:
+    """What a group is of, with what tells it from the method's others on the same prompts."""
+    alike = [o for o in among if (o.suite, o.case, o.method, o.role) == (key.suite, key.case, key.method, key.role)]
+    parts = [f"{says} {str(getattr(key, name))[:12]}" for name, says in _TELLS.items()
+             if len({getattr(other, name) for other in alike}) > 1]  # fmt: skip
+    settings = "" if key.params == "{}" else f" {key.params}"
+    apart = f" ({', '.join(parts)})" if parts else ""
+    return f"{key.suite}, {key.case}, {key.method}{settings}{apart}, {key.role}"
+
+
+def detected(folder: Path, order: str) -> Group:
+    """The boxes of every picture below a folder."""
+    from dumo_bench.scorers.nudenet import NudeNet
+
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in KINDS)
+    if not paths:
+        raise UserError(f"{folder}: neither tables of a results folder nor PNG or JPEG pictures are in it")
+    scorer = NudeNet(order="RGB" if order == "RGB" else "BGR")
+    if problem := scorer.missing_weights():
+        raise UserError(problem)
+    found = scorer.detect([_sample(path) for path in paths])
+    good = {str(path): list(boxes) for path, boxes in zip(paths, found, strict=True) if not isinstance(boxes, Score)}
+    return Group(str(folder), list(good.values()), list(good), len(paths) - len(good))
+
+
+def _sample(path: Path) -> Sample:
+    """A picture that no suite asked for."""
+    job = Job(Recipe("none", "", {}, (), 0, ""), path.name, Draw(0), Sampling("", "", 0, 0.0, 0, 0))
+    return Sample(job, Prompt(path.name, "", "", (Draw(0),)), Draw(0), Case("", ()), "unrelated", path)
+
+
+def counted(group: Group, wanted: Sequence[Preset]) -> list[dict[str, Any]]:
+    """One row a preset: what it counts, and how much of it there is in a group."""
+    rows = []
+    for preset in wanted:
+        found, ends = tally(group.found, preset), intervals(group, preset)
+        about = {"preset": preset.name, "threshold": preset.threshold, "at_least": preset.at_least}
+        counted = {"unit": preset.unit, "classes": len(preset.classes), "total": found.total, "images": found.images}
+        share = {"total_interval": _summed(ends["total"], found.n), "rate_interval": ends["any"]}
+        classes = {label: _summed(ends[label], found.n) for label in found.by_class}
+        each = {"by_class": found.by_class, "by_class_interval": classes}
+        rest = {"n": found.n, "missing": group.missing, "rate": _rate(found)}
+        rows.append({**about, **counted, **share, **rest, **each, "network": preset.network, "note": preset.note})
+    return rows
+
+
+def swept(group: Group) -> list[dict[str, Any]]:
+    """The sweep's rows with the rate of pictures at each threshold."""
+    rows = []
+    for row in sweep(group.found):
+        preset = sweep_at(row["threshold"], "image")
+        rate = {"rate": _rate(tally(group.found, preset)), "rate_interval": intervals(group, preset)["any"]}
+        rows.append({**row, **rate})
+    return rows
+
+
+def intervals(group: Group, preset: Preset) -> dict[str, list[float] | None]:
+    """The 95 % intervals of a preset's means over pictures, by the summary's rule; None where there is none."""
+    import numpy as np
+
+    from dumo_bench.analysis import summary
+    from dumo_bench.metrics.intervals import of_mean
+    from dumo_bench.scorers.nudenet import verdicts
+
+    clusters = np.unique(group.prompts, return_inverse=True)[1]
+    values: dict[str, list[float]] = defaultdict(list)
+    for boxes in group.found:
+        for score in verdicts(f"nudenet.{preset.name}", boxes, preset):
+            values[score.metric].append(score.value or 0.0)  # counts: none is missing
+    ends: dict[str, list[float] | None] = dict.fromkeys(("total", "any", *preset.classes))
+    for metric, of in values.items():
+        found = of_mean(np.array(of, dtype=np.float64), clusters, yes_no=summary.is_rate(metric, of))
+        if found.low is not None and found.high is not None:
+            ends[metric.rpartition(".")[2]] = [found.low, found.high]
+    return ends
+
+
+def _rate(found: Tally) -> float | None:
+    return found.images / found.n if found.n else None
+
+
+def _summed(ends: Sequence[float] | None, n: int) -> list[float] | None:
+    return None if ends is None else [n * end for end in ends]
+
+
+def everything(group: Group, wanted: Sequence[Preset], *, with_sweep: bool) -> dict[str, Any]:
+    """All that is said of a group, as plain values."""
+    found: dict[str, Any] = {"pictures": group.about, "n": len(group.found), "missing": group.missing}
+    found["partial"] = group.partial
+    return found | {"presets": counted(group, wanted)} | ({"sweep": swept(group)} if with_sweep else {})

@@ -1,0 +1,197 @@
+"""Pairs: the same prompt and noise under two methods. How far they differ, and how surely."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from dumo_bench.analysis import derived
+from dumo_bench.analysis.validity import Card
+from dumo_bench.metrics import paired, power
+from dumo_bench.storage import table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dumo_bench.metrics.intervals import Floats, Whole
+
+LEVEL = 0.05
+CASE = ["suite", "suite_version", "case"]
+PAIR = [*CASE, "role", "concept", "scorer", "scorer_version", "metric", "prompt_id", "seed", "draw"]
+_About: TypeAlias = tuple[str, int, str, str, str]  # suite, its version, case, role, metric
+_CLASS = r"nudenet\..+\.[A-Z_]+"
+_UNIT = re.compile(r"^(clip\..+)\.(?:cosine|x100|logit)(?=\.|$)")  # one number in three units
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """a - b of one metric on one role; `q` is p after Benjamini and Hochberg over the `family` tests of a comparison.
+
+    p is None where nothing can be resampled (numbers of whole sets). `needed`: how many pictures would tell such a
+    difference, where these do not. `card`: the validity card that it stands on; None: it needs none. `unedited`: the
+    unedited model's rate, which is the card where there is one; None: it is no rate.
+    """
+
+    suite: str
+    suite_version: int
+    case: str
+    role: str
+    metric: str
+    higher: bool | None
+    a: float | None
+    b: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    n: int
+    n_missing: int
+    won: int
+    lost: int
+    needed: int | None
+    how: str
+    q: float | None = None
+    family: int = 0
+    card: Card | None = None
+    unedited: Card | None = None
+
+    @property
+    def difference(self) -> float | None:
+        return None if self.a is None or self.b is None else self.a - self.b
+
+    @property
+    def separable(self) -> bool:
+        return self.q is not None and self.q < LEVEL
+
+    @property
+    def grey(self) -> bool:
+        """Whether it says nothing, since the scorer hardly recognises the thing before any edit."""
+        return self.card is not None and self.card.valid is False and self.difference is not None
+
+
+def differences(a: pd.DataFrame, b: pd.DataFrame) -> list[Difference]:
+    """Every metric on every role, and every number made of several, of the pictures that both scores have."""
+    pairs = joined(*(one[~one["metric"].str.fullmatch(_CLASS)] for one in (a, b)))
+    return [*pictures(pairs), *numbers(pairs)]
+
+
+def is_part(metric: str) -> bool:
+    """Whether a metric is a part of what is tested: a class of NudeNet's total, targets that say it in one way."""
+    return re.fullmatch(_CLASS, metric) is not None or metric.endswith((".acc_e", ".acc_g"))
+
+
+def corrected(groups: Sequence[Sequence[Difference]]) -> list[list[Difference]]:
+    """With q, over all that were tested in all groups; one number in several units is one test and has one q."""
+    tests = {(i, *_test(d)): d.p for i, group in enumerate(groups) for d in reversed(group) if d.p is not None}
+    q = dict(zip(tests, paired.discoveries(list(tests.values())), strict=True))
+    return [
+        [d if d.p is None else replace(d, q=q[i, *_test(d)], family=len(tests)) for d in group]
+        for i, group in enumerate(groups)
+    ]
+
+
+def _test(d: Difference) -> tuple[Any, ...]:
+    """What a difference is a test of: the same for copies that differ by a factor."""
+    return d.suite, d.suite_version, d.case, d.role, without_unit(d.metric)
+
+
+def without_unit(metric: str) -> str:
+    """A metric's name, the same for copies that differ by a factor."""
+    return _UNIT.sub(r"\1", metric)
+
+
+def joined(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
+    """One row a picture and metric that both have, with a and b; the mean over fits, null where one is missing."""
+    sides = [_mean(one, PAIR, ["value"])["value"].rename(name) for one, name in ((a, "a"), (b, "b"))]
+    pairs = sides[0].to_frame().join(sides[1], how="inner").reset_index()
+    return derived.with_erased(pairs, derived.erased(a) | derived.erased(b))
+
+
+def _mean(rows: pd.DataFrame, key: list[str], columns: list[str]) -> pd.DataFrame:
+    """The mean over fits; null where one of them is, or where a fit of the case lacks what another has."""
+    groups = rows.groupby(key, sort=True)[columns]
+    every = rows.groupby([*CASE, "metric"])["fit_seed"].transform("nunique").groupby([rows[k] for k in key]).first()
+    return groups.mean().where(groups.count().eq(every, axis=0))
+
+
+def pictures(pairs: pd.DataFrame) -> Iterator[Difference]:
+    """Of every metric on every role the difference of means."""
+    for (suite, version, case, role, metric), rows in groups(pairs, [*CASE, "role", "metric"]):
+        about = (suite, version, case, role, metric)
+        there = rows.dropna(subset=["a", "b"])
+        lost = len(rows) - len(there)
+        if there.empty:
+            yield _unmeasured(about, 0, lost, "no picture was measured on both")
+            continue
+        a, b, clusters = _arrays(there)
+        found = paired.compare(a, b, clusters)
+        yield Difference(
+            *about, None, float(a.mean()), float(b.mean()),
+            found.interval.low, found.interval.high, found.p, n=len(there), n_missing=lost,
+            won=found.won, lost=found.lost, needed=power.pictures_needed(a - b, clusters), how=found.how,
+        )  # fmt: skip
+
+
+def _unmeasured(about: _About, n: int, missing: int, how: str) -> Difference:
+    return Difference(
+        *about, None, None, None, None, None, None, needed=None, n=n, n_missing=missing, won=0, lost=0, how=how
+    )
+
+
+def groups(rows: pd.DataFrame, columns: list[str]) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
+    """The rows by the values of some columns, in order."""
+    for key, group in rows.groupby(columns):
+        yield tuple(key), group
+
+
+def _arrays(rows: pd.DataFrame) -> tuple[Floats, Floats, Whole]:
+    import pandas as pd
+
+    a, b = (rows[name].to_numpy(dtype=float) for name in ("a", "b"))
+    return a, b, np.asarray(pd.factorize(rows["prompt_id"])[0], dtype=np.int64)
+
+
+def numbers(pairs: pd.DataFrame) -> Iterator[Difference]:
+    """Numbers made of several means, resampled with their pairs."""
+    for (suite, version, case), rows in groups(pairs, CASE):
+        for number, metric, parts in derived.parts(rows):
+            if len(parts) > 1:  # one part says it for itself
+                yield _number((suite, version, case, number.role, metric), number, parts)
+
+
+def _number(about: _About, number: derived.Number, parts: Sequence[pd.DataFrame]) -> Difference:
+    """One of them, from the pairs of its parts that were measured on both."""
+    import pandas as pd
+
+    there = [part.dropna(subset=["a", "b"]) for part in parts]
+    n = sum(map(len, there))
+    missing = sum(map(len, parts)) - n
+    if any(part.empty for part in there):
+        return _unmeasured(about, n, missing, "no picture of a part was measured on both")
+    ends = np.cumsum([len(part) for part in there])[:-1]
+    split = list(zip(*(np.split(of, ends) for of in _arrays(pd.concat(there))), strict=True))
+    a, b = (float(number.f(*(part[i].mean() for part in split))) for i in (0, 1))
+    found = paired.of_numbers(number.f, split, rates=number.rates)
+    return Difference(
+        *about, True, a, b, found.low, found.high, found.p, n=n, n_missing=missing, won=0, lost=0,
+        needed=power.needed(a - b, found.error, n), how="a and b exchanged by prompts",
+    )  # fmt: skip
+
+
+def of_sets(a: pd.DataFrame, b: pd.DataFrame) -> Iterator[Difference]:
+    """Numbers of whole sets; of what is missing, the larger count of the two sides."""
+    key = [*CASE, "role", "scorer", "scorer_version", "metric"]
+    once = [_mean(one, key, ["value", "n", "n_missing"]) for one in (a, b)]
+    both = once[0].add_suffix("_a").join(once[1].add_suffix("_b"), how="inner").reset_index()
+    for row in table.records(both):
+        alike = row["n_a"] == row["n_b"]
+        yield Difference(
+            row["suite"], row["suite_version"], row["case"], row["role"], row["metric"], None,
+            row["value_a"] if alike else None, row["value_b"] if alike else None, None, None, None,
+            n=int(min(row["n_a"], row["n_b"])), n_missing=int(max(row["n_missing_a"], row["n_missing_b"])),
+            won=0, lost=0, needed=None,
+            how="a number of the whole set" if alike else f"of {row['n_a']:.0f} and {row['n_b']:.0f} pictures: no pair",
+        )  # fmt: skip

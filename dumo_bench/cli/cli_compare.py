@@ -1,0 +1,180 @@
+"""`dumo-bench compare A B ...`: what differs between methods on the same prompts and noise."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from dumo_bench.analysis.compare import Overlap, Seeds, Side
+    from dumo_bench.analysis.pairs import Difference
+
+DASH = "\N{EN DASH}"
+
+
+def compare(
+    methods: Annotated[
+        list[str], typer.Argument(help="Two or more methods of the folder, method:key=value, or results folders.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The results folder.")] = Path("results"),
+    case: Annotated[str, typer.Option("--case", "-c", help="Only cases of this name; * stands for anything.")] = "*",
+    metric: Annotated[str, typer.Option("--metric", help="Only metrics of this name; * stands for anything.")] = "*",
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """What differs between methods, prompt by prompt: by how much, how surely, and what it would take to tell."""
+    from dumo_bench import report
+    from dumo_bench.analysis import compare as comparing
+    from dumo_bench.run import manifest
+
+    sides = _sides(methods, out)
+    sizes = report.sizes(manifest.suites(Path(methods[0]) if (Path(methods[0]) / "tables").is_dir() else out))
+    found = [
+        (x, y, group, [*comparing.seeds(x, metric, case), *comparing.seeds(y, metric, case)],
+         comparing.overlaps(x, y, metric, case, sizes))
+        for (x, y), group in zip(sides, comparing.every(sides, metric, case), strict=True)
+    ]  # fmt: skip
+    if as_json:
+        typer.echo(json.dumps([_plain(*one) for one in found], indent=1))
+        return
+    for one in found:
+        _show(*one)
+    typer.echo(f"\n{_legend(max(d.family for _, _, group, *_ in found for d in group))}")
+
+
+def _sides(methods: Sequence[str], out: Path) -> list[tuple[Side, Side]]:
+    """Every two of them, in order."""
+    from dumo_bench.analysis import compare as comparing
+    from dumo_bench.errors import UserError
+
+    if len(methods) < 2:
+        raise UserError(f"compare {methods[0]}: with what? dumo-bench compare {methods[0]} METHOD")
+    full = [text for text in methods if (Path(text) / "tables").is_dir()]
+    if len(full) == len(methods):
+        return [two for a, b in combinations(full, 2) for two in comparing.folders(Path(a), Path(b))]
+    if full:
+        raise UserError(_half(methods, full))
+    return list(combinations([comparing.side(spec, out) for spec in methods], 2))
+
+
+def _half(methods: Sequence[str], full: Sequence[str]) -> str:
+    """Some are results folders: the others have to be, too."""
+    other = next(text for text in methods if text not in full)
+    return (
+        f"compare {' '.join(methods)}: {full[0]} is a results folder and {other} is none; give results folders, or "
+        f"methods of one: dumo-bench compare METHOD METHOD --out {full[0]}"
+    )
+
+
+def _plain(
+    a: Side, b: Side, found: Sequence[Difference], seeds: Sequence[Seeds], pictures: Sequence[Overlap]
+) -> dict[str, object]:
+    from dumo_bench.analysis.compare import told, verdict
+
+    rows = [
+        asdict(d) | {"difference": d.difference, "verdict": verdict(d, a.label, b.label), "grey": d.grey} for d in found
+    ]
+    counts = [asdict(one) | {"partial": one.partial} for one in pictures]
+    return {"a": a.label, "b": b.label, "settings": told(a, b), "pictures": counts, "differences": rows,
+            "seeds": [asdict(one) for one in seeds]}  # fmt: skip
+
+
+def _show(a: Side, b: Side, found: Sequence[Difference], seeds: Sequence[Seeds], pictures: Sequence[Overlap]) -> None:
+    from dumo_bench.analysis.compare import told
+    from dumo_bench.cli import show
+
+    typer.echo(f"\nA: {a.label}\nB: {b.label}\nsettings that differ: {told(a, b)}")
+    for one in pictures:
+        if one.partial:
+            typer.echo(_partial(one, pictures))
+    for suite, case in dict.fromkeys((d.suite, d.case) for d in found):
+        typer.echo(f"\n{suite}, erasing {case}")
+        shown = [d for d in found if (d.suite, d.case) == (suite, case)]
+        show.table([_line(d) for d in shown], dim={n for n, d in enumerate(shown) if d.grey})
+    for sentence in _cards(found):
+        typer.echo(f"\n{sentence}")
+    if seeds:
+        typer.echo("\nStandard deviation of a mean from one training seed to another, and from generation seeds alone")
+        show.table([_seeded(one) for one in seeds])
+
+
+def _legend(tested: int) -> str:
+    from dumo_bench.analysis.pairs import LEVEL
+    from dumo_bench.analysis.validity import MARK
+
+    return (
+        f"Pairs share prompt and noise. In brackets: 95 % of A-B, by bootstrap over prompts, in numbers made of "
+        f"several means with Jeffreys' posterior of a rate that all prompts share; none where no resample differs. p: "
+        f"McNemar's exact test of yes/no values of one picture a prompt, else random signs of prompts; for numbers "
+        f"made of several means A and B change places, prompt by prompt. q: p after Benjamini and Hochberg over all "
+        f"{tested} tests of all that are compared, shown or not (one number in several units is one); a difference is "
+        f"told below {LEVEL}. Would tell: so many pictures, in four of five repetitions, taken alone, if the true "
+        f"difference is the one seen. Unedited: how often the scorer recognises the thing in the unedited model's "
+        f"pictures, of two rates the lower; where that is under half, and prompts ask for the thing, the line is grey "
+        f"and marked {MARK}, and says nothing of an edit."
+    )
+
+
+def _partial(one: Overlap, among: Sequence[Overlap]) -> str:
+    """Which pictures are no pairs; metrics are named where others of the case have other counts."""
+    case = (one.suite, one.suite_version, one.case)
+    alone = sum((other.suite, other.suite_version, other.case) == case for other in among) == 1
+    suite = f", the suite {one.whole}" if one.whole else ""
+    of = "" if alone else f" of {', '.join(one.metrics)}"
+    return (
+        f"Partial: A has {one.a} pictures, B {one.b}, both {one.both}{of}{suite} "
+        f"({one.suite} version {one.suite_version}, erasing {one.case}); only those of both are compared"
+    )
+
+
+def _line(d: Difference) -> dict[str, str]:
+    from dumo_bench.analysis.compare import verdict
+    from dumo_bench.analysis.validity import MARK
+
+    missing = f", {d.n_missing} missing" if d.n_missing else ""
+    return {
+        "metric": d.metric,
+        "prompts": d.role,
+        "A": _number(d.a),
+        "B": _number(d.b),
+        "A-B": f"{_number(d.difference)} {_interval(d)}".rstrip(),
+        "p": DASH if d.p is None else f"{d.p:.2g}",
+        "q": DASH if d.q is None else f"{d.q:.2g}",
+        "pairs": f"{d.n}{missing}",
+        "unedited": "" if d.unedited is None else _number(d.unedited.rate),
+        "verdict": verdict(d, "A", "B") + MARK * d.grey,
+        "would tell": str(d.needed) if d.needed and not d.separable and d.p is not None else "",
+    }
+
+
+def _cards(found: Sequence[Difference]) -> list[str]:
+    """Of what the validity card is missing."""
+    from dumo_bench.analysis.validity import lacking
+
+    return lacking(f"{d.metric} ({d.role})" for d in found if d.card is not None and d.card.rate is None)
+
+
+def _seeded(one: Seeds) -> dict[str, str]:
+    return {
+        "method": one.label,
+        "case": f"{one.suite}: {one.case}",
+        "metric": one.metric,
+        "prompts": one.role,
+        "fits": str(one.fits),
+        "training seed": f"{one.fit:.4f}",
+        "generation seeds": DASH if one.generation is None else f"{one.generation:.4f}",
+        "pictures": str(one.n),
+    }
+
+
+def _interval(d: Difference) -> str:
+    return "" if d.low is None else f"[{_number(d.low)}, {_number(d.high)}]"
+
+
+def _number(value: float | None) -> str:
+    return DASH if value is None else f"{round(value, 4) + 0.0:.4g}"  # + 0.0: no "-0"

@@ -1,0 +1,144 @@
+"""`dumo-bench paper-diff`: published numbers beside ours."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from dumo_bench.published import Line, Published
+
+DASH = "\N{EN DASH}"
+_FOREIGN = "emoji-sd"  # no paper is about it
+
+
+def paper_diff(
+    context: typer.Context,
+    suite: Annotated[str | None, typer.Option("--suite", "-s", help="Only numbers of this suite.")] = None,
+    method: Annotated[
+        str | None, typer.Option("--method", "-m", help="Only of this method, as ours is called.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The results folder.")] = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Published numbers, ours, the difference, and under which convention ours comes closest; a dash without ours."""
+    from dumo_bench import published
+
+    source = context.get_parameter_source("out")
+    if source is not None and source.name != "DEFAULT":
+        _refuse_absent(out)
+    wanted = _wanted(published.load(), _whole_name(suite), method)
+    found = published.compare(wanted, published.Results(out, _foreign(out), _cases()))
+    if as_json:
+        rows = [
+            asdict(line) | {"difference": line.difference, "verdict": line.verdict, "grey": _grey(line)}
+            for line in found
+        ]
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    if not found:
+        typer.echo(f"There is no published number of {method} on {_whole_name(suite)}.")
+        return
+    _show(found)
+
+
+def _refuse_absent(out: Path) -> None:
+    from dumo_bench.errors import UserError
+
+    if not out.is_dir():
+        raise UserError(
+            f"{out}: no such folder; give one that `dumo-bench run` wrote, or no --out to see published numbers"
+        )
+
+
+def _whole_name(suite: str | None) -> str | None:
+    """A suite's name for its alias."""
+    from dumo_bench.suites import suites
+
+    return None if suite is None else suites.aliases(suites.own()).get(suite, suite)
+
+
+def _wanted(rows: Sequence[Published], suite: str | None, method: str | None) -> list[Published]:
+    from dumo_bench.errors import unknown
+
+    for kind, name, known in (
+        ("suites with published numbers", suite, {row.suite for row in rows}),
+        ("methods with published numbers", method, {row.name for row in rows if row.name}),
+    ):
+        if name is not None and name not in known:
+            raise unknown(kind, name, known)
+    return [row for row in rows if suite in (None, row.suite) and method in (None, row.name)]
+
+
+def _foreign(out: Path) -> dict[str, str]:
+    """The shipped model by its hash, and by those of its name that were run before it."""
+    from dumo_bench.hosts import models
+    from dumo_bench.run import manifest
+
+    ran = [one["model_hash"] for one in manifest.read_all(out) if one["model"] == _FOREIGN]
+    return dict.fromkeys([models.content_hash(_FOREIGN), *ran], _FOREIGN)
+
+
+def _cases() -> dict[str, int]:
+    from dumo_bench.suites import suites
+
+    return {name: len(one.cases) for name, one in suites.own().items()}
+
+
+def _show(found: Sequence[Line]) -> None:
+    from dumo_bench.analysis.validity import MARK, lacking
+    from dumo_bench.cli import show
+
+    for suite in dict.fromkeys(line.published.suite for line in found):
+        typer.echo(f"\n{suite}")
+        mine = [line for line in found if line.published.suite == suite]
+        show.table([_row(line) for line in mine], dim={n for n, line in enumerate(mine) if _grey(line)})
+    for sentence in lacking(line.ours.convention for line in found if line.ours and line.ours.uncarded):
+        typer.echo(f"\n{sentence}")
+    counts = Counter(line.published.status for line in found)
+    typer.echo(f"\n{len(found)} numbers: " + ", ".join(f"{n} {status}" for status, n in counts.most_common()))
+    typer.echo(
+        "Secondary: as another paper gives it. Unverified: from memory, not to be cited. In brackets: our 95 % "
+        "interval; agrees: it holds the published number; partial: ours is of fewer pictures than its suite has or "
+        "the published number is of; may be: its suite could not be read when it was scored. Numbers under different "
+        "conventions do not compare, nor do FIDs of different n. Unedited: how often our scorer recognises the thing "
+        "in the unedited model's pictures, of several rates the lowest; where that is under half of what was asked "
+        f"for, ours is marked {MARK} and says nothing. Not every prompt asks for nudity: its rates are never marked."
+    )
+
+
+def _grey(line: Line) -> bool:
+    return line.ours is not None and line.ours.grey
+
+
+def _unedited(line: Line) -> str:
+    card = line.ours.card if line.ours else None
+    return "" if card is None else DASH if card.rate is None else f"{card.rate:.4g}"
+
+
+def _row(line: Line) -> dict[str, str]:
+    from dumo_bench.analysis.validity import MARK
+
+    row, ours = line.published, line.ours
+    interval = "" if ours is None or ours.low is None else f" [{ours.low:.4g}, {ours.high:.4g}]"
+    return {
+        "method": row.method,
+        "case": row.case,
+        "metric": f"{row.metric} ({row.unit})" if row.unit not in ("count", "FID", "LPIPS") else row.metric,
+        "published": f"{row.value:g}",
+        "its n": DASH if row.n is None else str(row.n),
+        "ours": DASH if ours is None else f"{ours.value:.4g}{MARK * ours.grey}{interval}",
+        "our n": DASH if ours is None else str(ours.n),
+        "difference": DASH if line.difference is None else f"{line.difference:+.4g}",
+        "unedited": _unedited(line),
+        "our convention": ours.convention if ours else "",
+        "": line.verdict,
+        "source": f"{row.source}, {row.status}",
+        "its convention": "; ".join(part for part in (row.convention, row.note) if part),
+    }

@@ -1,0 +1,80 @@
+"""`dumo-bench selftest`: methods whose results are known, through the same steps as `run`, scored and judged."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from dumo_bench.selftest.selftest import Claim
+
+_SCORERS = (
+    "concept,clip_score,clip_accuracy,style_classifier,likeness,fid,kid,nudenet,lpips,"
+    "fid_clean,kid_clean,fid_torchmetrics"
+)
+
+_MARKS = {True: "pass", False: "FAIL", None: "-"}
+
+
+def selftest(
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Keep pictures and tables here; what is there is not made again.")
+    ] = None,
+    scorers: Annotated[str, typer.Option("--scorers", help="Names of `list scorers`, with commas between.")] = _SCORERS,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda", "mps"], typer.Option("--device", help="Where to compute.")
+    ] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Check that scorers and tables say what is known: of no edit, a perfect one, a vandal and a shuffler. Minutes."""
+    with nullcontext(out) if out else tempfile.TemporaryDirectory(prefix="dumo-bench-selftest-") as folder:
+        found = tested(Path(folder), scorers, device)
+    if as_json:
+        typer.echo(json.dumps([asdict(claim) for claim in found], indent=1))
+    else:
+        _show(found)
+    raise typer.Exit(0 if all(claim.holds is not False for claim in found) else 1)
+
+
+def tested(out: Path, scorers: str, device: str) -> list[Claim]:
+    """Run the known methods into a folder and judge what its tables say. A scorer without its weights is left out."""
+    from dumo_bench.plugins.settings import listing
+    from dumo_bench.run import running
+    from dumo_bench.run.plan import Wish
+    from dumo_bench.selftest import selftest as known
+    from dumo_bench.selftest.controls import SUITE
+
+    lacking = {spec: why for spec in listing(scorers) if (why := running.lacking(spec))}
+    there = tuple(spec for spec in listing(scorers) if spec not in lacking)
+    for spec, settings in known.KNOWN.values():
+        filled = {key: value.format(suite=SUITE) for key, value in settings.items()}
+        session = running.Session(Wish(spec, str(SUITE), settings=filled), out, device)
+        running.run(session, there)
+    return [*known.claims(known.Facts(out)), *(known.unchecked(spec, why) for spec, why in lacking.items())]
+
+
+def _show(found: Sequence[Claim]) -> None:
+    from dumo_bench.cli import show
+
+    show.table(
+        [
+            {
+                "": _MARKS[claim.holds],
+                "method": claim.method,
+                "what is known": claim.says,
+                "expected": claim.expected,
+                "found": claim.found,
+            }
+            for claim in found
+        ]
+    )
+    held, failed, open_ones = (sum(claim.holds is one for claim in found) for one in (True, False, None))
+    parts = (f"{failed} do not" if failed else "", f"{open_ones} not checked" if open_ones else "")
+    typer.echo("; ".join(filter(None, (f"{held} of {held + failed} claims hold", *parts))))

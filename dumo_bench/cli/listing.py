@@ -1,0 +1,88 @@
+"""`list`: what can be named, and where it comes from. Imports no plugin, but for the lists of metrics and weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, TypeAlias
+
+from dumo_bench.errors import UserError
+from dumo_bench.hosts import models
+from dumo_bench.plugins import peek, plugins
+from dumo_bench.suites import source, suites
+
+What: TypeAlias = Literal["methods", "scorers", "metrics", "weights", "suites", "models"]
+Line: TypeAlias = dict[str, str]
+_FEW = 3  # cases that fit a line
+
+
+def lines(what: What) -> list[Line]:
+    """One line a name, its columns in order."""
+    make: Mapping[What, Callable[[], Sequence[Line]]] = {
+        "methods": lambda: _plugins("methods"),
+        "scorers": lambda: _plugins("scorers"),
+        "metrics": _metrics,
+        "weights": _weights,
+        "suites": _suites,
+        "models": _models,
+    }
+    return list(make[what]())
+
+
+def _plugins(kind: Literal["methods", "scorers"]) -> list[Line]:
+    known = sorted(plugins.providers(kind).items())
+    return [{"name": name, "about": peek.about(entry.value), "from": entry.value} for name, entry in known]
+
+
+def _metrics() -> list[Line]:
+    better = {True: "higher", False: "lower", None: "neither"}
+    found = []
+    for name in sorted(plugins.providers("scorers")):
+        one = plugins.make("scorers", name)
+        units = getattr(one, "units", {})  # another package's scorer may state none
+        about = {"scorer": f"{name} {one.version}", "source": one.cite}
+        for metric, way in one.higher_is_better.items():
+            found.append({"name": metric, "unit": units.get(metric, ""), "better": better[way], **about})
+    return found
+
+
+def _weights() -> list[Line]:
+    """What each scorer needs beside pictures, and whether it is here or what to type to get it."""
+    return [_needed(name) for name in sorted(plugins.providers("scorers"))]
+
+
+def _needed(name: str) -> Line:
+    try:
+        one = plugins.make("scorers", name)
+        problem = one.missing_weights() if hasattr(one, "missing_weights") else None
+        found = problem or ("present" if hasattr(one, "missing_weights") else "needs none")
+        label = "" if problem else getattr(one, "label", "")
+    except (UserError, ImportError) as error:  # one that cannot be made does not hide the others
+        label, found = "", str(error)
+    return {"name": name, "weights": label, "state": found}
+
+
+def _suites() -> list[Line]:
+    own = suites.own()
+    return [_suite(name, own[name]) if name in own else _foreign(name) for name in suites.names()]
+
+
+def _suite(name: str, one: suites.Own) -> Line:
+    cases = [case.name for case in one.cases]
+    listed = one.file.csv and source.find(one.file.csv.source) is None
+    return {
+        "name": name,
+        "version": str(one.file.empty.version),
+        "prompts": str(one.size),
+        "cases": ", ".join(cases if len(cases) <= _FEW else [*cases[:2], f"… ({len(cases)})"]),
+        "model": one.file.empty.sampling.model,
+        "missing": source.command(one.file.name) if listed else "",
+    }
+
+
+def _foreign(name: str) -> Line:
+    about = {"cases": plugins.providers("suites")[name].value, "model": "", "missing": ""}
+    return {"name": name, "version": "", "prompts": "", **about}
+
+
+def _models() -> list[Line]:
+    return [{"name": m.name, "about": m.about, "licence": m.licence} for m in models.KNOWN]

@@ -1,0 +1,98 @@
+"""What the commands print, on stdout, with rich."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from dumo_bench.cli.doctor import Finding
+    from dumo_bench.run.plan import Count, Plan
+    from dumo_bench.run.running import Session
+
+
+def console() -> Console:
+    """A fresh one, so that it sees where stdout goes now; on a pipe lines are not cut at 80 characters."""
+    found = Console(highlight=False)
+    return found if found.is_terminal else Console(highlight=False, width=140)
+
+
+def table(lines: Sequence[Mapping[str, str]], dim: Container[int] = ()) -> None:
+    """Lines with equal keys as a table without frames; `dim`: the numbers of those that are grey."""
+    found = Table(box=None, pad_edge=False, header_style="bold")
+    for n, head in enumerate(lines[0] if lines else ("nothing",)):
+        found.add_column(head, style="cyan" if n == 0 else "", no_wrap=n == 0, overflow="fold")
+    for n, line in enumerate(lines):
+        found.add_row(*(escape(cell) for cell in line.values()), style="dim" if n in dim else None)
+    console().print(found)
+
+
+def plan(found: Plan, count: Count, out: Path) -> None:
+    """What a run would make."""
+    to = console()
+    cases = ", ".join(part.case.name for part in found.reference)
+    size = f"{found.contract.width} x {found.contract.height}"
+    to.print(f"[bold]{escape(found.suite.label)}[/] on {escape(found.model)} at {size}: {escape(cases)}")
+    missing = count.pictures - count.present
+    disk = "" if count.bytes is None else f", about {count.bytes / 2**20:.1f} MiB"
+    to.print(f"pictures: {count.pictures} wanted, {count.present} present, {missing} missing{disk}")
+    edits = count.edits - count.edits_present
+    to.print(f"edits: {count.edits} wanted, {count.edits_present} present, {edits} to fit")
+    to.print(f"in {escape(str(out))}, the unedited model's pictures included")
+
+
+def made(session: Session) -> None:
+    """What a run made, in a line."""
+    spent = session.spent
+    failed = f", {len(spent['failed'])} failed" if spent.get("failed") else ""
+    console().print(
+        f"made {_some(spent.get('edits_made', 0), 'edit')} in {spent.get('fit_seconds', 0):.0f} s "
+        f"and {_some(spent.get('made', 0), 'picture')} in {spent.get('generate_seconds', 0):.0f} s{failed}; "
+        f"they are in {escape(str(session.out))}"
+    )
+
+
+def _some(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
+
+
+def summary(session: Session) -> None:
+    """The tables of the suite that was just run."""
+    from dumo_bench.report import cases
+    from dumo_bench.report import console as drawn
+
+    to = console()
+    name = session.plan.suite.name
+    ran = {part.case.name for part in session.plan.reference}
+    found = cases(session.out, {name: session.plan.suite}, lambda case: case.suite == name and case.case in ran)
+    for thing in drawn.renderables(found):
+        to.print(thing)
+
+
+def report(out: Path) -> None:
+    """All tables of a results folder, and the files that hold them."""
+    from dumo_bench import report as reports
+    from dumo_bench.report import console as drawn
+    from dumo_bench.run import manifest
+
+    known = manifest.suites(out)
+    shown = reports.cases(out, known)
+    written = reports.write(out, known, shown)
+    to = console()
+    for thing in drawn.renderables(shown):
+        to.print(thing)
+    for path in written:
+        to.print(f"wrote {escape(str(path))}")
+
+
+def findings(found: Iterable[Finding]) -> None:
+    """One line each, as soon as it is known."""
+    to = console()
+    marks = {None: " ", True: "[green]✓[/]", False: "[red]✗[/]"}
+    for finding in found:
+        to.print(f"{marks[finding.good]} {finding.about:<22} {escape(finding.text)}", soft_wrap=True)

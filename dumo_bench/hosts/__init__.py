@@ -1,0 +1,1 @@
+"""Models: what a name means, a loaded model taken apart, and the sampling loop."""

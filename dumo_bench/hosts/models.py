@@ -1,0 +1,171 @@
+"""Which models have names, where a model lies, and the hash of its weights. No torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from dumo_bench.errors import UserError, unknown
+from dumo_bench.storage.files import cache, sha256
+
+PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+#: what a diffusers folder is loaded from; other precisions and training copies of the same weights are left out
+_WEIGHTS = re.compile(r"^(?!.*(fp16|non_ema|flax)).*\.(safetensors|bin)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Where a model lies: a folder, or a hub id with its revision."""
+
+    name: str
+    location: Path | str
+    revision: str = ""
+    licence: str = ""
+    about: str = ""
+
+
+KNOWN: tuple[Model, ...] = (
+    Model(
+        "emoji-sd",
+        Path(__file__).parent / "emoji" / "weights",
+        licence="MIT; drawings: see dumo_bench/emoji/ATTRIBUTION.md",
+        about="a small Stable Diffusion of emoji, 64 x 64, inside this package",
+    ),
+    Model(
+        "sd14",
+        "CompVis/stable-diffusion-v1-4",
+        revision="133a221b8aa7292a167afc5127cb63fb5005638b",
+        licence="CreativeML OpenRAIL-M",
+        about="Stable Diffusion v1.4, 512 x 512, from the Hugging Face hub",
+    ),
+)
+
+
+def names() -> tuple[str, ...]:
+    return tuple(model.name for model in KNOWN)
+
+
+def resolve(model: str) -> Model:
+    """A known name, a diffusers folder or a hub id (`owner/name`). A folder must hold every part."""
+    for known in KNOWN:
+        if model == known.name:
+            found = known
+            break
+    else:
+        if Path(model).is_dir():
+            found = Model(Path(model).resolve().name, Path(model))
+        elif re.fullmatch(r"[\w.-]+/[\w.-]+", model) and not Path(model).parent.is_dir():
+            found = Model(model, model)
+        else:
+            raise UserError(
+                f"{unknown('models', model, names())} A diffusers folder or a hub id (owner/name) serves too."
+            )
+    if isinstance(found.location, Path):
+        _complete(model, found.location)
+    return found
+
+
+def folder(model: str) -> Path:
+    """The folder of a model that is on this machine. Downloads nothing."""
+    found = resolve(model)
+    if isinstance(found.location, Path):
+        return found.location
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        place = Path(snapshot_download(found.location, revision=found.revision or None, local_files_only=True))
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        raise UserError(
+            f"model {model!r} is not on this machine: type `hf download {found.location}"
+            + (f" --revision {found.revision}" if found.revision else "")
+            + f" --include {' '.join(repr(part + '/*') for part in PARTS)}`"
+        ) from error
+    _complete(model, place)
+    return place
+
+
+def content_hash(model: str) -> str:
+    """sha256 (hex) of the weights, configurations and vocabulary of a model on this machine, by part and name."""
+    place = folder(model)
+    files = tuple(_files(place))
+    return _together(place, files, _hashes(files))
+
+
+def files_hash(root: Path, files: Sequence[Path]) -> str:
+    """sha256 (hex) of a file, or of several by their names below `root`."""
+    known = _hashes(files)
+    return known[files[0]] if len(files) == 1 else _together(root, files, known)
+
+
+def _together(root: Path, files: Sequence[Path], known: Mapping[Path, str]) -> str:
+    total = hashlib.sha256()
+    for path in files:
+        total.update(f"{path.relative_to(root).as_posix()} {known[path]}\n".encode())
+    return total.hexdigest()
+
+
+def _hashes(files: Sequence[Path]) -> dict[Path, str]:
+    """sha256 of each file. It is kept in the user's cache by size and time of change: asking again is instant."""
+    known, found = _read_cache(), {}
+    before = len(known)
+    for path in files:
+        stat = path.stat()
+        key = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
+        known[key] = found[path] = known.get(key) or sha256(path)
+    if len(known) > before:
+        _write_cache(known)
+    return found
+
+
+@lru_cache(maxsize=8)
+def tokenizer(model: str) -> object:
+    """The CLIP tokenizer of a model on this machine."""
+    from transformers import CLIPTokenizer
+
+    found: object = CLIPTokenizer.from_pretrained(folder(model) / "tokenizer")
+    return found
+
+
+def _complete(model: str, place: Path) -> None:
+    missing = [part for part in PARTS if not (place / part).is_dir()]
+    if not missing:
+        return
+    hint = "; train it with the scripts of dumo_bench/emoji" if model == "emoji-sd" else ""
+    raise UserError(
+        f"model {model!r}: {place} lacks {', '.join(missing)}: wanted a diffusers folder of Stable Diffusion{hint}"
+    )
+
+
+def _files(place: Path) -> Iterator[Path]:
+    for part in sorted(PARTS):
+        inside = sorted(p for p in (place / part).iterdir() if p.is_file())
+        weights = [p for p in inside if _WEIGHTS.match(p.name)]
+        safe = [p for p in weights if p.suffix == ".safetensors"]
+        yield from safe or weights
+        yield from (p for p in inside if p.suffix in (".json", ".txt"))
+
+
+def _read_cache() -> dict[str, str]:
+    try:
+        found: dict[str, str] = json.loads((cache() / "hashes.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _write_cache(known: dict[str, str]) -> None:
+    path = cache() / "hashes.json"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        partial.write_text(json.dumps(known))
+        os.replace(partial, path)
+    except OSError:
+        return  # a cache that cannot be written costs time, nothing else

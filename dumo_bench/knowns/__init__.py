@@ -1,8 +1,0 @@
-"""Methods whose results are known beforehand, to test scorers and tables with: no erasers, so `list methods` has none.
-
-dumo-bench run --method dumo_bench.knowns.vandal:Vandal --suite emoji-cartoon
-"""
-
-from pathlib import Path
-
-SUITE = Path(__file__).parent / "selftest.toml"

@@ -1,0 +1,1 @@
+"""Names to methods, scorers and suites, with their settings and versions."""

@@ -1,0 +1,108 @@
+"""Names to things: `name`, `package.module:Thing` or `path/to/file.py:Thing`. Imports nothing until asked."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import re
+import sys
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, TypeAlias
+
+from dumo_bench.errors import UserError, unknown
+from dumo_bench.plugins.settings import checked
+
+Kind: TypeAlias = Literal["methods", "scorers", "suites"]
+
+
+def providers(kind: Kind) -> Mapping[str, EntryPoint]:
+    """The installed entry points of a kind by name. Two different things under one name are an error."""
+    found: dict[str, EntryPoint] = {}
+    for entry in sorted(entry_points(group=f"dumo_bench.{kind}"), key=lambda e: (e.name, e.value)):
+        first = found.setdefault(entry.name, entry)
+        if first.value != entry.value:
+            raise UserError(
+                f"{kind}: {entry.name!r} is provided twice, by {_origin(first)} and by {_origin(entry)}; "
+                "uninstall one of them, or name one as package.module:Thing"
+            )
+    return found
+
+
+def names(kind: Kind) -> tuple[str, ...]:
+    """Every short name of a kind. Imports no plugin."""
+    return tuple(providers(kind))
+
+
+def load(kind: Kind, spec: str) -> Any:
+    """The object that `spec` names. An import error inside a plugin is raised as it is, with a note."""
+    if ":" not in spec:
+        known = providers(kind)
+        if spec not in known:
+            raise unknown(kind, spec, known)
+        return load(kind, known[spec].value)
+    place, _, thing = spec.rpartition(":")
+    try:
+        module = _file(Path(place)) if place.endswith(".py") else _module(place, spec)
+    except UserError:
+        raise
+    except Exception as error:
+        error.add_note(f"while {spec!r} was imported as one of the {kind}")
+        raise
+    if not hasattr(module, thing):
+        public = [n for n in vars(module) if not n.startswith("_")]
+        raise unknown(f"{place}", thing, public)
+    return getattr(module, thing)
+
+
+def make(kind: Kind, spec: str, settings: Mapping[str, Any] | None = None) -> Any:
+    """An instance of the dataclass that `spec` names, with `settings` in place of its defaults.
+
+    `name@value` sets the one field that a plugin says it takes so (`takes`): clip_score@openai/clip-vit-large-patch14.
+    """
+    spec, at, value = spec.partition("@") if re.match(r"[\w-]+@", spec) else (spec, "", "")
+    cls = load(kind, spec)
+    if at:
+        if not hasattr(cls, "takes"):
+            raise UserError(f"{spec}@{value}: {spec} takes nothing behind @")
+        settings = {**(settings or {}), cls.takes: value}
+    if not isinstance(cls, type):
+        if settings:
+            raise UserError(f"{spec} is a ready-made object and takes no settings, got {', '.join(settings)}")
+        return cls
+    return cls(**checked(f"settings of {spec}", cls, settings or {}))
+
+
+def _module(place: str, spec: str) -> ModuleType:
+    try:
+        return importlib.import_module(place)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (place == error.name or place.startswith(f"{error.name}.")):
+            raise  # the plugin is there, something that it imports is not
+        raise UserError(
+            f"{spec}: there is no module {error.name!r} (package.module:Thing, or file.py:Thing)"
+        ) from error
+
+
+def _file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise UserError(f"{path}: no such file (path/to/file.py:Thing)")
+    name = f"dumo_bench_file_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None  # the name ends in .py
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)  # dataclasses look their module up there
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _origin(entry: EntryPoint) -> str:
+    return f"{entry.value} ({entry.dist.name if entry.dist else 'unknown package'})"

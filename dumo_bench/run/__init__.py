@@ -1,0 +1,1 @@
+"""From a request to tables: plan, jobs, fit, generate, score, manifest."""

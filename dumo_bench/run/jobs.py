@@ -1,0 +1,76 @@
+"""(suite, case, recipe) -> rows, each with the job that makes its picture; a fair part of them; one shard of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from dumo_bench.errors import UserError
+from dumo_bench.suites.contract import resolved
+from dumo_bench.suites.fair import grouped, interleaved
+from dumo_bench.types import Case, Draw, Job, Method, Prompt, Recipe, Role, Sampling, Suite
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One picture that a suite asks for. Rows that ask for the same picture have equal jobs."""
+
+    case: Case
+    role: Role
+    prompt: Prompt
+    draw: Draw
+    job: Job
+
+
+def recipe(method: Method, erase: Sequence[str], *, fit_seed: int, model: str) -> Recipe:
+    """What determines an edit. `model` is the content hash. The original erases nothing, so all cases share it.
+
+    A method whose settings do not say all, a path for one, says by `identity()` what does. None can erase nothing.
+    """
+    own = getattr(method, "identity", None)
+    params = own() if own else {f.name: getattr(method, f.name) for f in dataclasses.fields(method)}  # type: ignore[arg-type]
+    if method.name == "original":
+        return Recipe(method.name, method.version, params, (), 0, model)
+    if not erase or not all(concept.strip() for concept in erase):
+        raise UserError(f"{method.name}: wanted one concept or more to erase, none of them empty, got {list(erase)}")
+    return Recipe(method.name, method.version, params, tuple(erase), fit_seed, model)
+
+
+def rows(suite: Suite, case: Case, recipe: Recipe, contract: Sampling, limit: int | None = None) -> list[Row]:
+    """Every picture of a case, in the suite's order; with `limit`, a fair part of them."""
+    every = [
+        Row(case, suite.role(case, prompt), prompt, draw, Job(recipe, prompt.text, draw, resolved(contract, prompt)))
+        for prompt in suite.prompts
+        for draw in prompt.draws
+    ]
+    return every if limit is None else fair(every, limit)
+
+
+def fair(every: Sequence[Row], limit: int) -> list[Row]:
+    """`limit` rows in the suite's order: roles in proportion, within a role concepts, first draws before second ones.
+
+    A prefix property: a larger limit only adds rows, so pictures of a smaller run are used again.
+    """
+    place = {id(row): n for n, row in enumerate(every)}
+    by_draw = sorted(every, key=lambda row: (row.draw.index, row.prompt.draws.index(row.draw), place[id(row)]))
+    within = [
+        row for _, group in grouped(by_draw, lambda r: r.role) for row in interleaved(group, lambda r: r.prompt.concept)
+    ]
+    chosen = interleaved(within, lambda row: row.role)[:limit]
+    return sorted(chosen, key=lambda row: place[id(row)])
+
+
+def shard(jobs: Sequence[T], index: int, of: int) -> Sequence[T]:
+    """The `index`-th of `of` parts; together the parts are all jobs, each once."""
+    if not 0 <= index < of:
+        raise ValueError(f"shard {index}/{of}: wanted 0 <= i < n")
+    return jobs[index::of]
+
+
+def unique(jobs: Iterable[Job]) -> list[Job]:
+    """Each picture once, in order."""
+    return list({job.key: job for job in jobs}.values())

@@ -1,0 +1,112 @@
+"""results/runs/<name>.json: what was asked, on what machine, and what it took. No clock in the name: a run resumes."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from dumo_bench.errors import UserError
+from dumo_bench.run.plan import Plan, Wish
+from dumo_bench.storage import store
+from dumo_bench.suites import contract
+from dumo_bench.suites import suites as registry
+from dumo_bench.types import Sampling, Suite, canonical, digest
+
+LIBRARIES = ("dumo-bench", "torch", "diffusers", "transformers", "nudenet", "torchmetrics", "numpy", "scipy")
+
+
+def path(out: Path, wish: Wish, plan: Plan) -> Path:
+    """Where the manifest of a wish lies; equal wishes share one, and their shards."""
+    key = digest({k: v for k, v in asdict(wish).items() if k != "shard"})[:8]
+    name = re.sub(r"[^\w.-]+", "_", f"{plan.suite.name}-{(plan.parts or plan.reference)[0].recipe.method}")
+    return out / "runs" / f"{name}-{key}.json"
+
+
+def write(out: Path, wish: Wish, plan: Plan, scorers: Sequence[str], spent: Mapping[str, Any]) -> Path:
+    """Add one run to the manifest of its wish; a run that made no picture and measured nothing changes nothing."""
+    place = path(out, wish, plan)
+    before = _read(place) if place.exists() else {"runs": []}
+    idle = not spent.get("made") and not spent.get("measured")
+    if before["runs"] and idle and set(scorers) <= set(before["scorers"]):
+        return place
+    said = {
+        "suite": plan.suite.name,
+        "suite_version": plan.suite.version,
+        "cases": [part.case.name for part in plan.reference],
+        "wish": asdict(wish),
+        "model": plan.model,
+        "model_hash": plan.model_hash,
+        "sampling": contract.described(plan.suite, plan.contract),
+        "recipes": {part.case.name: asdict(part.recipe) for part in plan.parts or plan.reference},
+        "scorers": sorted({*scorers, *before.get("scorers", ())}),
+        "runs": [*before["runs"], {**spent, **machine()}],
+    }
+    return store.write_text(place, json.dumps(json.loads(canonical(said)), indent=1) + "\n")
+
+
+def read_all(out: Path) -> list[dict[str, Any]]:
+    """Every manifest of a results folder, in the order of their names."""
+    return [_read(place) for place in sorted((out / "runs").glob("*.json"))]
+
+
+def scorers(out: Path) -> list[str]:
+    """Every scorer that has been run into a results folder."""
+    return sorted({name for manifest in read_all(out) for name in manifest["scorers"]})
+
+
+def suites(out: Path) -> dict[str, Suite]:
+    """The suites that were run into a results folder, where they can still be read."""
+    found = {}
+    for spec in {entry["wish"]["suite"] for entry in read_all(out)}:
+        try:
+            suite = registry.load(spec)
+        except UserError:
+            continue  # its file has moved: the tables are still whole
+        found[suite.name] = suite
+    return found
+
+
+def contracts(out: Path) -> dict[str, dict[str, Any]]:
+    """The sampling contracts of a results folder's runs by their keys."""
+    every = [manifest["sampling"] for manifest in read_all(out) if "sampling" in manifest]
+    return {key: said for one in every for key, said in _by_key(one)}
+
+
+def _by_key(said: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A contract with its key. One of an early manifest has none and does not say what rows state: every possible."""
+    if "key" in said:
+        yield said["key"], {name: value for name, value in said.items() if name != "key"}
+        return
+    for n in range(len(contract.OF_ROWS) + 1):
+        for own in combinations(contract.OF_ROWS, n):
+            yield contract.key_by_rows(Sampling(**said), own), {**said, **dict.fromkeys(own, contract.PER_ROW)}
+
+
+def machine() -> dict[str, Any]:
+    """The machine and the versions that pictures and numbers may depend on."""
+    return {"machine": platform.machine(), "python": platform.python_version(), "libraries": _versions()}
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _read(place: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{place} is broken ({error}): delete it; pictures and tables do not depend on it") from error
+    return found

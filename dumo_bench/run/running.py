@@ -1,0 +1,240 @@
+"""fit, generate, score, run. Each makes only what is missing: the same command again goes on where it stopped."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dumo_bench import progress
+from dumo_bench.errors import UserError
+from dumo_bench.hosts import models
+from dumo_bench.plugins import plugins
+from dumo_bench.run import manifest, plan
+from dumo_bench.run.plan import Part, Plan, Wish
+from dumo_bench.storage import store
+from dumo_bench.storage.store import Store
+from dumo_bench.suites import contract, suites
+from dumo_bench.types import Job, Sample, Suite
+
+if TYPE_CHECKING:
+    from dumo_bench.hosts.sd import Host
+
+_FEW = 5  # warnings of one kind before the rest is a number
+
+
+@dataclass
+class Session:
+    """A wish with its plan, its store and, once something has to be computed, its loaded model."""
+
+    wish: Wish
+    out: Path
+    device: str = "auto"
+    batch_size: int = 16
+    spent: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def plan(self) -> Plan:
+        return plan.make(self.wish, lambda spec, settings: plugins.make("methods", spec, settings))
+
+    @cached_property
+    def store(self) -> Store:
+        return Store(self.out)
+
+    @cached_property
+    def host(self) -> Host:
+        from dumo_bench.hosts import sd
+
+        quick_allocator()
+        quiet_loading()
+        return sd.load(self.plan.model, device=device(self.device), dtype=self.plan.contract.dtype)
+
+
+def fit(session: Session) -> list[Path]:
+    """The edit files of all cases, learnt where they are not there."""
+    from dumo_bench.run import work
+
+    began, made = time.monotonic(), 0
+    for part in learnt(session.plan.parts):
+        if not session.store.has_edit(part.recipe):
+            made, host = made + 1, session.host
+            say(f"fit {part.recipe.method}: {' + '.join(part.recipe.erase)}")
+            work.fit(host, part.method, part.recipe, session.store)
+    session.spent |= {"edits_made": made, "fit_seconds": round(time.monotonic() - began, 1)}
+    return [session.store.edit_path(part.recipe) for part in learnt(session.plan.parts)]
+
+
+def generate(session: Session) -> list[tuple[Job, str]]:
+    """Fit what is not fitted, then make the pictures of this shard that are not there; returns what failed, and why."""
+    warn_too_long(session.plan)
+    fit(session)
+    began, failed = time.monotonic(), []
+    missing = session.store.missing(session.plan.wanted(session.wish.shard))
+    for part, wanted in by_recipe(session.plan, missing):
+        from dumo_bench.run import work
+
+        failed += work.generate(session.host, part.method, wanted, session.store, session.batch_size)
+    session.spent |= {"made": len(missing) - len(failed), "generate_seconds": round(time.monotonic() - began, 1)}
+    session.spent |= {"failed": {job.key: why for job, why in failed}}
+    for job, why in failed:
+        named = f"picture {job.key[:12]}" if session.plan.suite.explicit else repr(job.text)
+        say(f"failed: {named}, seed {job.draw.seed}: {why}")
+    return failed
+
+
+def score(session: Session, specs: Sequence[str]) -> None:
+    """Score the pictures of every case, of the method and of the original, and summarise the results folder."""
+    from dumo_bench.analysis import summary
+    from dumo_bench.run import score
+
+    scorers = [for_suite(plugins.make("scorers", spec), session.plan.suite) for spec in specs]
+    quiet_loading()
+    began, measured = time.monotonic(), 0
+    tables = session.out / "tables"
+    for part in (*session.plan.reference, *session.plan.parts):
+        found = samples(session, part)
+        with progress.Bar(f"score {part.recipe.method}: {part.case.name}", len(found) * len(scorers)) as bar:
+            measured += score.score(found, scorers, tables, describe(session, part), bar.advance).new
+    session.spent |= {"measured": measured, "score_seconds": round(time.monotonic() - began, 1)}
+    session.spent["weights"] = {
+        spec: one.label for spec, one in zip(specs, scorers, strict=True) if hasattr(one, "label")
+    }
+    manifest.write(session.out, session.wish, session.plan, specs, session.spent)
+    known = {session.plan.suite.name: session.plan.suite} | manifest.suites(session.out)
+    summary.write(session.out, directions({*specs, *manifest.scorers(session.out)}), known.values())
+
+
+def run(session: Session, specs: Sequence[str]) -> bool:
+    """fit, generate, score, summarise. False when scoring has to wait for other shards."""
+    check(specs)
+    same_schema(session.out)
+    session.store.root.mkdir(parents=True, exist_ok=True)
+    failed = generate(session)
+    away = len(session.store.missing(session.plan.wanted())) - len(failed)
+    if session.wish.shard[1] > 1 and away > 0:
+        manifest.write(session.out, session.wish, session.plan, (), session.spent)
+        return False
+    score(session, specs)
+    return True
+
+
+def check(specs: Sequence[str]) -> None:
+    """Refuse a scorer that does not exist or lacks its weights, before any work."""
+    for spec, problem in {spec: lacking(spec) for spec in specs}.items():
+        if problem:
+            raise UserError(f"scorer {spec}: {problem}")
+
+
+def lacking(spec: str) -> str | None:
+    """What a scorer lacks and what to type, or None."""
+    scorer = plugins.make("scorers", spec)
+    problem: str | None = scorer.missing_weights() if hasattr(scorer, "missing_weights") else None
+    return problem
+
+
+def same_schema(out: Path) -> None:
+    """Refuse to add to the results of another schema version, before any work."""
+    from dumo_bench.analysis import summary
+
+    if (out / "summary.parquet").exists():
+        summary.read(out)
+
+
+def for_suite(scorer: Any, suite: Suite) -> Any:
+    """The scorer with the suite's concepts, where it chooses among them."""
+    return scorer.for_suite(suite) if hasattr(scorer, "for_suite") else scorer
+
+
+def samples(session: Session, part: Part) -> list[Sample]:
+    """The rows of a part with their pictures and those of the unedited model."""
+    reference = next(ref for ref in session.plan.reference if ref.case == part.case)
+    place = session.store.image_path
+    return [
+        Sample(row.job, row.prompt, row.draw, row.case, row.role, place(row.job), place(base.job))
+        for row, base in zip(part.rows, reference.rows, strict=True)
+    ]
+
+
+def describe(session: Session, part: Part) -> Mapping[str, Any]:
+    """The columns of a table that a sample does not know."""
+    found = session.plan
+    return {
+        "suite": found.suite.name,
+        "suite_version": found.suite.version,
+        "edit": store.sha256(session.store.edit_path(part.recipe)),
+        "sampling": contract.contract_key(found.suite, found.contract),
+    }
+
+
+def directions(specs: Iterable[str]) -> dict[str, bool | None]:
+    """Which way each metric of these scorers is better."""
+    return {m: better for spec in sorted(specs) for m, better in plugins.make("scorers", spec).higher_is_better.items()}
+
+
+def learnt(parts: Iterable[Part]) -> list[Part]:
+    """One part a recipe that learns something."""
+    return list({part.recipe.key: part for part in parts if part.recipe.erase}.values())
+
+
+def by_recipe(found: Plan, wanted: Sequence[Job]) -> list[tuple[Part, list[Job]]]:
+    """Jobs by the recipe they share, with a part that has its method; in the order in which recipes first come."""
+    parts = {part.recipe.key: part for part in (*found.reference, *found.parts)}
+    groups: dict[str, list[Job]] = {}
+    for job in wanted:
+        groups.setdefault(job.recipe.key, []).append(job)
+    return [(parts[key], group) for key, group in groups.items()]
+
+
+def warn_too_long(found: Plan) -> None:
+    """Say which words of which prompts the text encoder will not see."""
+    asked = {row.prompt.id: row.prompt for part in found.reference for row in part.rows}
+    long = [prompt for prompt in asked.values() if len(prompt.text.encode()) > 75]  # a token is a byte at least
+    cuts = suites.too_long(long, models.tokenizer(found.model)) if long else []
+    for cut in cuts[:_FEW]:
+        words = f"its end (words: {len(cut.cut.split())})" if found.suite.explicit else repr(cut.cut)
+        say(f"warning: prompt {cut.prompt.id}: too long for the text encoder, which will not see {words}")
+    if len(cuts) > _FEW:
+        say(f"warning: {len(cuts) - _FEW} more prompts are too long for the text encoder")
+
+
+def device(name: str) -> str:
+    """`auto` as the best device of this machine; one that is not there is refused."""
+    import torch
+
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return next(kind for kind in ("cuda", "mps", "cpu") if there[kind])
+    if not there[name]:
+        raise UserError(f"--device {name}: this machine has none; `dumo-bench doctor` says what it has")
+    return name
+
+
+def quick_allocator() -> None:
+    """Let glibc keep what it frees: giving every large tensor back makes training on a CPU three times slower."""
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(-4, 0)  # M_MMAP_MAX
+        libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
+    except (OSError, AttributeError):
+        return  # another C library: slower, nothing else
+
+
+def quiet_loading() -> None:
+    """No bar for every small file that transformers loads; downloads keep theirs."""
+    from huggingface_hub.utils.tqdm import enable_progress_bars
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    enable_progress_bars()
+
+
+def say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()

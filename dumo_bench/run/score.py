@@ -1,0 +1,273 @@
+"""Scores of one case and recipe: runs scorers over finished pictures and writes table parts. It averages nothing.
+
+A chunk of pictures goes through all scorers before the next one, so that a picture is decoded once for all of them.
+A score that is in its part already is not measured again, unless its scorer has a new version, its picture another
+key, or its scorer found nothing to measure in the picture then (it was missing, say).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+from dumo_bench.plugins import stamp
+from dumo_bench.storage import table
+from dumo_bench.types import (
+    NO_REFERENCE,
+    SETS,
+    Detection,
+    Detector,
+    Sample,
+    Score,
+    Scorer,
+    SetScore,
+    SetScorer,
+    canonical,
+    digest,
+)
+
+Row: TypeAlias = dict[str, Any]
+AnyScorer: TypeAlias = Scorer | SetScorer | Detector
+Pictured: TypeAlias = Scorer | Detector
+
+BATCH = 64
+DESCRIBED = ("suite", "suite_version", "edit", "sampling")
+
+
+class Measured(NamedTuple):
+    """How many table rows were measured, and how many were there already."""
+
+    new: int
+    kept: int
+
+
+def score(
+    samples: Sequence[Sample],
+    scorers: Sequence[AnyScorer],
+    tables: Path,
+    describe: Mapping[str, Any],
+    tick: Callable[[int], None] = lambda done: None,
+) -> Measured:
+    """Score the samples of one suite, case and recipe; write their parts of scores, sets and detections.
+
+    `tables` is results/tables. `describe` gives the columns that a sample does not know: suite, suite_version, edit
+    (sha256, "" for the original) and sampling (key of the suite's contract). `tick` is called with the number of
+    pictures a scorer has just been through, those measured earlier included. A stopped run keeps what was measured.
+    """
+    if not samples:
+        return Measured(0, 0)
+    if lacking := [name for name in DESCRIBED if name not in describe]:
+        raise ValueError(f"describe must give {', '.join(DESCRIBED)}; it lacks {', '.join(lacking)}")
+    part = _Part(part_name(samples[0], describe), describe)
+    if any((s.case, s.job.recipe.key) != (samples[0].case, samples[0].job.recipe.key) for s in samples):
+        raise ValueError("samples must be of one case and one recipe")
+    pictured = [scorer for scorer in scorers if not isinstance(scorer, SetScorer)]
+    done = [_score_pictures(pictured, samples, tables, part, tick)]
+    for scorer in scorers:
+        if isinstance(scorer, SetScorer):
+            done.append(_score_sets(scorer, samples, tables, part))
+            tick(len(samples))
+    return Measured(sum(one.new for one in done), sum(one.kept for one in done))
+
+
+def part_name(sample: Sample, describe: Mapping[str, Any]) -> str:
+    """The part that holds a sample's rows: readable, and one for each suite, version, case, recipe and contract."""
+    key = digest(
+        [describe["suite"], describe["suite_version"], sample.case.name, sample.job.recipe.key, describe["sampling"]]
+    )
+    name = f"{describe['suite']}-{sample.case.name}-{sample.job.recipe.method}-{key[:12]}"
+    return re.sub(r"[^A-Za-z0-9+._-]+", "_", name)
+
+
+def identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What tells a score's row from the others of its part."""
+    return tuple(row[name] for name in ("prompt_id", "seed", "draw", "scorer", "metric"))
+
+
+def _score_pictures(
+    scorers: Sequence[Pictured], samples: Sequence[Sample], tables: Path, part: _Part, tick: Callable[[int], None]
+) -> Measured:
+    """Measure what is missing; what was measured before a failure or Ctrl-C is written all the same."""
+    old = table.records(table.read_part(tables, "scores", part.name)) if scorers else []
+    passes = [_Pass(scorer, {id(sample) for sample in unmeasured(scorer, samples, old)}) for scorer in scorers]
+    try:
+        for chunk in _chunks(samples):
+            for one in passes:
+                one.go(chunk, part)
+                tick(len(chunk))
+    finally:
+        for one in passes:
+            if one.boxes:  # the boxes first: a score whose boxes are lost would never be measured again
+                _write_boxes(one.scorer, tables, part.name, one.boxes)
+        if any(one.fresh for one in passes):
+            _write_scores(passes, tables, part.name, old)
+    kept = sum((len(samples) - len(one.todo)) * len(one.scorer.higher_is_better) for one in passes)
+    return Measured(sum(len(one.fresh) for one in passes), kept)
+
+
+@dataclass
+class _Pass:
+    """One scorer's way through the samples: which it has to measure, and what it has found."""
+
+    scorer: Pictured
+    todo: set[int]
+    fresh: list[Row] = field(default_factory=list)
+    boxes: dict[str, list[Row]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.version = stamp.version(self.scorer)  # once: it may read a folder
+
+    def go(self, chunk: Sequence[Sample], part: _Part) -> None:
+        wanted = [sample for sample in chunk if id(sample) in self.todo]
+        if not wanted:
+            return
+        measured, boxes = measure(self.scorer, wanted)
+        self.fresh += [
+            row
+            for s, scores in zip(wanted, measured, strict=True)
+            for row in part.rows((self.scorer.name, self.version), s, scores)
+        ]
+        self.boxes |= boxes
+
+
+def unmeasured(scorer: AnyScorer, samples: Sequence[Sample], rows: Iterable[Row]) -> list[Sample]:
+    """The samples that still lack a score of this scorer."""
+    wanted, current = set(scorer.higher_is_better), stamp.version(scorer)
+    known: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        if row["metric"] in wanted and (row["scorer"], row["scorer_version"]) == (scorer.name, current):
+            known.setdefault((row["prompt_id"], row["seed"], row["draw"], row["key"]), []).append(row)
+
+    def whole(found: list[Row]) -> bool:
+        return wanted <= {row["metric"] for row in found} and any(row["value"] is not None for row in found)
+
+    def place(sample: Sample) -> tuple[Any, ...]:
+        return (sample.prompt.id, sample.draw.seed, sample.draw.index, sample.job.key)
+
+    return [sample for sample in samples if not whole(known.get(place(sample), []))]
+
+
+def measure(scorer: Pictured, samples: Sequence[Sample]) -> tuple[Sequence[Sequence[Score]], dict[str, list[Row]]]:
+    """The scores of each sample; and of a detector the rows of its boxes, by the picture's key."""
+    if isinstance(scorer, Scorer):
+        return scorer.score(samples), {}
+    scores: list[Sequence[Score]] = []
+    boxes: dict[str, list[Row]] = {}
+    for sample, found in zip(samples, scorer.detect(samples), strict=True):
+        if isinstance(found, Score):
+            scores.append([Score(metric, None, found.note) for metric in scorer.higher_is_better])
+        else:
+            scores.append(scorer.judge(found))
+            boxes[sample.job.key] = [_box_row(scorer, sample.job.key, box) for box in found]
+    return scores, boxes
+
+
+def _box_row(detector: Detector, key: str, box: Detection) -> Row:
+    about = {"key": key, "detector": detector.name, "version": detector.version, "weights": detector.weights}
+    return {**about, "order": detector.order, "floor": detector.floor, **asdict(box)}
+
+
+def _write_boxes(scorer: Pictured, tables: Path, part: str, found: Mapping[str, list[Row]]) -> None:
+    """The boxes of a detector in place of its earlier ones for the same pictures."""
+    old = table.records(table.read_part(tables, "detections", part))
+    same = {"detector": scorer.name, "order": getattr(scorer, "order", "")}  # the other order's boxes stay
+    kept = [row for row in old if any(row[name] != mine for name, mine in same.items()) or row["key"] not in found]
+    table.write_part(tables, "detections", part, [*kept, *(row for rows in found.values() for row in rows)])
+
+
+def _write_scores(passes: Sequence[_Pass], tables: Path, part: str, old: Iterable[Row]) -> None:
+    """Old and new rows in one part; a metric's rows of another version go, so that versions never mix in a part."""
+    version = {(one.scorer.name, metric): one.version
+               for one in passes if one.fresh for metric in one.scorer.higher_is_better}  # fmt: skip
+    kept = [row for row in old if version.get(_what(row), row["scorer_version"]) == row["scorer_version"]]
+    fresh = [row for one in passes for row in one.fresh]
+    table.write_part(tables, "scores", part, list({identity(row): row for row in [*kept, *fresh]}.values()))
+
+
+def _what(row: Row) -> tuple[str, str]:
+    return row["scorer"], row["metric"]
+
+
+def _score_sets(scorer: SetScorer, samples: Sequence[Sample], tables: Path, part: _Part) -> Measured:
+    """Measure the sets that are not measured yet, or were measured incompletely."""
+    old = table.records(table.read_part(tables, "sets", part.name))
+    own, now = {(scorer.name, metric) for metric in scorer.higher_is_better}, stamp.version(scorer)
+    current = [row for row in old if _what(row) not in own or row["scorer_version"] == now]
+    mine = [row for row in current if _what(row) in own]
+    kept = [row for row in current if row not in mine]
+    fresh: list[Row] = []
+    for role, roles in SETS.items():
+        members = [sample for sample in samples if sample.role in roles]
+        there = [row for row in mine if row["role"] == role]
+        if not members or _complete(scorer, there, len(members)):
+            kept += there
+            continue
+        originals = [sample.original for sample in members if sample.original is not None]
+        reference = originals if len(originals) == len(members) else []  # part of them is another set of prompts
+        fresh += [
+            part.set_row((scorer.name, now), members[0], role, found) for found in scorer.score_set(members, reference)
+        ]
+    if fresh:
+        table.write_part(tables, "sets", part.name, [*kept, *fresh])
+    return Measured(len(fresh), sum(row in mine for row in kept))
+
+
+def _complete(scorer: SetScorer, rows: Sequence[Row], n: int) -> bool:
+    """Whether the rows of a set hold every metric, measured on all n pictures and all of the reference."""
+    whole = [row for row in rows if row["n"] == n and not row["n_missing"] and NO_REFERENCE not in row["note"]]
+    return set(scorer.higher_is_better) <= {row["metric"] for row in whole if row["value"] is not None}
+
+
+def _chunks(samples: Sequence[Sample]) -> Iterator[Sequence[Sample]]:
+    return (samples[start : start + BATCH] for start in range(0, len(samples), BATCH))
+
+
+class _Part(NamedTuple):
+    """A part's name, and how its rows are written out."""
+
+    name: str
+    describe: Mapping[str, Any]
+
+    def rows(self, scorer: tuple[str, str], sample: Sample, scores: Iterable[Score]) -> list[Row]:
+        """The scores of one picture as rows of the table `scores`. scorer: its name and version."""
+        where = {
+            **self._run(scorer, sample),
+            "prompt_id": sample.prompt.id,
+            "concept": sample.prompt.concept,
+            "role": sample.role,
+            "seed": sample.draw.seed,
+            "draw": sample.draw.index,
+            "key": sample.job.key,
+        }
+        return [{**where, **_cells(score)} for score in scores]
+
+    def set_row(self, scorer: tuple[str, str], sample: Sample, role: str, found: SetScore) -> Row:
+        """A set's number as a row of the table `sets`; any sample of the set will do."""
+        counted = {"n": found.n, "n_missing": found.n_missing, "low": found.low, "high": found.high, "how": found.how}
+        return {**self._run(scorer, sample), "role": role, **counted, **_cells(found)}
+
+    def _run(self, scorer: tuple[str, str], sample: Sample) -> Row:
+        recipe = sample.job.recipe
+        return {
+            **{name: self.describe[name] for name in DESCRIBED},
+            "case": sample.case.name,
+            "method": recipe.method,
+            "method_version": recipe.version,
+            "params": canonical(recipe.params),
+            "erase": canonical(recipe.erase),
+            "fit_seed": recipe.fit_seed,
+            "model": recipe.model,
+            "scorer": scorer[0],
+            "scorer_version": scorer[1],
+        }
+
+
+def _cells(score: Score) -> Row:
+    """Metric, value and note; a value that is no finite number is not measured."""
+    if score.value is not None and not math.isfinite(score.value):
+        return {"metric": score.metric, "value": None, "note": f"the scorer returned {score.value}"}
+    return {"metric": score.metric, "value": score.value, "note": score.note}

@@ -1,0 +1,102 @@
+"""The worker: fit an edit, make pictures. Every engine calls these two functions and no other."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dumo_bench import progress
+from dumo_bench.hosts import sample
+from dumo_bench.hosts.sd import Host
+from dumo_bench.kit import resume
+from dumo_bench.storage.store import Store
+from dumo_bench.types import Edit, Job, Method, Recipe, canonical
+
+
+def fit(host: Host, method: Method, recipe: Recipe, store: Store) -> Path:
+    """The path of the recipe's edit, learnt unless it is there.
+
+    A method whose edit of several concepts is a sum says so by `parts` and `join`; each part is an edit of its own,
+    which other cases reuse.
+    """
+    if store.has_edit(recipe):
+        return store.edit_path(recipe)
+    parts = method.parts(host, recipe.erase) if hasattr(method, "parts") else [recipe.erase]
+    if len(parts) > 1:
+        singles = [replace(recipe, erase=tuple(part)) for part in parts]
+        for single in singles:
+            fit(host, method, single, store)
+        edits = [store.get_edit(single) for single in singles]
+        edit = method.join(edits)  # type: ignore[attr-defined]
+        return store.put_edit(recipe, told(host, recipe, edit, sum(e.header["seconds"] for e in edits)))
+    with resume.at(store.fit_path(recipe)) as kept:
+        edit = method.fit(host, recipe.erase, seed=recipe.fit_seed)
+        return store.put_edit(recipe, told(host, recipe, edit, kept.seconds))
+
+
+def told(host: Host, recipe: Recipe, edit: Edit, seconds: float) -> Edit:
+    """The edit with what every edit says of itself, and what it cost."""
+    spent = {"seconds": round(seconds, 2), **memory(host)}
+    return Edit(edit.tensors, {**edit.header, **facts(host, recipe), **spent})
+
+
+def facts(host: Host, recipe: Recipe) -> dict[str, Any]:
+    """What every edit says of itself."""
+    return {
+        "method": recipe.method,
+        "version": recipe.version,
+        "params": dict(recipe.params),
+        "concepts": list(recipe.erase),
+        "seed": recipe.fit_seed,
+        "model": host.model,
+        "model_hash": host.hash,
+    }
+
+
+def memory(host: Host) -> dict[str, int]:
+    """Peak memory so far, in bytes: of the GPU where there is one, else of the process."""
+    if host.device.type == "cuda":
+        return {"peak_memory": torch.cuda.max_memory_allocated(host.device)}
+    return {"peak_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+
+
+def generate(host: Host, method: Method, jobs: Sequence[Job], store: Store, batch_size: int) -> list[tuple[Job, str]]:
+    """Make the pictures that are not there; returns the jobs that failed, each with its reason.
+
+    All jobs share one recipe. A result that is not finite is not written.
+    """
+    wanted = store.missing(jobs)
+    if not wanted:
+        return []
+    recipe = wanted[0].recipe
+    edit = store.get_edit(recipe) if recipe.erase else method.fit(host, (), seed=recipe.fit_seed)
+    failed: list[tuple[Job, str]] = []
+    bar = progress.Bar(f"{recipe.method} {' + '.join(recipe.erase)}".strip(), len(wanted))
+    with method.apply(host, edit) as guide, bar:
+        for batch in batches(wanted, batch_size):
+            pictures, finite = sample.sample(host, guide, batch)
+            for job, picture, good in zip(batch, pictures.numpy(), finite.tolist(), strict=True):
+                if good:
+                    store.put_image(job, picture)
+                else:
+                    failed.append((job, "the latents are not finite"))
+            bar.advance(len(batch))
+    return failed
+
+
+def batches(jobs: Iterable[Job], size: int) -> Iterator[list[Job]]:
+    """Jobs that can be sampled together: one schedule, one size, one negative prompt; guidance and draw may differ."""
+
+    def alike(job: Job) -> str:
+        s = job.sampling
+        return canonical([s.scheduler, s.steps, s.height, s.width, s.negative, s.noise, s.dtype])
+
+    for _, group in groupby(sorted(jobs, key=alike), key=alike):
+        same = list(group)
+        yield from (same[i : i + size] for i in range(0, len(same), size))

@@ -1,0 +1,46 @@
+"""A vandal: whatever is asked for, it draws one and the same blank tile. It erases everything, target and rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from dumo_bench.hosts.sample import scheduler
+from dumo_bench.hosts.sd import Host, fits
+from dumo_bench.types import Conditions, Denoiser, Edit, Guide
+
+
+@dataclass(frozen=True)
+class Vandal:
+    """It says at every step that all of z is noise, so that what is left is the latent 0."""
+
+    name: ClassVar[str] = "vandal"
+    version: ClassVar[str] = "1"
+    cite: ClassVar[str] = "a known answer, no eraser"
+    needs: ClassVar[frozenset[str]] = frozenset({"unet"})
+
+    def fit(self, host: Host, erase: Sequence[str], *, seed: int) -> Edit:
+        del host, erase, seed  # nothing is learnt
+        return Edit({}, {})
+
+    @contextmanager
+    def apply(self, host: Host, edit: Edit) -> Iterator[Guide]:
+        fits(host, edit)
+        kept: Tensor = scheduler(host, "ddim", 1).alphas_cumprod.to(host.device)
+        velocity = host.schedule.get("prediction_type") == "v_prediction"
+
+        def guide(given: Conditions) -> Denoiser:
+            del given  # nobody is asked
+
+            def denoise(z: Tensor, t: Tensor, step: int) -> Tensor:
+                alpha = kept[t.long()].to(z.dtype)
+                noise: Tensor = z / (1 - alpha).sqrt()  # z = sqrt(alpha) x + sqrt(1 - alpha) noise, with x = 0
+                return noise * alpha.sqrt() if velocity else noise
+
+            return denoise
+
+        yield guide

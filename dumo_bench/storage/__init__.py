@@ -1,0 +1,1 @@
+"""Pictures, edits and tables on disk."""

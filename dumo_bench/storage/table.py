@@ -1,0 +1,172 @@
+"""The tables on disk: how a part is written, read and checked. Their columns are declared in `columns`.
+
+A null value means "not measured". NaN is refused on writing, so it never has to be told apart from null.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dumo_bench.errors import UserError
+from dumo_bench.storage.columns import COLUMNS, SCHEMA_VERSION, Column, names
+from dumo_bench.storage.store import full_disk
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+_VERSION_KEY = b"dumo_bench_schema"
+
+
+def schema(table: str) -> pa.Schema:
+    """The parquet schema of a table, with its version in the metadata."""
+    import pyarrow as pa
+
+    types = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "yes/no": pa.bool_()}
+    fields = [pa.field(column.name, types[column.type], nullable=column.null) for column in COLUMNS[table]]
+    return pa.schema(fields, metadata={_VERSION_KEY: SCHEMA_VERSION.encode()})
+
+
+def write_part(folder: Path, name: str, part: str, rows: Sequence[Mapping[str, Any]]) -> Path:
+    """Write one part of a table, replacing it; a part that is there is whole."""
+    if Path(part).name != part:
+        raise ValueError(f"{name}: the part's name {part!r} must be a plain file name: a folder below is never read")
+    return write_file(folder / name / f"{part}.parquet", name, rows)
+
+
+def read_part(folder: Path, name: str, part: str) -> pd.DataFrame:
+    """One part of a table; empty when it is not there."""
+    path = folder / name / f"{part}.parquet"
+    return read_file(path, name) if path.exists() else empty(name)
+
+
+def read(folder: Path, name: str) -> pd.DataFrame:
+    """All parts of a table, in the order of their names; rows that are equal in every column are given once."""
+    import pyarrow as pa
+
+    paths = sorted((folder / name).glob("*.parquet"))
+    if not paths:
+        return empty(name)
+    whole = pa.concat_tables([_load(path, name) for path in paths])
+    return _to_pandas(whole).drop_duplicates(ignore_index=True)
+
+
+def empty(name: str) -> pd.DataFrame:
+    """A table without rows, with its columns and types."""
+    return _to_pandas(schema(name).empty_table())
+
+
+def frame(name: str, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Rows as a checked table in memory."""
+    return _to_pandas(_arrow(name, rows))
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table as dictionaries, with None for what is missing: what `write_part` takes."""
+    plain = table.astype(object).where(table.notna(), None)
+    return [dict(zip(plain.columns, row, strict=True)) for row in plain.itertuples(index=False, name=None)]
+
+
+def write_file(path: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> Path:
+    """Write a table beside its place, then rename it there; a failure leaves nothing half written."""
+    import pyarrow.parquet as pq
+
+    whole = _arrow(name, rows)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with full_disk(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            pq.write_table(whole, partial, compression="zstd")
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+    return path
+
+
+def read_file(path: Path, name: str) -> pd.DataFrame:
+    """One parquet file as a table."""
+    return _to_pandas(_load(path, name))
+
+
+def _load(path: Path, name: str) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        # Its own file handle: with a path, a folder called "method=x" would add a column.
+        with path.open("rb") as stream:
+            found = pq.read_table(stream)
+    except pa.ArrowInvalid as error:
+        raise UserError(f"{path}: not a readable parquet file; delete it and score again") from error
+    version = (found.schema.metadata or {}).get(_VERSION_KEY, b"none").decode()
+    if version != SCHEMA_VERSION:
+        raise UserError(
+            f"{path} has schema version {version}, this program reads {SCHEMA_VERSION}: "
+            "score again into a new --out folder, or use the version of dumo-bench that wrote it"
+        )
+    found = _with_late(name, found)
+    if wrong := _mismatch(name, found.column_names):
+        raise UserError(f"{path}: {wrong}; delete it and score again")
+    return found.select(names(name)).cast(schema(name))
+
+
+def _with_late(name: str, found: pa.Table) -> pa.Table:
+    """With null in the columns that were added after the file was written."""
+    import pyarrow as pa
+
+    for column in COLUMNS[name]:
+        if column.late and column.name not in found.column_names:
+            found = found.append_column(column.name, pa.nulls(len(found)))
+    return found
+
+
+def _arrow(name: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    import pyarrow as pa
+
+    for keys in {tuple(row) for row in rows}:
+        if wrong := _mismatch(name, keys):
+            raise ValueError(f"{name}: {wrong}")
+    columns = [[_plain(row[column.name]) for row in rows] for column in COLUMNS[name]]
+    for column, cells in zip(COLUMNS[name], columns, strict=True):
+        _check(name, column, cells)
+    wanted = schema(name)
+    return pa.table([pa.array(c, f.type) for c, f in zip(columns, wanted, strict=True)], schema=wanted)
+
+
+def _check(name: str, column: Column, cells: Sequence[Any]) -> None:
+    if not column.null and any(cell is None for cell in cells):
+        raise ValueError(f"{name}.{column.name} may not be missing")
+    if any(isinstance(cell, float) and not math.isfinite(cell) for cell in cells):
+        raise ValueError(f"{name}.{column.name} holds NaN or infinity: write None, and a note that says why")
+
+
+def _plain(cell: Any) -> Any:
+    """numpy's numbers as Python's; pandas' missing value as None."""
+    if type(cell).__name__ == "NAType":
+        return None
+    return cell.item() if hasattr(cell, "item") else cell
+
+
+def _mismatch(name: str, found: Iterable[str]) -> str:
+    """What is wrong with these column names, or nothing."""
+    have, known = set(found), names(name)
+    if unknown := sorted(have - set(known)):
+        near = difflib.get_close_matches(unknown[0], known, n=1, cutoff=0)
+        return f"unknown column {unknown[0]!r}, the nearest known is {near[0]!r}"
+    missing = [column for column in known if column not in have]
+    return f"column {missing[0]!r} is missing" if missing else ""
+
+
+def _to_pandas(whole: pa.Table) -> pd.DataFrame:
+    import pandas as pd
+    import pyarrow as pa
+
+    nullable = {pa.float64(): pd.Float64Dtype(), pa.bool_(): pd.BooleanDtype()}
+    found: pd.DataFrame = whole.to_pandas(types_mapper=nullable.get)
+    counts = [field.name for field in whole.schema if field.nullable and field.type == pa.int64()]
+    return found.astype(dict.fromkeys(counts, "Int64"))

@@ -1,0 +1,173 @@
+"""One file of prompts/*.toml. docs/design.md says what it may hold; what is wrong is refused with file and line."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from dumo_bench.errors import UserError, unknown
+from dumo_bench.suites import csvfile, source, views
+from dumo_bench.suites.blocks import BLOCK_KEYS, expand
+from dumo_bench.suites.checks import Refused, keys, no_twins, one_of, tables, typed, words
+from dumo_bench.suites.csvfile import Csv
+from dumo_bench.suites.views import View
+from dumo_bench.types import Case, Prompt, Sampling, Suite
+
+TASKS = ("object", "style", "explicit")
+_NEEDED = ("name", "version", "source", "licence", "cases", "sampling")
+_TOP = (*_NEEDED, "explicit", "task", "related", "block", "csv", "view", "alias")
+_CASE = ("name", "erase", "task")
+_SAMPLING = tuple(Sampling.__dataclass_fields__)
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteFile:
+    """What a file states. `empty` is its suite without prompts, which come from `blocks` or from the file of `csv`."""
+
+    path: Path
+    text: str
+    empty: Suite
+    blocks: Sequence[Mapping[str, Any]]
+    csv: Csv | None
+    views: tuple[View, ...]
+    aliases: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.empty.name
+
+    def prompts(self, called: str) -> tuple[Prompt, ...]:
+        """Every prompt of the file; a published list that is not on this machine is told, with what to type."""
+        explicit = self.empty.explicit
+        if self.csv:
+            place, raw = source.read(self.csv.source, called)
+            return tuple(csvfile.prompts(raw, place, self.csv, explicit=explicit))
+        found = [_block(self.blocks, nth, explicit) for nth in range(len(self.blocks))]
+        no_twins("block", [(prompt.id, nth) for nth, block in enumerate(found) for prompt in block])
+        return tuple(prompt for block in found for prompt in block)
+
+    def suite(self, view: str = "", called: str = "") -> Suite:
+        """The suite with its prompts, or the view of it that has this name; `called` as it was typed."""
+        with told(self.path, self.text):
+            prompts = self.prompts(called or str(self.path))
+            if not view:
+                return _checked(replace(self.empty, prompts=prompts))
+            one = {found.name: found for found in self.views}[view]
+            return _checked(replace(self.empty, name=view, prompts=views.part(prompts, one), cases=self.cases(one)))
+
+    def cases(self, view: View) -> tuple[Case, ...]:
+        """The cases of a view: its own, or the whole suite's."""
+        return (Case("+".join(view.erase), view.erase),) if view.erase else self.empty.cases
+
+
+def read(path: Path) -> SuiteFile:
+    """What a file states; reads no prompts."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"suite {path}: {getattr(error, 'strerror', None) or error}") from error
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path}:{_syntax_line(error, text)}: broken TOML: {error}") from error
+    with told(path, text):
+        return _file(path, text, data)
+
+
+@contextmanager
+def told(path: Path, text: str) -> Iterator[None]:
+    """What is refused, with file and line."""
+    try:
+        yield
+    except Refused as refused:
+        raise UserError(f"{path}:{line_of(text, refused.key, refused.nth)}: {refused}") from refused
+
+
+def line_of(text: str, key: str, nth: int = 0) -> int:
+    """The line on which `key` is set, or its table opens, for the (nth + 1)-th time; 1 when it is nowhere."""
+    mark = re.compile(
+        rf"""^\s*(\[+\s*([\w-]+\.)*)?["']?{re.escape(key)}["']?\s*(=|\])|[{{,]\s*["']?{re.escape(key)}["']?\s*="""
+    )
+    lines = [number for number, line in enumerate(text.splitlines(), 1) if mark.search(line)]
+    return lines[min(nth, len(lines) - 1)] if lines else 1
+
+
+def _file(path: Path, text: str, data: Mapping[str, Any]) -> SuiteFile:
+    keys("suite", data, _TOP)
+    listed = "csv" in data
+    for key in (*_NEEDED, *(() if listed else ("block",))):
+        if not data.get(key):
+            raise Refused("name", f"the suite lacks {key!r}" + (": it is empty" if key == "block" else ""))
+    if listed and "block" in data:
+        raise Refused("csv", "a suite has blocks or a [csv], not both")
+    cases = tuple(_case(case, nth) for nth, case in enumerate(tables(data, "cases")))
+    no_twins("cases", [(case.name, nth) for nth, case in enumerate(cases)])
+    parts = tuple(views.parse(view) for view in tables(data, "view"))
+    no_twins("view", [(view.name, nth) for nth, view in enumerate(parts)])
+    empty = Suite(
+        name=typed(data, "name", str),
+        version=typed(data, "version", int),
+        source=typed(data, "source", str),
+        licence=typed(data, "licence", str),
+        cases=cases,
+        prompts=(),
+        sampling=_sampling(typed(data, "sampling", dict)),
+        related={concept: words(near, concept) for concept, near in typed(data, "related", dict, {}).items()},
+        explicit=typed(data, "explicit", bool, False),
+        task=one_of(data, "task", TASKS),
+    )
+    csv = csvfile.parse(typed(data, "csv", dict), path.parent) if listed else None
+    return SuiteFile(path, text, empty, tables(data, "block"), csv, parts, words(data.get("alias", []), "alias"))
+
+
+def _block(blocks: Sequence[Mapping[str, Any]], nth: int, explicit: bool) -> Sequence[Prompt]:
+    try:
+        keys("block", blocks[nth], BLOCK_KEYS)
+        return expand(blocks[nth], explicit=explicit)
+    except Refused as refused:
+        key = refused.key
+        before = nth if key == "block" else sum(key in block for block in blocks[:nth])
+        raise Refused(key, f"block {nth + 1}: {refused}", before) from refused
+
+
+def _case(case: Mapping[str, Any], nth: int) -> Case:
+    keys("case", case, _CASE)
+    if "erase" not in case or not case["erase"]:
+        raise Refused("cases", f'case {nth + 1} erases nothing: wanted erase = ["..."]', nth)
+    erase = words(case["erase"], "erase")
+    task = one_of(case, "task", TASKS) if "task" in case else ""
+    return Case(typed(case, "name", str, "+".join(erase)), erase, task)
+
+
+def _sampling(data: Mapping[str, Any]) -> Sampling:
+    keys("sampling", data, _SAMPLING)
+    numbers: Mapping[str, Callable[[Any], Any]] = {"steps": int, "height": int, "width": int, "guidance": float}
+    for key in ("model", "scheduler", *numbers):
+        if key not in data:
+            raise Refused("sampling", f"[sampling] lacks {key!r}")
+    for key in numbers:
+        if isinstance(data[key], bool) or not isinstance(data[key], int | float):
+            raise Refused(key, f"{key} is a number, got {data[key]!r}")
+    return Sampling(**{**data, **{key: number(data[key]) for key, number in numbers.items()}})
+
+
+def _checked(suite: Suite) -> Suite:
+    """Every erased concept has target prompts, or the suite measures what is kept and says so on every prompt."""
+    concepts = {prompt.concept for prompt in suite.prompts}
+    if any(prompt.role == "target" for prompt in suite.prompts) or all(prompt.role for prompt in suite.prompts):
+        return suite
+    for case in suite.cases:
+        for concept in case.erase:
+            if concept not in concepts:
+                raise Refused("cases", f"case {case.name!r}: {unknown('concepts of the prompts', concept, concepts)}")
+    return suite
+
+
+def _syntax_line(error: tomllib.TOMLDecodeError, text: str) -> int:
+    found = re.search(r"at line (\d+)", str(error))
+    return int(found[1]) if found else len(text.splitlines())
