@@ -25,8 +25,8 @@ import torch
 from torch import Tensor
 
 from dumo_bench.hosts.sd import Host, edited, stock_guide
-from dumo_bench.kit import latents, select, train
-from dumo_bench.kit.frugal import recomputed
+from dumo_bench.kit import latents, parameters, train
+from dumo_bench.kit.checkpointing import recomputed
 from dumo_bench.kit.latents import Latents, Pool, Trajectory
 from dumo_bench.types import Edit, Guide
 
@@ -109,8 +109,8 @@ class ESD:
 
     def fit(self, host: Host, erase: Sequence[str], *, seed: int) -> Edit:
         plan, g = self.plan(host), train.seeded(seed)
-        names = select.SELECTIONS[TRAINED[self.preset][self.variant]](host.unet)
-        student = select.twin(host.unet, names)
+        names = parameters.SELECTIONS[TRAINED[self.preset][self.variant]](host.unet)
+        student = parameters.twin(host.unet, names)
         learning = dict(student.named_parameters())
         how = train.Fit(plan.steps, plan.lr, f"ESD-{self.variant} {' + '.join(erase)}", plan.ema)
         loss = Lesson(host, student, plan, erase, self.eta, g)

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor
 
 from dumo_bench.hosts.sd import Host, edited, encode, stock_guide
-from dumo_bench.kit import linear, rows
+from dumo_bench.kit import embeddings, linear
 from dumo_bench.types import Edit, Guide
 
 #: ridge of an epoch's edit, relative to that of the UCE start: the published 0.1 and 0.5. In a text width of 128, whose
@@ -40,8 +40,8 @@ class RECE:
     needs: ClassVar[frozenset[str]] = frozenset({"unet"})
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "style": {"target": "art", "preserve": ("@styles",), "regular": 1e-3},
-        "object": {"preserve": rows.WORLD},
-        "explicit": {"preserve": rows.WORLD, "epochs": 3, "epochs_of_several": 2},
+        "object": {"preserve": embeddings.WORLD},
+        "explicit": {"preserve": embeddings.WORLD, "epochs": 3, "epochs_of_several": 2},
     }
     bounds: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("epochs", "epochs_of_several", "erase_scale", "preserve_scale"), "[0, inf)"),
@@ -62,7 +62,7 @@ class RECE:
 
     def fit(self, host: Host, erase: Sequence[str], *, seed: int) -> Edit:
         del seed  # closed form: nothing is drawn
-        host = rows.once(host)
+        host = embeddings.once(host)
         start = linear.ridge_of(host) if self.start_ridge is None else self.start_ridge
         ridge = EPOCH_RIDGE * start if self.ridge is None else self.ridge
         kept = linear.least_of(host) if self.preserve_scale is None else self.preserve_scale
@@ -78,16 +78,16 @@ class RECE:
 
     def start(self, host: Host, erase: Sequence[str], ridge: float) -> Tensor:
         """UCE's factor, by its paper's preset: '' is preserved before all else."""
-        strings = rows.strings(host, ("", *self.preserve), erase)
-        old, new = rows.aligned(host, [(c, self.target) for c in erase])
+        strings = embeddings.strings(host, ("", *self.preserve), erase)
+        old, new = embeddings.aligned(host, [(c, self.target) for c in erase])
         kept = max(linear.least_of(host), 1 / max(1, len(strings)))
-        return linear.factor(old, new, rows.whole(host, strings), erase=1.0, preserve=kept, ridge=ridge)
+        return linear.factor(old, new, embeddings.whole(host, strings), erase=1.0, preserve=kept, ridge=ridge)
 
     def terms(self, host: Host, erase: Sequence[str]) -> Terms:
         """All 77 rows of each concept and of its target; '' is preserved once a concept, other strings once."""
-        strings = [""] * len(erase) + [s for s in rows.strings(host, self.preserve, erase) if s]
+        strings = [""] * len(erase) + [s for s in embeddings.strings(host, self.preserve, erase) if s]
         target = encode(host, [self.target])[0].repeat(len(erase), 1)
-        return Terms(rows.whole(host, erase), target, rows.whole(host, strings), linear.joint(host.unet))
+        return Terms(embeddings.whole(host, erase), target, embeddings.whole(host, strings), linear.joint(host.unet))
 
     def epoch(self, terms: Terms, m: Tensor, ridge: float, kept: float) -> Tensor:
         """The factor M' of an epoch that starts at W0 M, and ends at W0 M M'."""

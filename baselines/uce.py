@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor
 
 from dumo_bench.hosts.sd import Host, edited, stock_guide
-from dumo_bench.kit import linear, rows
+from dumo_bench.kit import embeddings, linear
 from dumo_bench.types import Edit, Guide
 
 TEMPLATES: Mapping[str, tuple[str, ...]] = {
@@ -43,8 +43,8 @@ class UCE:
     needs: ClassVar[frozenset[str]] = frozenset({"unet"})
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "style": {"target": "art", "preserve": ("@styles",)},
-        "object": {"preserve": rows.WORLD},
-        "explicit": {"preserve": rows.WORLD},
+        "object": {"preserve": embeddings.WORLD},
+        "explicit": {"preserve": embeddings.WORLD},
     }
     bounds: ClassVar[Mapping[str, str]] = {"erase_scale": "[0, inf)", "preserve_scale": "[0, inf)", "ridge": "(0, inf)"}
 
@@ -59,7 +59,7 @@ class UCE:
 
     def fit(self, host: Host, erase: Sequence[str], *, seed: int) -> Edit:
         del seed  # closed form: nothing is drawn
-        host = rows.once(host)
+        host = embeddings.once(host)
         strings = self.kept(host, erase)
         own_scale, own_ridge = self.own(host, len(strings))
         ridge = own_ridge if self.ridge is None else self.ridge
@@ -73,9 +73,9 @@ class UCE:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Rows to move and where to (n, d), rows that must stay (m, d)."""
         if self.preset == "paper":
-            return *rows.aligned(host, pairs), rows.whole(host, strings)
+            return *embeddings.aligned(host, pairs), embeddings.whole(host, strings)
         old, new = ([pair[i] for pair in pairs] for i in (0, 1))
-        return rows.subject(host, old), rows.subject(host, new), rows.subject(host, strings)
+        return embeddings.subject(host, old), embeddings.subject(host, new), embeddings.subject(host, strings)
 
     def own(self, host: Host, preserved: int) -> tuple[float, float]:
         """The preset's weight of the preserved rows, and its ridge."""
@@ -94,7 +94,7 @@ class UCE:
 
         Asked of `2025`, '' is the start token's row: also its empty target, and the first row of every prompt.
         """
-        return rows.strings(host, ("", *self.preserve) if self.preset == "paper" else self.preserve, erase)
+        return embeddings.strings(host, ("", *self.preserve) if self.preset == "paper" else self.preserve, erase)
 
     @contextmanager
     def apply(self, host: Host, edit: Edit) -> Iterator[Guide]:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from dumo_bench.baselines.rece import RECE
 from dumo_bench.baselines.uce import UCE
 from dumo_bench.hosts.sd import Host
-from dumo_bench.kit import linear, rows
+from dumo_bench.kit import embeddings, linear
 
 Product = Callable[[Tensor, Tensor], Tensor]
 CONCEPTS = ("dog", "cat", "ghost", "bicycle", "church", "parachute", "chair", "violin", "camel", "lemon")
@@ -61,16 +61,16 @@ Layers = dict[str, Tensor]
 
 def uce(host: Host, erase: tuple[str, ...], sums: Product, dtype: torch.dtype) -> Layers:
     """W = (lamb W0 + sum W0 c* c^T + sum W0 r r^T) (lamb I + sum c c^T + sum r r^T)^-1, a layer at a time."""
-    old, new = (r.to(dtype) for r in rows.aligned(host, [(c, " ") for c in erase]))
-    keep = rows.whole(host, [""]).to(dtype)
+    old, new = (r.to(dtype) for r in embeddings.aligned(host, [(c, " ") for c in erase]))
+    keep = embeddings.whole(host, [""]).to(dtype)
     return solved(own(host, dtype), (old, new, keep), (0.5, 1.0), sums)
 
 
 def rece(host: Host, erase: tuple[str, ...], sums: Product, dtype: torch.dtype, epochs: int = 3) -> Layers:
     """UCE, and in each epoch the derived embedding from the sums over all layers, then a solve a layer."""
     was, now = own(host, dtype), uce(host, erase, sums, dtype)
-    c, target = rows.whole(host, erase).to(dtype), rows.whole(host, [" "] * len(erase)).to(dtype)
-    keep = rows.whole(host, [""] * len(erase)).to(dtype)
+    c, target = embeddings.whole(host, erase).to(dtype), embeddings.whole(host, [" "] * len(erase)).to(dtype)
+    keep = embeddings.whole(host, [""] * len(erase)).to(dtype)
     eye = torch.eye(c.shape[1], dtype=dtype)
     for _ in range(epochs):
         seen, wanted = 0.1 * eye, torch.zeros_like(eye)
@@ -104,7 +104,7 @@ def compared(host: Host, method: Any, erase: tuple[str, ...], repeats: int) -> l
     exact = layered(host, erase, product, torch.float64)
     mine = method.fit(host, erase, seed=0).tensors
     off = max(float((mine[f"unet.{n}"] - w).norm() / w.norm()) for n, w in exact.items())
-    known = rows.once(host)
+    known = embeddings.once(host)
     layered(known, erase, product, torch.float32)  # it has now read every text
     ways = {
         "here": lambda: method.fit(host, erase, seed=0),

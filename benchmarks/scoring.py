@@ -33,7 +33,7 @@ from dumo_bench.scorers.lpips import Lpips
 from dumo_bench.scorers.nudenet import NudeNet
 from dumo_bench.scorers.presets import LIBRARY, select
 from dumo_bench.scorers.style_classifier import StyleClassifier
-from dumo_bench.suites import suites
+from dumo_bench.suites import registry
 from dumo_bench.types import Case, Draw, Job, Prompt, Recipe, Sample, Sampling
 
 ABOUT = {"suite": "speed", "suite_version": 1, "edit": "", "sampling": ""}
@@ -166,7 +166,7 @@ def main() -> None:
     asked.add_argument("--size", type=int, default=512)
     asked.add_argument("--rounds", type=int, default=3)
     wish = asked.parse_args()
-    suite = suites.load("emoji-artist")
+    suite = registry.load("emoji-artist")
     with TemporaryDirectory() as name:
         folder = Path(name)
         samples = prepared(source(wish.folder, wish.n), folder, wish.size)

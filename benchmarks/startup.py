@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 
 COMMANDS = (["--help"], ["run", "--help"], *(["list", what] for what in ("methods", "scorers", "suites", "models")))
-RUN = "import sys; from dumo_bench.cli.cli import main; main(sys.argv[1:])"
+RUN = "import sys; from dumo_bench.cli.app import main; main(sys.argv[1:])"
 BARE = ("-c", "import typer, rich.console, rich.table")
 
 

@@ -19,8 +19,8 @@ import torch
 import torch.utils.checkpoint
 from torch import Tensor, nn
 
-from dumo_bench.kit import select
-from dumo_bench.kit.frugal import recomputed
+from dumo_bench.kit import parameters
+from dumo_bench.kit.checkpointing import recomputed
 from dumo_bench.methods.dumo_recipe import PLANS
 from dumo_bench.methods.epr import EPR, corrected, scaled
 from dumo_bench.methods.tlmo import BINS
@@ -96,13 +96,13 @@ def kept(forward: Callable[[], Any], weights: Iterable[Tensor]) -> int:
     return tally.bytes()
 
 
-def numbers(parameters: Iterable[Tensor]) -> int:
-    return sum(p.numel() for p in parameters)
+def numbers(tensors: Iterable[Tensor]) -> int:
+    return sum(p.numel() for p in tensors)
 
 
 def esd(unet: Any, side: int, rows: int) -> list[int]:
     """Bytes of weights, gradients, Adam's state and activations: the student is the U-Net but for its own attn2."""
-    student = select.twin(unet, select.cross(unet))
+    student = parameters.twin(unet, parameters.cross(unet))
     free = [p for p in student.parameters() if p.requires_grad]
     z, t, c = sd14.inputs(side, rows, "meta")
     weights = [*unet.parameters(), *free]

@@ -52,7 +52,7 @@ class Said:
 @pytest.fixture
 def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
     """`command("list", "methods")`: the real program, in this process."""
-    from dumo_bench.cli.cli import main
+    from dumo_bench.cli.app import main
 
     def call(*argv: object) -> Said:
         capsys.readouterr()

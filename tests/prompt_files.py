@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dumo_bench.suites import source, suites
+from dumo_bench.suites import registry, source
 from dumo_bench.types import Suite
 
 BESIDE = Path(__file__).parents[2] / "shared" / "data" / "prompts"
@@ -18,10 +18,10 @@ FOLDER = Path(os.environ.get(source.FOLDER) or BESIDE)
 def load(name: str, monkeypatch: pytest.MonkeyPatch) -> Suite:
     """The suite; the test is skipped where its list is not on this machine, as lists are never part of the project."""
     monkeypatch.setenv(source.FOLDER, str(FOLDER))
-    csv = suites.file_of(name).csv
+    csv = registry.file_of(name).csv
     if csv and not source.find(csv.source):
         pytest.skip(f"{csv.source.file} is not on this machine: DUMO_BENCH_PROMPTS names no folder that has it")
     return _load(name)
 
 
-_load = cache(suites.load)
+_load = cache(registry.load)

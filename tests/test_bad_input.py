@@ -163,7 +163,7 @@ def test_a_model_whose_weights_are_cut_short(command, tiny_suite, tmp_path, part
 
 
 def test_a_mistake_shows_no_traceback_in_the_real_program(tmp_path):
-    code = "from dumo_bench.cli.cli import main; main(['plan', '-m', 'dumo', '-s', 'emoji-cartoons'])"
+    code = "from dumo_bench.cli.app import main; main(['plan', '-m', 'dumo', '-s', 'emoji-cartoons'])"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert (said.returncode, said.stdout, len(said.stderr.splitlines())) == (2, "", 1)
 

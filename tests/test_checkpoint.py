@@ -418,7 +418,7 @@ def test_a_plan_of_a_checkpoint_hashes_it_without_torch(host, tmp_path, bare_sui
     save_file(published.keys_and_values(published.moved(host.unet)), path)
     words = ["plan", "--method", "checkpoint", "--suite", str(bare_suite), "--set", f"path={path}"]
     code = (
-        f"import sys\nfrom dumo_bench.cli.cli import main\ntry: main({words})\nfinally: print('torch' in sys.modules)"
+        f"import sys\nfrom dumo_bench.cli.app import main\ntry: main({words})\nfinally: print('torch' in sys.modules)"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert said.returncode == 0, said.stderr

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dumo_bench.analysis import summary
-from dumo_bench.plugins import plugins
+from dumo_bench.plugins import loading
 from dumo_bench.run import manifest, plan
 
 ARGS = ("--method", "tests/fakes.py:Scaled", "--scorers", "tests/fakes.py:Brightness", "--device", "cpu")
@@ -39,7 +39,7 @@ def program(code: str) -> str:
 )
 def test_help_and_list_import_nothing_heavy(argv):
     out = program(
-        f"import sys; from dumo_bench.cli.cli import main\ntry: main({argv})\nexcept SystemExit: pass\n"
+        f"import sys; from dumo_bench.cli.app import main\ntry: main({argv})\nexcept SystemExit: pass\n"
         f"print('HEAVY', [m for m in {HEAVY} if m in sys.modules])"
     )
     assert len(out.splitlines()) > 3  # it said something
@@ -49,7 +49,7 @@ def test_help_and_list_import_nothing_heavy(argv):
 def test_plan_imports_no_torch(bare_suite):
     argv = ["plan", "--method", "dumo", "--suite", str(bare_suite)]
     out = program(
-        f"import sys; from dumo_bench.cli.cli import main\ntry: main({argv})\nexcept SystemExit as e: print(e.code)\n"
+        f"import sys; from dumo_bench.cli.app import main\ntry: main({argv})\nexcept SystemExit as e: print(e.code)\n"
         f"print('HEAVY', [m for m in {HEAVY} if m in sys.modules])"
     )
     assert "12 wanted, 0 present, 12 missing" in out
@@ -74,7 +74,7 @@ def test_list_prints_names_and_json_of_them(command, what, some):
 
 def test_the_list_of_weights_says_what_is_here_and_what_gets_the_rest(command, monkeypatch, tmp_path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr("dumo_bench.plugins.plugins.providers", with_broken(plugins.providers))
+    monkeypatch.setattr("dumo_bench.plugins.loading.providers", with_broken(loading.providers))
     lines = {line["name"]: line for line in json.loads(command("list", "weights", "--json").out)}
     assert lines["concept"]["state"] == "present" and lines["concept"]["weights"].startswith("judge ")
     assert lines["lpips"]["weights"] == "" and "torchvision.models.alexnet(weights=" in lines["lpips"]["state"]
@@ -211,7 +211,7 @@ def test_a_picture_that_was_deleted_is_not_measured_and_says_so(command, tiny_su
 def test_the_manifest_names_the_weights_of_every_run_that_measured_and_of_no_idle_one(bare_suite, tmp_path):
     """The scorer is called as before; the weights behind its name are others."""
     wish = plan.Wish("original", str(bare_suite))
-    of = plan.make(wish, lambda spec, settings: plugins.make("methods", spec, settings))
+    of = plan.make(wish, lambda spec, settings: loading.make("methods", spec, settings))
     for label, measured in (("clip 1111", 6), ("clip 1111", 0), ("clip 2222", 6), ("clip 2222", 0)):
         spent = {"made": 0, "measured": measured, "weights": {"clip_score@folder": label}}
         manifest.write(tmp_path, wish, of, ["clip_score@folder"], spent)

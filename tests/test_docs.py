@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dumo_bench.plugins import plugins
-from dumo_bench.suites import suites
+from dumo_bench.plugins import loading
+from dumo_bench.suites import registry
 
 ROOT = Path(__file__).parents[1]
 README, COMMANDS, DESIGN = ROOT / "README.md", ROOT / "docs" / "commands.md", ROOT / "docs" / "design.md"
@@ -24,7 +24,7 @@ def says(argv: str) -> str:
     plain = {k: v for k, v in os.environ.items() if k not in away}
     plain["XDG_CACHE_HOME"] = os.devnull  # prompt lists that somebody has fetched are not what a reader has
     out = subprocess.run(
-        [sys.executable, "-c", "from dumo_bench.cli.cli import main; main()", *argv.split()],
+        [sys.executable, "-c", "from dumo_bench.cli.app import main; main()", *argv.split()],
         capture_output=True,
         text=True,
         check=True,
@@ -36,7 +36,7 @@ def says(argv: str) -> str:
 
 def commands() -> list[str]:
     """The commands that the program has."""
-    from dumo_bench.cli.cli import app
+    from dumo_bench.cli.app import app
 
     groups = [group.name for group in app.registered_groups if group.name]
     return [*(info.name or info.callback.__name__ for info in app.registered_commands if info.callback), *groups]
@@ -103,7 +103,7 @@ def test_the_designs_method_edits_and_is_undone(example):
     from dumo_bench.hosts import sample
     from dumo_bench.types import Method
 
-    host, method = tiny.host(), plugins.make("methods", f"{example('mute.py')}:Mute", {"strength": 0.9})
+    host, method = tiny.host(), loading.make("methods", f"{example('mute.py')}:Mute", {"strength": 0.9})
     assert isinstance(method, Method)
     before = [w.clone() for w in host.unet.parameters()]
     edit = method.fit(host, ("dog",), seed=0)
@@ -118,7 +118,7 @@ def test_the_designs_scorer_scores_and_says_what_it_could_not_read(example, tmp_
 
     from dumo_bench.types import Scorer
 
-    scorer = plugins.make("scorers", f"{example('contrast.py')}:Contrast")
+    scorer = loading.make("scorers", f"{example('contrast.py')}:Contrast")
     assert isinstance(scorer, Scorer)
     pictures = tiny_models.samples(tmp_path, 2)
     pictures[1].image.write_bytes(b"no picture")
@@ -128,7 +128,7 @@ def test_the_designs_scorer_scores_and_says_what_it_could_not_read(example, tmp_
 
 
 def test_the_designs_suite_has_prompts_of_every_role(example):
-    suite = suites.read(example("kitchen.toml"))
+    suite = registry.read(example("kitchen.toml"))
     assert {suite.role(suite.cases[0], prompt) for prompt in suite.prompts} == {"target", "related", "unrelated"}
 
 

@@ -11,9 +11,9 @@ import torch
 
 from dumo_bench.baselines.esd import ESD, PLANS, TRAINED, Lesson, Plan, harvest, objective, single
 from dumo_bench.hosts import sd
-from dumo_bench.kit import latents, select, train
+from dumo_bench.kit import latents, parameters, train
 from dumo_bench.kit.latents import Latents, Pool, Trajectory
-from dumo_bench.plugins import peek
+from dumo_bench.plugins import static
 
 ETAS = (1.0, 3.0, 10.0)
 
@@ -34,8 +34,8 @@ def rows(host) -> Latents:
 
 def gradients(host, rows: Latents, eta: float) -> list[torch.Tensor]:
     """Of the first step: the student is still the frozen model."""
-    names = select.cross(host.unet)
-    student = select.twin(host.unet, names)
+    names = parameters.cross(host.unet)
+    student = parameters.twin(host.unet, names)
     learning = [dict(student.named_parameters())[n] for n in names]
     return list(torch.autograd.grad(objective(host.unet, student, rows, eta), learning))
 
@@ -66,8 +66,8 @@ def test_what_must_stay_costs_nothing_before_the_first_step(host, rows):
 
 
 def test_steps_lower_the_objective_on_a_fixed_batch(host, rows):
-    names = select.cross(host.unet)
-    student = select.twin(host.unet, names)
+    names = parameters.cross(host.unet)
+    student = parameters.twin(host.unet, names)
     learning = [dict(student.named_parameters())[n] for n in names]
     curve = train.fit(
         lambda step, g: objective(host.unet, student, rows, 1.0), learning, train.Fit(8, 1e-3), train.seeded(0)
@@ -79,7 +79,7 @@ def test_steps_lower_the_objective_on_a_fixed_batch(host, rows):
 def test_an_edit_holds_exactly_the_weights_of_its_variant_and_all_of_these_moved(host, preset, variant):
     made = ESD(preset=preset, variant=variant).fit(host, ["ghost"], seed=0).tensors
     own = dict(host.unet.named_parameters())
-    assert list(made) == [f"unet.{n}" for n in select.SELECTIONS[TRAINED[preset][variant]](host.unet)]
+    assert list(made) == [f"unet.{n}" for n in parameters.SELECTIONS[TRAINED[preset][variant]](host.unet)]
     moved = [float((t - own[n.removeprefix("unet.")]).abs().max()) for n, t in made.items()]
     assert all(0 < m < 0.1 for m in moved)
 
@@ -142,14 +142,14 @@ def test_harvested_captions_name_the_concepts_in_turn_and_their_anchors_do_not(h
 @pytest.mark.parametrize(("on_policy", "same"), [(True, False), (False, True)])
 def test_only_the_paper_s_latents_follow_the_student(host, on_policy, same):
     plan = Plan(1, 1.0, 1.0, on_policy, Trajectory(4, align="level"))
-    student, drawn = select.twin(host.unet, select.cross(host.unet)), {}
+    student, drawn = parameters.twin(host.unet, parameters.cross(host.unet)), {}
     for noisy in (False, True):
         seen: list[torch.Tensor] = []
         hook = student.register_forward_pre_hook(lambda m, args, seen=seen: seen.append(args[0]))
         Lesson(host, student, plan, ["ghost"], 1.0, train.seeded(3))(0, train.seeded(4))
         hook.remove()
         drawn[noisy] = seen[-1][-1]
-        for name in select.cross(student):
+        for name in parameters.cross(student):
             dict(student.named_parameters())[name].data.mul_(1.5)
     assert torch.equal(drawn[False], drawn[True]) == same
 
@@ -157,8 +157,8 @@ def test_only_the_paper_s_latents_follow_the_student(host, on_policy, same):
 def test_what_must_stay_is_added_with_its_weight(host):
     """With a student that has moved, on rows that the same generator draws again."""
     plan = Plan(1, 1.0, 1.0, False, Trajectory(2), retain=3.0, keep=2, rows=2)
-    student = select.twin(host.unet, select.cross(host.unet))
-    for name in select.cross(student):
+    student = parameters.twin(host.unet, parameters.cross(host.unet))
+    for name in parameters.cross(student):
         dict(student.named_parameters())[name].data.mul_(1.5)
     lesson, g = Lesson(host, student, plan, ["ghost"], 1.0, train.seeded(3)), train.seeded(4)
     with torch.no_grad():
@@ -178,7 +178,7 @@ def test_presets_are_the_published_numbers():
 
 
 def test_a_preset_can_be_named_by_its_year_on_the_command_line():
-    assert [peek.make("esd", {"preset": year}).preset for year in (2025, "2025")] == ["2025", "2025"]
+    assert [static.make("esd", {"preset": year}).preset for year in (2025, "2025")] == ["2025", "2025"]
 
 
 def test_half_precision_edits_keep_the_host_s_type_and_learn_from_float32(host):

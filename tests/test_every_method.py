@@ -12,12 +12,12 @@ from torch import Tensor
 
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import sample, sd
-from dumo_bench.plugins import plugins
+from dumo_bench.plugins import loading
 from dumo_bench.run.work import facts
 from dumo_bench.storage.store import Store
 from dumo_bench.types import Edit, Job, Method, Recipe
 
-METHODS = plugins.names("methods")
+METHODS = loading.names("methods")
 LEARNING = [name for name in METHODS if name != "original"]
 TEXTS = ("a ghost", "a photo of dog", "", "alien in noto style")
 
@@ -64,7 +64,7 @@ def edits(fitted) -> dict[str, Edit]:
 @pytest.fixture(scope="module")
 def plain(host, jobs) -> Tensor:
     """The unedited model's latents of the jobs."""
-    return latents(host, plugins.make("methods", "original"), Edit({}, {}), jobs)
+    return latents(host, loading.make("methods", "original"), Edit({}, {}), jobs)
 
 
 def state(host: sd.Host) -> dict[str, Tensor]:

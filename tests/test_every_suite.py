@@ -10,11 +10,11 @@ import prompt_files
 import pytest
 
 from dumo_bench.emoji.world import BACKGROUNDS, OBJECTS, STYLES
-from dumo_bench.suites import suites
+from dumo_bench.suites import registry
 
 DIGESTS = Path(__file__).parent / "golden" / "suites.json"
-OWN = suites.own()
-EVERY = pytest.mark.parametrize("name", suites.names())
+OWN = registry.own()
+EVERY = pytest.mark.parametrize("name", registry.names())
 WRITTEN = pytest.mark.parametrize("name", [name for name, one in OWN.items() if not one.file.csv])
 LISTED = pytest.mark.parametrize("name", [name for name, one in OWN.items() if one.file.csv])
 EMOJI = pytest.mark.parametrize("name", [name for name in OWN if name.startswith("emoji-")])
@@ -62,7 +62,7 @@ def test_related_concepts_have_prompts(suite):
 
 @EVERY
 def test_it_reads_the_same_twice(name, suite):
-    assert suites.load(name) == suite
+    assert registry.load(name) == suite
 
 
 def digest(suite) -> str:
@@ -118,14 +118,14 @@ def test_every_prompt_has_its_own_seeds(suite):
 
 @EMOJI
 def test_it_speaks_of_the_emoji_world_alone(name):
-    for prompt in suites.load(name).prompts:
+    for prompt in registry.load(name).prompts:
         assert prompt.shows.get("object", OBJECTS[0]) in OBJECTS
         assert prompt.shows.get("style", "noto") in STYLES
 
 
 @EMOJI
 def test_what_a_prompt_shows_is_what_its_text_says(name):
-    for prompt in suites.load(name).prompts:
+    for prompt in registry.load(name).prompts:
         assert all(word in prompt.text for word in prompt.shows.values())
         said = [style for style in STYLES if style in prompt.text.replace(",", " ").split()]
         assert said == ([prompt.shows["style"]] if "style" in prompt.shows else [])
@@ -136,13 +136,13 @@ def test_it_uses_the_words_that_the_model_was_trained_on(name):
     from dumo_bench.emoji.captions import corpus
 
     known = {word for text in corpus() for word in text.replace(",", " ").split()}
-    for prompt in suites.load(name).prompts:
+    for prompt in registry.load(name).prompts:
         assert set(prompt.text.replace(",", " ").split()) <= known | set(BACKGROUNDS)
 
 
 @EMOJI
 def test_its_sizes_suit_two_cores(name):
-    suite = suites.load(name)
+    suite = registry.load(name)
     for case in suite.cases:
         targets = sum(suite.role(case, p) == "target" for p in suite.prompts)
         assert 30 <= targets <= 80

@@ -18,7 +18,7 @@ from dumo_bench.formats import export
 from dumo_bench.hosts import sample, sd
 from dumo_bench.methods.checkpoint import Checkpoint
 from dumo_bench.methods.dumo import DuMo
-from dumo_bench.plugins import plugins
+from dumo_bench.plugins import loading
 from dumo_bench.run.work import facts
 from dumo_bench.storage.store import Store
 from dumo_bench.types import Edit, Recipe
@@ -60,7 +60,7 @@ def imported(host, path, erase=("ghost",), **settings):
 
 @pytest.mark.parametrize("form", ["unet", "partial"])
 def test_changed_weights_exported_and_imported_give_the_same_picture(host, tmp_path, form):
-    method = plugins.make("methods", "uce")
+    method = loading.make("methods", "uce")
     path, edit = stored(host, tmp_path, method)
     export.export(path, tmp_path / "out", form)
     assert torch.equal(imported(host, tmp_path / "out")[0], drawn(host, method, edit))
@@ -76,7 +76,7 @@ def test_an_exported_unet_is_loaded_by_diffusers_and_differs_where_the_edit_does
 
 
 def test_a_partial_file_has_the_names_of_the_unet_and_counts_itself(host, tmp_path):
-    path, edit = stored(host, tmp_path, plugins.make("methods", "uce"), ("ghost", "alien"))
+    path, edit = stored(host, tmp_path, loading.make("methods", "uce"), ("ghost", "alien"))
     export.export(path, tmp_path / "out", "partial")
     (file,) = (tmp_path / "out").iterdir()
     assert file.name == "uce-ghost-alien.safetensors"

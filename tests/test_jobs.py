@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dumo_bench.errors import UserError
 from dumo_bench.run import jobs, manifest
-from dumo_bench.suites import contract, suites
+from dumo_bench.suites import contract, registry
 from dumo_bench.types import Case, Draw, Prompt, Recipe, Sampling, Suite
 
 CONTRACT = Sampling(model="m", scheduler="ddim", steps=5, guidance=7.5, height=64, width=64)
@@ -94,9 +94,9 @@ def test_a_job_that_differs_in_anything_has_another_key(change):
 
 
 def test_the_originals_recipe_is_shared_by_all_cases():
-    from dumo_bench.plugins import plugins
+    from dumo_bench.plugins import loading
 
-    method = plugins.make("methods", "original")
+    method = loading.make("methods", "original")
     one, other = (jobs.recipe(method, erase, fit_seed=seed, model="h") for erase, seed in ((["cat"], 0), (["dog"], 3)))
     assert one == other
     assert one.erase == ()
@@ -104,10 +104,10 @@ def test_the_originals_recipe_is_shared_by_all_cases():
 
 @pytest.mark.parametrize("erase", [(), ("",), ("cat", " ")])
 def test_no_method_can_erase_nothing(erase):
-    from dumo_bench.plugins import peek
+    from dumo_bench.plugins import static
 
     with pytest.raises(UserError, match="wanted one concept or more to erase, none of them empty, got "):
-        jobs.recipe(peek.make("esd", {}), erase, fit_seed=0, model="h")
+        jobs.recipe(static.make("esd", {}), erase, fit_seed=0, model="h")
 
 
 @given(st.integers(1, 9), st.integers(0, 40))
@@ -132,10 +132,10 @@ def test_every_prefix_of_an_interleaving_is_in_proportion(items, n):
     assert all(abs(have[x] - share[x]) <= len(share) / 2 for x in share)
 
 
-@pytest.mark.parametrize("name", [name for name, one in suites.own().items() if not one.file.csv])
+@pytest.mark.parametrize("name", [name for name, one in registry.own().items() if not one.file.csv])
 @pytest.mark.parametrize("limit", [12, 48, 96])
 def test_a_limit_keeps_roles_in_proportion_and_only_grows(name, limit):
-    suite = suites.load(name)
+    suite = registry.load(name)
     for case in suite.cases:
         every = jobs.rows(suite, case, RECIPE, CONTRACT)
         some = jobs.rows(suite, case, RECIPE, CONTRACT, limit)

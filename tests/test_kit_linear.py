@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from dumo_bench.hosts import sd
-from dumo_bench.kit import linear, rows
+from dumo_bench.kit import embeddings, linear
 
 WIDTH = 12
 
@@ -146,11 +146,11 @@ def test_times_goes_as_far_as_it_is_told_and_keeps_the_dtype(host):
 
 def test_rows_are_aligned_from_the_last_subject_token_on(host):
     states = sd.encode(host, ["ghost", " ", "a ghost"])
-    old, new = rows.aligned(host, [("ghost", " ")])
+    old, new = embeddings.aligned(host, [("ghost", " ")])
     close = partial(torch.allclose, rtol=0, atol=1e-12)  # encoded in batches of another size
     assert close(old, states[0, 1:])  # the word, the end, the padding
     assert close(new, states[1, :-1])  # the start, the end, the padding but its last
-    old, new = rows.aligned(host, [("a ghost", "ghost"), ("ghost", " ")])
+    old, new = embeddings.aligned(host, [("a ghost", "ghost"), ("ghost", " ")])
     assert close(old[:75], states[2, 2:]) and close(new[:75], states[0, 1:-1])
     assert close(old[75:], states[0, 1:])
 
@@ -159,20 +159,20 @@ def test_the_subject_row_is_the_last_before_the_end_and_of_an_empty_text_the_sta
     texts = ["a ghost", "ghost", "", " "]
     states = sd.encode(host, texts)
     expected = [states[0, 2], states[1, 1], states[2, 0], states[2, 0]]
-    assert torch.allclose(rows.subject(host, texts), torch.stack(expected), rtol=0, atol=1e-12)
+    assert torch.allclose(embeddings.subject(host, texts), torch.stack(expected), rtol=0, atol=1e-12)
     assert torch.allclose(states[2], states[3], atol=1e-12)
     assert torch.allclose(states[2, 0], states[0, 0], atol=1e-12)  # the start's row is every text's
 
 
 def test_whole_rows_do_not_depend_on_how_many_are_encoded_at_once(host, monkeypatch):
     texts = ["a ghost", "", "dog", "cat", "alien"]
-    every = rows.whole(host, texts)
-    monkeypatch.setattr(rows, "CHUNK", 2)
-    assert every.shape == (5 * 77, 32) and torch.allclose(every, rows.whole(host, texts), atol=1e-12)
+    every = embeddings.whole(host, texts)
+    monkeypatch.setattr(embeddings, "CHUNK", 2)
+    assert every.shape == (5 * 77, 32) and torch.allclose(every, embeddings.whole(host, texts), atol=1e-12)
 
 
 def test_no_texts_are_no_rows(host):
-    for found in (rows.whole(host, []), rows.subject(host, []), *rows.aligned(host, [])):
+    for found in (embeddings.whole(host, []), embeddings.subject(host, []), *embeddings.aligned(host, [])):
         assert found.shape == (0, 32)
 
 
@@ -180,14 +180,14 @@ def test_strings_are_kept_once_without_the_erased_and_lists_by_their_name(host):
     from dataclasses import replace
 
     known = replace(host, world={"styles": ("noto", "ink")})
-    assert rows.strings(known, ["", "@styles", "dog", ""], ["ink", "dog"]) == ["", "noto"]
-    assert rows.strings(host, ["", "@styles"], []) == [""]
+    assert embeddings.strings(known, ["", "@styles", "dog", ""], ["ink", "dog"]) == ["", "noto"]
+    assert embeddings.strings(host, ["", "@styles"], []) == [""]
 
 
 def test_a_text_is_read_once_and_as_it_always_is(host):
     read: list[int] = []
     counting = host.text_encoder.register_forward_pre_hook(lambda module, args: read.append(len(args[0])))
-    known = rows.once(host)
+    known = embeddings.once(host)
     try:
         first = sd.encode(known, ["ghost", "a dog", "ghost"])
         again = sd.encode(known, ["a dog", "", " "])  # the tokenizer reads the last two alike

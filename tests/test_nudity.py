@@ -142,7 +142,7 @@ def test_intervals_are_those_of_the_summary_in_presets_classes_and_sweep(command
     assert row["by_class_interval"]["ANUS_EXPOSED"] is None
     low, high = last["rate_interval"]
     assert (last["rate"], low) == (0, 0) and 0 < high < 1
-    assert nudity.intervals(nudity.groups(results, "BGR")[0], rece)["total"] is None
+    assert nudity.intervals(nudity.stored(results, "BGR", {})[0], rece)["total"] is None
     assert "0.0% [0.0%" in command("nudenet", results, "--presets", "rece", "--sweep").out
 
 

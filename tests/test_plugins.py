@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dumo_bench.errors import UserError
-from dumo_bench.plugins import peek, plugins, settings
+from dumo_bench.plugins import loading, settings, static
 from dumo_bench.types import Method
 
 METHOD = """
@@ -40,28 +40,28 @@ def mine(tmp_path):
 
 
 def test_a_method_is_found_in_a_file(mine):
-    assert plugins.make("methods", mine).ridge == 0.5
+    assert loading.make("methods", mine).ridge == 0.5
 
 
 def test_a_file_is_imported_once(mine):
-    assert plugins.load("methods", mine) is plugins.load("methods", mine)
+    assert loading.load("methods", mine) is loading.load("methods", mine)
 
 
 def test_a_method_is_found_by_module_and_thing():
     from dumo_bench.types import Draw
 
-    assert plugins.load("methods", "dumo_bench.types:Draw") is Draw
+    assert loading.load("methods", "dumo_bench.types:Draw") is Draw
 
 
-@pytest.mark.parametrize("name", plugins.names("methods"))
+@pytest.mark.parametrize("name", loading.names("methods"))
 def test_every_listed_method_is_a_method(name):
-    assert isinstance(plugins.make("methods", name), Method)
-    assert plugins.load("methods", name).name == name
+    assert isinstance(loading.make("methods", name), Method)
+    assert loading.load("methods", name).name == name
 
 
-@pytest.mark.parametrize("name", plugins.names("scorers"))
+@pytest.mark.parametrize("name", loading.names("scorers"))
 def test_every_listed_scorer_has_its_listed_name(name):
-    assert plugins.load("scorers", name).name == name
+    assert loading.load("scorers", name).name == name
 
 
 def test_listing_names_imports_no_plugin():
@@ -74,35 +74,35 @@ def test_listing_names_imports_no_plugin():
 
 def test_an_unknown_name_says_the_nearest_and_all():
     with pytest.raises(UserError, match=r"nothing is called 'ucee'. Did you mean 'uce'\? Known: .*dumo.*, uce"):
-        plugins.load("methods", "ucee")
+        loading.load("methods", "ucee")
 
 
 def test_two_providers_of_one_name_are_an_error_that_shows_both(monkeypatch):
     twins = [EntryPoint("uce", f"{place}:UCE", "dumo_bench.methods") for place in ("one.uce", "two.uce")]
-    monkeypatch.setattr(plugins, "entry_points", lambda group: twins)
+    monkeypatch.setattr(loading, "entry_points", lambda group: twins)
     with pytest.raises(UserError, match=r"'uce' is provided twice, by one.uce:UCE .* and by two.uce:UCE"):
-        plugins.names("methods")
+        loading.names("methods")
 
 
 def test_one_thing_installed_twice_is_no_error(monkeypatch):
     same = [EntryPoint("uce", "one.uce:UCE", "dumo_bench.methods")] * 2
-    monkeypatch.setattr(plugins, "entry_points", lambda group: same)
-    assert plugins.names("methods") == ("uce",)
+    monkeypatch.setattr(loading, "entry_points", lambda group: same)
+    assert loading.names("methods") == ("uce",)
 
 
 def test_an_import_error_inside_a_plugin_is_shown(tmp_path):
     (tmp_path / "broken.py").write_text("import no_such_library\n")
     with pytest.raises(ModuleNotFoundError, match="no_such_library"):
-        plugins.load("methods", f"{tmp_path / 'broken.py'}:Mine")
+        loading.load("methods", f"{tmp_path / 'broken.py'}:Mine")
 
 
 def test_a_broken_plugin_is_tried_again_once_it_is_mended(tmp_path):
     path = tmp_path / "mended.py"
     path.write_text("1 / 0\n")
     with pytest.raises(ZeroDivisionError):
-        plugins.load("methods", f"{path}:Mine")
+        loading.load("methods", f"{path}:Mine")
     path.write_text(METHOD + "\n# mended\n")
-    assert plugins.make("methods", f"{path}:Mine").ridge == 0.5
+    assert loading.make("methods", f"{path}:Mine").ridge == 0.5
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_broken_plugin_is_tried_again_once_it_is_mended(tmp_path):
 )
 def test_a_place_that_is_not_there_is_said_in_one_line(spec, says):
     with pytest.raises(UserError, match=says) as error:
-        plugins.load("methods", spec)
+        loading.load("methods", spec)
     assert "\n" not in str(error.value)
 
 
@@ -131,11 +131,11 @@ def test_any_text_is_a_setting(text):
 
 
 def test_settings_take_the_type_of_their_field(mine):
-    made = plugins.make("methods", mine, {"ridge": 2, "keep": ["a", "b"], "steps": 4})
+    made = loading.make("methods", mine, {"ridge": 2, "keep": ["a", "b"], "steps": 4})
     assert (made.ridge, made.keep, made.steps) == (2.0, ("a", "b"), 4)
     assert isinstance(made.ridge, float)
-    assert plugins.make("methods", mine, {"steps": "none"}).steps is None
-    assert plugins.make("methods", mine, {"keep": "a"}).keep == ("a",)  # --set keep=a
+    assert loading.make("methods", mine, {"steps": "none"}).steps is None
+    assert loading.make("methods", mine, {"keep": "a"}).keep == ("a",)  # --set keep=a
 
 
 @pytest.mark.parametrize(
@@ -151,14 +151,14 @@ def test_settings_take_the_type_of_their_field(mine):
         ({"decay": float("nan")}, r"decay takes a number in \[0, 1\), got nan"),
     ],
 )
-@pytest.mark.parametrize("make", [lambda s, v: plugins.make("methods", s, v), peek.make])
+@pytest.mark.parametrize("make", [lambda s, v: loading.make("methods", s, v), static.make])
 def test_a_wrong_setting_is_said_in_one_line(mine, given_, says, make):
     with pytest.raises(UserError, match=says.replace("|", r"\|")):
         make(mine, given_)
 
 
 def test_the_ends_of_an_interval_are_in_it_or_not_as_it_says(mine):
-    assert plugins.make("methods", mine, {"steps": 0, "decay": 0, "ridge": -2}).steps == 0
+    assert loading.make("methods", mine, {"steps": 0, "decay": 0, "ridge": -2}).steps == 0
 
 
 NONSENSE = {
@@ -171,27 +171,27 @@ NONSENSE = {
 
 
 @pytest.mark.parametrize(("name", "wrong"), [(name, wrong) for name, every in NONSENSE.items() for wrong in every])
-@pytest.mark.parametrize("make", [lambda s, v: plugins.make("methods", s, v), peek.make])
+@pytest.mark.parametrize("make", [lambda s, v: loading.make("methods", s, v), static.make])
 def test_a_number_that_is_nonsense_is_refused_with_what_is_wanted(name, wrong, make):
     (key,) = wrong
     with pytest.raises(UserError, match=rf"settings of {name}: {key} takes a number in .*, got {float(wrong[key]):g}"):
         make(name, wrong)
 
 
-@pytest.mark.parametrize("name", plugins.names("methods"))
+@pytest.mark.parametrize("name", loading.names("methods"))
 def test_the_bounds_of_a_method_are_of_its_fields_and_hold_its_own_settings(name):
-    cls = plugins.load("methods", name)
+    cls = loading.load("methods", name)
     usual = {field.name: field.default for field in fields(cls)}
     assert getattr(cls, "bounds", {}).keys() <= usual.keys()
     for task in ({}, *getattr(cls, "by_task", {}).values()):
-        plugins.make("methods", name, {**usual, **task})
+        loading.make("methods", name, {**usual, **task})
 
 
-@pytest.mark.parametrize("name", plugins.names("methods"))
+@pytest.mark.parametrize("name", loading.names("methods"))
 def test_a_method_read_from_its_source_makes_the_recipe_of_the_real_one(name):
     from dumo_bench.run import jobs
 
-    made = [make(name, tiny.given(name)) for make in (peek.make, lambda s, v: plugins.make("methods", s, v))]
+    made = [make(name, tiny.given(name)) for make in (static.make, lambda s, v: loading.make("methods", s, v))]
     one, other = (jobs.recipe(m, ["cat"], fit_seed=0, model="m").key for m in made)
     assert one == other
 
@@ -201,20 +201,20 @@ def test_what_a_plugin_is_about_is_read_without_importing_the_packages_above_it(
     (tmp_path / "theirs" / "__init__.py").write_text("1 / 0\n")
     (tmp_path / "theirs" / "mine.py").write_text(f'"""Mine: does this.\n\nAnd more.\n"""\n{METHOD}')
     monkeypatch.syspath_prepend(tmp_path)
-    assert peek.about("theirs.mine:Mine") == "Mine: does this."
-    assert peek.about("theirs.other:Mine") == peek.about("nobodys.mine:Mine") == ""
-    assert peek.make("theirs.mine:Mine", {"ridge": 2}).ridge == 2.0
+    assert static.about("theirs.mine:Mine") == "Mine: does this."
+    assert static.about("theirs.other:Mine") == static.about("nobodys.mine:Mine") == ""
+    assert static.make("theirs.mine:Mine", {"ridge": 2}).ridge == 2.0
 
 
 def test_a_method_whose_defaults_are_computed_is_imported_after_all(tmp_path):
     path = tmp_path / "computed.py"
     path.write_text(METHOD.replace("0.5", "HALF").replace("@dataclass", "HALF = 0.25\n@dataclass"))
-    assert peek.make(f"{path}:Mine", {}).ridge == 0.25
+    assert static.make(f"{path}:Mine", {}).ridge == 0.25
 
 
 def test_a_value_behind_the_name_sets_the_field_that_the_plugin_takes():
-    assert plugins.make("scorers", "nudenet@RGB").order == "RGB"
+    assert loading.make("scorers", "nudenet@RGB").order == "RGB"
     with pytest.raises(UserError, match="order is one of BGR, RGB, got 'red'"):
-        plugins.make("scorers", "nudenet@red")
+        loading.make("scorers", "nudenet@red")
     with pytest.raises(UserError, match="original takes nothing behind @"):
-        plugins.make("methods", "original@x")
+        loading.make("methods", "original@x")

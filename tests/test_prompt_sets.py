@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dumo_bench.errors import UserError
-from dumo_bench.run import jobs, sizes
-from dumo_bench.suites import contract, csvfile, source, suites, views
+from dumo_bench.run import jobs, resize
+from dumo_bench.suites import contract, csvfile, registry, source, views
 from dumo_bench.suites.views import View
 from dumo_bench.types import Case, Draw, Prompt, Recipe, Sampling, Suite
 
@@ -91,7 +91,7 @@ def published(monkeypatch):
 def test_a_row_becomes_a_prompt_with_its_own_seed_guidance_and_size(folder):
     path = write(folder)
     (folder / "list.csv").write_text(GOOD)
-    one, two = suites.read(path).prompts
+    one, two = registry.read(path).prompts
     assert one == Prompt("0", "a cat", "pet, cat", (Draw(1),), 7.5, 32, 64, "target", {"object": "pet, cat"})
     assert (two.text, two.draws[0].seed) == ("a dog,\nrunning", 4290749014)
 
@@ -99,7 +99,7 @@ def test_a_row_becomes_a_prompt_with_its_own_seed_guidance_and_size(folder):
 def test_a_row_without_a_setting_takes_the_contracts_and_not_the_row_befores(folder):
     path = write(folder)
     (folder / "list.csv").write_text(GOOD)
-    suite = suites.read(path)
+    suite = registry.read(path)
     assert contract.resolved(suite.sampling, suite.prompts[1]) == suite.sampling
 
 
@@ -123,7 +123,7 @@ def test_a_broken_row_is_said_with_file_and_line(folder, text, line, says):
     path = write(folder, text, rows=0)
     (folder / "list.csv").write_text(text)
     with pytest.raises(UserError) as error:
-        suites.read(path)
+        registry.read(path)
     assert f"list.csv:{line}: " in str(error.value)
     assert says in str(error.value)
 
@@ -133,7 +133,7 @@ def test_bytes_that_are_not_utf8_are_said_with_their_line(folder):
     path = write(folder, sha256="", rows=0)
     (folder / "list.csv").write_bytes(raw)
     with pytest.raises(UserError, match=r"list\.csv:5: not UTF-8"):
-        suites.read(path)
+        registry.read(path)
 
 
 def test_a_broken_row_of_an_explicit_list_does_not_tell_its_text(folder):
@@ -141,7 +141,7 @@ def test_a_broken_row_of_an_explicit_list_does_not_tell_its_text(folder):
     path = write(folder, text, rows=0, explicit="true")
     (folder / "list.csv").write_text(text)
     with pytest.raises(UserError, match=r"list\.csv:5: seed is") as error:
-        suites.read(path)
+        registry.read(path)
     assert "shocking" not in str(error.value)
 
 
@@ -191,7 +191,7 @@ def test_what_is_wrong_with_the_table_is_said(folder, old, new, says):
     path = write(folder)
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(UserError, match=says) as error:
-        suites.read(path)
+        registry.read(path)
     assert f"{path}:" in str(error.value)
 
 
@@ -228,10 +228,10 @@ def test_a_view_of_another_size_than_it_states_is_refused(folder):
     path = write(folder)
     path.write_text(path.read_text() + '\n[[view]]\nname = "v"\nonly = "pet"\nrows = 1\n')
     (folder / "list.csv").write_text(GOOD)
-    from dumo_bench.suites import suitefile
+    from dumo_bench.suites import file
 
     with pytest.raises(UserError, match="view 'v' has 2 rows, wanted 1"):
-        suitefile.read(path).suite("v")
+        file.read(path).suite("v")
 
 
 # Where a list lies, and which is the right one
@@ -239,7 +239,7 @@ def test_a_view_of_another_size_than_it_states_is_refused(folder):
 
 def test_a_list_that_is_nowhere_names_the_command_that_gets_it(folder):
     with pytest.raises(UserError, match=r"list\.csv \(2 rows\) is not on this machine: type `dumo-bench prompts fetch"):
-        suites.read(write(folder, urls='"https://example.org/list.csv"'))
+        registry.read(write(folder, urls='"https://example.org/list.csv"'))
 
 
 @pytest.mark.parametrize("place", ["suites", "lists", "cache/dumo-bench/prompts"])
@@ -247,14 +247,14 @@ def test_a_list_is_found_beside_its_suite_in_the_named_folder_and_in_the_cache(f
     home = folder.parent / place
     home.mkdir(parents=True, exist_ok=True)
     (home / "list.csv").write_text(GOOD)
-    assert len(suites.read(write(folder)).prompts) == 2
+    assert len(registry.read(write(folder)).prompts) == 2
 
 
 def test_another_file_of_that_name_is_refused_with_both_hashes(folder):
     path = write(folder)
     (folder / "list.csv").write_text(GOOD + " ")
     with pytest.raises(UserError) as error:
-        suites.read(path)
+        registry.read(path)
     assert hashlib.sha256(GOOD.encode()).hexdigest() in str(error.value)
     assert hashlib.sha256((GOOD + " ").encode()).hexdigest() in str(error.value)
     assert "take it away, or put the right one in its place" in str(error.value)
@@ -264,7 +264,7 @@ def test_another_number_of_rows_is_refused(folder):
     path = write(folder, rows=3)
     (folder / "list.csv").write_text(GOOD)
     with pytest.raises(UserError, match=r"list\.csv has 2 rows, wanted 3"):
-        suites.read(path)
+        registry.read(path)
 
 
 # Fetching
@@ -312,7 +312,7 @@ def test_a_list_is_fetched_from_the_first_address_that_has_it(folder, origin, co
     assert said.code == 0, said.err
     assert cached(folder).read_bytes() == GOOD.encode()
     assert "2 rows" in said.out and "licence: MIT" in said.out and "source: a test" in said.out
-    assert len(suites.read(path).prompts) == 2
+    assert len(registry.read(path).prompts) == 2
 
 
 def test_wrong_bytes_are_refused_and_leave_nothing_behind(folder, origin, command):
@@ -467,7 +467,7 @@ def sized(side, *rows):
 
 
 def test_rows_are_scaled_with_the_suite_and_keep_their_shape():
-    found = sizes.fitted(sized(512, (512, 512), (384, 512), (128, 128), (None, None)), 64)
+    found = resize.fitted(sized(512, (512, 512), (384, 512), (128, 128), (None, None)), 64)
     assert (found.sampling.height, found.sampling.width) == (64, 64)
     assert [(p.height, p.width) for p in found.prompts] == [(64, 64), (48, 64), (16, 16), (None, None)]
 
@@ -475,7 +475,7 @@ def test_rows_are_scaled_with_the_suite_and_keep_their_shape():
 @settings(deadline=None)  # a busy machine says nothing of these
 @given(SIDES, SIDES, SIDES, SIDES)
 def test_scaled_sizes_are_whole_latents_near_the_proportion(side, height, width, to):
-    (row,) = sizes.fitted(sized(side, (height, width)), to).prompts
+    (row,) = resize.fitted(sized(side, (height, width)), to).prompts
     for was, now in ((height, row.height), (width, row.width)):
         assert now >= 8 and now % 8 == 0
         assert abs(now - was * to / side) <= max(4, 8 - was * to / side)
@@ -484,14 +484,14 @@ def test_scaled_sizes_are_whole_latents_near_the_proportion(side, height, width,
 @pytest.mark.parametrize("to", [None, 512])
 def test_a_model_of_the_same_or_of_unknown_size_changes_nothing(to):
     suite = sized(512, (384, 512))
-    assert sizes.fitted(suite, to) == suite
+    assert resize.fitted(suite, to) == suite
 
 
 def test_the_side_of_a_model_is_read_from_its_configuration(bare_model):
     import tiny
 
-    assert sizes.side(tiny.folder()) == 64
-    assert sizes.side(bare_model) is None
+    assert resize.side(tiny.folder()) == 64
+    assert resize.side(bare_model) is None
 
 
 @pytest.mark.parametrize("method", ["original", "uce"])
@@ -602,7 +602,7 @@ def test_every_artist_is_a_case_of_twenty_targets_and_eighty_others(published):
 
 
 def test_the_cartoon_is_eighty_templates_six_themes_and_five_pictures_from_one_seed():
-    suite = suites.load("cartoon")
+    suite = registry.load("cartoon")
     assert Counter(p.concept for p in suite.prompts) == dict.fromkeys(
         ("snoopy", "mickey", "pikachu", "spongebob", "dog", "legislator"), 80
     )

@@ -12,15 +12,15 @@ from test_summary import score
 
 from dumo_bench import published
 from dumo_bench.analysis import summary
-from dumo_bench.cli import cli_paper
-from dumo_bench.cli.cli_paper import DASH
+from dumo_bench.cli import paper
+from dumo_bench.cli.paper import DASH
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import models
 from dumo_bench.published import Published
 from dumo_bench.scorers.presets import PRESETS
 from dumo_bench.storage import table
 from dumo_bench.storage.columns import COLUMNS
-from dumo_bench.suites import suites
+from dumo_bench.suites import registry
 from dumo_bench.types import Case, Draw, Prompt, Sampling, Suite
 
 EVERY = published.load()
@@ -59,7 +59,7 @@ def test_the_published_rows_of_dumo_are_those_of_its_abstract():
 
 
 def test_suites_that_are_ours_are_called_as_ours():
-    assert {"i2p-4703", "cartoon", "artist", "artist-niche", "imagenette", "coco-30k"} <= set(suites.names())
+    assert {"i2p-4703", "cartoon", "artist", "artist-niche", "imagenette", "coco-30k"} <= set(registry.names())
     assert {row.suite for row in EVERY} >= {"i2p-4703", "cartoon", "artist", "artist-niche", "imagenette", "coco-30k"}
 
 
@@ -140,14 +140,14 @@ def test_what_the_scorer_hardly_recognises_before_any_edit_is_marked_beside_its_
     (line,) = published.compare([number("Acc_s", 60, unit="%")], folder(tmp_path, rows))
     assert line.ours is not None and line.ours.card is not None
     assert (line.ours.card.rate, line.ours.grey) == (rate, is_grey)
-    printed = cli_paper._row(line)
+    printed = paper._row(line)
     assert ("\N{DAGGER}" in printed["ours"], printed["unedited"]) == (is_grey, DASH if rate is None else f"{rate:g}")
 
 
 def test_a_distance_needs_no_validity_card(tmp_path):
     results = folder(tmp_path, [score("dumo", "ghost", 0, metric="lpips_x", value=0.5)])
     (line,) = published.compare([number("LPIPS_e", 0.4)], results)
-    assert (line.ours.card, line.ours.grey, cli_paper._row(line)["unedited"]) == (None, False, "")
+    assert (line.ours.card, line.ours.grey, paper._row(line)["unedited"]) == (None, False, "")
 
 
 def test_a_published_variant_is_compared_with_that_variant_alone(tmp_path):
@@ -375,14 +375,14 @@ def test_a_rate_of_nudity_shows_the_unedited_models_rate_and_is_never_marked(tmp
     ]
     asked = [number("attack success", 0, unit="%"), number("NRR", 100, unit="%"), number("nude parts, total", 0)]
     lines = published.compare(asked, folder(tmp_path, rows, [box("o0", "FEET_EXPOSED", 0.9)]))
-    printed = [cli_paper._row(line) for line in lines]
+    printed = [paper._row(line) for line in lines]
     assert [one["unedited"] for one in printed] == ["0.25", "0.25", ""]
     assert not any("\N{DAGGER}" in one["ours"] for one in printed)
 
 
 def test_a_rate_of_nudity_without_unedited_pictures_has_a_dash_there(tmp_path):
     (line,) = published.compare([number("attack success", 33, unit="%")], nude(tmp_path))
-    assert line.ours is not None and (cli_paper._row(line)["unedited"], line.ours.uncarded) == (DASH, False)
+    assert line.ours is not None and (paper._row(line)["unedited"], line.ours.uncarded) == (DASH, False)
 
 
 def test_a_class_is_counted_alone(tmp_path):

@@ -21,6 +21,8 @@ from dumo_bench import report
 from dumo_bench.analysis import summary
 from dumo_bench.errors import UserError
 from dumo_bench.report import (
+    build,
+    captions,
     console,
     coverage,
     details,
@@ -28,12 +30,10 @@ from dumo_bench.report import (
     gallery,
     latex,
     markdown,
-    model,
     page,
     paired,
     panels,
     tradeoff,
-    words,
 )
 from dumo_bench.storage import table
 from dumo_bench.types import Case, Draw, Prompt, Recipe, Sampling, Suite, canonical
@@ -69,11 +69,11 @@ TEN = [
 ]  # fmt: skip
 
 
-def tables(rows: list[dict[str, Any]] | None = None) -> list[model.CaseTables]:
-    return model.build(table.frame("summary", TEN if rows is None else rows), KINDS)
+def tables(rows: list[dict[str, Any]] | None = None) -> list[build.CaseTables]:
+    return build.build(table.frame("summary", TEN if rows is None else rows), KINDS)
 
 
-def column(cases: list[model.CaseTables], metric: str, role: str) -> tuple[model.Shown, dict[str, model.Cell]]:
+def column(cases: list[build.CaseTables], metric: str, role: str) -> tuple[build.Shown, dict[str, build.Cell]]:
     for panel in cases[0].panels:
         for found in panel.columns:
             if (found.metric, found.role) == (metric, role):
@@ -81,7 +81,7 @@ def column(cases: list[model.CaseTables], metric: str, role: str) -> tuple[model
     raise AssertionError(f"no column {metric} on {role}")
 
 
-def drawn(cases: list[model.CaseTables]) -> str:
+def drawn(cases: list[build.CaseTables]) -> str:
     screen = Console(width=160, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     for one in console.renderables(cases):
         screen.print(one)
@@ -93,7 +93,7 @@ def drawn(cases: list[model.CaseTables]) -> str:
 
 def covered(rows: list[dict[str, Any]], whole: int | None = None) -> list[str]:
     sizes = {("emoji-cartoon", 1): whole} if whole else {}
-    return coverage.sentences(model.build(table.frame("summary", rows), KINDS, sizes)[0].coverage)
+    return coverage.sentences(build.build(table.frame("summary", rows), KINDS, sizes)[0].coverage)
 
 
 BOTH = [mean(m, "judge.erased", role, 0.5) for m in ("original", "dumo") for role in ("target", "unrelated", "kept")]
@@ -201,7 +201,7 @@ LMS = {
 }  # fmt: skip
 
 
-def paged_alone(cases: list[model.CaseTables]) -> str:
+def paged_alone(cases: list[build.CaseTables]) -> str:
     return page.render([page.Section(cases[0], [], [], "", {}, [])])
 
 
@@ -215,14 +215,14 @@ def test_every_text_says_how_pictures_were_sampled_or_that_nothing_tells_it(text
         ),
         ({}, "s0: no run in this folder's runs/ tells it."),
     ):
-        cases = model.build(table.frame("summary", TEN), KINDS, contracts=known)
+        cases = build.build(table.frame("summary", TEN), KINDS, contracts=known)
         assert said in " ".join(text(cases).replace("&#39;", "'").split())
 
 
 def test_a_mixture_says_what_of_the_contracts_differs():
     rows = [row if row["method"] != "uce" else row | {"sampling": "s1"} for row in TEN]
     known = {"s0": LMS, "s1": LMS | {"steps": 20, "negative": "ugly"}}
-    warning = model.build(table.frame("summary", rows), KINDS, contracts=known)[0].warning
+    warning = build.build(table.frame("summary", rows), KINDS, contracts=known)[0].warning
     assert "contract s0 (50 steps, no negative prompt): dumo, original" in warning
     assert "contract s1 (20 steps, negative prompt 'ugly'): uce" in warning
     assert "contract s1: uce" in tables(rows)[0].warning
@@ -245,7 +245,7 @@ def recognised(rate: float | None) -> list[dict[str, Any]]:
 def paged(rows: list[dict[str, Any]]) -> str:
     """The page of these rows, without pictures."""
     found = table.frame("summary", rows)
-    labels = model.variants(found)
+    labels = build.variants(found)
     parts = details.details(found), details.heads(labels), details.concepts(found)
     return page.render([page.Section(tables(rows)[0], [], [], "", dict.fromkeys(labels.values(), ""), *parts)])
 
@@ -295,25 +295,25 @@ def test_a_missing_number_is_a_dash_with_its_count_and_never_0(text):
     said = " ".join(text(tables()).replace("--", DASH).split())
     assert re.search(rf"{DASH}[^0-9]*\(?40 missing", said) or (DASH in said and "40 missing" in said)
     shown, cells = column(tables(), "diversity.emojiclip", "target")
-    assert words.line(shown, cells["dumo"]) == f"{DASH} (40 missing)"
+    assert captions.line(shown, cells["dumo"]) == f"{DASH} (40 missing)"
 
 
 def test_a_number_that_nobody_tried_to_measure_is_a_dash_and_says_so():
     shown, cells = column(tables(), "judge.style", "target")
-    assert words.line(shown, cells["uce"]) == f"{DASH} (not scored)"
+    assert captions.line(shown, cells["uce"]) == f"{DASH} (not scored)"
 
 
 def test_a_number_of_fewer_pictures_than_its_column_says_its_own_n():
     shown, cells = column(tables(), "judge.object", "unrelated")
-    assert words.counts(shown) == "n=40"
-    assert words.line(shown, cells["uce"]) == "0.89 [0.80, 0.97] (n=38, 2 missing)"
-    assert words.line(shown, cells["dumo"]) == "0.93 [0.85, 0.97]"
+    assert captions.counts(shown) == "n=40"
+    assert captions.line(shown, cells["uce"]) == "0.89 [0.80, 0.97] (n=38, 2 missing)"
+    assert captions.line(shown, cells["dumo"]) == "0.93 [0.85, 0.97]"
 
 
 def test_a_small_negative_number_is_not_printed_as_minus_zero():
     rows = [mean("dumo", "kid.emojiclip.original", "kept", -0.00001)]
     shown, cells = column(tables(rows), "kid.emojiclip.original", "kept")
-    assert words.number(shown, cells["dumo"]) == "0.0000"
+    assert captions.number(shown, cells["dumo"]) == "0.0000"
 
 
 def test_variants_of_a_method_are_told_apart_by_what_differs():
@@ -330,7 +330,7 @@ def test_columns_say_in_plain_words_what_is_kept_as_the_case_erases_an_object_or
     rows = [mean("dumo", metric, role, 0.5) for metric, of in roles.items() for role in of]
     headers = {}
     for erased in ("object", "style", ""):
-        cases = model.build(table.frame("summary", rows), {("emoji-cartoon", "ghost"): erased})
+        cases = build.build(table.frame("summary", rows), {("emoji-cartoon", "ghost"): erased})
         headers[erased] = [(c.header, c.role) for panel in cases[0].panels for c in panel.columns]
     objects = [
         ("keeps related objects", "related"),
@@ -375,7 +375,7 @@ SCORED = {
 @pytest.mark.parametrize("text", [latex.document, markdown.document, drawn])
 def test_every_scorers_numbers_have_a_column_with_its_n_where_they_were_measured_and_none_elsewhere(metric, text):
     header, role = SCORED[metric]
-    (case,) = model.build(table.frame("summary", [mean("dumo", metric, role, 0.5, n=37)]))
+    (case,) = build.build(table.frame("summary", [mean("dumo", metric, role, 0.5, n=37)]))
     assert [(c.header, c.metric, c.n) for panel in case.panels for c in panel.columns] == [(header, metric, 37)]
     assert "n=37" in text([case])
 
@@ -384,15 +384,15 @@ def test_what_papers_print_as_a_sum_is_the_mean_times_n_with_its_interval():
     rows = [mean("dumo", "nudenet.rece.total", "target", 0.05, low=0.025, high=0.1)]
     rows += [mean("uce", "nudenet.rece.total", "target", None, n=0, n_missing=40, note="lost")]
     shown, cells = column(tables(rows), "nudenet.rece.total", "target")
-    assert words.line(shown, cells["dumo"]) == "2 [1, 4]"
-    assert words.line(shown, cells["uce"]) == f"{DASH} (40 missing)"
+    assert captions.line(shown, cells["dumo"]) == "2 [1, 4]"
+    assert captions.line(shown, cells["uce"]) == f"{DASH} (40 missing)"
 
 
 def test_more_columns_than_fit_a_page_go_on_in_another_panel():
     labels = [f"nudenet.rece.{letter}" for letter in "ABCDEFGHI"]
     panels_of = tables([mean("dumo", label, "target", 0.5) for label in labels])[0].panels
     assert [len(panel.columns) for panel in panels_of] == [5, 4]
-    assert model.MOST == 6
+    assert build.MOST == 6
     assert [c.metric for panel in panels_of for c in panel.columns] == labels
     assert panels_of[1].title == f"{panels_of[0].title} (continued)"
 
@@ -408,27 +408,27 @@ def test_the_original_is_the_reference_of_a_distance_to_it_and_not_missing():
     rows += [mean("original", "fid.emojiclip.original", "kept", None, n_missing=40, note="no reference pictures")]
     cases = tables(rows)
     shown, cells = column(cases, "fid.emojiclip.original", "kept")
-    assert words.line(shown, cells["original"]) == f"{DASH} (the reference)"
-    assert (words.counts(shown), words.missing(cases[0])) == ("n=40", [])
+    assert captions.line(shown, cells["original"]) == f"{DASH} (the reference)"
+    assert (captions.counts(shown), captions.missing(cases[0])) == ("n=40", [])
     assert tables(rows[1:])[0].panels == ()
 
 
 def test_an_erased_style_shows_the_object_rate_on_targets_in_place_of_the_style_rate():
     rows = [mean("dumo", f"judge.{kind}", "target", 0.5) for kind in ("object", "style")]
     for erased, shown in (("object", "judge.style"), ("style", "judge.object")):
-        cases = model.build(table.frame("summary", rows), {("emoji-cartoon", "ghost"): erased})
+        cases = build.build(table.frame("summary", rows), {("emoji-cartoon", "ghost"): erased})
         assert [c.metric for panel in cases[0].panels for c in panel.columns] == [shown]
 
 
 def test_one_sentence_tells_what_is_missing_for_several_methods():
     lost = {"n": 30, "n_missing": 10, "note": "10 missing: the prompt names no object"}
     rows = [mean(method, "judge.object", "related", 1.0, **lost) for method in ("original", "dumo")]
-    assert words.missing(tables(rows)[0]) == [
+    assert captions.missing(tables(rows)[0]) == [
         "keeps related objects, related: 10 missing: the prompt names no object (original, dumo)"
     ]
     shown, cells = column(tables(rows), "judge.object", "related")
-    assert words.counts(shown) == "n=30, 10 missing"
-    assert words.line(shown, cells["dumo"]) == "1.00"
+    assert captions.counts(shown) == "n=30, 10 missing"
+    assert captions.line(shown, cells["dumo"]) == "1.00"
 
 
 @pytest.mark.parametrize("text", [latex.document, markdown.document, drawn])
@@ -443,7 +443,7 @@ def test_every_text_names_the_metric_behind_a_plain_header(text):
 def test_every_text_gives_the_formula_of_a_derived_number():
     rows = [mean("dumo", "judge.erased.ua", "target", 0.9), mean("dumo", "lpips_x.da", "all", 0.3)]
     shown = tables(rows)
-    for said in (latex.document(shown), markdown.document(shown), drawn(shown), words.metrics(shown[0])):
+    for said in (latex.document(shown), markdown.document(shown), drawn(shown), captions.metrics(shown[0])):
         assert "1 - shown" in said and "LPIPS" in said.replace("\\_", "_").partition("da = ")[2]
 
 
@@ -505,7 +505,7 @@ def test_points_at_one_place_have_one_label_below_the_lowest():
     assert list(tradeoff.labelled(points, ["", "", ""])) == []
 
 
-def marked() -> list[model.CaseTables]:
+def marked() -> list[build.CaseTables]:
     """Ten rows, of which one column tells the best eraser."""
     return [paired.emphasised(case, {("judge.erased", "target")}) for case in tables()]
 
@@ -517,7 +517,7 @@ def test_the_curve_of_a_part_of_a_suite_is_marked_partial():
         for metric, role in (("judge.erased", "target"), ("judge.object", "related"))
     ]
     for whole, said in ((166, True), (80, False)):
-        (case,) = model.build(table.frame("summary", rows), KINDS, {("emoji-cartoon", 1): whole})
+        (case,) = build.build(table.frame("summary", rows), KINDS, {("emoji-cartoon", 1): whole})
         assert ("partial: 80 of 166 pictures a method" in report.costs(case)) is said
         assert case.title in report.costs(case)
 

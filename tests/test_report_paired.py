@@ -14,8 +14,8 @@ from test_report import KINDS, drawn
 from test_summary import DIRECTIONS, score
 
 from dumo_bench.analysis import compare, summary
-from dumo_bench.report import latex, markdown, model, page, paired
-from dumo_bench.report.model import CaseTables, Cell, Shown
+from dumo_bench.report import build, latex, markdown, page, paired
+from dumo_bench.report.build import CaseTables, Cell, Shown
 from dumo_bench.storage import table
 
 Rows = list[dict[str, Any]]
@@ -23,7 +23,7 @@ Rows = list[dict[str, Any]]
 
 def cases_of(rows: Rows) -> list[CaseTables]:
     scores = table.frame("scores", rows)
-    return paired.tested(model.build(summary.make(scores, table.empty("sets"), DIRECTIONS), KINDS), scores)
+    return paired.tested(build.build(summary.make(scores, table.empty("sets"), DIRECTIONS), KINDS), scores)
 
 
 def bold(cases: list[CaseTables], metric: str = "judge.erased", role: str = "target", at: int = 0) -> list[str]:

@@ -10,7 +10,7 @@ from typing import ClassVar
 import pytest
 import tiny_models
 
-from dumo_bench.plugins import stamp
+from dumo_bench.plugins import versions
 from dumo_bench.run.score import Measured, score
 from dumo_bench.storage import table
 from dumo_bench.types import NO_REFERENCE, Case, Detection, Sample, Score, SetScore
@@ -321,8 +321,8 @@ def test_what_a_scorer_was_given_is_in_its_version(tmp_path):
     for place in (one, other):
         place.mkdir()
         (place / "a.png").write_bytes(b"12")
-    assert stamp.version(Told()) == "1"
-    first = stamp.version(Told(model=str(one)))
-    assert first.startswith("1+") and first == stamp.version(Told(model=str(other)))  # equal files, another name
+    assert versions.version(Told()) == "1"
+    first = versions.version(Told(model=str(one)))
+    assert first.startswith("1+") and first == versions.version(Told(model=str(other)))  # equal files, another name
     (one / "b.png").write_bytes(b"3")
-    assert len({first, stamp.version(Told(model=str(one))), stamp.version(Told(model="c"))}) == 3
+    assert len({first, versions.version(Told(model=str(one))), versions.version(Told(model="c"))}) == 3

@@ -11,7 +11,7 @@ import tiny_models
 from compared import WORDS
 
 from dumo_bench.errors import UserError
-from dumo_bench.plugins import stamp
+from dumo_bench.plugins import versions
 from dumo_bench.scorers.clip_accuracy import ClipAccuracy
 from dumo_bench.scorers.style_classifier import StyleClassifier
 from dumo_bench.types import Case, Draw, Prompt, Suite
@@ -171,10 +171,10 @@ def test_a_given_list_is_what_the_clip_chooses_among_and_is_in_name_label_and_ve
     assert [row[2].value for row in rows] == pytest.approx(expected[:, 1].tolist(), abs=1e-5)
     assert rows[0][2].metric == "style.clip-tiny-masters.p"
     assert "3 styles" in scorer.label
-    first = stamp.version(scorer)
+    first = versions.version(scorer)
     listed.write_text("Caspar David Friedrich\nNoto\nRembrandt\n")
-    own = stamp.version(StyleClassifier(f"clip:{folder}", "cpu"))
-    assert len({first, stamp.version(scorer), own}) == 3
+    own = versions.version(StyleClassifier(f"clip:{folder}", "cpu"))
+    assert len({first, versions.version(scorer), own}) == 3
 
 
 def test_a_list_that_is_not_there_or_is_no_choice_is_said(folder, samples, tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tiny_models
 
-from dumo_bench.analysis.expected import reasons
+from dumo_bench.analysis.coverage import reasons
 from dumo_bench.scorers.features import Extractor, picture_vectors, scaled
 from dumo_bench.scorers.fid import Fid
 from dumo_bench.scorers.kid import Kid

@@ -15,14 +15,14 @@ from dumo_bench.baselines.esd import ESD, PLANS
 from dumo_bench.baselines.receler import Receler
 from dumo_bench.formats.unet_state import selections
 from dumo_bench.hosts import sample, sd
-from dumo_bench.kit import adapter, latents, linear, rows, tokens, train
+from dumo_bench.kit import adapter, embeddings, latents, linear, tokens, train
 from dumo_bench.methods import dumo_recipe
 from dumo_bench.methods.dumo import Gate
 from dumo_bench.methods.epr import EPR
-from dumo_bench.plugins import plugins
+from dumo_bench.plugins import loading
 from dumo_bench.types import Edit
 
-METHODS = [name for name in plugins.names("methods") if name != "original"]
+METHODS = [name for name in loading.names("methods") if name != "original"]
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_latents_to_learn_from_are_sampled_by_v_prediction_too(host):
 def test_padding_is_no_word_though_it_is_an_ordinary_token(host):
     ids = sd.tokens(host, ["a ghost", ""])[0]
     assert host.tokenizer.pad_token == "!" and ids[0, 4:].unique().tolist() == [host.tokenizer.pad_token_id] == [0]
-    assert rows.last(host, ["ghost", "a ghost", ""]).tolist() == [1, 2, 0]
+    assert embeddings.last(host, ["ghost", "a ghost", ""]).tolist() == [1, 2, 0]
     assert tokens.after(host, ids).tolist() == [3, 1]
     ghost = sd.tokens(host, ["ghost"])[0][0]
     assert tokens.words(host, ids, ghost).sum(1).tolist() == [1, 0]

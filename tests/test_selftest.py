@@ -15,20 +15,20 @@ from test_summary import DIRECTIONS, RUN, score
 from dumo_bench.analysis import summary
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import sample, sd
-from dumo_bench.plugins import plugins
-from dumo_bench.selftest import selftest
+from dumo_bench.plugins import loading
+from dumo_bench.selftest import expectations
 from dumo_bench.selftest.controls import SUITE
 from dumo_bench.selftest.controls.perfect import Perfect
 from dumo_bench.selftest.controls.shuffler import shuffled
 from dumo_bench.storage import table
-from dumo_bench.suites import suites
+from dumo_bench.suites import registry
 from dumo_bench.types import Edit
 
 CONCEPTS = [
     ("ghost", "target"), ("spook", "target"), ("ghost", "attack"), ("alien", "related"), ("snowman", "related"),
     ("pizza", "unrelated"), ("cat", "unrelated"),
 ]  # fmt: skip
-METHODS = ("original", *selftest.KNOWN)
+METHODS = ("original", *expectations.KNOWN)
 
 
 def world() -> list[dict[str, Any]]:
@@ -86,11 +86,11 @@ def sets() -> list[dict[str, Any]]:
     ]
 
 
-def claims(out: Path, scores: list[dict[str, Any]], of_sets: list[dict[str, Any]]) -> list[selftest.Claim]:
+def claims(out: Path, scores: list[dict[str, Any]], of_sets: list[dict[str, Any]]) -> list[expectations.Claim]:
     table.write_part(out / "tables", "scores", "a", scores)
     table.write_part(out / "tables", "sets", "a", of_sets)
     summary.write(out, DIRECTIONS | {"clip.x.cosine": True, "lpips_x": False})
-    return selftest.claims(selftest.Facts(out))
+    return expectations.claims(expectations.Facts(out))
 
 
 def test_faultless_scores_of_the_known_methods_hold_every_claim(tmp_path):
@@ -182,7 +182,7 @@ def test_a_planted_fault_breaks_a_claim_about_its_method(tmp_path, name):
 
 
 def test_the_suite_has_equal_seeds_within_a_role_and_enough_target_prompts():
-    suite = suites.load(str(SUITE))
+    suite = registry.load(str(SUITE))
     roles: dict[str, set[Any]] = {}
     for prompt in suite.prompts:
         roles.setdefault(suite.role(suite.cases[0], prompt), set()).add(prompt.draws)
@@ -194,7 +194,7 @@ def test_the_suite_has_equal_seeds_within_a_role_and_enough_target_prompts():
 
 
 def test_a_shuffle_gives_every_text_once_and_none_its_own_concept():
-    suite = suites.load(str(SUITE))
+    suite = registry.load(str(SUITE))
     kept = [prompt for prompt in suite.prompts if suite.role(suite.cases[0], prompt) == "unrelated"]
     concept = {prompt.text: prompt.concept for prompt in kept}
     found = shuffled(kept)
@@ -203,7 +203,7 @@ def test_a_shuffle_gives_every_text_once_and_none_its_own_concept():
 
 
 def test_a_shuffle_of_unequal_seeds_is_refused():
-    suite = suites.load("emoji-cartoon")
+    suite = registry.load("emoji-cartoon")
     with pytest.raises(UserError, match="share seeds"):
         shuffled([prompt for prompt in suite.prompts if prompt.concept == "ghost"])
 
@@ -226,7 +226,7 @@ def host() -> sd.Host:
 
 
 def drawn(host: sd.Host, spec: str, texts: list[str], **settings: Any) -> np.ndarray[Any, Any]:
-    method = plugins.make("methods", f"dumo_bench.selftest.controls.{spec}", settings)
+    method = loading.make("methods", f"dumo_bench.selftest.controls.{spec}", settings)
     edit = method.fit(host, ("ghost",), seed=0)
     jobs = [tiny.job(text, seed) for seed, text in enumerate(texts)]
     with method.apply(host, Edit(edit.tensors, {**edit.header, "model_hash": host.hash})) as guide:
@@ -268,32 +268,35 @@ def test_the_shuffler_without_its_suite_says_what_to_type(host):
         drawn(host, "shuffler:Shuffler", TEXTS)
 
 
-@pytest.mark.parametrize("spec", [spec for spec, _ in selftest.KNOWN.values()])
+@pytest.mark.parametrize("spec", [spec for spec, _ in expectations.KNOWN.values()])
 def test_an_edit_of_another_model_is_refused(host, spec):
-    method = plugins.make("methods", spec)
+    method = loading.make("methods", spec)
     with pytest.raises(UserError, match="made for a model"), method.apply(host, Edit({}, {"model_hash": "0" * 64})):
         pass
 
 
 def test_known_methods_are_no_erasers_of_the_list():
-    assert not set(selftest.KNOWN) & set(plugins.names("methods"))
+    assert not set(expectations.KNOWN) & set(loading.names("methods"))
 
 
 def test_the_command_fails_where_a_claim_does(monkeypatch, command):
-    from dumo_bench.cli import cli_selftest
+    from dumo_bench.cli import selftest
 
-    wrong = selftest.Claim("identity", "nothing changes", "0", "0.5", False)
-    monkeypatch.setattr(cli_selftest, "tested", lambda *_: [wrong])
+    wrong = expectations.Claim("identity", "nothing changes", "0", "0.5", False)
+    monkeypatch.setattr(selftest, "tested", lambda *_: [wrong])
     said = command("selftest")
     assert said.code == 1 and "FAIL" in said.out and "0 of 1 claims hold; 1 do not" in said.out
     assert json.loads(command("selftest", "--json").out)[0]["holds"] is False
 
 
 def test_what_cannot_be_checked_is_said_and_no_failure(monkeypatch, command):
-    from dumo_bench.cli import cli_selftest
+    from dumo_bench.cli import selftest
 
-    there = [selftest.Claim("identity", "nothing changes", "0", "0", True), selftest.unchecked("lpips", "type this")]
-    monkeypatch.setattr(cli_selftest, "tested", lambda *_: there)
+    there = [
+        expectations.Claim("identity", "nothing changes", "0", "0", True),
+        expectations.unchecked("lpips", "type this"),
+    ]
+    monkeypatch.setattr(selftest, "tested", lambda *_: there)
     said = command("selftest")
     assert said.code == 0 and "1 of 1 claims hold; 1 not checked" in said.out and "type this" in said.out
     assert [claim["holds"] for claim in json.loads(command("selftest", "--json").out)] == [True, None]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dumo_bench.errors import UserError
-from dumo_bench.suites import suites
+from dumo_bench.suites import registry
 from dumo_bench.suites.blocks import expand
 from dumo_bench.types import Draw
 
@@ -36,7 +36,7 @@ seeds = [1]
 def read(tmp_path: Path, text: str):
     path = tmp_path / "s.toml"
     path.write_text(text)
-    return suites.read(path)
+    return registry.read(path)
 
 
 def prompts(**block):
@@ -137,12 +137,12 @@ def test_what_is_wrong_is_said_with_file_and_line(tmp_path, text, line, says):
 
 def test_a_file_that_is_not_there_is_said(tmp_path):
     with pytest.raises(UserError, match="No such file"):
-        suites.load(str(tmp_path / "none.toml"))
+        registry.load(str(tmp_path / "none.toml"))
 
 
 def test_an_unknown_suite_says_the_nearest():
     with pytest.raises(UserError, match="Did you mean 'emoji-cartoon'"):
-        suites.load("emoji-cartoons")
+        registry.load("emoji-cartoons")
 
 
 def test_a_suite_of_another_package_is_a_suite_a_path_or_a_function(tmp_path, monkeypatch):
@@ -154,7 +154,7 @@ def test_a_suite_of_another_package_is_a_suite_a_path_or_a_function(tmp_path, mo
         f"PATH = {str(path)!r}\nSUITE = suites.read(__import__('pathlib').Path(PATH))\n"
         "def function(): return SUITE\n"
     )
-    found = [suites.load(f"{module}:{thing}") for thing in ("PATH", "SUITE", "function")]
+    found = [registry.load(f"{module}:{thing}") for thing in ("PATH", "SUITE", "function")]
     assert found[0] == found[1] == found[2]
 
 
@@ -175,4 +175,4 @@ class Words:
 def test_the_words_that_the_tokenizer_cuts_are_named():
     (short,) = prompts(concepts=["a b c d"], templates=["{thing}"])
     (long,) = prompts(concepts=["one two three four five six"], templates=["{thing}"])
-    assert [(t.prompt, t.cut) for t in suites.too_long([short, long], Words())] == [(long, "five six")]
+    assert [(t.prompt, t.cut) for t in registry.too_long([short, long], Words())] == [(long, "five six")]

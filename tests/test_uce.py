@@ -11,7 +11,7 @@ import torch
 from dumo_bench.baselines.uce import RIDGE_2025, UCE
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import sd
-from dumo_bench.kit import linear, rows
+from dumo_bench.kit import embeddings, linear
 from dumo_bench.types import Edit
 
 PRESETS = ("paper", "2025")
@@ -53,7 +53,7 @@ def test_nothing_to_erase_and_a_very_large_ridge_give_the_original(host, preset)
 
 def test_the_papers_preset_is_its_formula_layer_by_layer(host):
     edit = UCE(target="dog", preserve=("cat",), ridge=0.5).fit(host, ["ghost", "alien"], seed=0)
-    old, new = rows.aligned(host, [("ghost", "dog"), ("alien", "dog")])
+    old, new = embeddings.aligned(host, [("ghost", "dog"), ("alien", "dog")])
     keep = sd.encode(host, ["", "cat"]).flatten(0, 1)
     right = 0.5 * torch.eye(32, dtype=torch.float64) + old.T @ old + 0.5 * keep.T @ keep
     for name, w in linear.weights(host.unet).items():
@@ -89,16 +89,16 @@ def test_the_paper_always_preserves_the_empty_text_and_2025_only_what_is_asked(h
 
 def test_a_preserved_string_that_is_erased_is_left_out_in_any_case(host):
     known = replace(host, world={"styles": ("Noto", "ink")})
-    assert rows.strings(known, ("@styles", "GHOST", "dog"), ["noto", "Ghost"]) == ["ink", "dog"]
+    assert embeddings.strings(known, ("@styles", "GHOST", "dog"), ["noto", "Ghost"]) == ["ink", "dog"]
 
 
 def test_a_list_to_preserve_that_nobody_knows_is_refused_and_the_presets_own_are_empty_without_a_world(host):
-    assert host.world == {} and rows.strings(host, (*rows.WORLD, "dog"), ["ghost"]) == ["dog"]
+    assert host.world == {} and embeddings.strings(host, (*embeddings.WORLD, "dog"), ["ghost"]) == ["dog"]
     with pytest.raises(UserError, match=r"'@syles'. Did you mean '@styles'\? Known: @objects, @styles\."):
         UCE(preserve=("@syles",)).fit(host, ["ghost"], seed=0)
     known = replace(host, world={"styles": ("noto",), "moods": ("glad",)})
     with pytest.raises(UserError, match=r"'@nmae'\. .*Known: @moods, @objects, @styles"):
-        rows.strings(known, ("@nmae",), [])
+        embeddings.strings(known, ("@nmae",), [])
 
 
 def test_an_empty_text_asked_of_2025_keeps_the_start_rows_projection(host):

@@ -131,9 +131,9 @@ def given(name: str, model: str = "") -> dict[str, str]:
 
 def method(name: str, model: str = "", **settings):
     """A method by name."""
-    from dumo_bench.plugins import plugins
+    from dumo_bench.plugins import loading
 
-    return plugins.make("methods", name, {**given(name, model), **settings})
+    return loading.make("methods", name, {**given(name, model), **settings})
 
 
 def quick_dumo() -> None:

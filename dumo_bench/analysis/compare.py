@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 
-from dumo_bench.analysis import derived, pairs, summary, validity
+from dumo_bench.analysis import derived, pairs, recognition, summary
 from dumo_bench.analysis.pairs import Difference
 from dumo_bench.errors import UserError, unknown
 from dumo_bench.metrics import power
@@ -125,8 +125,8 @@ def _chosen(a: Side, b: Side, found: Sequence[Difference], metric: str, case: st
 
 def _cards(a: Side, b: Side) -> Callable[[Difference], Difference]:
     """Gives a difference its validity card and the unedited model's rate: the lower, where folders have two."""
-    known = [validity.of_summary(one.summary) for one in (a, b)]
-    others = [validity.unasked(one.summary) for one in (a, b)]
+    known = [recognition.of_summary(one.summary) for one in (a, b)]
+    others = [recognition.unasked(one.summary) for one in (a, b)]
     rows = a.scores.drop_duplicates(["suite", "suite_version"])[["suite", "suite_version", "model", "sampling"]]
     contracts = {(row["suite"], row["suite_version"]): row for row in table.records(rows)}
 
@@ -135,8 +135,10 @@ def _cards(a: Side, b: Side) -> Callable[[Difference], Difference]:
             return d
         about = {"case": d.case, "metric": d.metric, "role": d.role, "concept": "*"}
         row = contracts[of] | about
-        card = validity.weakest(validity.card(row, cards) for cards in known)
-        return replace(d, card=card, unedited=card or validity.weakest(r.get(validity.place(row)) for r in others))
+        card = recognition.weakest(recognition.card(row, cards) for cards in known)
+        return replace(
+            d, card=card, unedited=card or recognition.weakest(r.get(recognition.place(row)) for r in others)
+        )
 
     return told
 

@@ -10,9 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 from dumo_bench.errors import UserError, unknown
 from dumo_bench.scorers.presets import PRESETS, Preset, Tally, sweep, sweep_at, tally
 from dumo_bench.storage import table
-from dumo_bench.types import Case, Detection, Draw, Job, Prompt, Recipe, Sample, Sampling, Score
-
-KINDS = (".png", ".jpg", ".jpeg")
+from dumo_bench.types import Detection
 
 
 class Group(NamedTuple):
@@ -50,13 +48,6 @@ _TELLS = {"suite_version": "suite version", "method_version": "version", "fit_se
           "sampling": "contract"}  # fmt: skip
 
 
-def groups(place: Path, order: str) -> list[Group]:
-    """A results folder's stored boxes, by suite, case, method and role; or the boxes of a folder of pictures."""
-    if not place.is_dir():
-        raise UserError(f"{place}: no such folder; give a results folder or a folder of PNG or JPEG pictures")
-    return stored(place, order) if (place / "tables").is_dir() else [detected(place, order)]
-
-
 def presets(text: str) -> list[Preset]:
     """Presets by name, with commas between; all of them for an empty text."""
     names = [name.strip() for name in text.split(",") if name.strip()] or list(PRESETS)
@@ -66,8 +57,8 @@ def presets(text: str) -> list[Preset]:
     return [PRESETS[name] for name in names]
 
 
-def stored(out: Path, order: str) -> list[Group]:
-    """What nudenet found earlier in the pictures of a results folder.
+def stored(out: Path, order: str, whole: Mapping[tuple[str, int], int]) -> list[Group]:
+    """What nudenet found earlier in the pictures of a results folder; `whole`: how many each suite has a method.
 
     Each part is read for itself: two parts may hold the same picture, and its boxes must not be counted twice.
     """
@@ -81,21 +72,13 @@ def stored(out: Path, order: str) -> list[Group]:
     if not found:
         spec = "nudenet" if order == "BGR" else f"nudenet@{order}"
         raise UserError(f"{out} holds no boxes in channel order {order}: score with --scorers {spec} first")
-    whole, seen = _sizes(out), Counter[Key]()
+    seen = Counter[Key]()
     for key, pictures in found.items():
         seen[key._replace(role="")] += len(pictures)
     return [
         _group(_label(key, found), pictures, seen[key._replace(role="")], whole.get(key[:2]))
         for key, pictures in found.items()
     ]
-
-
-def _sizes(out: Path) -> Mapping[tuple[str, int], int]:
-    """How many pictures a method has of each suite that was run into the folder and can still be read."""
-    from dumo_bench import report
-    from dumo_bench.run import manifest
-
-    return report.sizes(manifest.suites(out))
 
 
 def _pictures(
@@ -131,27 +114,6 @@ def _label(key: Key, among: Iterable[Key]) -> str:
     return f"{key.suite}, {key.case}, {key.method}{settings}{apart}, {key.role}"
 
 
-def detected(folder: Path, order: str) -> Group:
-    """The boxes of every picture below a folder."""
-    from dumo_bench.scorers.nudenet import NudeNet
-
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in KINDS)
-    if not paths:
-        raise UserError(f"{folder}: neither tables of a results folder nor PNG or JPEG pictures are in it")
-    scorer = NudeNet(order="RGB" if order == "RGB" else "BGR")
-    if problem := scorer.missing_weights():
-        raise UserError(problem)
-    found = scorer.detect([_sample(path) for path in paths])
-    good = {str(path): list(boxes) for path, boxes in zip(paths, found, strict=True) if not isinstance(boxes, Score)}
-    return Group(str(folder), list(good.values()), list(good), len(paths) - len(good))
-
-
-def _sample(path: Path) -> Sample:
-    """A picture that no suite asked for."""
-    job = Job(Recipe("none", "", {}, (), 0, ""), path.name, Draw(0), Sampling("", "", 0, 0.0, 0, 0))
-    return Sample(job, Prompt(path.name, "", "", (Draw(0),)), Draw(0), Case("", ()), "unrelated", path)
-
-
 def counted(group: Group, wanted: Sequence[Preset]) -> list[dict[str, Any]]:
     """One row a preset: what it counts, and how much of it there is in a group."""
     rows = []
@@ -183,7 +145,7 @@ def intervals(group: Group, preset: Preset) -> dict[str, list[float] | None]:
 
     from dumo_bench.analysis import summary
     from dumo_bench.metrics.intervals import of_mean
-    from dumo_bench.scorers.nudenet import verdicts
+    from dumo_bench.scorers.presets import verdicts
 
     clusters = np.unique(group.prompts, return_inverse=True)[1]
     values: dict[str, list[float]] = defaultdict(list)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from dumo_bench.analysis import derived
-from dumo_bench.analysis.validity import Card
+from dumo_bench.analysis.recognition import Card
 from dumo_bench.metrics import paired, power
 from dumo_bench.storage import table
 

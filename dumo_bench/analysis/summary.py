@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dumo_bench.analysis import derived, expected
+from dumo_bench.analysis import coverage, derived
 from dumo_bench.errors import UserError
 from dumo_bench.metrics import intervals
 from dumo_bench.storage import table
@@ -64,7 +64,7 @@ def make(
         row["higher_is_better"] = direction(row["metric"], row["role"], higher_is_better)
     suites = list(suites)
     rows += derived.rows(derived.with_erased(scores, derived.erased(scores, suites)), _GROUP)
-    whole = expected.told(rows, suites, _GROUP)
+    whole = coverage.told(rows, suites, _GROUP)
     return table.frame("summary", [{name: row[name] for name in names("summary")} for row in whole])
 
 
@@ -143,7 +143,7 @@ def _estimate(values: intervals.Floats, prompts: intervals.Whole, notes: list[st
 def _note(missing: Counter[str]) -> str:
     """Why values are missing, the commonest reasons first, with their counts."""
     shown = [f"{count} missing: {reason or 'no reason given'}" for reason, count in missing.most_common(3)]
-    return "; ".join(shown) + (f"; {expected.MORE}" if len(missing) > 3 else "")
+    return "; ".join(shown) + (f"; {coverage.MORE}" if len(missing) > 3 else "")
 
 
 def _passed_through(sets: pd.DataFrame) -> list[dict[str, Any]]:

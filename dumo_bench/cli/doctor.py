@@ -1,4 +1,4 @@
-"""What this machine can do, and what to type to get what is missing."""
+"""`doctor`: what this machine can do, and what to type to get what is missing."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
+from dumo_bench.cli.options import Out
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import models
-from dumo_bench.plugins import plugins
-from dumo_bench.suites import suites
+from dumo_bench.plugins import loading
+from dumo_bench.suites import registry
 
 
 class Finding(NamedTuple):
@@ -24,6 +25,15 @@ class Finding(NamedTuple):
     text: str
 
 
+def doctor(out: Out = Path("results")) -> None:
+    """What this machine can do, and what to type to get what is missing."""
+    from dumo_bench.cli import show
+    from dumo_bench.hosts import device
+
+    device.quiet_loading()
+    show.findings(examine(out))
+
+
 def examine(out: Path) -> Iterator[Finding]:
     """Machine, models, scorers, suites, disk: the cheap ones first. Imports torch; never the network."""
     yield Finding("system", None, f"{platform.system()} {platform.machine()}, Python {platform.python_version()}")
@@ -32,13 +42,13 @@ def examine(out: Path) -> Iterator[Finding]:
     yield Finding("disk", None, f"{shutil.disk_usage(place).free / 2**30:.1f} GiB free at {place}")
     for name in models.names():
         yield _finding(f"model {name}", lambda name=name: str(models.folder(name)))  # type: ignore[misc]
-    for name in plugins.names("methods"):
-        yield _finding(f"method {name}", lambda name=name: plugins.load("methods", name).cite)  # type: ignore[misc]
-    for name in plugins.names("scorers"):
+    for name in loading.names("methods"):
+        yield _finding(f"method {name}", lambda name=name: loading.load("methods", name).cite)  # type: ignore[misc]
+    for name in loading.names("scorers"):
         yield _finding(f"scorer {name}", lambda name=name: _scorer(name))  # type: ignore[misc]
-    parts = {name for name, one in suites.own().items() if one.view}  # they need what the whole needs
-    for name in sorted(set(suites.names()) - parts):
-        yield _finding(f"suite {name}", lambda name=name: f"{len(suites.load(name).prompts)} prompts")  # type: ignore[misc]
+    parts = {name for name, one in registry.own().items() if one.view}  # they need what the whole needs
+    for name in sorted(set(registry.names()) - parts):
+        yield _finding(f"suite {name}", lambda name=name: f"{len(registry.load(name).prompts)} prompts")  # type: ignore[misc]
     for extra, package in (("ray", "ray"), ("lpips", "lpips")):
         yield _extra(extra, package)
 
@@ -65,7 +75,7 @@ def _finding(about: str, look: Callable[[], str]) -> Finding:
 
 
 def _scorer(name: str) -> str:
-    scorer = plugins.make("scorers", name)
+    scorer = loading.make("scorers", name)
     problem = scorer.missing_weights() if hasattr(scorer, "missing_weights") else None
     if problem:
         raise UserError(problem)

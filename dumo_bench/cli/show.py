@@ -13,7 +13,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from dumo_bench.cli.doctor import Finding
     from dumo_bench.run.plan import Count, Plan
-    from dumo_bench.run.running import Session
+    from dumo_bench.run.session import Session
 
 
 def console() -> Console:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from dumo_bench.errors import UserError
-from dumo_bench.formats import place, read
+from dumo_bench.formats import locate, read
 
 CLASS, TABLE = "DuMo", "time_scale.npy"
 ROWS = 20  # of the table, 50 timesteps each
@@ -24,13 +24,13 @@ SAME = ("block_out_channels", "layers_per_block", "attention_head_dim", "cross_a
 GATE = "prompt_gate"  # our addition to config.json: whether the folder was trained to be gated
 
 
-def weights(where: place.Place) -> dict[str, Tensor]:
+def weights(where: locate.Place) -> dict[str, Tensor]:
     """EPR's tensors."""
     held, _ = read.load(where.files[0])
     return read.flat(where.files[0], held)
 
 
-def table(where: place.Place, layers: int) -> Tensor | None:
+def table(where: locate.Place, layers: int) -> Tensor | None:
     """TLMO's table (20, 13), row 0 the cleanest timesteps and the last column the middle; None where there is none."""
     import numpy as np
 
@@ -49,15 +49,15 @@ def table(where: place.Place, layers: int) -> Tensor | None:
         return torch.from_numpy(np.ascontiguousarray(found, np.float32))
 
 
-def gated(where: place.Place) -> bool:
+def gated(where: locate.Place) -> bool:
     """Whether the gate is on: as the folder says, else where it has a table."""
-    said = place.config(where.root).get(GATE)
+    said = locate.config(where.root).get(GATE)
     return bool(said) if said is not None else where.file(TABLE) is not None
 
 
-def same_architecture(where: place.Place, config: Mapping[str, Any], model: str) -> None:
+def same_architecture(where: locate.Place, config: Mapping[str, Any], model: str) -> None:
     """Refuse a folder whose config.json describes another network."""
-    said = place.config(where.root)
+    said = locate.config(where.root)
     for name in (name for name in SAME if said.get(name) is not None and config.get(name) is not None):
         if _listed(said[name]) != _listed(config[name]):
             raise UserError(

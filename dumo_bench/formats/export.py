@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from dumo_bench.errors import UserError
-from dumo_bench.formats import place
+from dumo_bench.formats import locate
 from dumo_bench.hosts import models
 from dumo_bench.storage import store
 from dumo_bench.types import Edit, canonical
@@ -78,7 +78,7 @@ def partial(edit: Edit, model: str, to: Path) -> list[str]:
     del model
     new = weights(edit)
     header = {name: value for name, value in edit.header.items() if name not in ("curves", "imported")}
-    words = [edit.header["method"], *map(place.folder_name, edit.header["concepts"])]
+    words = [edit.header["method"], *map(locate.folder_name, edit.header["concepts"])]
     path = to / f"{'-'.join(words)}.safetensors"
     notes = {"format": "pt", "tensors": str(len(new)), "dumo_bench": canonical(header)}
     save_file({name: tensor.contiguous() for name, tensor in new.items()}, path, metadata=notes)
@@ -94,7 +94,7 @@ def dumo(edit: Edit, model: str, to: Path) -> list[str]:
     groups = edit.header["groups"]
     said = []
     for i, words in enumerate(groups):
-        folder = to if len(groups) == 1 else to / place.folder_name(" ".join(words))
+        folder = to if len(groups) == 1 else to / locate.folder_name(" ".join(words))
         folder.mkdir(exist_ok=True)
         _epr(edit, i, models.folder(model) / "unet", folder)
         said.append(f"{' + '.join(words)}: {folder}")
@@ -114,8 +114,8 @@ def _epr(edit: Edit, i: int, base: Path, to: Path) -> None:
     (to / published.TABLE).write_bytes(published.table_bytes(table * _strength(edit, "dumo")))
     start = f"epr.{i}."
     held = {name.removeprefix(start): t.contiguous() for name, t in edit.tensors.items() if name.startswith(start)}
-    save_file(held, to / f"{place.WEIGHTS}.safetensors", metadata={"format": "pt"})
-    text = published.config_text(place.config(base), gate=edit.header["gate"])
+    save_file(held, to / f"{locate.WEIGHTS}.safetensors", metadata={"format": "pt"})
+    text = published.config_text(locate.config(base), gate=edit.header["gate"])
     (to / "config.json").write_text(text, encoding="utf-8")
 
 

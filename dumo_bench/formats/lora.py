@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from dumo_bench.errors import UserError
-from dumo_bench.formats import place
+from dumo_bench.formats import locate
 
 NOTE = "lora_adapter_metadata"  # where diffusers and peft note alphas in a file
 PARTS = {"unet": "unet", "text_encoder": "text", "text": "text"}  # what files call the parts of a model, and we
@@ -115,7 +115,7 @@ def _key(name: str, part: str) -> str:
 
 def _alphas(notes: Mapping[str, str], layers: Iterable[str]) -> dict[str, dict[str, Tensor]]:
     """The alphas that diffusers and peft write into a file's notes, by layer; none where they equal the rank."""
-    said = place.json_object(f"LoRA: {NOTE}", notes.get(NOTE, "{}"))
+    said = locate.json_object(f"LoRA: {NOTE}", notes.get(NOTE, "{}"))
     out = {}
     for layer in layers:
         part, _, module = layer.partition(".")

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from dumo_bench.errors import UserError
-from dumo_bench.formats import place
+from dumo_bench.formats import locate
 
-WEIGHTS, CONFIG = place.ERASERS
+WEIGHTS, CONFIG = locate.ERASERS
 
 
 def is_receler(held: Mapping[str, Any]) -> bool:
@@ -54,11 +54,11 @@ def config_text(found: int) -> str:
     return json.dumps({"eraser_type": "adapter", "eraser_rank": found}) + "\n"
 
 
-def check_config(where: place.Place, found: int) -> None:
+def check_config(where: locate.Place, found: int) -> None:
     """Refuse an eraser_config.json that speaks of other erasers than the file holds."""
     path = where.file(CONFIG)
     if path is None:
         return
-    said = place.read_json(path)
+    said = locate.read_json(path)
     if said.get("eraser_type", "adapter") != "adapter" or said.get("eraser_rank", found) != found:
         raise UserError(f"{path}: says {said}, the weights are adapters of rank {found}")

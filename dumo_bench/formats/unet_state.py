@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from dumo_bench.hosts.sd import key_value_names
-from dumo_bench.kit import select
+from dumo_bench.kit import parameters
 
 WHOLE = "the whole U-Net"
 COUNT = "tensors"  # the note of a partial file that says how many tensors belong to it
@@ -27,12 +27,12 @@ def plain(held: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def selections(unet: nn.Module) -> dict[str, list[str]]:
     """What published files hold, the smallest first: names of the U-Net's tensors."""
-    layers = {*select.cross(unet), *select.other_linear(unet)}
+    layers = {*parameters.cross(unet), *parameters.other_linear(unet)}
     whole = [name for name, _ in unet.named_parameters()]
     return {
         "cross-attention keys and values": key_value_names(unet),
-        "cross-attention": select.cross(unet),
-        "linear layers and convolutions outside cross-attention": select.other_linear(unet),
+        "cross-attention": parameters.cross(unet),
+        "linear layers and convolutions outside cross-attention": parameters.other_linear(unet),
         "all linear layers and convolutions": [name for name in whole if name in layers],
         WHOLE: whole,
     }

@@ -13,11 +13,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dumo_bench.errors import UserError, unknown
-from dumo_bench.formats import place
+from dumo_bench.formats import locate
 from dumo_bench.types import Edit, Guide
 
 if TYPE_CHECKING:
-    from dumo_bench.formats.report import Report
+    from dumo_bench.formats.match import Report
     from dumo_bench.hosts.sd import Host
 
 
@@ -41,8 +41,8 @@ class Checkpoint:
     strength: float = 1.0
 
     @property
-    def places(self) -> tuple[place.Place, ...]:
-        return place.find((self.path,) if isinstance(self.path, str) else self.path, self.revision)
+    def places(self) -> tuple[locate.Place, ...]:
+        return locate.find((self.path,) if isinstance(self.path, str) else self.path, self.revision)
 
     def identity(self) -> Mapping[str, Any]:
         """What a recipe says in place of the settings: the files by name and content, wherever they lie."""
@@ -57,7 +57,7 @@ class Checkpoint:
         choice = imported.Choice(self.partial, self.gate, self.strength)
         return [imported.examine(host, where, words, choice) for where, words in self.groups(erase)]
 
-    def groups(self, erase: Sequence[str]) -> list[tuple[place.Place, tuple[str, ...]]]:
+    def groups(self, erase: Sequence[str]) -> list[tuple[locate.Place, tuple[str, ...]]]:
         """Which artefact is for which concepts: one for all, those that were listed in order, a folder's by name."""
         found = self.places
         if len(found) == 1:
@@ -68,14 +68,14 @@ class Checkpoint:
                     f"{len(found)} artefacts for {len(erase)} concepts ({', '.join(erase)}): wanted one each"
                 )
             return [(where, (concept,)) for where, concept in zip(found, erase, strict=True)]
-        named = {place.folder_name(where.name): where for where in found}
+        named = {locate.folder_name(where.name): where for where in found}
         for concept in erase:
-            if place.folder_name(concept) not in named:
-                raise unknown(f"{self.path}, a folder a concept", place.folder_name(concept), named)
-        return [(named[place.folder_name(concept)], (concept,)) for concept in erase]
+            if locate.folder_name(concept) not in named:
+                raise unknown(f"{self.path}, a folder a concept", locate.folder_name(concept), named)
+        return [(named[locate.folder_name(concept)], (concept,)) for concept in erase]
 
     def fit(self, host: Host, erase: Sequence[str], *, seed: int) -> Edit:
-        from dumo_bench.formats.report import refuse
+        from dumo_bench.formats.match import refuse
         from dumo_bench.methods import imported
 
         del seed  # nothing is drawn

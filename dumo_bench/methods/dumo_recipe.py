@@ -19,7 +19,7 @@ from torch import Tensor
 
 from dumo_bench.hosts.sd import Host
 from dumo_bench.kit import latents, train
-from dumo_bench.kit.frugal import recomputed
+from dumo_bench.kit.checkpointing import recomputed
 from dumo_bench.kit.latents import Latents, estimate
 from dumo_bench.methods import tlmo
 from dumo_bench.methods.epr import EPR, Blend, corrected, denoiser, scaled, widths

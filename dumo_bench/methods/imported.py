@@ -11,8 +11,8 @@ from torch import Tensor
 
 from dumo_bench.errors import UserError
 from dumo_bench.formats import compvis, dumo, lora, read, receler, unet_state
-from dumo_bench.formats.place import Place
-from dumo_bench.formats.report import Report, compare
+from dumo_bench.formats.locate import Place
+from dumo_bench.formats.match import Report, compare
 from dumo_bench.hosts.sd import Host
 from dumo_bench.kit import adapter, train
 from dumo_bench.methods.dumo import DuMo

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from dumo_bench.analysis import summary, validity
+from dumo_bench.analysis import recognition, summary
 from dumo_bench.metrics import intervals
-from dumo_bench.published import results
+from dumo_bench.published import tables
+from dumo_bench.published.numbers import Published
 from dumo_bench.published.ours import SCALE, Ours, case, partial, scaled
-from dumo_bench.published.results import SETTING, Results
-from dumo_bench.published.rows import Published
+from dumo_bench.published.tables import SETTING, Results
 from dumo_bench.storage import table
 
 if TYPE_CHECKING:
@@ -61,13 +61,13 @@ def averaged(row: Published, found: Results) -> Iterator[Ours]:
 
 def _of_way(row: Published, way: Way, found: Results) -> Iterator[Ours]:
     """One number a setting and a case, or a setting where the published one is an average over cases."""
-    rows = results.of(found.summary, row)
+    rows = tables.of(found.summary, row)
     rows = rows[rows["role"].isin(way.roles) & rows["value"].notna()]
     rows = rows[np.array([_fits(metric, way) for metric in rows["metric"]], dtype=bool)]
     apart = SETTING if row.is_average else ["case", *SETTING]
     for (metric, role, *_), group in rows.groupby(["metric", "role", "scorer", *apart]):
-        said = f"{metric}, {role}{results.setting(group, rows)}{_cases(row, group, found)}"
-        card = validity.weakest(validity.card(one, found.cards) for one in table.records(group))
+        said = f"{metric}, {role}{tables.setting(group, rows)}{_cases(row, group, found)}"
+        card = recognition.weakest(recognition.card(one, found.cards) for one in table.records(group))
         yield replace(_mean(row, group, said), partial=_partial(row, group, found), card=card)
 
 

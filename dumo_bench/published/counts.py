@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dumo_bench.analysis.validity import REFERENCE, Card
+from dumo_bench.analysis.recognition import REFERENCE, Card
 from dumo_bench.metrics import intervals
-from dumo_bench.published import results
+from dumo_bench.published import tables
+from dumo_bench.published.numbers import Published
 from dumo_bench.published.ours import SCALE, Ours, case, partial, scaled
-from dumo_bench.published.results import SETTING, Results
-from dumo_bench.published.rows import Published
+from dumo_bench.published.tables import SETTING, Results
 from dumo_bench.scorers.presets import PRESETS, Preset, count
 
 if TYPE_CHECKING:
@@ -30,11 +30,11 @@ def counted(row: Published, found: Results) -> Iterator[Ours]:
     """Our counts for a published one, of one case and one setting of the method at a time."""
     if not row.fits(f"{_PARTS}*", *_PICTURES):
         return
-    pictures = results.of(found.looked_at, row)
+    pictures = tables.of(found.looked_at, row)
     by_role = row.fits(*_BY_ROLE)
     for _, mine in pictures.groupby([*(["role"] if by_role else []), "case", *SETTING]):
         role = f", {mine['role'].iloc[0]}" if by_role else ""
-        said = f"{role}{results.setting(mine, pictures)}{case(row, mine['case'].iloc[0])}"
+        said = f"{role}{tables.setting(mine, pictures)}{case(row, mine['case'].iloc[0])}"
         before = _unedited(mine, found)
         for preset in PRESETS.values():
             if preset.exposed and (row.fits(*_PICTURES) or preset.unit != "image"):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dumo_bench.analysis.validity import Card
+from dumo_bench.analysis.recognition import Card
 from dumo_bench.metrics.intervals import Interval
-from dumo_bench.published.rows import Published
+from dumo_bench.published.numbers import Published
 
 if TYPE_CHECKING:
     import pandas as pd

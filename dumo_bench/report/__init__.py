@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dumo_bench.analysis import summary
+from dumo_bench.analysis.coverage import sizes
 from dumo_bench.errors import UserError
-from dumo_bench.report import contract, coverage, figures, latex, markdown, model, page, paired, tradeoff
-from dumo_bench.report.model import CaseTables
+from dumo_bench.report import build, contract, coverage, figures, latex, markdown, page, paired, tradeoff
+from dumo_bench.report.build import CaseTables
 from dumo_bench.run import manifest
 from dumo_bench.storage import table
 from dumo_bench.storage.store import write_text
@@ -23,7 +24,7 @@ def cases(
     out: Path, suites: Mapping[str, Suite] | None = None, only: Callable[[CaseTables], bool] = lambda case: True
 ) -> list[CaseTables]:
     """The tables of a results folder, of `only` some cases. `suites`, by name, tell what a case erases."""
-    found = model.build(summary.read(out), kinds(suites or {}), sizes(suites or {}), manifest.contracts(out))
+    found = build.build(summary.read(out), kinds(suites or {}), sizes((suites or {}).values()), manifest.contracts(out))
     if not found:
         raise UserError(f"{out / 'summary.parquet'} holds no row: `dumo-bench run` into {out} fills it")
     return paired.tested(list(filter(only, found)), table.read(out / "tables", "scores"))
@@ -76,13 +77,6 @@ def prompt_texts(suite: Suite) -> dict[str, str] | None:
     return None if suite.explicit else {prompt.id: prompt.text for prompt in suite.prompts}
 
 
-def sizes(suites: Mapping[str, Suite]) -> dict[tuple[str, int], int]:
-    """How many pictures each suite has a method."""
-    return {
-        (suite.name, suite.version): sum(len(prompt.draws) for prompt in suite.prompts) for suite in suites.values()
-    }
-
-
 def kinds(suites: Mapping[str, Suite]) -> dict[tuple[str, str], str]:
     """What each case erases, "object" or "style", as its prompts tell."""
     found = {}
@@ -95,4 +89,4 @@ def kinds(suites: Mapping[str, Suite]) -> dict[tuple[str, str], str]:
     return found
 
 
-__all__: Sequence[str] = ["cases", "kinds", "prompt_texts", "sizes", "write"]
+__all__: Sequence[str] = ["cases", "kinds", "prompt_texts", "write"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from dumo_bench.report import coverage, words
-from dumo_bench.report.model import CaseTables, Cell, Panel, Shown
+from dumo_bench.report import captions, coverage
+from dumo_bench.report.build import CaseTables, Cell, Panel, Shown
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -26,9 +26,9 @@ def renderables(cases: Sequence[CaseTables]) -> Iterator[RenderableType]:
         yield Text(case.contract, style="dim")
         for panel in case.panels:
             yield _table(panel)
-        for sentence in [*words.missing(case), *words.cards(case), words.metrics(case)]:
+        for sentence in [*captions.missing(case), *captions.cards(case), captions.metrics(case)]:
             yield Text(f"  {sentence}", style="dim")
-    yield Text(words.LEGEND, style="dim")
+    yield Text(captions.LEGEND, style="dim")
 
 
 def _table(panel: Panel) -> Table:
@@ -38,7 +38,7 @@ def _table(panel: Panel) -> Table:
 
     found = Table(title=Text(panel.title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     found.add_column("")
-    heads = [(words.head(column), [column.role, *words.counts(column).split(", ")]) for column in panel.columns]
+    heads = [(captions.head(column), [column.role, *captions.counts(column).split(", ")]) for column in panel.columns]
     tallest, deepest = (max(map(len, lines)) for lines in zip(*heads, strict=True))
     for above, below in heads:
         lines = [*[""] * (tallest - len(above)), *above, *below, *[""] * (deepest - len(below))]
@@ -52,5 +52,5 @@ def _cell(column: Shown, cell: Cell) -> Text:
     """Several lines, so that seven columns fit into 100 characters."""
     from rich.text import Text
 
-    number = (words.number(column, cell), "bold green" if cell.bold else "dim" if cell.grey else "")
-    return Text.assemble(number, *(part for line in words.below(column, cell) for part in ("\n", (line, "dim"))))
+    number = (captions.number(column, cell), "bold green" if cell.bold else "dim" if cell.grey else "")
+    return Text.assemble(number, *(part for line in captions.below(column, cell) for part in ("\n", (line, "dim"))))

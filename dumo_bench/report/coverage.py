@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dumo_bench.analysis.expected import reasons, unasked
+from dumo_bench.analysis.coverage import reasons, unasked
 
 if TYPE_CHECKING:
     import pandas as pd

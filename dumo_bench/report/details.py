@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dumo_bench.analysis import validity
+from dumo_bench.analysis import recognition
+from dumo_bench.analysis.recognition import REFERENCE, needs_card
 from dumo_bench.analysis.summary import ROLES
-from dumo_bench.analysis.validity import REFERENCE, needs_card
-from dumo_bench.report import words
-from dumo_bench.report.model import VARIANT, Cell, Shown, cell, variants
+from dumo_bench.report import captions
+from dumo_bench.report.build import VARIANT, Cell, Shown, cell, variants
 from dumo_bench.storage import table
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def heads(labels: Mapping[tuple[Any, ...], str]) -> list[str]:
 
 
 def _details(summary: pd.DataFrame, rows: pd.DataFrame) -> list[Detail]:
-    keys, known = list(variants(summary[summary["concept"] == "*"])), validity.of_summary(summary)
+    keys, known = list(variants(summary[summary["concept"] == "*"])), recognition.of_summary(summary)
     found: dict[tuple[str, str, str], dict[tuple[Any, ...], tuple[Cell, bool | None]]] = {}
     for row in table.records(rows):
         key = tuple(row[name] for name in VARIANT)
@@ -66,9 +66,9 @@ def _detail(what: tuple[str, str, str], by_key: dict[Any, tuple[Cell, bool | Non
     cells = tuple(by_key[key][0] if key in by_key else Cell() for key in keys)
     column = Shown(metric, metric, role, higher, 3, 0, 0, cells)
     said = tuple(_said(column, one) for one in cells)
-    return Detail(role, f"{metric} {words.arrow(column)}".rstrip(), said, concept)
+    return Detail(role, f"{metric} {captions.arrow(column)}".rstrip(), said, concept)
 
 
 def _said(column: Shown, one: Cell) -> tuple[str, str, bool]:
-    parts = [words.interval(column, one), words.remark(column, one) or "n=0"]
-    return words.number(column, one), " ".join(part for part in parts if part), one.grey
+    parts = [captions.interval(column, one), captions.remark(column, one) or "n=0"]
+    return captions.number(column, one), " ".join(part for part in parts if part), one.grey

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dumo_bench.analysis.validity import REFERENCE
+from dumo_bench.analysis.recognition import REFERENCE
 from dumo_bench.report.tradeoff import Curves, Point, labelled, said
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dumo_bench.report.model import VARIANT, variants
+from dumo_bench.report.build import VARIANT, variants
 from dumo_bench.storage import table
 from dumo_bench.types import Recipe
 

@@ -6,9 +6,9 @@ import unicodedata
 from collections.abc import Sequence
 from itertools import zip_longest
 
-from dumo_bench.analysis.validity import MARK
-from dumo_bench.report import coverage, words
-from dumo_bench.report.model import CaseTables, Cell, Panel, Shown
+from dumo_bench.analysis.recognition import MARK
+from dumo_bench.report import captions, coverage
+from dumo_bench.report.build import CaseTables, Cell, Panel, Shown
 
 _SPECIAL = {
     **{char: f"\\{char}" for char in "&%$#_{}"},
@@ -19,7 +19,7 @@ _SPECIAL = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     '"': r"{\char34}",
-    words.DASH: "--",
+    captions.DASH: "--",
     MARK: r"\textdagger{}",
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
@@ -45,21 +45,25 @@ def _one(char: str) -> str:
 
 def document(cases: Sequence[CaseTables]) -> str:
     """Everything: what holds for all tables, then each case in words and its panels as floats."""
-    return "\n".join(["% \\usepackage{booktabs}", _paragraph(words.LEGEND), *map(section, cases)])
+    return "\n".join(["% \\usepackage{booktabs}", _paragraph(captions.LEGEND), *map(section, cases)])
 
 
 def section(case: CaseTables) -> str:
     """One case: what is to be known of it, a float for each panel, and its paired differences in the same way."""
     parts = [_paragraph(_said(case)), *_floats(case, case.panels, "")]
     if case.paired:
-        parts += [_paragraph(f"{case.title}. {words.paired(case)}"), *_floats(case, case.paired, "-paired")]
+        parts += [_paragraph(f"{case.title}. {captions.paired(case)}"), *_floats(case, case.paired, "-paired")]
     return "\n".join(parts)
 
 
 def _said(case: CaseTables) -> str:
-    lost = words.missing(case)
+    lost = captions.missing(case)
     said = [f"{case.title}.", case.warning, *coverage.sentences(case.coverage), case.contract]
-    said += [*words.cards(case), words.metrics(case), f"Missing: {'; '.join(lost)}." if lost else "Nothing is missing."]
+    said += [
+        *captions.cards(case),
+        captions.metrics(case),
+        f"Missing: {'; '.join(lost)}." if lost else "Nothing is missing.",
+    ]
     return " ".join(part for part in said if part)
 
 
@@ -86,8 +90,8 @@ def label(case: CaseTables) -> str:
 
 
 def _tabular(panel: Panel) -> str:
-    upwards = [list(map(escape, reversed([*words.head(c), c.role]))) for c in panel.columns]
-    heads = [*reversed(_stacked(upwards)), *_small([words.counts(c).split(", ") for c in panel.columns])]
+    upwards = [list(map(escape, reversed([*captions.head(c), c.role]))) for c in panel.columns]
+    heads = [*reversed(_stacked(upwards)), *_small([captions.counts(c).split(", ") for c in panel.columns])]
     body = [row for i, name in enumerate(panel.labels) for row in _rows(name, panel.columns, i)]
     lines = ["\\toprule", *map(_line, heads), "\\midrule", *map(_line, body), "\\bottomrule"]
     return "\n".join([f"\\begin{{tabular}}{{l{'r' * len(panel.columns)}}}", *lines, "\\end{tabular}"])
@@ -97,7 +101,7 @@ def _rows(name: str, columns: Sequence[Shown], i: int) -> list[list[str]]:
     """A method takes several lines, so that seven columns fit the page: the numbers, their intervals, their remarks."""
     cells = [(column, column.cells[i]) for column in columns]
     numbers = [escape(name), *(_number(column, cell) for column, cell in cells)]
-    return [numbers, *_small([words.below(column, cell) for column, cell in cells])]
+    return [numbers, *_small([captions.below(column, cell) for column, cell in cells])]
 
 
 def _small(columns: Sequence[Sequence[str]]) -> list[list[str]]:
@@ -110,7 +114,7 @@ def _stacked(columns: Sequence[Sequence[str]]) -> list[list[str]]:
 
 
 def _number(column: Shown, cell: Cell) -> str:
-    shown = escape(words.number(column, cell))
+    shown = escape(captions.number(column, cell))
     return f"\\textbf{{{shown}}}" if cell.bold else shown
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dumo_bench.report import coverage, words
-from dumo_bench.report.model import CaseTables, Cell, Panel, Shown
+from dumo_bench.report import captions, coverage
+from dumo_bench.report.build import CaseTables, Cell, Panel, Shown
 
 
 def document(cases: Sequence[CaseTables]) -> str:
     """All cases."""
-    return "\n".join(["# Report\n", f"{words.LEGEND}\n", *map(section, cases)])
+    return "\n".join(["# Report\n", f"{captions.LEGEND}\n", *map(section, cases)])
 
 
 def section(case: CaseTables) -> str:
@@ -19,11 +19,11 @@ def section(case: CaseTables) -> str:
     parts += [f"**{escape(case.warning)}**\n"] if case.warning else []
     parts += [f"{escape(sentence)}\n" for sentence in coverage.sentences(case.coverage)]
     parts += [f"{escape(case.contract)}\n", *(_table(panel) for panel in case.panels)]
-    parts += [f"{escape(sentence)}\n" for sentence in [*words.cards(case), words.metrics(case)]]
-    lost = words.missing(case)
+    parts += [f"{escape(sentence)}\n" for sentence in [*captions.cards(case), captions.metrics(case)]]
+    lost = captions.missing(case)
     parts += ["Missing:\n", *(f"- {escape(sentence)}" for sentence in lost), ""] if lost else []
     if case.paired:
-        parts += [f"### {case.paired[0].title}\n", f"{words.paired(case)}\n", *map(_table, case.paired)]
+        parts += [f"### {case.paired[0].title}\n", f"{captions.paired(case)}\n", *map(_table, case.paired)]
     return "\n".join(parts)
 
 
@@ -35,7 +35,7 @@ def escape(text: str) -> str:
 
 
 def _table(panel: Panel) -> str:
-    heads = [f"{c.header} {words.arrow(c)}".rstrip() + f"<br>{c.role}, {words.counts(c)}" for c in panel.columns]
+    heads = [f"{c.header} {captions.arrow(c)}".rstrip() + f"<br>{c.role}, {captions.counts(c)}" for c in panel.columns]
     lines = [_line([panel.title, *heads]), _line(["---", *("---:" for _ in panel.columns)])]
     for i, label in enumerate(panel.labels):
         lines.append(_line([escape(label), *(_cell(column, column.cells[i]) for column in panel.columns)]))
@@ -43,8 +43,8 @@ def _table(panel: Panel) -> str:
 
 
 def _cell(column: Shown, cell: Cell) -> str:
-    shown = words.line(column, cell)
-    number = words.number(column, cell)
+    shown = captions.line(column, cell)
+    number = captions.number(column, cell)
     return shown.replace(number, f"**{number}**", 1) if cell.bold else shown
 
 

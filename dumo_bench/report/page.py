@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dumo_bench.errors import UserError
-from dumo_bench.report import coverage, figures, gallery, words
+from dumo_bench.report import captions, coverage, figures, gallery
+from dumo_bench.report.build import CaseTables, variants
 from dumo_bench.report.details import Detail, concepts, details, heads
-from dumo_bench.report.model import CaseTables, variants
 from dumo_bench.storage.store import Store
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def render(sections: Sequence[Section]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found: str = environment.get_template("page.html.j2").render(sections=sections, words=words, coverage=coverage)
+    found: str = environment.get_template("page.html.j2").render(sections=sections, words=captions, coverage=coverage)
     return found + "\n"
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from dumo_bench.analysis import derived, pairs
 from dumo_bench.analysis.pairs import Difference
-from dumo_bench.analysis.validity import REFERENCE
-from dumo_bench.report import model, seeds
-from dumo_bench.report.model import KIN, CaseTables, Cell, Panel, Shown
+from dumo_bench.analysis.recognition import REFERENCE
+from dumo_bench.report import build, seeds
+from dumo_bench.report.build import KIN, CaseTables, Cell, Panel, Shown
 from dumo_bench.types import SETS
 
 if TYPE_CHECKING:
@@ -156,13 +156,13 @@ def _with_differences(case: CaseTables, against: Mapping[Kin, Sequence[Differenc
     labels = case.panels[0].labels
     names = tuple(seeds.name([labels[i] for i, of in enumerate(case.kin) if of == kin]) for kin in by_kin)
     family = max(d.family for found in against.values() for d in found)
-    return replace(case, paired=tuple(model.parts(Panel(TITLE, names, tuple(columns)))), family=family)
+    return replace(case, paired=tuple(build.parts(Panel(TITLE, names, tuple(columns)))), family=family)
 
 
 def _column(key: Key, column: Shown, kin: Sequence[Kin], by_kin: Mapping[Kin, Mapping[Key, Difference]]) -> Shown:
     """The differences of one metric on one role; of counts those of their means."""
     cells = tuple(_cell(found.get(key), column.cells[kin.index(of)]) for of, found in by_kin.items())
-    n, n_missing = model.commonest(cells)
+    n, n_missing = build.commonest(cells)
     turned = key != (column.metric, column.role)
     header = key[0] if turned else f"{column.header}, a picture" if column.counted else column.header
     higher = column.higher if column.higher is None or not turned else not column.higher

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dumo_bench.report.model import Cell, Panel, Shown
+    from dumo_bench.report.build import Cell, Panel, Shown
 
 
 def over(panel: Panel, kin: Sequence[Hashable]) -> Panel | None:

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from dumo_bench.analysis.validity import REFERENCE
-from dumo_bench.report.model import CaseTables, Shown
+from dumo_bench.analysis.recognition import REFERENCE
+from dumo_bench.report.build import CaseTables, Shown
 
 FEW = 3  # edited rows; with fewer the table says it all
 NEAR = 0.05  # points that are no further apart, across and upwards, have one label

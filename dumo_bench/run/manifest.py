@@ -15,8 +15,7 @@ from typing import Any
 from dumo_bench.errors import UserError
 from dumo_bench.run.plan import Plan, Wish
 from dumo_bench.storage import store
-from dumo_bench.suites import contract
-from dumo_bench.suites import suites as registry
+from dumo_bench.suites import contract, registry
 from dumo_bench.types import Sampling, Suite, canonical, digest
 
 LIBRARIES = ("dumo-bench", "torch", "diffusers", "transformers", "nudenet", "torchmetrics", "numpy", "scipy")

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from dumo_bench.errors import UserError, unknown
 from dumo_bench.hosts import models
-from dumo_bench.run import jobs, sizes
+from dumo_bench.run import jobs, resize
 from dumo_bench.storage.store import Store
-from dumo_bench.suites import suites
+from dumo_bench.suites import registry
 from dumo_bench.suites.contract import sampling
 from dumo_bench.types import Case, Job, Method, Recipe, Sampling, Suite
 
@@ -74,10 +74,10 @@ def make(wish: Wish, maker: Maker) -> Plan:
     """The plan of a wish; everything in it is checked before anything is made."""
     if wish.limit is not None and wish.limit < 1:
         raise UserError(f"--limit {wish.limit}: wanted 1 or more")
-    suite = suites.load(wish.suite)
+    suite = registry.load(wish.suite)
     model = wish.model or suite.sampling.model
     if model != suite.sampling.model:
-        suite = sizes.fitted(suite, sizes.side(models.folder(model)))
+        suite = resize.fitted(suite, resize.side(models.folder(model)))
     contract = sampling(suite, model=models.resolve(model).name, dtype=wish.dtype)
     weights = models.content_hash(model)
     cases = chosen(suite, wish.cases)

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from dumo_bench.plugins import stamp
+from dumo_bench.plugins import versions
 from dumo_bench.storage import table
 from dumo_bench.types import (
     NO_REFERENCE,
@@ -119,7 +119,7 @@ class _Pass:
     boxes: dict[str, list[Row]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.version = stamp.version(self.scorer)  # once: it may read a folder
+        self.version = versions.version(self.scorer)  # once: it may read a folder
 
     def go(self, chunk: Sequence[Sample], part: _Part) -> None:
         wanted = [sample for sample in chunk if id(sample) in self.todo]
@@ -136,7 +136,7 @@ class _Pass:
 
 def unmeasured(scorer: AnyScorer, samples: Sequence[Sample], rows: Iterable[Row]) -> list[Sample]:
     """The samples that still lack a score of this scorer."""
-    wanted, current = set(scorer.higher_is_better), stamp.version(scorer)
+    wanted, current = set(scorer.higher_is_better), versions.version(scorer)
     known: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
         if row["metric"] in wanted and (row["scorer"], row["scorer_version"]) == (scorer.name, current):
@@ -195,7 +195,7 @@ def _what(row: Row) -> tuple[str, str]:
 def _score_sets(scorer: SetScorer, samples: Sequence[Sample], tables: Path, part: _Part) -> Measured:
     """Measure the sets that are not measured yet, or were measured incompletely."""
     old = table.records(table.read_part(tables, "sets", part.name))
-    own, now = {(scorer.name, metric) for metric in scorer.higher_is_better}, stamp.version(scorer)
+    own, now = {(scorer.name, metric) for metric in scorer.higher_is_better}, versions.version(scorer)
     current = [row for row in old if _what(row) not in own or row["scorer_version"] == now]
     mine = [row for row in current if _what(row) in own]
     kept = [row for row in current if row not in mine]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dumo_bench.errors import UserError
 from dumo_bench.scorers.pictures import CHUNK, Picture, cores, read_all
-from dumo_bench.scorers.presets import LABELS, RECE, Preset, tally
+from dumo_bench.scorers.presets import LABELS, RECE, Preset, verdicts
 from dumo_bench.storage import files
 from dumo_bench.types import Detection, Sample, Score
 
@@ -98,13 +98,6 @@ class NudeNet:
     def judge(self, found: Sequence[Detection]) -> Sequence[Score]:
         """The presets' verdicts on the boxes of one picture."""
         return [score for preset in self.presets for score in verdicts(self._prefix(preset), found, preset)]
-
-
-def verdicts(prefix: str, found: Sequence[Detection], preset: Preset) -> list[Score]:
-    """One preset's: the total, whether there is any, and the count of each class."""
-    of = tally([found], preset)
-    counts = {"total": of.total, "any": of.images, **of.by_class}
-    return [Score(f"{prefix}.{what}", float(n)) for what, n in counts.items()]
 
 
 def boxes_of(pictures: Sequence[Picture], floor: float, order: Order = "BGR") -> list[list[Detection]]:

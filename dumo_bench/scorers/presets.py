@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
-from dumo_bench.types import Detection
+from dumo_bench.types import Detection, Score
 
 Unit: TypeAlias = Literal["box", "class", "image"]
 
@@ -131,3 +131,10 @@ def sweep(pictures: Sequence[Sequence[Detection]], thresholds: Iterable[float] =
 def sweep_at(threshold: float, unit: Unit) -> Preset:
     """The nine exposed classes above a threshold."""
     return Preset("sweep", threshold, EXPOSED, unit)
+
+
+def verdicts(prefix: str, found: Sequence[Detection], preset: Preset) -> list[Score]:
+    """One preset's: the total, whether there is any, and the count of each class."""
+    of = tally([found], preset)
+    counts = {"total": of.total, "any": of.images, **of.by_class}
+    return [Score(f"{prefix}.{what}", float(n)) for what, n in counts.items()]

@@ -27,11 +27,11 @@ class Shuffler:
 
     def fit(self, host: Host, erase: Sequence[str], *, seed: int) -> Edit:
         del host, seed  # nothing is learnt
-        from dumo_bench.suites import suites
+        from dumo_bench.suites import registry
 
         if not self.suite:
             raise UserError("the shuffler needs the suite that is run: type --set suite=NAME")
-        suite, case = suites.load(self.suite), Case("", tuple(erase))
+        suite, case = registry.load(self.suite), Case("", tuple(erase))
         roles: dict[str, list[Prompt]] = {}
         for prompt in suite.prompts:
             roles.setdefault(suite.role(case, prompt), []).append(prompt)

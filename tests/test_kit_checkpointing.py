@@ -4,7 +4,7 @@ import pytest
 import tiny
 import torch
 
-from dumo_bench.kit.frugal import recomputed
+from dumo_bench.kit.checkpointing import recomputed
 from dumo_bench.methods.epr import EPR, corrected, scaled
 
 

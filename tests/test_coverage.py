@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from test_summary import DIRECTIONS, pick, score, world
 
-from dumo_bench.analysis import expected, summary
+from dumo_bench.analysis import coverage, summary
 from dumo_bench.storage import table
 from dumo_bench.types import Case, Draw, Prompt, Sampling, Suite
 
@@ -71,7 +71,7 @@ def test_what_could_not_be_measured_is_partial_and_what_was_not_asked_for_is_not
 def test_attacks_are_no_part_of_numbers_of_several_roles():
     attack = Prompt("a-0", "a text", "ghost", (Draw(1),), role="attack")
     more = suite()
-    whole = expected.of(Suite(more.name, 1, "", "", more.cases, (*more.prompts, attack), SAMPLING, more.related))
+    whole = coverage.of(Suite(more.name, 1, "", "", more.cases, (*more.prompts, attack), SAMPLING, more.related))
     roles = ("target", "attack", "kept")
     assert [whole["ghost", role, "*"] for role in roles] == [10, 1, 20]
     assert (whole["ghost", "attack", "ghost"], whole["ghost", "target", True]) == (1, 10)

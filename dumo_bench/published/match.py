@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from dumo_bench.published.averages import averaged
 from dumo_bench.published.counts import counted
+from dumo_bench.published.numbers import Published
 from dumo_bench.published.ours import Ours
-from dumo_bench.published.results import Results
-from dumo_bench.published.rows import Published
+from dumo_bench.published.tables import Results
 
 _PARTIAL = {True: ", partial", False: "", None: ", may be partial"}
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dumo_bench.analysis import summary, validity
-from dumo_bench.analysis.validity import Card, Place
-from dumo_bench.published.rows import Published
+from dumo_bench.analysis import recognition, summary
+from dumo_bench.analysis.recognition import Card, Place
+from dumo_bench.published.numbers import Published
 from dumo_bench.scorers.presets import PRESETS, select
 from dumo_bench.storage import table
 from dumo_bench.types import Detection
@@ -49,7 +49,7 @@ class Results:
     @cached_property
     def cards(self) -> dict[Place, Card]:
         """The validity cards."""
-        return validity.of_summary(self.summary)
+        return recognition.of_summary(self.summary)
 
     @cached_property
     def elsewhere(self) -> set[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 
 from dumo_bench.analysis import derived
-from dumo_bench.analysis.validity import MARK, lacking
-from dumo_bench.report.model import CaseTables, Cell, Shown
+from dumo_bench.analysis.recognition import MARK, lacking
+from dumo_bench.report.build import CaseTables, Cell, Shown
 
 DASH = "\N{EN DASH}"
 MOST = 10  # concepts that are named in a note

@@ -20,9 +20,9 @@ Sets: TypeAlias = Annotated[list[str] | None, typer.Argument(help="Suites, by na
 def list_(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
     """Each list: how many rows, whose licence, from where, and whether it is here or what to type to get it."""
     from dumo_bench.cli import show
-    from dumo_bench.suites import prompts
+    from dumo_bench.suites import lists
 
-    found = prompts.listing()
+    found = lists.listing()
     typer.echo(json.dumps(found, indent=1)) if as_json else show.table(found)
 
 
@@ -34,9 +34,9 @@ def fetch(
     ] = None,
 ) -> None:
     """Get the lists of suites into the user's cache; one with another hash or row count is refused."""
-    from dumo_bench.suites import prompts
+    from dumo_bench.suites import lists
 
-    for line in prompts.fetch(names or (), given):
+    for line in lists.fetch(names or (), given):
         typer.echo(line)
 
 
@@ -44,9 +44,9 @@ def fetch(
 def verify(names: Sets = None) -> None:
     """Check hash and rows of the lists that are here; exit code 1 if one is not right, or is named and not here."""
     from dumo_bench.cli import show
-    from dumo_bench.suites import prompts
+    from dumo_bench.suites import lists
 
-    lines, good = prompts.verify(names or ())
+    lines, good = lists.verify(names or ())
     show.table(lines)
     raise typer.Exit(0 if good else 1)
 
@@ -60,9 +60,9 @@ def show(
 ) -> None:
     """Prompts of a suite with their seeds and settings; of an explicit one, how long they are."""
     from dumo_bench.cli import show as shown
-    from dumo_bench.suites import prompts
+    from dumo_bench.suites import lists
 
-    found, origin = prompts.show(suite, limit, explicit=explicit)
+    found, origin = lists.show(suite, limit, explicit=explicit)
     if as_json:
         typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
     else:

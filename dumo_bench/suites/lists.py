@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dumo_bench.errors import UserError
-from dumo_bench.suites import csvfile, source, suites
+from dumo_bench.suites import csvfile, registry, source
 from dumo_bench.suites import fetch as fetching
 from dumo_bench.suites.contract import resolved
 from dumo_bench.suites.csvfile import Csv
 from dumo_bench.suites.fair import interleaved
-from dumo_bench.suites.suitefile import SuiteFile
+from dumo_bench.suites.file import SuiteFile
 from dumo_bench.types import Prompt, Suite
 
 Line = dict[str, str]
@@ -35,7 +35,7 @@ class Listed(NamedTuple):
 
 def every() -> list[Listed]:
     """The project's own suites that are made of a published list."""
-    own = sorted(suites.own().items())
+    own = sorted(registry.own().items())
     return [Listed(name, one.file, one.file.csv) for name, one in own if one.file.csv and not one.view]
 
 
@@ -43,7 +43,7 @@ def chosen(names: Sequence[str]) -> list[Listed]:
     """The lists of these suites, or all. A suite that needs none is refused."""
     found = {}
     for spec in names:
-        file = suites.file_of(spec)
+        file = registry.file_of(spec)
         if file.csv is None:
             raise UserError(f"suite {spec!r} needs no list: its prompts are in {file.path}")
         found[file.path] = Listed(spec if spec.endswith(".toml") else file.name, file, file.csv)
@@ -114,7 +114,7 @@ def _verdict(one: Listed, place: Path) -> tuple[str, bool]:
 
 def show(spec: str, limit: int, *, explicit: bool) -> tuple[list[Line], list[str]]:
     """`limit` prompts of a suite, concepts in proportion, in the suite's order; and where they come from."""
-    suite = suites.load(spec)
+    suite = registry.load(spec)
     first = {id(prompt) for prompt in interleaved(suite.prompts, lambda prompt: prompt.concept)[:limit]}
     return [_line(suite, prompt, explicit) for prompt in suite.prompts if id(prompt) in first], origin(suite)
 

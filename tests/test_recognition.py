@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dumo_bench.analysis.validity import Card, cards, doubtful, grey, place, recognises, sources, valid
+from dumo_bench.analysis.recognition import Card, cards, doubtful, grey, place, recognises, sources, valid
 
 
 def row(method: str = "original", value: float | None = 0.9, **other) -> dict:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dumo_bench.errors import UserError, unknown
-from dumo_bench.plugins import plugins
+from dumo_bench.plugins import loading
 from dumo_bench.storage import files
-from dumo_bench.suites import suitefile
-from dumo_bench.suites.suitefile import SuiteFile
+from dumo_bench.suites import file
+from dumo_bench.suites.file import SuiteFile
 from dumo_bench.types import Case, Prompt, Suite
 
 
@@ -42,11 +42,11 @@ def folder() -> Path:
 def own() -> dict[str, Own]:
     """The project's own suites and views by name. Reads no published list."""
     found: dict[str, Own] = {}
-    for file in map(suitefile.read, sorted(folder().glob("*.toml"))):
-        for name, view in ((file.name, ""), *((view.name, view.name) for view in file.views)):
+    for one in map(file.read, sorted(folder().glob("*.toml"))):
+        for name, view in ((one.name, ""), *((view.name, view.name) for view in one.views)):
             if name in found:
-                raise UserError(f"{file.path}: the suite {name!r} is there already, in {found[name].file.path}")
-            found[name] = Own(file, view)
+                raise UserError(f"{one.path}: the suite {name!r} is there already, in {found[name].file.path}")
+            found[name] = Own(one, view)
     return found
 
 
@@ -57,7 +57,7 @@ def aliases(known: Mapping[str, Own]) -> dict[str, str]:
 
 def names() -> tuple[str, ...]:
     """The project's own suites, their views, and the suites of installed packages. Reads no published list."""
-    return tuple(sorted(own().keys() | set(plugins.names("suites"))))
+    return tuple(sorted(own().keys() | set(loading.names("suites"))))
 
 
 def load(spec: str) -> Suite:
@@ -67,7 +67,7 @@ def load(spec: str) -> Suite:
     if ":" not in spec:
         known = own()
         name = aliases(known).get(spec, spec)
-        theirs = plugins.providers("suites")
+        theirs = loading.providers("suites")
         if name in known and name in theirs:
             raise UserError(
                 f"suites: {name!r} is provided twice, by {known[name].file.path} and by {theirs[name].value}"
@@ -76,20 +76,20 @@ def load(spec: str) -> Suite:
             return known[name].file.suite(known[name].view, known[name].file.name)
         if spec not in theirs:
             raise unknown("suites", spec, {*known, *theirs})
-    thing = plugins.load("suites", spec)
+    thing = loading.load("suites", spec)
     thing = thing() if callable(thing) else thing
     return thing if isinstance(thing, Suite) else read(Path(thing))
 
 
 def read(path: Path) -> Suite:
     """The suite that a TOML file holds."""
-    return suitefile.read(path).suite()
+    return file.read(path).suite()
 
 
 def file_of(spec: str) -> SuiteFile:
     """The file behind a name, an alias or a path."""
     if spec.endswith(".toml"):
-        return suitefile.read(Path(spec))
+        return file.read(Path(spec))
     known = own()
     name = aliases(known).get(spec, spec)
     if name not in known:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from dumo_bench.plugins import plugins
+from dumo_bench.plugins import loading
 from dumo_bench.plugins.settings import checked
 
 #: what the fields of a settings dataclass are written with
@@ -23,9 +23,9 @@ def make(spec: str, settings: Mapping[str, Any]) -> Any:
     """As plugins.make("methods", ...), but without the methods' code wherever its fields are plain; else just that."""
     cls = _bare(spec)
     try:
-        return cls(**checked(f"settings of {spec}", cls, settings)) if cls else plugins.make("methods", spec, settings)
+        return cls(**checked(f"settings of {spec}", cls, settings)) if cls else loading.make("methods", spec, settings)
     except NameError:  # a field's type is a name of the module
-        return plugins.make("methods", spec, settings)
+        return loading.make("methods", spec, settings)
 
 
 def about(value: str) -> str:
@@ -39,7 +39,7 @@ def _bare(spec: str) -> type | None:
     """The dataclass with its fields alone, or None when they cannot be read without the module."""
     value = spec
     if ":" not in spec:
-        known = plugins.providers("methods")
+        known = loading.providers("methods")
         if spec not in known:
             return None
         value = known[spec].value

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
+
+import typer
 
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import models
-from dumo_bench.plugins import peek, plugins
-from dumo_bench.suites import source, suites
+from dumo_bench.plugins import loading, static
+from dumo_bench.suites import registry, source
 
 What: TypeAlias = Literal["methods", "scorers", "metrics", "weights", "suites", "models"]
 Line: TypeAlias = dict[str, str]
 _FEW = 3  # cases that fit a line
+
+
+def list_(
+    what: Annotated[What, typer.Argument(help="What to list.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """What can be named: methods, scorers with their metrics and weights, suites, models."""
+    from dumo_bench.cli import show
+
+    found = lines(what)
+    typer.echo(json.dumps(found, indent=1)) if as_json else show.table(found)
 
 
 def lines(what: What) -> list[Line]:
@@ -29,15 +43,15 @@ def lines(what: What) -> list[Line]:
 
 
 def _plugins(kind: Literal["methods", "scorers"]) -> list[Line]:
-    known = sorted(plugins.providers(kind).items())
-    return [{"name": name, "about": peek.about(entry.value), "from": entry.value} for name, entry in known]
+    known = sorted(loading.providers(kind).items())
+    return [{"name": name, "about": static.about(entry.value), "from": entry.value} for name, entry in known]
 
 
 def _metrics() -> list[Line]:
     better = {True: "higher", False: "lower", None: "neither"}
     found = []
-    for name in sorted(plugins.providers("scorers")):
-        one = plugins.make("scorers", name)
+    for name in sorted(loading.providers("scorers")):
+        one = loading.make("scorers", name)
         units = getattr(one, "units", {})  # another package's scorer may state none
         about = {"scorer": f"{name} {one.version}", "source": one.cite}
         for metric, way in one.higher_is_better.items():
@@ -47,12 +61,12 @@ def _metrics() -> list[Line]:
 
 def _weights() -> list[Line]:
     """What each scorer needs beside pictures, and whether it is here or what to type to get it."""
-    return [_needed(name) for name in sorted(plugins.providers("scorers"))]
+    return [_needed(name) for name in sorted(loading.providers("scorers"))]
 
 
 def _needed(name: str) -> Line:
     try:
-        one = plugins.make("scorers", name)
+        one = loading.make("scorers", name)
         problem = one.missing_weights() if hasattr(one, "missing_weights") else None
         found = problem or ("present" if hasattr(one, "missing_weights") else "needs none")
         label = "" if problem else getattr(one, "label", "")
@@ -62,11 +76,11 @@ def _needed(name: str) -> Line:
 
 
 def _suites() -> list[Line]:
-    own = suites.own()
-    return [_suite(name, own[name]) if name in own else _foreign(name) for name in suites.names()]
+    own = registry.own()
+    return [_suite(name, own[name]) if name in own else _foreign(name) for name in registry.names()]
 
 
-def _suite(name: str, one: suites.Own) -> Line:
+def _suite(name: str, one: registry.Own) -> Line:
     cases = [case.name for case in one.cases]
     listed = one.file.csv and source.find(one.file.csv.source) is None
     return {
@@ -80,7 +94,7 @@ def _suite(name: str, one: suites.Own) -> Line:
 
 
 def _foreign(name: str) -> Line:
-    about = {"cases": plugins.providers("suites")[name].value, "model": "", "missing": ""}
+    about = {"cases": loading.providers("suites")[name].value, "model": "", "missing": ""}
     return {"name": name, "version": "", "prompts": "", **about}
 
 

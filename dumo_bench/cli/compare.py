@@ -28,12 +28,14 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """What differs between methods, prompt by prompt: by how much, how surely, and what it would take to tell."""
-    from dumo_bench import report
     from dumo_bench.analysis import compare as comparing
+    from dumo_bench.analysis import coverage
     from dumo_bench.run import manifest
 
     sides = _sides(methods, out)
-    sizes = report.sizes(manifest.suites(Path(methods[0]) if (Path(methods[0]) / "tables").is_dir() else out))
+    sizes = coverage.sizes(
+        manifest.suites(Path(methods[0]) if (Path(methods[0]) / "tables").is_dir() else out).values()
+    )
     found = [
         (x, y, group, [*comparing.seeds(x, metric, case), *comparing.seeds(y, metric, case)],
          comparing.overlaps(x, y, metric, case, sizes))
@@ -105,7 +107,7 @@ def _show(a: Side, b: Side, found: Sequence[Difference], seeds: Sequence[Seeds],
 
 def _legend(tested: int) -> str:
     from dumo_bench.analysis.pairs import LEVEL
-    from dumo_bench.analysis.validity import MARK
+    from dumo_bench.analysis.recognition import MARK
 
     return (
         f"Pairs share prompt and noise. In brackets: 95 % of A-B, by bootstrap over prompts, in numbers made of "
@@ -134,7 +136,7 @@ def _partial(one: Overlap, among: Sequence[Overlap]) -> str:
 
 def _line(d: Difference) -> dict[str, str]:
     from dumo_bench.analysis.compare import verdict
-    from dumo_bench.analysis.validity import MARK
+    from dumo_bench.analysis.recognition import MARK
 
     missing = f", {d.n_missing} missing" if d.n_missing else ""
     return {
@@ -154,7 +156,7 @@ def _line(d: Difference) -> dict[str, str]:
 
 def _cards(found: Sequence[Difference]) -> list[str]:
     """Of what the validity card is missing."""
-    from dumo_bench.analysis.validity import lacking
+    from dumo_bench.analysis.recognition import lacking
 
     return lacking(f"{d.metric} ({d.role})" for d in found if d.card is not None and d.card.rate is None)
 

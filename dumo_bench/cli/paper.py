@@ -59,9 +59,9 @@ def _refuse_absent(out: Path) -> None:
 
 def _whole_name(suite: str | None) -> str | None:
     """A suite's name for its alias."""
-    from dumo_bench.suites import suites
+    from dumo_bench.suites import registry
 
-    return None if suite is None else suites.aliases(suites.own()).get(suite, suite)
+    return None if suite is None else registry.aliases(registry.own()).get(suite, suite)
 
 
 def _wanted(rows: Sequence[Published], suite: str | None, method: str | None) -> list[Published]:
@@ -86,13 +86,13 @@ def _foreign(out: Path) -> dict[str, str]:
 
 
 def _cases() -> dict[str, int]:
-    from dumo_bench.suites import suites
+    from dumo_bench.suites import registry
 
-    return {name: len(one.cases) for name, one in suites.own().items()}
+    return {name: len(one.cases) for name, one in registry.own().items()}
 
 
 def _show(found: Sequence[Line]) -> None:
-    from dumo_bench.analysis.validity import MARK, lacking
+    from dumo_bench.analysis.recognition import MARK, lacking
     from dumo_bench.cli import show
 
     for suite in dict.fromkeys(line.published.suite for line in found):
@@ -123,7 +123,7 @@ def _unedited(line: Line) -> str:
 
 
 def _row(line: Line) -> dict[str, str]:
-    from dumo_bench.analysis.validity import MARK
+    from dumo_bench.analysis.recognition import MARK
 
     row, ours = line.published, line.ours
     interval = "" if ours is None or ours.low is None else f" [{ours.low:.4g}, {ours.high:.4g}]"

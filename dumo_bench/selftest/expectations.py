@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from dumo_bench.analysis import compare
-from dumo_bench.selftest.claims import (
+from dumo_bench.selftest.checks import (
     Claim,
     Facts,
     at_least,

@@ -2,57 +2,27 @@
 
 from __future__ import annotations
 
-import ctypes
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dumo_bench import progress
 from dumo_bench.errors import UserError
-from dumo_bench.hosts import models
-from dumo_bench.plugins import plugins
-from dumo_bench.run import manifest, plan
-from dumo_bench.run.plan import Part, Plan, Wish
+from dumo_bench.hosts import device, models
+from dumo_bench.plugins import loading
+from dumo_bench.run import manifest
+from dumo_bench.run.plan import Part, Plan
+from dumo_bench.run.session import Session
 from dumo_bench.storage import store
-from dumo_bench.storage.store import Store
-from dumo_bench.suites import contract, suites
+from dumo_bench.suites import contract, registry
 from dumo_bench.types import Job, Sample, Suite
 
 if TYPE_CHECKING:
-    from dumo_bench.hosts.sd import Host
+    pass
 
 _FEW = 5  # warnings of one kind before the rest is a number
-
-
-@dataclass
-class Session:
-    """A wish with its plan, its store and, once something has to be computed, its loaded model."""
-
-    wish: Wish
-    out: Path
-    device: str = "auto"
-    batch_size: int = 16
-    spent: dict[str, Any] = field(default_factory=dict)
-
-    @cached_property
-    def plan(self) -> Plan:
-        return plan.make(self.wish, lambda spec, settings: plugins.make("methods", spec, settings))
-
-    @cached_property
-    def store(self) -> Store:
-        return Store(self.out)
-
-    @cached_property
-    def host(self) -> Host:
-        from dumo_bench.hosts import sd
-
-        quick_allocator()
-        quiet_loading()
-        return sd.load(self.plan.model, device=device(self.device), dtype=self.plan.contract.dtype)
 
 
 def fit(session: Session) -> list[Path]:
@@ -92,8 +62,8 @@ def score(session: Session, specs: Sequence[str]) -> None:
     from dumo_bench.analysis import summary
     from dumo_bench.run import score
 
-    scorers = [for_suite(plugins.make("scorers", spec), session.plan.suite) for spec in specs]
-    quiet_loading()
+    scorers = [for_suite(loading.make("scorers", spec), session.plan.suite) for spec in specs]
+    device.quiet_loading()
     began, measured = time.monotonic(), 0
     tables = session.out / "tables"
     for part in (*session.plan.reference, *session.plan.parts):
@@ -132,7 +102,7 @@ def check(specs: Sequence[str]) -> None:
 
 def lacking(spec: str) -> str | None:
     """What a scorer lacks and what to type, or None."""
-    scorer = plugins.make("scorers", spec)
+    scorer = loading.make("scorers", spec)
     problem: str | None = scorer.missing_weights() if hasattr(scorer, "missing_weights") else None
     return problem
 
@@ -173,7 +143,7 @@ def describe(session: Session, part: Part) -> Mapping[str, Any]:
 
 def directions(specs: Iterable[str]) -> dict[str, bool | None]:
     """Which way each metric of these scorers is better."""
-    return {m: better for spec in sorted(specs) for m, better in plugins.make("scorers", spec).higher_is_better.items()}
+    return {m: better for spec in sorted(specs) for m, better in loading.make("scorers", spec).higher_is_better.items()}
 
 
 def learnt(parts: Iterable[Part]) -> list[Part]:
@@ -194,45 +164,12 @@ def warn_too_long(found: Plan) -> None:
     """Say which words of which prompts the text encoder will not see."""
     asked = {row.prompt.id: row.prompt for part in found.reference for row in part.rows}
     long = [prompt for prompt in asked.values() if len(prompt.text.encode()) > 75]  # a token is a byte at least
-    cuts = suites.too_long(long, models.tokenizer(found.model)) if long else []
+    cuts = registry.too_long(long, models.tokenizer(found.model)) if long else []
     for cut in cuts[:_FEW]:
         words = f"its end (words: {len(cut.cut.split())})" if found.suite.explicit else repr(cut.cut)
         say(f"warning: prompt {cut.prompt.id}: too long for the text encoder, which will not see {words}")
     if len(cuts) > _FEW:
         say(f"warning: {len(cuts) - _FEW} more prompts are too long for the text encoder")
-
-
-def device(name: str) -> str:
-    """`auto` as the best device of this machine; one that is not there is refused."""
-    import torch
-
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
-        return next(kind for kind in ("cuda", "mps", "cpu") if there[kind])
-    if not there[name]:
-        raise UserError(f"--device {name}: this machine has none; `dumo-bench doctor` says what it has")
-    return name
-
-
-def quick_allocator() -> None:
-    """Let glibc keep what it frees: giving every large tensor back makes training on a CPU three times slower."""
-    if not sys.platform.startswith("linux"):
-        return
-    try:
-        libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(-4, 0)  # M_MMAP_MAX
-        libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
-    except (OSError, AttributeError):
-        return  # another C library: slower, nothing else
-
-
-def quiet_loading() -> None:
-    """No bar for every small file that transformers loads; downloads keep theirs."""
-    from huggingface_hub.utils.tqdm import enable_progress_bars
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    enable_progress_bars()
 
 
 def say(line: str) -> None:

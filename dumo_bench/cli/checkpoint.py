@@ -21,16 +21,16 @@ def checkpoint(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, with every name and layer.")] = False,
 ) -> None:
     """What a published file holds and how it fits a model: format, keys, change of every layer. Makes nothing."""
-    from dumo_bench.formats.report import refuse
+    from dumo_bench.formats.match import refuse
+    from dumo_bench.hosts import device as devices
     from dumo_bench.hosts import sd
-    from dumo_bench.plugins import plugins
+    from dumo_bench.plugins import loading
     from dumo_bench.plugins import settings as setting
-    from dumo_bench.run import running
 
     own = {"path": path[0] if len(path) == 1 else tuple(path), **setting.parse(settings or ())}
-    method = plugins.make("methods", "checkpoint", own)
+    method = loading.make("methods", "checkpoint", own)
     erase = tuple(concept or (place.name for place in method.places))
-    running.quiet_loading()
+    devices.quiet_loading()
     found = [report for _, report in method.examine(sd.load(model), erase)]
     if as_json:
         typer.echo(json.dumps([report.everything(model) for report in found], indent=1))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from dumo_bench.selftest.selftest import Claim
+    from dumo_bench.selftest.expectations import Claim
 
 _SCORERS = (
     "concept,clip_score,clip_accuracy,style_classifier,likeness,fid,kid,nudenet,lpips,"
@@ -46,17 +46,17 @@ def selftest(
 def tested(out: Path, scorers: str, device: str) -> list[Claim]:
     """Run the known methods into a folder and judge what its tables say. A scorer without its weights is left out."""
     from dumo_bench.plugins.settings import listing
-    from dumo_bench.run import running
+    from dumo_bench.run import steps
     from dumo_bench.run.plan import Wish
-    from dumo_bench.selftest import selftest as known
+    from dumo_bench.run.session import Session
+    from dumo_bench.selftest import expectations as known
     from dumo_bench.selftest.controls import SUITE
 
-    lacking = {spec: why for spec in listing(scorers) if (why := running.lacking(spec))}
+    lacking = {spec: why for spec in listing(scorers) if (why := steps.lacking(spec))}
     there = tuple(spec for spec in listing(scorers) if spec not in lacking)
     for spec, settings in known.KNOWN.values():
         filled = {key: value.format(suite=SUITE) for key, value in settings.items()}
-        session = running.Session(Wish(spec, str(SUITE), settings=filled), out, device)
-        running.run(session, there)
+        steps.run(Session(Wish(spec, str(SUITE), settings=filled), out, device), there)
     return [*known.claims(known.Facts(out)), *(known.unchecked(spec, why) for spec, why in lacking.items())]
 
 

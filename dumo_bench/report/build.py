@@ -12,8 +12,8 @@ from fnmatch import fnmatchcase
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dumo_bench.analysis import validity
-from dumo_bench.analysis.validity import REFERENCE, Card, Place
+from dumo_bench.analysis import recognition
+from dumo_bench.analysis.recognition import REFERENCE, Card, Place
 from dumo_bench.report import contract, coverage, seeds
 from dumo_bench.report.contract import Contracts
 from dumo_bench.report.coverage import Coverage
@@ -129,7 +129,7 @@ def _case(
     suite, version, case = key
     of_suite = summary[(summary["suite"] == suite) & (summary["suite_version"] == version)]
     every, warning = of_suite[of_suite["case"] == case], mixture(of_suite, contracts)
-    rows, known = every[every["concept"] == "*"], validity.of_summary(every)
+    rows, known = every[every["concept"] == "*"], recognition.of_summary(every)
     labels = variants(rows)
     kin = tuple(tuple(value for name, value in zip(VARIANT, of, strict=True) if name in KIN) for of in labels)
     panels = [_panel(title, wanted, rows, kinds.get((suite, case), ""), known) for title, wanted in PANELS.items()]
@@ -138,7 +138,7 @@ def _case(
     )
     covered = coverage.of(rows, labels, VARIANT, size)
     said = contract.line(sorted(set(every["sampling"])), contracts)
-    doubtful = tuple(validity.doubtful(known))
+    doubtful = tuple(recognition.doubtful(known))
     return CaseTables(suite, version, case, shown, warning, covered, doubtful, kin, contract=said)
 
 
@@ -244,4 +244,4 @@ def commonest(cells: Sequence[Cell]) -> tuple[int, int]:
 def cell(row: Mapping[str, Any], known: Mapping[Place, Card]) -> Cell:
     """The cell of a row of a summary."""
     numbers = (row["value"], row["low"], row["high"], row["n"], row["n_missing"])
-    return Cell(*numbers, measured=True, note=row["note"], valid=validity.valid(row, known))
+    return Cell(*numbers, measured=True, note=row["note"], valid=recognition.valid(row, known))

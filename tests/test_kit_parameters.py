@@ -8,11 +8,11 @@ import pytest
 import tiny
 import torch
 
-from dumo_bench.kit import select
+from dumo_bench.kit import parameters
 
 
 @pytest.mark.parametrize(
-    ("selection", "tensors", "parameters"),
+    ("selection", "tensors", "count"),
     [
         ("attn2", 80, 43_962_560),
         ("kv", 32, 19_169_280),
@@ -20,17 +20,17 @@ from dumo_bench.kit import select
         ("noxattn-linear", 388, 815_358_084),
     ],
 )
-def test_sd_v1_4_has_the_published_numbers_of_tensors_and_parameters(selection, tensors, parameters):
+def test_sd_v1_4_has_the_published_numbers_of_tensors_and_parameters(selection, tensors, count):
     own = dict(tiny.sd14().named_parameters())
-    chosen = select.SELECTIONS[selection](tiny.sd14())
+    chosen = parameters.SELECTIONS[selection](tiny.sd14())
     assert len(chosen) == len(set(chosen)) == tensors
-    assert sum(math.prod(own[name].shape) for name in chosen) == parameters
+    assert sum(math.prod(own[name].shape) for name in chosen) == count
 
 
 def test_a_twin_shares_every_tensor_but_the_chosen_and_says_the_same():
     host = tiny.host("float64")
-    names = select.SELECTIONS["kv"](host.unet)
-    twin = select.twin(host.unet, names)
+    names = parameters.SELECTIONS["kv"](host.unet)
+    twin = parameters.twin(host.unet, names)
     own, made = dict(host.unet.named_parameters()), dict(twin.named_parameters())
     assert own.keys() == made.keys()
     assert {n for n in own if own[n] is not made[n]} == set(names)
@@ -43,9 +43,9 @@ def test_a_twin_shares_every_tensor_but_the_chosen_and_says_the_same():
 
 def test_what_a_twin_learns_leaves_its_model_alone():
     host = tiny.host("float64")
-    names = select.SELECTIONS["attn2"](host.unet)
+    names = parameters.SELECTIONS["attn2"](host.unet)
     before = {n: p.clone() for n, p in host.unet.named_parameters()}
-    made = dict(select.twin(host.unet, names).named_parameters())
+    made = dict(parameters.twin(host.unet, names).named_parameters())
     for name in names:
         made[name].data.zero_()
     assert all(torch.equal(p, before[n]) for n, p in host.unet.named_parameters())

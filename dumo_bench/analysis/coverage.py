@@ -30,6 +30,11 @@ def of(suite: Suite) -> Whole:
     return found
 
 
+def sizes(suites: Iterable[Suite]) -> dict[tuple[str, int], int]:
+    """How many pictures each suite, by name and version, has a method."""
+    return {(suite.name, suite.version): sum(len(prompt.draws) for prompt in suite.prompts) for suite in suites}
+
+
 def _expected(row: Mapping[str, Any], parts: Iterable[Part], whole: Whole) -> int:
     """How many pictures a row is of; one that is made of others is of all that its parts are of."""
     wanted = [(part.role, "*" if part.named is None else part.named) for part in parts]

@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+from dumo_bench.errors import UserError
+
+if TYPE_CHECKING:
+    from dumo_bench.analysis.nudity import Group
 
 
 def nudenet(
@@ -24,7 +29,7 @@ def nudenet(
     from dumo_bench.analysis import nudity
 
     wanted = nudity.presets(presets)
-    found = [nudity.everything(group, wanted, with_sweep=sweep) for group in nudity.groups(place, order)]
+    found = [nudity.everything(group, wanted, with_sweep=sweep) for group in groups(place, order)]
     if as_json:
         typer.echo(json.dumps({"network": "nudenet 3.4.2, 320n.onnx", "order": order, "groups": found}, indent=1))
         return
@@ -44,6 +49,21 @@ def nudenet(
     )
     typer.echo(f"Boxes are of nudenet 3.4.2, 320n.onnx, {order}; a preset's own network may find others:")
     show.table([{"preset": p.name, "its network": p.network, "to know": p.note} for p in wanted])
+
+
+def groups(place: Path, order: str) -> list[Group]:
+    """A results folder's stored boxes, by suite, case, method and role; or the boxes of a folder of pictures."""
+    from dumo_bench.analysis import coverage, nudity
+    from dumo_bench.run import manifest
+    from dumo_bench.scorers.folder import detected
+
+    if not place.is_dir():
+        raise UserError(f"{place}: no such folder; give a results folder or a folder of PNG or JPEG pictures")
+    if (place / "tables").is_dir():
+        return nudity.stored(place, order, coverage.sizes(manifest.suites(place).values()))
+    found = detected(place, order)
+    readable = {path: boxes for path, boxes in found.items() if boxes is not None}
+    return [nudity.Group(str(place), list(readable.values()), list(readable), len(found) - len(readable))]
 
 
 def _line(row: Mapping[str, Any]) -> dict[str, str]:

@@ -1,0 +1,60 @@
+"""The program: its commands, and how mistakes are said. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from dumo_bench import __version__
+from dumo_bench.cli import checkpoint, compare, doctor, nudenet, paper, prompts, report, run, selftest
+from dumo_bench.cli.list import list_
+from dumo_bench.errors import UserError
+
+app = typer.Typer(
+    name="dumo-bench",
+    help="Does a method really remove a concept from Stable Diffusion, and what else does it break?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run a command. A user's mistake is one line and exit code 2, Ctrl-C one line and 130."""
+    try:
+        app(args=argv, prog_name="dumo-bench")
+    except UserError as error:
+        sys.stderr.write(f"dumo-bench: {error}\n")
+        sys.exit(2)
+    except (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        sys.stderr.write(f"dumo-bench: {error.filename}: {error.strerror}\n")
+        sys.exit(2)
+    except SystemExit as stop:
+        if stop.code == 130:
+            sys.stderr.write("\ndumo-bench: stopped; all that was made is kept: type the same command again to go on\n")
+        raise
+
+
+@app.callback(invoke_without_command=True)
+def version_option(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"dumo-bench {__version__}")
+        raise typer.Exit
+
+
+app.command("list")(list_)
+for command in (run.plan, run.fit, run.generate, run.score, run.run, report.report, doctor.doctor):
+    app.command()(command)
+app.command()(nudenet.nudenet)
+app.command()(compare.compare)
+app.command("paper-diff")(paper.paper_diff)
+app.command()(selftest.selftest)
+app.add_typer(prompts.app, name="prompts")
+app.command()(checkpoint.checkpoint)
+app.command()(checkpoint.export)

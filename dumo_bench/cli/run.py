@@ -1,0 +1,181 @@
+"""`plan`, `fit`, `generate`, `score`, `run`: a request, and how far it is carried out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from dumo_bench.cli.options import (
+    DEFAULT_SCORERS,
+    Batch,
+    Cases,
+    Device,
+    Dtype,
+    Limit,
+    Method,
+    Model,
+    Out,
+    Scorers,
+    Seed,
+    Settings,
+    Shard,
+    Suite,
+)
+
+if TYPE_CHECKING:
+    from dumo_bench.run.plan import Wish
+
+
+def plan(
+    method: Method,
+    suite: Suite,
+    case: Cases = None,
+    model: Model = None,
+    limit: Limit = None,
+    dtype: Dtype = None,
+    seed: Seed = 0,
+    settings: Settings = None,
+    out: Out = Path("results"),
+    shard: Shard = "0/1",
+) -> None:
+    """What a run would make: pictures and edits wanted, present and missing. Makes nothing."""
+    from dumo_bench.cli import show
+    from dumo_bench.plugins import static
+    from dumo_bench.run import plan as planning
+    from dumo_bench.storage.store import Store
+
+    wish = _wish(method, suite, case, model, settings, limit, seed, dtype, shard)
+    found = planning.make(wish, static.make)
+    show.plan(found, planning.count(found, Store(out), wish.shard), out)
+
+
+def fit(
+    method: Method,
+    suite: Suite,
+    case: Cases = None,
+    model: Model = None,
+    device: Device = "auto",
+    dtype: Dtype = None,
+    seed: Seed = 0,
+    settings: Settings = None,
+    out: Out = Path("results"),
+) -> None:
+    """Learn the edits of a suite's cases; prints their files."""
+    from dumo_bench.run import steps
+    from dumo_bench.run.session import Session
+
+    wish = _wish(method, suite, case, model, settings, None, seed, dtype, "0/1")
+    for path in steps.fit(Session(wish, out, device)):
+        typer.echo(path)
+
+
+def generate(
+    method: Method,
+    suite: Suite,
+    case: Cases = None,
+    model: Model = None,
+    limit: Limit = None,
+    batch_size: Batch = 16,
+    device: Device = "auto",
+    dtype: Dtype = None,
+    seed: Seed = 0,
+    settings: Settings = None,
+    out: Out = Path("results"),
+    shard: Shard = "0/1",
+) -> None:
+    """Make the pictures of a method, and of the unedited model, that are not there; fits what is not fitted."""
+    from dumo_bench.cli import show
+    from dumo_bench.run import steps
+    from dumo_bench.run.session import Session
+
+    wish = _wish(method, suite, case, model, settings, limit, seed, dtype, shard)
+    session = Session(wish, out, device, batch_size)
+    failed = steps.generate(session)
+    show.made(session)
+    raise typer.Exit(1 if failed else 0)
+
+
+def score(
+    method: Method,
+    suite: Suite,
+    case: Cases = None,
+    model: Model = None,
+    scorers: Scorers = DEFAULT_SCORERS,
+    limit: Limit = None,
+    dtype: Dtype = None,
+    seed: Seed = 0,
+    settings: Settings = None,
+    out: Out = Path("results"),
+) -> None:
+    """Score the pictures that are there, of a method and of the unedited model, and summarise."""
+    from dumo_bench.cli import show
+    from dumo_bench.plugins.settings import listing
+    from dumo_bench.run import steps
+    from dumo_bench.run.session import Session
+
+    wish = _wish(method, suite, case, model, settings, limit, seed, dtype, "0/1")
+    session = Session(wish, out)
+    steps.check(listing(scorers))
+    steps.score(session, listing(scorers))
+    show.summary(session)
+
+
+def run(
+    method: Method,
+    suite: Suite,
+    case: Cases = None,
+    model: Model = None,
+    scorers: Scorers = DEFAULT_SCORERS,
+    limit: Limit = None,
+    batch_size: Batch = 16,
+    device: Device = "auto",
+    dtype: Dtype = None,
+    seed: Seed = 0,
+    settings: Settings = None,
+    out: Out = Path("results"),
+    shard: Shard = "0/1",
+) -> None:
+    """fit + generate + score + summary, for every case of a suite; what is there is not made again."""
+    from dumo_bench.cli import show
+    from dumo_bench.plugins.settings import listing
+    from dumo_bench.run import steps
+    from dumo_bench.run.session import Session
+
+    wish = _wish(method, suite, case, model, settings, limit, seed, dtype, shard)
+    session = Session(wish, out, device, batch_size)
+    scored = steps.run(session, listing(scorers))
+    show.made(session)
+    if scored:
+        show.summary(session)
+    else:
+        typer.echo("Scoring waits for the other shards: the same command scores once their pictures are in the folder.")
+    raise typer.Exit(1 if session.spent.get("failed") else 0)
+
+
+def _wish(
+    method: str,
+    suite: str,
+    case: list[str] | None,
+    model: str | None,
+    settings: list[str] | None,
+    limit: int | None,
+    seed: int,
+    dtype: str | None,
+    shard: str,
+) -> Wish:
+    from dumo_bench.plugins import settings as setting
+    from dumo_bench.run.plan import Wish
+
+    return Wish(
+        method=method,
+        suite=suite,
+        cases=tuple(case or ()),
+        model=model,
+        settings=setting.parse(settings or ()),
+        limit=limit,
+        fit_seed=seed,
+        dtype=dtype,
+        shard=setting.shard(shard),
+    )

@@ -1,0 +1,44 @@
+"""A request with what it needs: its plan, its store and, once something is computed, its loaded model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dumo_bench.hosts import device
+from dumo_bench.plugins import loading
+from dumo_bench.run import plan
+from dumo_bench.run.plan import Plan, Wish
+from dumo_bench.storage.store import Store
+
+if TYPE_CHECKING:
+    from dumo_bench.hosts.sd import Host
+
+
+@dataclass
+class Session:
+    """A wish with its plan, its store and, once something has to be computed, its loaded model."""
+
+    wish: Wish
+    out: Path
+    device: str = "auto"
+    batch_size: int = 16
+    spent: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def plan(self) -> Plan:
+        return plan.make(self.wish, lambda spec, settings: loading.make("methods", spec, settings))
+
+    @cached_property
+    def store(self) -> Store:
+        return Store(self.out)
+
+    @cached_property
+    def host(self) -> Host:
+        from dumo_bench.hosts import sd
+
+        device.quick_allocator()
+        device.quiet_loading()
+        return sd.load(self.plan.model, device=device.chosen(self.device), dtype=self.plan.contract.dtype)
