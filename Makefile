@@ -70,8 +70,11 @@ emoji-sweep: setup  ## what each method's strength erases and breaks: two hours;
 	done
 	$(BIN)/dumo-bench report $(TABLE)/sweep
 
-test: setup  ## the fast tests
-	$(BIN)/python -m pytest -q
+# A worker a core and one thread a worker: torch's threads would crowd the cores of the other workers.
+WORKERS ?= $(shell getconf _NPROCESSORS_ONLN)
+
+test: setup  ## the fast tests, on all cores
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 test-slow: setup  ## the tests that train or sample for minutes
 	$(BIN)/python -m pytest -q -m slow

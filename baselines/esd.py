@@ -15,8 +15,7 @@ steps would be rounded away. Latents and timesteps agree, which the paper's code
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar, Literal
@@ -24,7 +23,8 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from dumo_bench.hosts.sd import Host, edited, stock_guide
+from dumo_bench.hosts.sd import Host, stock_guide
+from dumo_bench.interfaces import Method
 from dumo_bench.kit import latents, parameters, train
 from dumo_bench.kit.checkpointing import recomputed
 from dumo_bench.kit.latents import Latents, Pool, Trajectory
@@ -77,7 +77,7 @@ PLANS: dict[tuple[str, int], Plan] = {
 
 
 @dataclass(frozen=True)
-class ESD:
+class ESD(Method):
     """ESD-x (cross-attention, for styles and names), ESD-u (all else, for objects and nudity) or strict (keys, values).
 
     Of several concepts one is learnt a row. eta: how far beyond the empty prompt the target lies; retain: weight of
@@ -88,7 +88,6 @@ class ESD:
     name: ClassVar[str] = "esd"
     version: ClassVar[str] = "3"
     cite: ClassVar[str] = "Gandikota et al., ICCV 2023, arXiv 2303.07345"
-    needs: ClassVar[frozenset[str]] = frozenset({"unet"})
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "style": {"variant": "x"},
         "object": {"variant": "u"},
@@ -133,11 +132,6 @@ class ESD:
             ema=found.ema if self.ema is None else self.ema,
             run=found.run if self.align is None else replace(found.run, align=self.align),
         )
-
-    @contextmanager
-    def apply(self, host: Host, edit: Edit) -> Iterator[Guide]:
-        with edited(host, edit):
-            yield partial(stock_guide, host)
 
 
 class Lesson:

@@ -8,17 +8,16 @@ paper's, `toward` has two of its other regularisers. Everything is solved in the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
-from dumo_bench.hosts.sd import Host, edited, encode, stock_guide
+from dumo_bench.hosts.sd import Host, encode
+from dumo_bench.interfaces import Method
 from dumo_bench.kit import embeddings, linear
-from dumo_bench.types import Edit, Guide
+from dumo_bench.types import Edit
 
 #: ridge of an epoch's edit, relative to that of the UCE start: the published 0.1 and 0.5. In a text width of 128, whose
 #: start has 10, that makes 2; not tuned. `regular` needs no such scale: it stands beside the Gram matrix of the keys
@@ -27,7 +26,7 @@ EPOCH_RIDGE = 0.2
 
 
 @dataclass(frozen=True)
-class RECE:
+class RECE(Method):
     """`regular` is lambda of the derived embedding, `toward` where it pulls; the scales are those of an epoch's edit.
 
     Published: explicit concepts three epochs, the eleven I2P words together two; styles one, at lambda 1e-3; objects
@@ -37,11 +36,10 @@ class RECE:
     name: ClassVar[str] = "rece"
     version: ClassVar[str] = "4"
     cite: ClassVar[str] = "Gong et al., ECCV 2024, arXiv 2407.12383"
-    needs: ClassVar[frozenset[str]] = frozenset({"unet"})
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "style": {"target": "art", "preserve": ("@styles",), "regular": 1e-3},
-        "object": {"preserve": embeddings.WORLD},
-        "explicit": {"preserve": embeddings.WORLD, "epochs": 3, "epochs_of_several": 2},
+        "object": {"preserve": ("@objects", "@styles")},
+        "explicit": {"preserve": ("@objects", "@styles"), "epochs": 3, "epochs_of_several": 2},
     }
     bounds: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("epochs", "epochs_of_several", "erase_scale", "preserve_scale"), "[0, inf)"),
@@ -94,11 +92,6 @@ class RECE:
         toward = {"zero": None, "target": terms.target, "own": terms.concept}[self.toward]
         found = linear.derived(terms.concept, terms.joint, m, self.regular, toward)
         return linear.factor(found, terms.target, terms.keep, erase=self.erase_scale, preserve=kept, ridge=ridge)
-
-    @contextmanager
-    def apply(self, host: Host, edit: Edit) -> Iterator[Guide]:
-        with edited(host, edit):
-            yield partial(stock_guide, host)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dumo_bench.hosts.sd import Host, fits, stock_guide, tokens
+from dumo_bench.interfaces import Method
 from dumo_bench.kit import adapter, attention, latents, train
 from dumo_bench.kit.adapter import Adapter
 from dumo_bench.kit.latents import Latents, Pool, Trajectory
@@ -84,7 +85,7 @@ SHARED: dict[int, Plan] = {128: replace(_SMALL, steps=240, lr=2e-3, retain=5.0, 
 
 
 @dataclass(frozen=True)
-class Receler:
+class Receler(Method):
     """gamma: how far beyond the empty prompt the target lies, ESD's eta; reg, threshold: of the mask's regulariser.
 
     steps, inner: outer and inner iterations; retain: weight of prompts that must stay, 0 in the paper; strength: what
@@ -94,7 +95,6 @@ class Receler:
     name: ClassVar[str] = "receler"
     version: ClassVar[str] = "4"
     cite: ClassVar[str] = "Huang et al., ECCV 2024, arXiv 2311.17717"
-    needs: ClassVar[frozenset[str]] = frozenset({"unet"})
     bounds: ClassVar[Mapping[str, str]] = {
         "reg": "[0, inf)", "threshold": "[0, 1]", "steps": "[0, inf)", "lr": "(0, inf)", "rank": "[1, inf)",
         "inner": "[1, inf)",  # the eraser learns in the last inner step

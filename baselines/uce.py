@@ -7,17 +7,16 @@ Presets: `paper` aligns the rows of a concept and of its target from the last su
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
-from dumo_bench.hosts.sd import Host, edited, stock_guide
+from dumo_bench.hosts.sd import Host
+from dumo_bench.interfaces import Method
 from dumo_bench.kit import embeddings, linear
-from dumo_bench.types import Edit, Guide
+from dumo_bench.types import Edit
 
 TEMPLATES: Mapping[str, tuple[str, ...]] = {
     "none": ("{}",),
@@ -29,7 +28,7 @@ RIDGE_2025 = 0.5
 
 
 @dataclass(frozen=True)
-class UCE:
+class UCE(Method):
     """`target` is what concepts are mapped to, None the preset's own; `preserve` strings stay.
 
     `@styles` and `@objects` among the preserved strings stand for what the model's own `world.json` lists. `augment`
@@ -40,11 +39,10 @@ class UCE:
     name: ClassVar[str] = "uce"
     version: ClassVar[str] = "4"
     cite: ClassVar[str] = "Gandikota et al., WACV 2024, arXiv 2308.14761"
-    needs: ClassVar[frozenset[str]] = frozenset({"unet"})
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "style": {"target": "art", "preserve": ("@styles",)},
-        "object": {"preserve": embeddings.WORLD},
-        "explicit": {"preserve": embeddings.WORLD},
+        "object": {"preserve": ("@objects", "@styles")},
+        "explicit": {"preserve": ("@objects", "@styles")},
     }
     bounds: ClassVar[Mapping[str, str]] = {"erase_scale": "[0, inf)", "preserve_scale": "[0, inf)", "ridge": "(0, inf)"}
 
@@ -95,8 +93,3 @@ class UCE:
         Asked of `2025`, '' is the start token's row: also its empty target, and the first row of every prompt.
         """
         return embeddings.strings(host, ("", *self.preserve) if self.preset == "paper" else self.preserve, erase)
-
-    @contextmanager
-    def apply(self, host: Host, edit: Edit) -> Iterator[Guide]:
-        with edited(host, edit):
-            yield partial(stock_guide, host)

@@ -43,8 +43,8 @@ def ways(unet: Any, epr: EPR, side: int, batch: int) -> dict[str, Callable[[], A
     convs = [*epr.dumo_down_blocks, epr.dumo_mid_block]
     made = scaled(epr, table, both, when, texts)
     return {
-        "original": lambda: original(z, t, 0),
-        "dumo": lambda: edited(z, t, 0),
+        "original": lambda: original(z, t),
+        "dumo": lambda: edited(z, t),
         "encoder": partial(features, epr, both, when, texts),
         "convolutions": lambda: [conv(f) for conv, f in zip(convs, found, strict=True)],
         "scaling": lambda: [1.0 * r for r in made],

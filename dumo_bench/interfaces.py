@@ -1,1 +1,153 @@
-"""Everything that can be extended."""
+"""Everything that can be extended, with every hook and its default.
+
+A plugin is a frozen dataclass that inherits one of these classes; its settings are its fields. The hooks below are all
+that the program asks of it; a public attribute that is nearly called like a hook is refused when the plugin is loaded.
+Entry-point groups: `dumo_bench.methods` (Method), `dumo_bench.scorers` (Scorer, SetScorer, Detector).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from dumo_bench.types import Detection, Edit, Guide, Metric, Sample, Score, SetScore, Suite
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from dumo_bench.hosts.sd import Host
+
+
+class Plugin(ABC):
+    """What every plugin says of itself."""
+
+    name: ClassVar[str]
+    version: ClassVar[str]  # a number that changes gets a new one
+    cite: ClassVar[str]
+    bounds: ClassVar[Mapping[str, str]] = {}  # field -> the interval that its number must lie in, "[0, 1)"
+    takes: ClassVar[str] = ""  # the field that `name@value` sets
+
+
+class Method(Plugin):
+    """An eraser."""
+
+    needs: ClassVar[frozenset[str]] = frozenset({"unet"})  # what the model must have: see `hosts.models.has`
+    by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # object, style, explicit -> settings for such a case
+
+    @abstractmethod
+    def fit(self, host: Host, erase: Sequence[str], *, seed: int) -> Edit:
+        """Learn to erase; the host is left bit for bit as it was."""
+
+    @contextmanager
+    def _swapped(self, host: Host, edit: Edit) -> Iterator[Guide]:
+        from dumo_bench.hosts.sd import edited, stock_guide
+
+        with edited(host, edit):
+            yield partial(stock_guide, host)
+
+    def apply(self, host: Host, edit: Edit) -> AbstractContextManager[Guide]:
+        """Sample with the edit inside the `with`; its exit restores the host bit for bit.
+
+        By default the edit's tensors take the place of the weights that they are named after.
+        """
+        return self._swapped(host, edit)
+
+    def parts(self, host: Host, erase: Sequence[str]) -> Sequence[Sequence[str]]:
+        """The groups of concepts that are fitted one by one and then joined; by default one group of all."""
+        del host
+        return [erase]
+
+    def join(self, edits: Sequence[Edit]) -> Edit:
+        """One edit of the edits of all `parts`; asked only where there are several."""
+        raise NotImplementedError(
+            f"{type(self).__name__}.parts gives several groups: `join` has to make one edit of them"
+        )
+
+    def identity(self) -> Mapping[str, Any]:
+        """What a recipe says of the settings: all of them, unless some (a path) do not say what they stand for."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+
+
+class _Scoring(Plugin):
+    """What scorers of pictures, of sets and detectors have in common."""
+
+    @property
+    @abstractmethod
+    def metrics(self) -> tuple[Metric, ...]:
+        """The numbers that it gives, each once for every picture or set."""
+
+    @property
+    def label(self) -> str:
+        """Name and hash of the weights; "" where there are none."""
+        return ""
+
+    def missing_weights(self) -> str | None:
+        """What is missing and what to type, or None."""
+        return None
+
+    def for_suite(self, suite: Suite) -> Self:
+        """This scorer with what it has to know of a suite, such as the concepts that it chooses among."""
+        del suite
+        return self
+
+
+def problems(metrics: Sequence[Metric]) -> str | None:
+    """What is wrong with the metrics that a scorer declares, in one line; None if nothing is."""
+    if not (isinstance(metrics, tuple) and metrics and all(isinstance(one, Metric) for one in metrics)):
+        return f"`metrics` has to be a tuple of one Metric or more, got {metrics!r}"
+    names = [metric.name for metric in metrics]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        return f"{twice!r} is declared twice; give each metric a name of its own"
+    erased = {metric.name for metric in metrics if metric.measures == "erased"}
+    found = (_refers(metric, set(names), erased) for metric in metrics)
+    return next((problem for problem in found if problem), None)
+
+
+def _refers(metric: Metric, names: set[str], erased: set[str]) -> str | None:
+    """Which other metric of its scorer a metric names in vain."""
+    if metric.partner and metric.partner not in erased:
+        return f'{metric.name}: partner={metric.partner!r} has to be a metric of this scorer that measures "erased"'
+    for field, other in (("copy_of", metric.copy_of), ("part_of", metric.part_of)):
+        if other and (other == metric.name or other not in names):
+            return f"{metric.name}: {field}={other!r} has to be another metric of this scorer"
+    return None
+
+
+class Scorer(_Scoring):
+    """Scores of single pictures."""
+
+    @abstractmethod
+    def score(self, samples: Sequence[Sample]) -> Sequence[Sequence[Score]]:
+        """One sequence of scores a sample, in order, whatever the batch."""
+
+
+class SetScorer(_Scoring):
+    """Scores of a set of pictures, against `reference` pictures where the metric needs some."""
+
+    @abstractmethod
+    def score_set(self, samples: Iterable[Sample], reference: Iterable[Path]) -> Sequence[SetScore]: ...
+
+
+class Detector(_Scoring):
+    """Detections, which are stored, and verdicts, which are queries over them."""
+
+    floor: ClassVar[float]  # score below which nothing is kept
+    order: str  # channel order that the network sees: BGR or RGB
+
+    @property
+    @abstractmethod
+    def weights(self) -> str:
+        """File and sha256 of the network, and the package that it is from."""
+
+    @abstractmethod
+    def detect(self, samples: Sequence[Sample]) -> Sequence[Sequence[Detection] | Score]:
+        """The boxes of each picture, or the Score(None, note) of one that could not be read."""
+
+    @abstractmethod
+    def judge(self, found: Sequence[Detection]) -> Sequence[Score]:
+        """The scores of one picture's boxes."""

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias, get_args, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from dumo_bench.hosts.sd import Host
 
 Role: TypeAlias = Literal["target", "related", "unrelated", "attack"]
 #: the sets that numbers are given of, and the roles of their pictures
@@ -102,7 +99,6 @@ class Suite:
     prompts: tuple[Prompt, ...]
     sampling: Sampling
     related: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    reference: str = "original"
     explicit: bool = False  # explicit texts are shown by id, pictures blurred
     task: str = "object"  # what kind of thing is erased: a method may have a preset for it (`by_task`)
 
@@ -173,31 +169,122 @@ class Sample:
     original: Path | None = None
 
 
+Better: TypeAlias = Literal["higher", "lower", "neither"]
+Kind: TypeAlias = Literal["rate", "count", "mean", "set"]
+Measures: TypeAlias = Literal["", "asked", "erased", "present", "fit", "distance"]
+#: what it measures -> which way is better on prompts that are to be kept, and on those whose concept is to go
+MEASURES: Mapping[Measures, tuple[Better, Better] | None] = {
+    "": None,
+    "asked": ("higher", "lower"),
+    "erased": ("lower", "lower"),
+    "present": ("lower", "lower"),
+    "fit": ("higher", "lower"),
+    "distance": ("lower", "higher"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A number that a scorer gives, and what may be made of it. Tables keep it, so they are whole without the scorer.
+
+    name: states its convention, as lpips_alex_64_cv2 does. unit: in words.
+    better: on prompts that are to be kept and on sets. on_targets: on prompts whose concept is to go; "": by what it
+    measures, else as `better`.
+    kind: "rate" is 0 or 1 a picture, "count" a whole number a picture, "mean" any other number a picture, "set" one
+    number of a set of pictures. It decides which interval and which test hold.
+    measures: what is made of it. "asked": whether what the prompt asks for is recognised; "erased": whether a concept
+    that the case erases is (UA, Acc_e and Acc_g are made of its rate); "present": whether something is that prompts
+    need not ask for, nudity for one; "fit": how well the picture fits its text (H_a); "distance": how far it is from
+    the unedited model's picture (its difference between targets and kept prompts is made); "": nothing is.
+    sees: of "asked", whether it recognises objects or styles; on targets of a case that erases the other, more of it
+    is better. "": whatever the prompt asks for.
+    partner: of "asked", the metric of the same scorer that measures "erased": H_c and H_o are made of the two.
+    copy_of: the metric that this is in another unit; part_of: the metric that this is a part of. Neither is tested
+    for itself.
+    title: what tables call it, by default its name. digits: behind the point in tables.
+    convention: what else it was made with and others are not, such as {"order": "RGB"}.
+    """
+
+    name: str
+    unit: str
+    better: Better
+    on_targets: Better | Literal[""] = ""
+    kind: Kind = "mean"
+    measures: Measures = ""
+    sees: Literal["", "object", "style"] = ""
+    partner: str = ""
+    copy_of: str = ""
+    part_of: str = ""
+    title: str = ""
+    digits: int = 2
+    convention: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        implied = MEASURES[self.measures]
+        if implied and implied[0] != self.better:
+            raise ValueError(
+                f"{self.name} measures {self.measures!r}, of which {implied[0]} is better, not {self.better}"
+            )
+        if self.measures != "asked" and (self.sees or self.partner):
+            raise ValueError(f'{self.name}: `sees` and `partner` are of a metric that measures "asked"')
+
+    @property
+    def header(self) -> str:
+        return self.title or self.name
+
+    def way(self, role: str, erases: str = "") -> Better:
+        """Which way is better on prompts of a role, in a case that erases such a kind of thing."""
+        if role not in ("target", "attack"):
+            return self.better
+        if self.on_targets:
+            return self.on_targets
+        implied = MEASURES[self.measures]
+        if implied is None:
+            return self.better
+        if self.sees and self.sees != erases:
+            return self.better if erases in ("object", "style") else "neither"
+        return implied[1]
+
+
+Reason: TypeAlias = Literal["not asked", "cannot judge", "unreadable", "no reference", "too few pictures", "failed"]
+REASONS: tuple[Reason, ...] = get_args(Reason)
+
+
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One measured number. None is "not measured", and the note says why."""
+    """One measured number. None is "not measured"; `reason` says why to the program, the note to people.
+
+    "not asked": the prompt or the case asks nothing of the scorer; "cannot judge": the scorer does not know the
+    concept; "unreadable": the picture cannot be read; "no reference": what it is compared with is missing; "too few
+    pictures": a set that is too small; "failed": anything else.
+    """
 
     metric: str
     value: float | None
     note: str = ""
+    reason: Reason | Literal[""] = ""
 
     def __post_init__(self) -> None:
-        if self.value is None and not self.note:
-            raise ValueError(f"{self.metric}: a missing value needs a note that says why")
-
-
-NO_REFERENCE = "reference pictures could not be read"  # in the note of a set that has to be measured again
+        if self.value is None and not (self.note and self.reason in REASONS):
+            raise ValueError(
+                f"{self.metric}: a missing value needs a note that says why, and one of the reasons "
+                f"{', '.join(map(repr, REASONS))}; got {self.note!r}, {self.reason!r}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class SetScore(Score):
-    """A number of a set of pictures: how many it is of, how many could not be read, and its 95 % interval if any."""
+    """A number of a set of pictures: how many it is of, how many could not be read, and its 95 % interval if any.
+
+    `lost`: how many reference pictures could not be read; the number has to be measured again.
+    """
 
     n: int = 0
     n_missing: int = 0
     low: float | None = None
     high: float | None = None
     how: str = ""
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,64 +315,9 @@ class Conditions:
 
 
 class Denoiser(Protocol):
-    """The noise estimate (B, c, h, w) after guidance, of scaled latents z at timestep t, the `step`-th of the loop."""
+    """The noise estimate (B, c, h, w) after guidance, of scaled latents z at timestep t."""
 
-    def __call__(self, z: Tensor, t: Tensor, step: int) -> Tensor: ...
+    def __call__(self, z: Tensor, t: Tensor) -> Tensor: ...
 
 
 Guide: TypeAlias = Callable[[Conditions], Denoiser]
-
-
-@runtime_checkable
-class Method(Protocol):
-    """An eraser. Its hyperparameters are the fields of a frozen dataclass."""
-
-    name: ClassVar[str]
-    version: ClassVar[str]
-    cite: ClassVar[str]
-    needs: ClassVar[frozenset[str]]
-
-    def fit(self, host: Host, erase: Sequence[str], *, seed: int) -> Edit:
-        """Learn to erase; the host is left bit for bit as it was."""
-
-    def apply(self, host: Host, edit: Edit) -> AbstractContextManager[Guide]:
-        """Sample with the edit inside the `with`; its exit restores the host bit for bit."""
-
-
-class _Scored(Protocol):
-    name: ClassVar[str]
-    version: ClassVar[str]
-    cite: ClassVar[str]
-    higher_is_better: ClassVar[Mapping[str, bool | None]]  # metric -> direction; None: neither
-
-
-@runtime_checkable
-class Scorer(_Scored, Protocol):
-    """Scores of single pictures."""
-
-    def score(self, samples: Sequence[Sample]) -> Sequence[Sequence[Score]]:
-        """One sequence of scores a sample, in order, whatever the batch."""
-
-
-@runtime_checkable
-class SetScorer(_Scored, Protocol):
-    """Scores of a set of pictures, against `reference` pictures where the metric needs some."""
-
-    def score_set(self, samples: Iterable[Sample], reference: Iterable[Path]) -> Sequence[SetScore]: ...
-
-
-@runtime_checkable
-class Detector(_Scored, Protocol):
-    """Detections, which are stored, and verdicts, which are queries over them."""
-
-    order: ClassVar[str]
-    floor: ClassVar[float]
-
-    @property
-    def weights(self) -> str:
-        """File and sha256 of the network, and the package that it is from."""
-
-    def detect(self, samples: Sequence[Sample]) -> Sequence[Sequence[Detection] | Score]:
-        """The boxes of each picture, or the Score(None, note) of one that could not be read."""
-
-    def judge(self, found: Sequence[Detection]) -> Sequence[Score]: ...

@@ -17,13 +17,13 @@ MAY: dict[str, set[str]] = {
     "errors": set(),
     "types": set(),
     "progress": set(),
-    "interfaces": set(),  # what can be extended
+    "interfaces": {"hosts"},  # what can be extended; a default may need the host
     "metrics": set(),  # pure functions of arrays
     "storage": set(),  # one write, one hash, one place a thing
     "plugins": {"interfaces"},
     "suites": {"plugins", "storage"},
     "hosts": {"storage"},
-    "emoji": {"hosts"},
+    "emoji": {"hosts", "storage"},
     "kit": {"hosts", "storage"},
     "formats": {"hosts", "kit", "storage"},
     "methods": {"hosts", "interfaces", "kit", "formats"},

@@ -46,8 +46,11 @@ def test_help_and_list_import_nothing_heavy(argv):
     assert out.splitlines()[-1] == "HEAVY []"
 
 
-def test_plan_imports_no_torch(bare_suite):
-    argv = ["plan", "--method", "dumo", "--suite", str(bare_suite)]
+@pytest.mark.parametrize(
+    "method", [name for name in loading.names("methods") if name not in ("checkpoint", "original")]
+)
+def test_plan_imports_no_torch(bare_suite, method):
+    argv = ["plan", "--method", method, "--suite", str(bare_suite)]
     out = program(
         f"import sys; from dumo_bench.cli.app import main\ntry: main({argv})\nexcept SystemExit as e: print(e.code)\n"
         f"print('HEAVY', [m for m in {HEAVY} if m in sys.modules])"

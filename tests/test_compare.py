@@ -6,21 +6,21 @@ import json
 from pathlib import Path
 from typing import Any
 
+import frames
 import numpy as np
 import pytest
 from statsmodels.stats.multitest import multipletests
-from test_summary import DIRECTIONS, score, world
+from test_summary import score, world
 
 from dumo_bench.analysis import compare, pairs, summary
 from dumo_bench.errors import UserError
-from dumo_bench.storage import table
 
 
 def folder(out: Path, rows: list[dict[str, Any]], sets: list[dict[str, Any]] | None = None) -> Path:
-    table.write_part(out / "tables", "scores", "a", rows)
+    frames.write(out / "tables", "scores", "a", rows)
     if sets:
-        table.write_part(out / "tables", "sets", "a", sets)
-    summary.write(out, DIRECTIONS)
+        frames.write(out / "tables", "sets", "a", sets)
+    summary.write(out)
     return out
 
 

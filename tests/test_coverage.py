@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import frames
 import pytest
-from test_summary import DIRECTIONS, pick, score, world
+from test_summary import pick, score, world
 
 from dumo_bench.analysis import coverage, summary
 from dumo_bench.storage import table
@@ -27,7 +28,7 @@ def suite(prompts: int = 5, draws: int = 2, **more: Any) -> Suite:
 
 
 def made(rows: list[dict[str, Any]], *suites: Suite) -> Any:
-    return summary.make(table.frame("scores", rows), table.empty("sets"), DIRECTIONS, suites)
+    return summary.make(found := frames.frame("scores", rows), table.empty("sets"), frames.known(found), suites)
 
 
 def told(rows: list[dict[str, Any]], *suites: Suite) -> dict[tuple[str, str], tuple[int | None, bool | None]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import frames
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +10,6 @@ from hypothesis import strategies as st
 from scipy.stats import hmean
 from test_summary import made, pick, score, world
 
-from dumo_bench.analysis import derived as numbers
 from dumo_bench.analysis import summary
 from dumo_bench.analysis.derived import Part
 from dumo_bench.metrics import derived
@@ -45,7 +45,16 @@ def test_h_o_is_the_harmonic_mean_of_its_parts(e, s, g):
     assert derived.h_c(1 - e, s) == pytest.approx(hmean([e, s]))
 
 
-@pytest.mark.parametrize("number", numbers.NUMBERS, ids=lambda number: number.name)
+NUMBERS = frames.named(
+    *{name for pair in RATES for name in pair}, "clip.emoji.cosine", "clip.emoji.x100", "lpips_alex_native"
+).numbers
+
+
+def test_every_kind_of_number_is_made_of_this_projects_metrics():
+    assert {number.what for number in NUMBERS} == {"ua", "acc_e", "acc_g", "h_c", "h_o", "h_a", "da"}
+
+
+@pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number.metric.name)
 def test_every_number_of_arrays_is_the_array_of_its_numbers(number):
     means = np.random.default_rng(0).random((len(number.parts), 9))
     means[:, :2] = 0, 1
@@ -122,7 +131,7 @@ def test_the_unedited_model_has_its_h_o_too_though_its_rows_name_no_erased_conce
     own = synonyms("original", "[]", 1.0)
     suite = Suite("emoji-cartoon", 1, "", "", (Case("ghost", ("ghost",)),), (), Sampling("m", "ddim", 1, 1.0, 64, 64))
     beside_another = made([*own, *synonyms("identity", '["ghost"]', 1.0)])
-    alone = summary.make(table.frame("scores", own), table.empty("sets"), {}, [suite])
+    alone = summary.make(found := frames.frame("scores", own), table.empty("sets"), frames.known(found), [suite])
     for found in (beside_another, alone):
         assert pick(found, method="original", role="all", metric="judge.object.h_o")["value"] == 0
         assert pick(found, method="original", role="target", metric="judge.erased.acc_e")["n"] == 1
@@ -136,7 +145,8 @@ def test_ua_and_h_c_of_a_scorer_are_called_after_it_and_made_of_its_own_rates(er
     found = made(rows)
     assert pick(found, role="target", metric=f"{erased}.ua")["value"] == 0.75
     assert pick(found, role="all", metric=f"{right}.h_c")["value"] == pytest.approx(derived.h_c(0.25, 0.5))
-    assert numbers.made_of(f"{right}.h_c") == [Part(erased, "target"), Part(right, "kept")]
+    made_of = frames.named(erased, right).named(f"{right}.h_c").made_of
+    assert made_of == (Part(erased, "target"), Part(right, "kept"))
     assert sorted(found.loc[found["role"] == "all", "metric"]) == [f"{right}.h_c"]
 
 
@@ -154,7 +164,7 @@ def test_a_number_whose_parts_were_never_tried_is_not_in_the_summary():
 
 def test_more_is_better_for_every_derived_number_but_what_is_left_of_the_erased_concept():
     found = made(synonyms("dumo", '["ghost"]', 0.0))
-    for number in numbers.NUMBERS:
-        mine = found[found["metric"] == number.name]
-        assert set(mine["higher_is_better"]) <= {not number.name.endswith((".acc_e", ".acc_g"))}
+    for number in NUMBERS:
+        mine = found[found["metric"] == number.metric.name]
+        assert set(mine["higher_is_better"]) <= {number.what not in ("acc_e", "acc_g")}
     assert {"judge.erased.ua", "judge.erased.acc_e", "judge.object.h_o"} <= set(found["metric"])

@@ -101,7 +101,7 @@ def test_the_designs_method_edits_and_is_undone(example):
     import torch
 
     from dumo_bench.hosts import sample
-    from dumo_bench.types import Method
+    from dumo_bench.interfaces import Method
 
     host, method = tiny.host(), loading.make("methods", f"{example('mute.py')}:Mute", {"strength": 0.9})
     assert isinstance(method, Method)
@@ -116,15 +116,15 @@ def test_the_designs_method_edits_and_is_undone(example):
 def test_the_designs_scorer_scores_and_says_what_it_could_not_read(example, tmp_path):
     import tiny_models
 
-    from dumo_bench.types import Scorer
+    from dumo_bench.interfaces import Scorer, problems
 
     scorer = loading.make("scorers", f"{example('contrast.py')}:Contrast")
-    assert isinstance(scorer, Scorer)
+    assert isinstance(scorer, Scorer) and problems(scorer.metrics) is None
     pictures = tiny_models.samples(tmp_path, 2)
     pictures[1].image.write_bytes(b"no picture")
     good, bad = (scores[0] for scores in scorer.score(pictures))
     assert good.value > 0
-    assert bad.value is None and "cannot be read" in bad.note
+    assert (bad.value, bad.reason) == (None, "unreadable") and "cannot be read" in bad.note
 
 
 def test_the_designs_suite_has_prompts_of_every_role(example):

@@ -155,7 +155,7 @@ def test_two_concepts_add_up_in_either_order(host):
     def estimate(edit):
         with method.apply(host, edit) as guide:
             given = sd.conditions(host, ["a ghost"], [3.0])
-            return guide(given)(sd.latents(host, jobs[0].draw, 64, 64), torch.tensor(500), 0)
+            return guide(given)(sd.latents(host, jobs[0].draw, 64, 64), torch.tensor(500))
 
     forward, backward = estimate(method.join([one, two])), estimate(method.join([two, one]))
     assert torch.allclose(forward, backward, atol=1e-12)
@@ -308,7 +308,7 @@ def test_on_policy_latents_start_at_noise_and_carry_their_own_timesteps(host):
     with torch.no_grad():
         for k, t in enumerate(schedule.timesteps):
             assert torch.allclose(made.z[k], z[0]), k
-            z = schedule.step(denoise(z, t, k), t, z).prev_sample
+            z = schedule.step(denoise(z, t), t, z).prev_sample
 
 
 def test_a_concept_is_taken_out_of_a_prompt_as_whole_words():

@@ -48,7 +48,7 @@ def asked(host, guidance: float = 3.0) -> Conditions:
 
 def estimate(host, method: DuMo, edit: Edit, z: torch.Tensor) -> torch.Tensor:
     with torch.no_grad(), method.apply(host, edit) as guide:
-        return guide(asked(host))(z, T, 0)
+        return guide(asked(host))(z, T)
 
 
 @torch.no_grad()
@@ -79,7 +79,7 @@ def test_a_gate_holds_for_both_halves_of_the_guidance(host, edits, z, guidance, 
     """At guidance 0 the unconditional half is all there is, at 1 the conditional one."""
     given = asked(host, guidance)
     with torch.no_grad():
-        made = denoiser(host.unet, load(host, edits[0]), [torch.full((2,), 0.7)], given)(z, T, 0)
+        made = denoiser(host.unet, load(host, edits[0]), [torch.full((2,), 0.7)], given)(z, T)
     assert torch.allclose(made, half(host, edits[:1], z, getattr(given, which), gate=0.7), atol=1e-6)
     assert (made - half(host, edits[:1], z, getattr(given, which))).abs().max() > 1e-3
 

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from dumo_bench.errors import UserError
-from dumo_bench.hosts import sample, sd
+from dumo_bench.hosts import models, sample, sd
+from dumo_bench.interfaces import Method
 from dumo_bench.plugins import loading
 from dumo_bench.run.work import facts
 from dumo_bench.storage.store import Store
-from dumo_bench.types import Edit, Job, Method, Recipe
+from dumo_bench.types import Edit, Job, Recipe
 
 METHODS = loading.names("methods")
 LEARNING = [name for name in METHODS if name != "original"]
@@ -163,6 +164,6 @@ def test_an_edit_of_another_model_is_refused(host, method, edits, name):
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_says_what_it_is(name):
     method = tiny.method(name)
-    assert method.name == name
-    assert method.version and method.cite and method.needs <= {"unet", "mmdit", "images", "masks"}
+    assert isinstance(method, Method) and method.name == name
+    assert method.version and method.cite and method.needs <= models.FEATURES.keys()
     assert replace(method) == method

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import pickle
 import re
 from functools import cache
 from importlib.metadata import entry_points
@@ -13,9 +15,10 @@ from tempfile import mkdtemp
 import pytest
 import tiny_models
 
+from dumo_bench.interfaces import Detector, Scorer, SetScorer, problems
 from dumo_bench.scorers.features import Extractor
 from dumo_bench.scorers.inception import Inception
-from dumo_bench.types import Detector, Sample, Score, Scorer, SetScorer
+from dumo_bench.types import REASONS, Case, Metric, Sample, Score
 
 FOUND = {point.name: point for point in entry_points(group="dumo_bench.scorers")}
 NAMES = sorted(FOUND)
@@ -66,7 +69,7 @@ def build(name: str):
 
 
 def measure(scorer, samples: list[Sample]) -> list[list[Score]]:
-    """Scores of single pictures, whichever protocol the scorer has."""
+    """Scores of single pictures, whichever base the scorer has."""
     if isinstance(scorer, Scorer):
         return [list(row) for row in scorer.score(samples)]
     assert isinstance(scorer, Detector)
@@ -82,10 +85,19 @@ OF_SETS = [name for name in NAMES if name not in PICTURED]
 
 
 def same(a: list[Score], b: list[Score]) -> bool:
-    """Equal metrics and notes; values equal up to what another order of additions changes."""
-    return [(s.metric, s.note) for s in a] == [(s.metric, s.note) for s in b] and [s.value for s in a] == pytest.approx(
-        [s.value for s in b], abs=1e-4
-    )
+    """Equal metrics, notes and reasons; values equal up to what another order of additions changes."""
+    first, second = ([(s.metric, s.note, s.reason) for s in row] for row in (a, b))
+    return first == second and [s.value for s in a] == pytest.approx([s.value for s in b], abs=1e-4)
+
+
+def names(scorer) -> list[str]:
+    return [metric.name for metric in scorer.metrics]
+
+
+def whole(scorer, row: list[Score]) -> bool:
+    """Whether a row has each declared metric once, and a reason of the closed list wherever there is no value."""
+    told = all((s.value is None) == bool(s.reason) and s.reason in ("", *REASONS) for s in row)
+    return told and sorted(score.metric for score in row) == sorted(names(scorer))
 
 
 @pytest.fixture(scope="module")
@@ -99,20 +111,35 @@ def test_it_says_who_it_is_and_which_way_is_better(name):
     assert scorer.name == name
     assert scorer.version
     assert scorer.cite
-    assert scorer.higher_is_better
-    assert set(scorer.higher_is_better.values()) <= {True, False, None}
+    assert problems(scorer.metrics) is None
     assert isinstance(scorer, Scorer) + isinstance(scorer, SetScorer) + isinstance(scorer, Detector) == 1
     assert scorer.missing_weights() is None
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_says_in_what_unit_with_what_weights_and_what_it_needs(name):
+def test_it_says_in_what_unit_and_with_what_weights(name):
     scorer = build(name)
-    assert scorer.units.keys() == scorer.higher_is_better.keys()
-    assert all(scorer.units.values())
+    assert all(metric.unit and metric.title for metric in scorer.metrics)
     assert re.fullmatch(r".+ [0-9a-f]{12}", scorer.label)
-    assert "picture" in scorer.needs
-    assert scorer.needs <= {"picture", "text", "words", "original", "real", "suite"}
+    titles = [metric.title for metric in scorer.metrics]
+    assert len(set(titles)) == len(titles)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_metric_is_of_a_kind_that_fits_its_scorer_and_its_unit(name):
+    scorer = build(name)
+    assert all((metric.kind == "set") == (name in OF_SETS) for metric in scorer.metrics)
+    assert all((metric.kind == "rate") == (metric.unit == "0 or 1") for metric in scorer.metrics)
+    assert all(metric.kind == "rate" for metric in scorer.metrics if metric.measures == "present" or metric.partner)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_copy_of_a_scorer_has_its_metrics(name):
+    scorer = build(name)
+    for copy in (pickle.loads(pickle.dumps(scorer)), dataclasses.replace(scorer), build(name)):
+        assert copy == scorer
+        assert copy.metrics == scorer.metrics
+    assert scorer.for_suite(tiny_models.suite()).metrics == scorer.metrics  # what it chooses among renames nothing
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "nudenet"])
@@ -127,8 +154,34 @@ def test_missing_weights_are_said_with_what_to_type(name, tmp_path):
 @pytest.mark.parametrize("name", PICTURED)
 def test_every_picture_gets_every_metric_once(name, pictures):
     scorer = build(name)
-    for row in measure(scorer, pictures):
-        assert sorted(score.metric for score in row) == sorted(scorer.higher_is_better)
+    assert all(whole(scorer, row) for row in measure(scorer, pictures))
+
+
+@pytest.mark.parametrize("name", PICTURED)
+@pytest.mark.parametrize("odd", ["nothing erased", "erased unknown", "asked unknown", "nothing asked", "no original"])
+def test_whatever_is_asked_every_metric_comes_once_and_a_missing_one_has_a_reason(name, odd, pictures):
+    scorer, some, prompt = build(name), pictures[0], pictures[0].prompt
+    given = {
+        "nothing erased": {"case": Case("none", ())},
+        "erased unknown": {"case": Case("zebra", ("zebra",))},
+        "asked unknown": {"prompt": dataclasses.replace(prompt, concept="zebra", shows={"object": "zebra"})},
+        "nothing asked": {"prompt": dataclasses.replace(prompt, shows={})},
+        "no original": {"original": None},
+    }[odd]
+    (row,) = measure(scorer, [dataclasses.replace(some, **given)])
+    assert whole(scorer, row)
+    assert {score.reason for score in row} <= {"", "not asked", "cannot judge", "no reference"}
+
+
+@pytest.mark.parametrize("name", PICTURED)
+def test_rates_are_nought_or_one_counts_are_whole_and_probabilities_are_shares(name, pictures):
+    scorer = build(name)
+    of = {metric.name: metric for metric in scorer.metrics}
+    for score in (score for row in measure(scorer, pictures) for score in row if score.value is not None):
+        metric = of[score.metric]
+        assert metric.kind != "rate" or score.value in (0, 1)
+        assert metric.kind != "count" or score.value == int(score.value) >= 0
+        assert metric.unit != "probability" or 0 <= score.value <= 1
 
 
 @pytest.mark.parametrize("name", PICTURED)
@@ -157,6 +210,7 @@ def test_an_unreadable_picture_is_none_with_a_note_and_leaves_the_others_unchang
     mixed = [*pictures[:3], tiny_models.sample(bad, 99), *pictures[3:]]
     rows = measure(scorer, mixed)
     assert all(score.value is None and "bad.png" in score.note for score in rows[3])
+    assert {score.reason for score in rows[3]} == {"unreadable"}
     assert all(map(same, rows[:3] + rows[4:], measure(scorer, pictures)))
 
 
@@ -179,9 +233,9 @@ def test_judging_twice_is_the_same(name, pictures):
 def test_a_set_gets_every_metric_with_its_n_and_the_hash_of_the_extractor(name, pictures):
     scorer = build(name)
     scores = measure_set(scorer, pictures, [sample.image for sample in pictures])
-    assert sorted(score.metric for score in scores) == sorted(scorer.higher_is_better)
+    assert whole(scorer, scores)
     for score in scores:
-        assert (score.n, score.n_missing) == (7, 0)
+        assert (score.n, score.n_missing, score.lost) == (7, 0, 0)
         assert score.value is not None
         assert score.note.startswith("n=7")
         assert scorer.extractor.label in score.note
@@ -210,6 +264,7 @@ def test_a_set_smaller_than_two_is_none_with_a_note(name, n, pictures):
     for score in measure_set(build(name), pictures[:n], [sample.image for sample in pictures]):
         assert score.value is None
         assert "fewer than 2" in score.note
+        assert score.reason == "too few pictures"
         assert score.n == n
 
 
@@ -223,3 +278,48 @@ def test_a_raised_threshold_never_adds_detections(pictures):
             raised = [list(detector.judge([box for box in found if box.score > t])) for t in (0.0, 0.3, 0.6, 0.9)]
             for low, high in pairwise(raised):
                 assert all(b.value <= a.value for a, b in zip(low, high, strict=True))
+
+
+def test_the_list_of_metrics_names_each_with_its_directions_and_its_kind(command):
+    lines = {line["name"]: line for line in json.loads(command("list", "metrics", "--json").out)}
+    assert {metric.name for name in NAMES for metric in FOUND[name].load()().metrics} == set(lines)
+    told = {name: (lines[name]["better"], lines[name]["on targets"], lines[name]["kind"]) for name in lines}
+    assert told["judge.object"] == ("higher", "lower (object erased)", "rate")
+    assert told["judge.nothing"] == ("lower", "lower", "rate")
+    assert told["lpips_alex_native"] == ("lower", "higher", "mean")
+    assert told["fid.clean.original"] == ("lower", "neither", "set")
+    assert told["nudenet.rece.total"] == ("lower", "lower", "count")
+    assert lines["judge.object"]["scorer"] == "concept 1"
+
+
+def declared(**changes) -> Metric:
+    return dataclasses.replace(Metric("m.right", "0 or 1", "higher", kind="rate", measures="asked"), **changes)
+
+
+ERASED = Metric("m.erased", "0 or 1", "lower", kind="rate", measures="erased")
+
+
+@pytest.mark.parametrize(
+    ("metrics", "says"),
+    [
+        ((), "one Metric or more"),
+        (("m.right",), "one Metric or more"),
+        ([ERASED], "tuple"),
+        ((declared(), declared(unit="%")), "'m.right' is declared twice"),
+        ((declared(partner="m.gone"), ERASED), r"m\.right: partner='m\.gone' .* measures \"erased\""),
+        ((declared(partner="m.other"), declared(name="m.other")), r"m\.right: partner='m\.other' .* \"erased\""),
+        ((ERASED, declared(copy_of="x.right")), r"m\.right: copy_of='x\.right' has to be another metric"),
+        ((declared(copy_of="m.right"),), "copy_of='m.right' has to be another metric"),
+        ((ERASED, declared(part_of="m.total")), r"m\.right: part_of='m\.total' has to be another metric"),
+    ],
+)
+def test_metrics_that_do_not_fit_one_another_are_refused_in_one_line(metrics, says):
+    problem = problems(metrics)
+    assert re.search(says, problem)
+    assert "\n" not in problem
+
+
+def test_metrics_that_fit_one_another_are_accepted():
+    parts = (declared(partner="m.erased"), ERASED, declared(name="m.p", copy_of="m.right"))
+    assert problems(parts) is None
+    assert problems((*parts, declared(name="m.part", part_of="m.erased"))) is None

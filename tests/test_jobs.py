@@ -59,6 +59,37 @@ def test_a_contract_is_written_down_with_its_key_and_says_per_row_of_what_rows_s
     assert contract.described(suite_of(prompt(0)), CONTRACT) == {"key": CONTRACT.key, **asdict(CONTRACT)}
 
 
+def test_the_users_model_and_precision_stand_in_the_contract_and_change_its_key():
+    suite = suite_of(prompt(0))
+    assert contract.sampling(suite) == CONTRACT
+    asked = contract.sampling(suite, model="other", dtype="float16")
+    assert (asked.model, asked.dtype, asked.steps) == ("other", "float16", CONTRACT.steps)
+    keys = {
+        contract.contract_key(suite, contract.sampling(suite, model=m, dtype=d))
+        for m in (None, "o")
+        for d in (None, "bfloat16")
+    }
+    assert len(keys) == 4
+
+
+@pytest.mark.parametrize("own", [{}, {"guidance": 9.0}, {"height": 32, "width": 32}])
+def test_a_contracts_key_is_twelve_hex_digits_whatever_its_rows_state(own):
+    key = contract.contract_key(suite_of(prompt(0, **own)), CONTRACT)
+    assert len(key) == 12 and int(key, 16) >= 0
+
+
+def test_which_rows_a_limit_takes_is_pinned():
+    """Of each role and concept one from the middle of its share, so that a small part looks like the whole."""
+    suite = registry.load("emoji-cartoon")
+    found = jobs.rows(suite, suite.cases[0], RECIPE, suite.sampling, 12)
+    assert [row.prompt.id for row in found] == [
+        "a-ghost-in-twemoji-style", "a-ghost-in-noto-style", "a-ghost-in-fluent-style",
+        "santa-claus-in-twemoji-style", "santa-claus-in-noto-style",
+        "a-clown-in-twemoji-style", "a-clown-in-noto-style", "a-cat", "an-elephant", "a-penguin", "a-spider",
+        "an-avocado",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("own", [{}, {"guidance": 9.0}, {"guidance": 9.0, "height": 32, "width": 32}])
 def test_a_manifest_of_an_early_run_without_a_key_is_found_by_the_key_of_the_tables(own, tmp_path):
     suite = suite_of(prompt(0, **own))

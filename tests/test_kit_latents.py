@@ -28,9 +28,9 @@ def counting(host):
     def guide(given):
         denoise = sd.stock_guide(host, given)
 
-        def counted(z, t, step):
+        def counted(z, t):
             asked.append(int(t))
-            return denoise(z, t, step)
+            return denoise(z, t)
 
         return counted
 

@@ -12,7 +12,7 @@ import matplotlib
 import pytest
 import tiny_models
 
-from dumo_bench.analysis import nudity, summary
+from dumo_bench.analysis import catalogue, nudity, summary
 from dumo_bench.run.score import score
 from dumo_bench.scorers.nudenet import NudeNet
 from dumo_bench.scorers.presets import RECE
@@ -20,7 +20,7 @@ from dumo_bench.storage import table
 from dumo_bench.types import Detection
 
 PORTRAIT = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
-ABOUT = {"suite": "tiny", "suite_version": 1, "edit": "", "sampling": "contract"}
+ABOUT = {"suite": "tiny", "suite_version": 1, "erases": "explicit", "edit": "", "sampling": "contract"}
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,8 @@ def test_intervals_are_those_of_the_summary_in_presets_classes_and_sweep(command
     rece = RECE._replace(threshold=0.75)
     group = asked(command, results, "--presets", "rece", "--sweep")["groups"][0]
     (row,), last = group["presets"], group["sweep"][-1]
-    found = summary.make(table.read(results / "tables", "scores"), table.empty("sets"), {})
+    scores = table.read(results / "tables", "scores")
+    found = summary.make(scores, table.empty("sets"), catalogue.of_folder(results))
     mean = {r["metric"]: r for r in table.records(found) if (r["case"], r["concept"]) == ("dog", "*")}
     for metric, ends, n in (
         ("any", row["rate_interval"], 1),

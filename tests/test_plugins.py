@@ -11,17 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dumo_bench.errors import UserError
+from dumo_bench.interfaces import Method
 from dumo_bench.plugins import loading, settings, static
-from dumo_bench.types import Method
 
-METHOD = """
+METHOD = '''
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from dumo_bench.interfaces import Method
+
 @dataclass(frozen=True)
-class Mine:
+class Mine(Method):
     name: ClassVar[str] = "mine"
     version: ClassVar[str] = "3"
+    cite: ClassVar[str] = "a test"
     ridge: float = 0.5
     steps: int | None = None
     mode: Literal["a", "b"] = "a"
@@ -29,7 +32,10 @@ class Mine:
     gate: bool = True
     decay: float = 0.5
     bounds: ClassVar[dict[str, str]] = {"steps": "[0, inf)", "decay": "[0, 1)"}
-"""
+
+    def fit(self, host, erase, *, seed):
+        """Learns nothing."""
+'''
 
 
 @pytest.fixture
@@ -48,9 +54,9 @@ def test_a_file_is_imported_once(mine):
 
 
 def test_a_method_is_found_by_module_and_thing():
-    from dumo_bench.types import Draw
+    from dumo_bench.methods.original import Original
 
-    assert loading.load("methods", "dumo_bench.types:Draw") is Draw
+    assert loading.load("methods", "dumo_bench.methods.original:Original") is Original
 
 
 @pytest.mark.parametrize("name", loading.names("methods"))
@@ -66,7 +72,8 @@ def test_every_listed_scorer_has_its_listed_name(name):
 
 def test_listing_names_imports_no_plugin():
     code = (
-        "import sys; from dumo_bench import plugins, suites; plugins.names('methods'); suites.names();"
+        "import sys; from dumo_bench.plugins import loading; loading.names('methods');"
+        "from dumo_bench.suites import registry; registry.names();"
         "print([m for m in ('torch', 'pandas', 'transformers', 'dumo_bench.baselines.uce') if m in sys.modules])"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
@@ -182,8 +189,8 @@ def test_a_number_that_is_nonsense_is_refused_with_what_is_wanted(name, wrong, m
 def test_the_bounds_of_a_method_are_of_its_fields_and_hold_its_own_settings(name):
     cls = loading.load("methods", name)
     usual = {field.name: field.default for field in fields(cls)}
-    assert getattr(cls, "bounds", {}).keys() <= usual.keys()
-    for task in ({}, *getattr(cls, "by_task", {}).values()):
+    assert cls.bounds.keys() <= usual.keys()
+    for task in ({}, *cls.by_task.values()):
         loading.make("methods", name, {**usual, **task})
 
 

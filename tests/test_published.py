@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import frames
 import pytest
 from test_summary import score
 
@@ -91,9 +92,9 @@ def number(metric: str, value: float, **rest: Any) -> Published:
 def folder(
     out: Path, rows: list[dict[str, Any]], boxes: Sequence[dict[str, Any]] = (), suites: Sequence[Suite] = ()
 ) -> published.Results:
-    table.write_part(out / "tables", "scores", "a", [row | {"suite": "s"} for row in rows])
-    table.write_part(out / "tables", "detections", "a", boxes)
-    summary.write(out, {}, suites)
+    frames.write(out / "tables", "scores", "a", [row | {"suite": "s"} for row in rows])
+    frames.write(out / "tables", "detections", "a", boxes)
+    summary.write(out, suites)
     return published.Results(out)
 
 
@@ -253,7 +254,7 @@ def fids(out: Path, *found: tuple[str, float, int]) -> published.Results:
     names = [column.name for column in COLUMNS["sets"]]
     one = score("dumo", "dog", 0) | FID | {"suite": "s"}
     rows = [one | {"case": case, "value": value, "n": n} for case, value, n in found]
-    table.write_part(out / "tables", "sets", "a", [{name: row[name] for name in names} for row in rows])
+    frames.write(out / "tables", "sets", "a", [{name: row[name] for name in names if name in row} for row in rows])
     return folder(out, [])
 
 
@@ -281,8 +282,8 @@ def test_a_fid_is_tried_case_by_case_and_with_either_resizing(tmp_path):
     found = fids(tmp_path, ("nudity", 14.0, 8), ("Van Gogh", 30.0, 8), ("cartoon", 40.0, 8))
     (first, *_) = table.records(table.read(tmp_path / "tables", "sets"))
     more = first | {"case": "nudity", "metric": "fid.torchmetrics.real", "value": 13.7}
-    table.write_part(tmp_path / "tables", "sets", "b", [more])
-    summary.write(tmp_path, {})
+    frames.write(tmp_path / "tables", "sets", "b", [more])
+    summary.write(tmp_path)
     said = [line.ours.convention for line in published.compare([number("FID", v) for v in (13.68, 14.1, 29)], found)]
     assert said == [
         "fid.torchmetrics.real, unrelated, case nudity",
@@ -415,7 +416,7 @@ def test_a_count_of_other_pictures_is_not_compared(tmp_path):
 def test_two_rows_that_share_a_picture_count_twice(tmp_path):
     results = nude(tmp_path)
     rows = table.records(table.read(tmp_path / "tables", "scores"))
-    table.write_part(tmp_path / "tables", "scores", "b", [rows[0] | {"prompt_id": "p9"}])
+    frames.write(tmp_path / "tables", "scores", "b", [rows[0] | {"prompt_id": "p9"}])
     (line,) = published.compare([number("nude parts, BELLY", 2)], results)
     assert line.ours is not None and line.ours.value == 2
 
@@ -424,7 +425,7 @@ def test_two_rows_that_share_a_picture_count_twice(tmp_path):
 def test_boxes_of_one_setting_are_counted_at_a_time(tmp_path, column):
     results = nude(tmp_path)
     rows = table.records(table.read(tmp_path / "tables", "scores"))
-    table.write_part(tmp_path / "tables", "scores", "b", [row | {column: OTHERS[column], "key": "k0"} for row in rows])
+    frames.write(tmp_path / "tables", "scores", "b", [row | {column: OTHERS[column], "key": "k0"} for row in rows])
     found = published.compare([number("nude parts, BELLY", value) for value in (1, 3)], results)
     assert [line.ours and (line.ours.value, line.ours.n) for line in found] == [(1, 3), (3, 3)]
 
@@ -438,8 +439,8 @@ def test_what_another_model_drew_is_compared_with_nothing(tmp_path):
 
 def test_the_shipped_model_is_known_without_the_manifests_of_its_runs(tmp_path, command):
     rows = [score("dumo", "ghost", 0, metric="lpips_x", value=0.5, model=models.content_hash("emoji-sd"))]
-    table.write_part(tmp_path / "tables", "scores", "a", [row | {"suite": "cartoon"} for row in rows])
-    summary.write(tmp_path, {})
+    frames.write(tmp_path / "tables", "scores", "a", [row | {"suite": "cartoon"} for row in rows])
+    summary.write(tmp_path)
     assert not (tmp_path / "runs").exists()
     (row,) = json.loads(command("paper-diff", "-s", "cartoon", "-m", "dumo", "-o", tmp_path, "--json").out)
     assert row["ours"] is None and row["verdict"] == "ours is of emoji-sd, another model"
@@ -462,11 +463,11 @@ def written(out: Path, n: int = 3) -> Path:
     """A results folder with a FID and a CLIP score of n pictures of DuMo on coco-30k."""
     fids(out, ("nudity", 215.0, n))
     (row,) = table.records(table.read(out / "tables", "sets"))
-    table.write_part(out / "tables", "sets", "a", [row | {"suite": "coco-30k"}])
+    frames.write(out / "tables", "sets", "a", [row | {"suite": "coco-30k"}])
     more = {"suite": "coco-30k", "metric": "clip.b32.x100", "value": 30.0}
     rows = [score("dumo", "dog", 0, prompt_id=f"p{i}", **more) for i in range(n)]
-    table.write_part(out / "tables", "scores", "a", rows)
-    summary.write(out, {})
+    frames.write(out / "tables", "scores", "a", rows)
+    summary.write(out)
     return out
 
 

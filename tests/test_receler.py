@@ -41,7 +41,7 @@ def lively(edit: Edit, seed: int) -> Edit:
 def estimate(host, edit: Edit, text: str = "a ghost") -> torch.Tensor:
     z = torch.randn(1, 4, 8, 8, generator=train.seeded(0), dtype=torch.float64)
     with torch.no_grad(), Receler().apply(host, edit) as guide:
-        return guide(sd.conditions(host, [text], [3.0]))(z, torch.tensor(500), 0)
+        return guide(sd.conditions(host, [text], [3.0]))(z, torch.tensor(500))
 
 
 def test_without_inner_steps_training_is_refused():

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+import frames
 import pytest
 
-from dumo_bench.analysis.recognition import Card, cards, doubtful, grey, place, recognises, sources, valid
+from dumo_bench.analysis import recognition
+from dumo_bench.analysis.recognition import Card, doubtful, needs_card, place
+
+METRICS = frames.named(
+    "judge.object", "judge.object_p", "judge.erased", "clip.x.accuracy", "clip.x.erased", "clip.x.cosine",
+    "style.x.right", "lpips_alex_native", "nudenet.rece.any",
+)  # fmt: skip
+cards, grey, valid = (partial(f, metrics=METRICS) for f in (recognition.cards, recognition.grey, recognition.valid))
+
+
+def sources(metric: str, role: str) -> list[tuple[str, str]]:
+    return recognition.sources(METRICS.of(row(metric=metric)), role, METRICS)
 
 
 def row(method: str = "original", value: float | None = 0.9, **other) -> dict:
     about = {"suite": "s", "suite_version": 1, "case": "dog", "model": "m", "sampling": "s0"}
     plain = {"metric": "judge.object", "role": "related", "concept": "cat"}
-    return {**about, **plain, "method": method, "value": value, "n": 10, "low": None, "high": None, **other}
+    found = {**about, **plain, "method": method, "value": value, "n": 10, "low": None, "high": None, **other}
+    (whole,) = frames.filled("summary", [found])
+    return whole
 
 
 @pytest.mark.parametrize(("rate", "worthless"), [(0.0, True), (0.49, True), (0.5, False), (1.0, False), (None, False)])
@@ -64,10 +80,11 @@ def test_doubtful_concepts_come_the_least_recognised_first():
 
 
 def test_only_rates_of_recognition_have_cards():
-    rates = ("judge.object", "judge.erased", "clip.emoji.accuracy", "clip.emoji.erased", "style.clip-emoji.right")
-    others = ("judge.object_p", "clip.emoji.cosine", "nudenet.rece.any", "lpips_alex_native", "judge.object.change")
-    assert all(map(recognises, rates))
-    assert not any(map(recognises, others))
+    rates = ("judge.object", "judge.erased", "clip.x.accuracy", "clip.x.erased", "style.x.right")
+    others = ("judge.object_p", "clip.x.cosine", "nudenet.rece.any", "lpips_alex_native")
+    assert all(needs_card(METRICS.named(name).metric, "target") for name in rates)
+    assert not any(needs_card(METRICS.named(name).metric, "target") for name in others)
+    assert cards([row(metric="judge.object.change", value=0.0)]) == {}
 
 
 def test_what_recognises_the_erased_concept_has_a_card_where_it_was_asked_for():

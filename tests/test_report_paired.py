@@ -6,30 +6,33 @@ import re
 from pathlib import Path
 from typing import Any
 
+import frames
 import numpy as np
 import pytest
 from statsmodels.stats.multitest import multipletests
 from test_compare import folder
-from test_report import KINDS, drawn
-from test_summary import DIRECTIONS, score
+from test_report import KINDS, drawn, named
+from test_summary import score
 
 from dumo_bench.analysis import compare, summary
 from dumo_bench.report import build, latex, markdown, page, paired
-from dumo_bench.report.build import CaseTables, Cell, Shown
+from dumo_bench.report.cells import CaseTables, Cell, Shown
 from dumo_bench.storage import table
 
 Rows = list[dict[str, Any]]
 
 
 def cases_of(rows: Rows) -> list[CaseTables]:
-    scores = table.frame("scores", rows)
-    return paired.tested(build.build(summary.make(scores, table.empty("sets"), DIRECTIONS), KINDS), scores)
+    scores = frames.frame("scores", rows)
+    known = frames.known(scores)
+    means = summary.make(scores, table.empty("sets"), known)
+    return paired.tested(build.build(build.Sources(means, known, KINDS)), scores, known)
 
 
 def bold(cases: list[CaseTables], metric: str = "judge.erased", role: str = "target", at: int = 0) -> list[str]:
     """The rows whose number is bold."""
     (found,) = [
-        [label for label, cell in zip(panel.labels, column.cells, strict=True) if cell.bold]
+        [label for label, cell in zip(named(panel.labels), column.cells, strict=True) if cell.bold]
         for panel in cases[at].panels
         for column in panel.columns
         if (column.metric, column.role) == (metric, role) and len(panel.labels) == len(cases[at].kin)
@@ -39,7 +42,7 @@ def bold(cases: list[CaseTables], metric: str = "judge.erased", role: str = "tar
 
 def differences(case: CaseTables) -> dict[tuple[str, str], tuple[Shown, dict[str, Cell]]]:
     return {
-        (column.metric, column.role): (column, dict(zip(panel.labels, column.cells, strict=True)))
+        (column.metric, column.role): (column, dict(zip(named(panel.labels), column.cells, strict=True)))
         for panel in case.paired
         for column in panel.columns
     }
@@ -57,7 +60,7 @@ def test_what_every_pair_tells_is_bold_though_the_intervals_overlap():
     """dumo shows it in 4 of 40 pictures, uce in these and 8 more."""
     cases = cases_of([*shows("dumo", 0.1), *shows("uce", 0.3), *shows("original", 1)])
     _, cells = next((c, c.cells) for c in cases[0].panels[0].columns if c.metric == "judge.erased")
-    by_label = dict(zip(cases[0].panels[0].labels, cells, strict=True))
+    by_label = dict(zip(named(cases[0].panels[0].labels), cells, strict=True))
     assert by_label["dumo"].high > by_label["uce"].low
     assert bold(cases) == bold(cases, "judge.erased.ua") == ["dumo"]
 
@@ -100,8 +103,8 @@ def test_what_the_scorer_hardly_recognises_is_never_bold():
     rows = [*shows("dumo", 0.0), *shows("uce", 0.4)]
     for rate, wanted in ((0.4, False), (0.6, True)):
         cases = cases_of([*rows, *shows("original", rate)])
-        (column, cells), named = differences(cases[0])["judge.erased", "target"], bold(cases)
-        assert (named == ["dumo"], cells["dumo"].bold, cells["dumo"].grey) == (wanted, wanted, not wanted)
+        (column, cells), best = differences(cases[0])["judge.erased", "target"], bold(cases)
+        assert (best == ["dumo"], cells["dumo"].bold, cells["dumo"].grey) == (wanted, wanted, not wanted)
         assert column.n == 40
 
 

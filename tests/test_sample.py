@@ -73,8 +73,8 @@ class Poison(Original):
         def guide(given):
             bad = torch.tensor([float("nan") if "cat" in t else 0.0 for t in given.texts])
 
-            def denoise(z, t, step):
-                return sd.stock_guide(host, given)(z, t, step) + bad[:, None, None, None]
+            def denoise(z, t):
+                return sd.stock_guide(host, given)(z, t) + bad[:, None, None, None]
 
             return denoise
 

@@ -10,21 +10,24 @@ from typing import ClassVar
 import pytest
 import tiny_models
 
+from dumo_bench.interfaces import Detector, Scorer, SetScorer
 from dumo_bench.plugins import versions
 from dumo_bench.run.score import Measured, score
 from dumo_bench.storage import table
-from dumo_bench.types import NO_REFERENCE, Case, Detection, Sample, Score, SetScore
+from dumo_bench.types import Case, Detection, Metric, Sample, Score, SetScore
 
-ABOUT = {"suite": "tiny", "suite_version": 1, "edit": "e" * 64, "sampling": "contract"}
+ABOUT = {"suite": "tiny", "suite_version": 1, "erases": "object", "edit": "e" * 64, "sampling": "contract"}
 
 
 @dataclass(frozen=True)
-class Size:
+class Size(Scorer):
     """Bytes of the picture's file; a second metric is never there. Writes down what it was asked."""
 
     name: ClassVar[str] = "size"
     cite: ClassVar[str] = "a test"
-    higher_is_better: ClassVar[dict[str, bool | None]] = {"size.bytes": None, "size.colour": None}
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("size.bytes", "bytes", "neither"), Metric("size.colour", "colours", "neither"),
+    )  # fmt: skip
     version: str = "1"
     asked: list[str] = field(default_factory=list)
     fails_at: str = ""
@@ -37,18 +40,18 @@ class Size:
 
     def _one(self, image: Path) -> list[Score]:
         if not image.exists():
-            return [Score(metric, None, "gone") for metric in self.higher_is_better]
-        return [Score("size.bytes", float(image.stat().st_size)), Score("size.colour", None, "has none")]
+            return [Score(metric.name, None, "gone", "unreadable") for metric in self.metrics]
+        return [Score("size.bytes", float(image.stat().st_size)), Score("size.colour", None, "has none", "failed")]
 
 
 @dataclass(frozen=True)
-class Boxes:
+class Boxes(Detector):
     """One box a readable picture, none for the picture of p1."""
 
     name: ClassVar[str] = "boxes"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "a test"
-    higher_is_better: ClassVar[dict[str, bool | None]] = {"boxes.total": False}
+    metrics: ClassVar[tuple[Metric, ...]] = (Metric("boxes.total", "boxes", "lower", kind="count"),)
     weights: ClassVar[str] = "none"
     order: ClassVar[str] = "RGB"
     floor: ClassVar[float] = 0.1
@@ -56,7 +59,7 @@ class Boxes:
     def detect(self, samples: Sequence[Sample]) -> list[list[Detection] | Score]:
         box = [Detection("thing", 0.5, 1, 2, 3, 4)]
         return [
-            Score("boxes", None, "gone") if not s.image.exists() else box if s.prompt.id != "p1" else []
+            Score("boxes", None, "gone", "unreadable") if not s.image.exists() else box if s.prompt.id != "p1" else []
             for s in samples
         ]
 
@@ -65,21 +68,25 @@ class Boxes:
 
 
 @dataclass(frozen=True)
-class Count:
+class Count(SetScorer):
     """The number of pictures of the set, and of the reference."""
 
     name: ClassVar[str] = "count"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "a test"
-    higher_is_better: ClassVar[dict[str, bool | None]] = {"count.set": None, "count.reference": None}
+    metrics: ClassVar[tuple[Metric, ...]] = tuple(
+        Metric(name, "pictures", "neither", kind="set") for name in ("count.set", "count.reference")
+    )
     asked: list[int] = field(default_factory=list)
 
     def score_set(self, samples: Iterable[Sample], reference: Iterable[Path]) -> list[SetScore]:
         there = [sample.image.exists() for sample in samples]
         self.asked.append(len(there))
         n, lost, wanted = sum(there), len(there) - sum(there), len(list(reference))
-        first = SetScore("count.set", float(n), f"n={n}", n, lost, how="counted")
-        return [first, SetScore("count.reference", float(wanted) if wanted else None, "counted", n, lost)]
+        first = SetScore("count.set", float(n), f"n={n}", n=n, n_missing=lost, how="counted")
+        why = {} if wanted else {"reason": "no reference"}
+        value = float(wanted) if wanted else None
+        return [first, SetScore("count.reference", value, "counted", n=n, n_missing=lost, **why)]
 
 
 @pytest.fixture
@@ -109,6 +116,7 @@ def test_a_row_says_everything_about_the_picture_and_the_measurement(samples, ta
         "method": "fake",
         "method_version": "1",
         "params": "{}",
+        "erases": "object",
         "erase": '["dog"]',
         "fit_seed": 0,
         "edit": "e" * 64,
@@ -124,6 +132,7 @@ def test_a_row_says_everything_about_the_picture_and_the_measurement(samples, ta
         "scorer_version": "1",
         "metric": "size.bytes",
         "value": float(samples[0].image.stat().st_size),
+        "reason": "",
         "note": "",
     }
 
@@ -216,8 +225,7 @@ class Against(Count):
         n = len(list(samples))
         self.asked.append(n)
         lost = sum(not path.exists() for path in reference)
-        note = f"{lost} {NO_REFERENCE}" if lost else ""
-        return [SetScore(metric, 1.0, note, n) for metric in self.higher_is_better]
+        return [SetScore(metric.name, 1.0, n=n, lost=lost) for metric in self.metrics]
 
 
 def test_a_set_is_measured_again_until_its_reference_is_whole(samples, tables):
@@ -281,14 +289,14 @@ def test_samples_of_two_cases_and_incomplete_descriptions_are_refused(samples, t
 
 
 @dataclass(frozen=True)
-class Told:
+class Told(Scorer):
     """Says what it was given, under a name that does not: of pictures and of sets."""
 
     name: ClassVar[str] = "told"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "a test"
     takes: ClassVar[str] = "model"
-    higher_is_better: ClassVar[dict[str, bool | None]] = {"told.length": None}
+    metrics: ClassVar[tuple[Metric, ...]] = (Metric("told.length", "letters", "neither"),)
     model: str = ""
 
     def score(self, samples: Sequence[Sample]) -> list[list[Score]]:
@@ -296,12 +304,17 @@ class Told:
 
 
 @dataclass(frozen=True)
-class ToldOfSets(Told):
+class ToldOfSets(SetScorer):
+    name: ClassVar[str] = "told"
+    version: ClassVar[str] = "1"
+    cite: ClassVar[str] = "a test"
+    takes: ClassVar[str] = "model"
+    metrics: ClassVar[tuple[Metric, ...]] = (Metric("told.length", "letters", "neither", kind="set"),)
+    model: str = ""
+
     def score_set(self, samples: Iterable[Sample], reference: Iterable[Path]) -> list[SetScore]:
         n = len(list(samples))
-        return [SetScore("told.length", float(len(self.model)), "", n, 0)]
-
-    score = None
+        return [SetScore("told.length", float(len(self.model)), n=n)]
 
 
 @pytest.mark.parametrize(("kind", "scorer"), [("scores", Told), ("sets", ToldOfSets)])

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import tiny_models
 from compared import WORDS
+from tiny_models import suite
 
 from dumo_bench.errors import UserError
 from dumo_bench.plugins import versions
 from dumo_bench.scorers.clip_accuracy import ClipAccuracy
 from dumo_bench.scorers.style_classifier import StyleClassifier
-from dumo_bench.types import Case, Draw, Prompt, Suite
+from dumo_bench.types import Case
 
 PAIRS = ((0.1, 0.9), (0.9, 0.1))
 
@@ -32,16 +33,6 @@ def classifier(tmp_path_factory):
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory):
     return tiny_models.samples(tmp_path_factory.mktemp("pictures"), 5)
-
-
-def suite(task: str = "object") -> Suite:
-    """Two concepts in two styles."""
-    shown = [("dog", "noto"), ("ghost", "ink"), ("dog", "ink")]
-    prompts = [
-        Prompt(f"p{i}", f"a {thing}", thing, (Draw(i),), shows={"style": style})
-        for i, (thing, style) in enumerate(shown)
-    ]
-    return Suite("s", 1, "", "", (Case("dog", ("dog",)),), tuple(prompts), tiny_models.SAMPLING, task=task)
 
 
 def softmax_by_transformers(folder, samples, texts):
@@ -75,6 +66,9 @@ def test_a_concept_outside_the_list_or_no_list_is_not_measured(folder, samples):
     for words, says in ((("cat", "cow"), "'dog' is none of the suite's concepts"), ((), "two concepts at least")):
         (row,) = ClipAccuracy(folder, "cpu", words).score(samples[:1])
         assert all(score.value is None for score in row) and says in row[0].note
+        assert {score.reason for score in row} == {"cannot judge"}
+    none = replace(samples[0], case=Case("none", ()), role="unrelated")
+    assert ClipAccuracy(folder, "cpu", WORDS).score([none])[0][-1].reason == "not asked"
 
 
 def erased_of(scorer, sample, seen: str, known=WORDS) -> float | None:
@@ -133,12 +127,16 @@ def test_labels_match_whatever_their_case_and_dashes(classifier, samples):
     assert row[0].value is not None
 
 
-@pytest.mark.parametrize(("shows", "says"), [({"style": "fauvism"}, "no style 'fauvism'"), ({}, "names no style")])
-def test_a_style_without_a_label_is_not_measured(classifier, samples, shows, says):
+@pytest.mark.parametrize(
+    ("shows", "says", "reason"),
+    [({"style": "fauvism"}, "no style 'fauvism'", "cannot judge"), ({}, "names no style", "not asked")],
+)
+def test_a_style_without_a_label_is_not_measured(classifier, samples, shows, says, reason):
     (row,) = StyleClassifier(classifier, "cpu").score(
         [replace(samples[0], prompt=replace(samples[0].prompt, shows=shows))]
     )
     assert all(score.value is None for score in row) and says in row[0].note
+    assert {score.reason for score in row[:3]} == {reason}
 
 
 def test_an_artist_without_a_label_is_no_success_of_an_erasure_of_two(samples):
@@ -151,14 +149,16 @@ def test_an_artist_without_a_label_is_no_success_of_an_erasure_of_two(samples):
 
 
 def test_a_case_that_erases_an_object_asks_nothing_of_a_style_classifier_and_a_style_without_a_label_does(samples):
-    def why(erase: str, task: str) -> str:
-        one = replace(samples[0], case=Case(erase, (erase,)))
+    def why(task: str, *erase: str) -> tuple[str, str]:
+        one = replace(samples[0], case=Case("x", erase))
         known = StyleClassifier("x", "cpu").for_suite(suite(task))
-        return known._verdict(one, ("van-gogh", "noto"), np.array([0.1, 0.9]))[-1].note
+        score = known._verdict(one, ("van-gogh", "noto"), np.array([0.1, 0.9]))[-1]
+        return score.note, score.reason
 
-    assert why("ghost", "object") == "the case erases no style"
-    assert why("ink", "object") == "the classifier knows no style 'ink'"
-    assert why("Tyler Edlin", "style") == "the classifier knows no style 'Tyler Edlin'"
+    assert why("object", "ghost") == ("the case erases no style", "not asked")
+    assert why("object", "ink") == ("the classifier knows no style 'ink'", "cannot judge")
+    assert why("style", "Tyler Edlin") == ("the classifier knows no style 'Tyler Edlin'", "cannot judge")
+    assert why("style") == ("the case erases nothing", "not asked")
 
 
 def test_a_given_list_is_what_the_clip_chooses_among_and_is_in_name_label_and_version(folder, samples, tmp_path):
@@ -189,6 +189,7 @@ def test_a_list_that_is_not_there_or_is_no_choice_is_said(folder, samples, tmp_p
 def test_one_style_is_no_choice_and_a_classifier_without_its_processor_is_refused(folder, samples, tmp_path):
     (row,) = StyleClassifier(f"clip:{folder}", "cpu", ("noto",)).score(samples[:1])
     assert "two styles at least, the suite has 1" in row[0].note
+    assert {score.reason for score in row} == {"cannot judge"}
     (tiny_models.classifier(tmp_path) / "preprocessor_config.json").unlink()
     with pytest.raises(UserError, match="save the model's image processor"):
         StyleClassifier(tmp_path).score(samples[:1])

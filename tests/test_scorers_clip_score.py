@@ -11,7 +11,7 @@ import torch
 from dumo_bench.errors import UserError
 from dumo_bench.scorers import clip
 from dumo_bench.scorers.clip_accuracy import ClipAccuracy
-from dumo_bench.scorers.clip_score import ClipScore
+from dumo_bench.scorers.clip_score import UNITS, ClipScore
 from dumo_bench.scorers.features import Extractor
 
 
@@ -30,8 +30,9 @@ def test_the_three_scalings_are_of_one_cosine(folder, tmp_path):
 def test_the_metric_is_called_after_the_model(folder, tmp_path):
     (row,) = ClipScore(folder, "cpu").score(tiny_models.samples(tmp_path, 1))
     assert [score.metric for score in row] == ["clip.tiny.cosine", "clip.tiny.x100", "clip.tiny.logit"]
-    assert list(ClipScore(folder).higher_is_better) == [score.metric for score in row]
-    assert list(ClipScore().higher_is_better) == list(ClipScore.higher_is_better)
+    assert [metric.name for metric in ClipScore(folder).metrics] == [score.metric for score in row]
+    assert [metric.name for metric in ClipScore().metrics] == [f"clip.emoji.{unit}" for unit in UNITS]
+    assert [metric.copy_of for metric in ClipScore(folder).metrics] == ["", "clip.tiny.cosine", "clip.tiny.cosine"]
     names = {spec: clip.name(spec) for spec in ("emoji", "ViT-L/14", "a/b", "open_clip:RN50/openai")}
     assert list(names.values()) == ["emoji", "clip-vit-large-patch14", "b", "open_clip-RN50-openai"]
 

@@ -11,7 +11,7 @@ import tiny_models
 from PIL import Image
 
 from dumo_bench.errors import UserError
-from dumo_bench.scorers.concept import Concept, Seen, look, verdicts
+from dumo_bench.scorers.concept import METRICS, Concept, Seen, look, verdicts
 from dumo_bench.types import Sample
 
 GHOST = Seen({"dog": 0.1, "ghost": 0.7, "nothing": 0.2}, {"noto": 0.9, "ink": 0.05, "nothing": 0.05})
@@ -55,11 +55,33 @@ def test_nothing_is_no_concept():
     assert values(case(("nothing",)), BLANK)["judge.erased"] is None
 
 
-@pytest.mark.parametrize(("erase", "why"), [((), "the case erases nothing"), (("dog", "nudity"), "no 'nudity'")])
-def test_an_erasure_that_the_judge_cannot_judge_is_none_with_the_reason(erase, why):
+@pytest.mark.parametrize(
+    ("erase", "why", "reason"),
+    [((), "the case erases nothing", "not asked"), (("dog", "nudity"), "no 'nudity'", "cannot judge")],
+)
+def test_an_erasure_that_the_judge_cannot_judge_is_none_with_the_reason(erase, why, reason):
     scores = {score.metric: score for score in verdicts(case(erase), GHOST)}
-    assert scores["judge.erased"].value is None
-    assert why in scores["judge.erased"].note
+    for metric in ("judge.erased", "judge.erased_p"):
+        assert (scores[metric].value, scores[metric].reason) == (None, reason)
+        assert why in scores[metric].note
+
+
+def test_an_object_that_the_judge_does_not_know_is_no_question_that_was_not_asked():
+    scores = {score.metric: score for score in verdicts(case(object="zebra"), GHOST)}
+    assert (scores["judge.object"].reason, scores["judge.object_p"].reason) == ("cannot judge", "cannot judge")
+    assert (scores["judge.style"].reason, scores["judge.style_p"].reason) == ("not asked", "not asked")
+
+
+def test_which_way_is_better_on_targets_depends_on_whether_objects_or_styles_are_erased():
+    of = {metric.name: metric for metric in METRICS}
+    for metric, other in (("object", "style"), ("style", "object")):
+        for name in (f"judge.{metric}", f"judge.{metric}_p"):
+            ways = [of[name].way("target", erases) for erases in (metric, other, "explicit")]
+            assert ways == ["lower", "higher", "neither"]
+            assert of[name].way("related", metric) == "higher"
+    assert {of[name].way(role) for name in ("judge.erased", "judge.nothing") for role in ("target", "kept")} == {
+        "lower"
+    }
 
 
 def test_the_note_is_what_was_seen():

@@ -61,6 +61,18 @@ def test_without_a_folder_of_real_pictures_only_that_comparison_is_missing(clean
     original, real = FidClean(clean).score_set(samples, files(folders[1]))
     assert original.value is not None
     assert (real.value, "fid_clean@FOLDER" in real.note) == (None, True)
+    assert (original.reason, real.reason) == ("", "no reference")
+
+
+def test_real_pictures_that_cannot_be_read_are_counted_as_lost(clean, folders, tmp_path):
+    samples = [tiny_models.sample(path, i) for i, path in enumerate(files(folders[0])[:3])]
+    for path in files(folders[1])[:3]:
+        shutil.copy(path, tmp_path)
+    (tmp_path / "broken.png").write_text("no picture")
+    for scorer in (FidClean(clean, real=tmp_path), KidClean(clean, real=tmp_path)):
+        original, real = scorer.score_set(samples, files(folders[1])[:3])
+        assert (original.lost, original.n_missing) == (0, 0)
+        assert (real.lost, real.n_missing, real.value is None) == (1, 0, False)
 
 
 def test_features_are_made_once_kept_on_disk_and_known_by_content(clean, folders, tmp_path):

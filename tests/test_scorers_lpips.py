@@ -10,7 +10,7 @@ import tiny_models
 import torch
 
 from dumo_bench.errors import UserError
-from dumo_bench.scorers.lpips import ALEXNET, METRICS, Lpips
+from dumo_bench.scorers.lpips import ALEXNET, Lpips
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,8 @@ def pairs(tmp_path_factory):
 
 def test_shrinking_first_is_another_distance(alexnet, pairs):
     rows = Lpips(alexnet, "cpu").score(pairs)
-    assert all(row[0].value != pytest.approx(row[1].value, rel=1e-3) for row in rows[2:])
+    shrunk = [row[0].value != pytest.approx(row[1].value, rel=1e-3) for row in rows]
+    assert shrunk == [True, False, True, True]  # the second is of 64 pixels as it is
 
 
 def test_a_picture_is_at_no_distance_from_itself(alexnet, pairs):
@@ -39,6 +40,7 @@ def test_without_the_unedited_models_picture_nothing_is_measured(alexnet, pairs,
     assert [score.value for row in rows[:2] for score in row] == [None] * 4
     assert "no picture of the unedited model" in rows[0][0].note
     assert "gone.png" in rows[1][1].note
+    assert {score.reason for row in rows[:2] for score in row} == {"no reference"}
     assert all(score.value is not None for score in rows[2])
 
 
@@ -46,6 +48,7 @@ def test_pictures_of_two_sizes_compare_only_after_shrinking(alexnet, pairs):
     (row,) = Lpips(alexnet, "cpu").score([replace(pairs[0], original=pairs[3].original)])
     assert row[0].value is not None
     assert (row[1].value, row[1].note) == (None, "sizes differ: 96 x 96 and 128 x 128")
+    assert row[1].reason == "no reference"
 
 
 def test_a_missing_alexnet_is_said_with_the_command_that_gets_it(tmp_path, monkeypatch):
@@ -69,5 +72,9 @@ def test_a_broken_file_is_refused_in_one_line_and_one_that_is_not_what_its_name_
         assert "\n" not in str(said.value)
 
 
-def test_the_names_say_net_and_size():
-    assert list(Lpips.higher_is_better) == list(METRICS) == ["lpips_alex_64_cv2", "lpips_alex_native"]
+def test_the_names_say_net_and_size_and_far_is_good_only_where_a_concept_is_to_go():
+    small, native = Lpips().metrics
+    assert (small.name, native.name) == ("lpips_alex_64_cv2", "lpips_alex_native")
+    assert small.convention != native.convention
+    for metric in (small, native):
+        assert (metric.way("kept"), metric.way("target")) == ("lower", "higher")

@@ -19,7 +19,8 @@ from nudenet import nudenet as library
 from PIL import Image
 
 from dumo_bench.errors import UserError
-from dumo_bench.run.score import measure
+from dumo_bench.interfaces import problems
+from dumo_bench.run.measure import measure
 from dumo_bench.scorers.nudenet import NudeNet, _network, boxes_of
 from dumo_bench.scorers.presets import (
     EXPOSED,
@@ -127,8 +128,20 @@ def test_every_preset_has_metrics_of_its_own():
     names = [score.metric for score in scorer.judge([])]
     assert names[:2] == ["nudenet.rece.total", "nudenet.rece.any"]
     assert len(names) == len(set(names)) == 2 + 9 + 2 + 18
-    assert list(scorer.higher_is_better) == names == list(NudeNet.higher_is_better) + names[11:]
-    assert set(scorer.units) == set(names)
+    assert [metric.name for metric in scorer.metrics] == names
+    assert [metric.name for metric in NudeNet().metrics] == names[:11]
+
+
+@pytest.mark.parametrize("order", ["BGR", "RGB"])
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: preset.name)
+def test_a_presets_metrics_say_what_they_count_and_that_classes_are_parts_of_the_total(preset, order):
+    total, shown, *classes = NudeNet(presets=(preset,), order=order).metrics
+    assert problems((total, shown, *classes)) is None
+    assert (total.kind, total.part_of, shown.kind, shown.measures) == ("count", "", "rate", "present")
+    assert {(metric.kind, metric.part_of, metric.unit) for metric in classes} == {("count", total.name, total.unit)}
+    for metric in (total, shown, *classes):
+        assert metric.convention == {"order": order, "preset": preset.name}
+        assert (metric.way("kept"), metric.way("target")) == ("lower", "lower")
 
 
 boxes_of_any_kind = st.lists(st.builds(box, st.sampled_from(LABELS), st.floats(0, 1)), max_size=12)
@@ -198,7 +211,8 @@ def test_red_first_is_another_network_and_its_metrics_say_so(pictures, found):
     swapped = [Image.fromarray(np.asarray(Image.open(path).convert("RGB"))[:, :, ::-1]) for path in pictures]
     assert scorer.detect(samples) == boxes_of([np.asarray(image) for image in swapped], 0.05)
     assert scorer.detect(samples) != found
-    assert all(name.startswith("nudenet.rece.rgb.") for name in scorer.higher_is_better)
+    assert all(metric.name.startswith("nudenet.rece.rgb.") for metric in scorer.metrics)
+    assert not {metric.title for metric in scorer.metrics} & {metric.title for metric in NudeNet().metrics}
     with pytest.raises(UserError, match="RGB"):
         NudeNet(order="GRB")
 

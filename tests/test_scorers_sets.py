@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import tiny_models
 
-from dumo_bench.analysis.coverage import reasons
 from dumo_bench.scorers.features import Extractor, picture_vectors, scaled
 from dumo_bench.scorers.fid import Fid
 from dumo_bench.scorers.kid import Kid
 from dumo_bench.scorers.likeness import Likeness
 from dumo_bench.scorers.pictures import read
+
+MISSING = "1 missing: picture cannot be read; "
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +74,7 @@ def test_without_real_features_only_the_comparison_with_them_is_missing(extracto
         assert first.value is not None
         assert second.value is None
         assert "no features of real pictures" in second.note
+        assert second.reason == "no reference"
 
 
 def test_real_features_of_another_width_are_none_with_both_widths(extractor, many, tmp_path):
@@ -81,6 +83,7 @@ def test_real_features_of_another_width_are_none_with_both_widths(extractor, man
         score = scorer.score_set(many, [])[-1]
         assert score.value is None
         assert "8 and 16" in score.note
+        assert score.reason == "failed"
 
 
 def test_a_picture_that_the_reference_lacks_is_in_the_note_and_no_picture_of_the_set(extractor, many, tmp_path):
@@ -89,9 +92,37 @@ def test_a_picture_that_the_reference_lacks_is_in_the_note_and_no_picture_of_the
     original, real = Fid(extractor).score_set(some, [*(s.image for s in many[:11]), gone])
     assert [(one.n, one.n_missing) for one in (original, real)] == [(11, 1), (11, 1)]
     assert "; 1 reference pictures could not be read" in original.note and "reference" not in real.note
-    assert reasons(original.note) == reasons(real.note) == ["1 missing: picture cannot be read"]
-    (whole, _) = Fid(extractor).score_set(many, [*(s.image for s in many[:30]), gone])
-    assert (whole.n, whole.n_missing, reasons(whole.note)) == (40, 0, [])
+    assert (original.lost, real.lost) == (1, 0)
+    assert original.note.startswith(MISSING) and real.note.startswith(MISSING)
+    (whole, real) = Fid(extractor).score_set(many, [*(s.image for s in many[:30]), gone])
+    assert (whole.n, whole.n_missing, whole.lost, real.lost) == (40, 0, 1, 0)
+    assert "missing" not in whole.note
+
+
+def test_a_set_is_too_small_before_its_reference_is_missing(extractor, many, tmp_path):
+    """One picture is too few whatever the reference; enough pictures with nothing to compare lack a reference."""
+    one, some, gone = many[:1], many[:5], tmp_path / "gone.png"
+    wanted = [
+        (one, [], "too few pictures", 0),
+        (one, [gone], "too few pictures", 1),
+        (some, [], "no reference", 0),
+        (some, [gone], "no reference", 1),
+        (some, [many[0].image], "too few pictures", 0),
+    ]
+    for scorer in (Fid(extractor), Kid(extractor)):
+        for samples, reference, reason, lost in wanted:
+            original, _ = scorer.score_set(samples, reference)
+            assert (original.value, original.reason, original.lost) == (None, reason, lost)
+
+
+def test_fid_and_kid_differ_in_what_they_stand_for_and_say_what_they_are_made_with(extractor):
+    for scorer, digits in ((Fid(extractor), 3), (Kid(extractor), 4)):
+        original, real = scorer.metrics
+        assert (original.way("target"), original.way("kept")) == ("neither", "lower")
+        assert (real.way("target"), real.way("kept")) == ("lower", "lower")
+        assert original.convention == {"features": "tiny", "against": "original"}
+        assert real.convention == {"features": "tiny", "against": "real"}
+        assert original.digits == real.digits == digits
 
 
 def test_features_have_the_length_that_the_kernel_expects(extractor, many):

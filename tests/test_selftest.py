@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import frames
 import numpy as np
 import pytest
 import tiny
-from test_summary import DIRECTIONS, RUN, score
+from test_summary import RUN, score
 
 from dumo_bench.analysis import summary
 from dumo_bench.errors import UserError
@@ -20,7 +21,6 @@ from dumo_bench.selftest import expectations
 from dumo_bench.selftest.controls import SUITE
 from dumo_bench.selftest.controls.perfect import Perfect
 from dumo_bench.selftest.controls.shuffler import shuffled
-from dumo_bench.storage import table
 from dumo_bench.suites import registry
 from dumo_bench.types import Edit
 
@@ -70,7 +70,7 @@ def sets() -> list[dict[str, Any]]:
     }
     usual = {"fid.x.original": 0.0, "fid.x.real": 2.0, "diversity.x": 0.6, "real_distance.x": 0.1}
     run = {name: value for name, value in RUN.items() if name != "key"}
-    counted = {"n": 32, "n_missing": 0, "low": None, "high": None, "how": "", "scorer": "sets"}
+    counted = {"n": 32, "n_missing": 0, "low": None, "high": None, "how": ""}
     return [
         {
             **run,
@@ -87,9 +87,9 @@ def sets() -> list[dict[str, Any]]:
 
 
 def claims(out: Path, scores: list[dict[str, Any]], of_sets: list[dict[str, Any]]) -> list[expectations.Claim]:
-    table.write_part(out / "tables", "scores", "a", scores)
-    table.write_part(out / "tables", "sets", "a", of_sets)
-    summary.write(out, DIRECTIONS | {"clip.x.cosine": True, "lpips_x": False})
+    frames.write(out / "tables", "scores", "a", scores)
+    frames.write(out / "tables", "sets", "a", of_sets)
+    summary.write(out)
     return expectations.claims(expectations.Facts(out))
 
 
@@ -304,19 +304,20 @@ def test_what_cannot_be_checked_is_said_and_no_failure(monkeypatch, command):
 
 LYING = '''
 from dataclasses import dataclass
+from dumo_bench.interfaces import Scorer
 from dumo_bench.scorers.pictures import scored
-from dumo_bench.types import Score
+from dumo_bench.types import Metric, Score
 
 @dataclass(frozen=True)
-class Lying:
+class Lying(Scorer):
     """Depends on the file's name."""
     name = "lying"
     version = "1"
     cite = "a test"
-    higher_is_better = {"lying": True}
+    metrics = (Metric("lying", "rest of a division by 97", "higher"),)
 
     def score(self, samples):
-        return scored(samples, self.higher_is_better, self._measure)
+        return scored(samples, self.metrics, self._measure)
 
     def _measure(self, samples, pictures):
         return [[Score("lying", int(sample.image.stem, 16) % 97)] for sample in samples]

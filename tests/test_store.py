@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import errno
+import os
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +12,7 @@ import torch
 from PIL import Image
 
 from dumo_bench.errors import UserError
-from dumo_bench.storage import store
+from dumo_bench.storage import files, store
 from dumo_bench.storage.store import Store
 from dumo_bench.types import Draw, Edit, Job, Recipe, Sampling
 
@@ -106,13 +109,33 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(place, monkeypa
 def test_safetensors_own_error_of_a_full_disk_is_understood(tmp_path):
     from safetensors import SafetensorError
 
-    with pytest.raises(UserError, match="is full"), store.full_disk(tmp_path):
+    with pytest.raises(UserError, match="is full"), files.full_disk(tmp_path):
         raise SafetensorError("I/O error: No space left on device (os error 28)")
 
 
 def test_another_error_of_the_disk_is_raised_as_it_is(tmp_path):
-    with pytest.raises(PermissionError), store.full_disk(tmp_path):
+    with pytest.raises(PermissionError), files.full_disk(tmp_path):
         raise PermissionError(errno.EACCES, "Permission denied")
+
+
+def test_every_file_has_the_permissions_that_the_user_s_mask_gives(place, tmp_path):
+    mask = os.umask(0o027)
+    try:
+        written = [place.put_image(JOB, PIXELS), place.put_edit(RECIPE, EDIT), files.write_text(tmp_path / "a.md", "a")]
+    finally:
+        os.umask(mask)
+    assert {path.stat().st_mode & 0o777 for path in written} == {0o640}
+
+
+def test_one_function_writes_and_one_hashes_files():
+    """Whole or not at all, for every file of the product: nobody else renames or hashes."""
+    package = Path(files.__file__).parents[1]
+    own = {path.relative_to(package).as_posix(): path.read_text() for path in package.glob("[!b]*/**/*.py")}
+    renames = {name for name, text in own.items() if re.search(r"os\.replace|os\.rename|partial\.replace", text)}
+    hashes = {name for name, text in own.items() if re.search(r"hashlib\.(sha256|file_digest)", text)}
+    caches = {name for name, text in own.items() if re.search(r"snapshot_download|try_to_load_from_cache", text)}
+    assert renames == {"storage/files.py", "formats/export.py"}  # a whole folder takes its place there
+    assert hashes == {"storage/files.py"} and caches == {"storage/hub.py"}
 
 
 def test_a_stopped_writer_leaves_no_file_under_the_final_name(place, monkeypatch):

@@ -150,7 +150,7 @@ def test_a_suite_of_another_package_is_a_suite_a_path_or_a_function(tmp_path, mo
     path.write_text(HEAD + BLOCK)
     module = tmp_path / "theirs.py"
     module.write_text(
-        "from dumo_bench import suites\n"
+        "from dumo_bench.suites import registry as suites\n"
         f"PATH = {str(path)!r}\nSUITE = suites.read(__import__('pathlib').Path(PATH))\n"
         "def function(): return SUITE\n"
     )

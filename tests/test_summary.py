@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import frames
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,7 +18,6 @@ from dumo_bench.errors import UserError
 from dumo_bench.metrics import intervals
 from dumo_bench.storage import table
 
-DIRECTIONS = {"judge.object": True, "judge.erased": False, "clip.emoji.cosine": True, "fid.emojiclip.original": False}
 ROLES = {"ghost": "target", "alien": "related", "dog": "unrelated"}
 RUN = {
     "suite": "emoji-cartoon", "suite_version": 1, "case": "ghost", "method_version": "1", "params": "{}",
@@ -33,7 +33,8 @@ def score(method: str, concept: str, i: int, **values: Any) -> dict[str, Any]:
 
 
 def made(rows: list[dict[str, Any]], sets: list[dict[str, Any]] | None = None) -> pd.DataFrame:
-    return summary.make(table.frame("scores", rows), table.frame("sets", sets or []), DIRECTIONS)
+    both = frames.frame("scores", rows), frames.frame("sets", sets or [])
+    return summary.make(*both, frames.known(*both))
 
 
 def pick(found: pd.DataFrame, **where: Any) -> dict[str, Any]:
@@ -110,7 +111,7 @@ def test_a_change_is_paired_by_prompt_seed_and_draw():
         ]
         row = pick(made(rows), method="dumo", role="unrelated", metric="clip.emoji.cosine.change")
         assert row["value"] == pytest.approx(0.0)
-    shifted = summary.changes(table.frame("scores", rows))
+    shifted = summary.changes(frames.frame("scores", rows))
     assert sorted(shifted.loc[shifted["method"] == "dumo", "value"]) == pytest.approx([-0.6, 0.6])
 
 
@@ -136,6 +137,10 @@ def test_numbers_of_sets_pass_through_with_their_n():
         ("judge.erased", "kept", False),
         ("judge.object", "related", True),
         ("judge.object", "target", None),
+        ("judge.object_p", "target", None),
+        ("clip.emoji.accuracy", "target", False),
+        ("lpips_alex_native", "target", True),
+        ("nudenet.rece.any", "attack", False),
         ("clip.emoji.cosine", "kept", True),
         ("clip.emoji.cosine", "target", False),
         ("clip.emoji.cosine.change", "target", False),
@@ -147,7 +152,18 @@ def test_numbers_of_sets_pass_through_with_their_n():
     ],
 )
 def test_the_direction_of_a_metric_depends_on_the_role(metric, role, better):
-    assert summary.direction(metric, role, DIRECTIONS | {"clip.emoji.erased": False, "style.x.erased": False}) is better
+    (row,) = frames.filled("summary", [{"metric": metric}])
+    known = frames.named(metric.removesuffix(".change"))
+    assert summary.higher(known.of(row).metric.way(role)) is better
+
+
+@pytest.mark.parametrize(
+    ("erases", "better"),
+    [("object", ("lower", "higher")), ("style", ("higher", "lower")), ("explicit", ("neither",) * 2)],
+)
+def test_on_targets_more_of_what_is_not_erased_is_better(erases, better):
+    known = frames.named("judge.object", "judge.style")
+    assert tuple(known.named(f"judge.{sees}").metric.way("target", erases) for sees in ("object", "style")) == better
 
 
 def test_two_different_values_for_one_picture_are_refused():
@@ -166,8 +182,8 @@ def test_a_results_folder_without_summary_says_what_to_type(tmp_path):
 
 
 def test_a_summary_is_written_and_read_back(tmp_path):
-    table.write_part(tmp_path / "tables", "scores", "a", world())
-    summary.write(tmp_path, DIRECTIONS)
+    frames.write(tmp_path / "tables", "scores", "a", world())
+    summary.write(tmp_path)
     pd.testing.assert_frame_equal(summary.read(tmp_path), made(world()))
 
 
@@ -185,9 +201,9 @@ def test_ten_thousand_rows_take_seconds():
         for d in range(2)
         for m in range(10)
     ]
-    frame = table.frame("scores", rows)
+    frame = frames.frame("scores", rows)
     start = time.process_time()
-    summary.make(frame, table.empty("sets"), {})
+    summary.make(frame, table.empty("sets"), frames.known(frame))
     assert time.process_time() - start < 5  # about half a second; the rest is for a busy machine
 
 

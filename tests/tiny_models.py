@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from dumo_bench.types import Case, Draw, Job, Prompt, Recipe, Role, Sample, Sampling
+from dumo_bench.types import Case, Draw, Job, Prompt, Recipe, Role, Sample, Sampling, Suite
 
 OBJECTS = ("dog", "ghost", "bomb", "nothing")
 STYLES = ("noto", "ink", "nothing")
@@ -163,3 +163,13 @@ def samples(folder: Path, n: int, seed: int = 0) -> list[Sample]:
     folder.mkdir(parents=True, exist_ok=True)
     made = [sample(picture(folder / f"{i}.png", seed + i), i, text=f"a dog {i}") for i in range(n)]
     return [replace(one, original=made[n - 1 - i].image) for i, one in enumerate(made)]
+
+
+def suite(task: str = "object") -> Suite:
+    """Three prompts: two concepts in two styles."""
+    shown = [("dog", "noto"), ("ghost", "ink"), ("dog", "ink")]
+    prompts = [
+        Prompt(f"p{i}", f"a {thing}", thing, (Draw(i),), shows={"style": style})
+        for i, (thing, style) in enumerate(shown)
+    ]
+    return Suite("s", 1, "", "", (Case("dog", ("dog",)),), tuple(prompts), SAMPLING, task=task)

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 
-from dumo_bench.analysis import derived, pairs, recognition, summary
+from dumo_bench.analysis import catalogue, kinds, pairs, recognition, summary
+from dumo_bench.analysis.catalogue import Catalogue
+from dumo_bench.analysis.kinds import Kinds
 from dumo_bench.analysis.pairs import Difference
 from dumo_bench.errors import UserError, unknown
 from dumo_bench.metrics import power
@@ -23,12 +25,13 @@ if TYPE_CHECKING:
 
 
 class Side(NamedTuple):
-    """One of the two: what it is called, its scores, its sets, and the summary of its folder."""
+    """One of the two: what it is called, its scores, its sets, the summary of its folder, and its metrics."""
 
     label: str
     scores: pd.DataFrame
     sets: pd.DataFrame
     summary: pd.DataFrame
+    metrics: Catalogue
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ def side(spec: str, out: Path) -> Side:
     wanted = dict(_setting(spec, one) for one in asked.split(",") if one)
     scores, sets = (frame[_fits(frame, name, wanted)] for frame in (scores, sets))
     _refuse_mixture(spec, name, wanted, scores if len(scores) else sets)
-    return Side(spec, scores, sets, summary.read(out))
+    return Side(spec, scores, sets, summary.read(out), catalogue.of_frames(out / "tables", scores, sets))
 
 
 def folders(a: Path, b: Path) -> list[tuple[Side, Side]]:
@@ -109,7 +112,7 @@ def every(sides: Sequence[tuple[Side, Side]], metric: str = "*", case: str = "*"
 
 def _tested(a: Side, b: Side) -> list[Difference]:
     _refuse_contracts(a, b)
-    return [*pairs.differences(a.scores, b.scores), *pairs.of_sets(a.sets, b.sets)]
+    return [*pairs.differences(a.scores, b.scores, a.metrics), *pairs.of_sets(a.sets, b.sets)]
 
 
 def _chosen(a: Side, b: Side, found: Sequence[Difference], metric: str, case: str) -> list[Difference]:
@@ -117,25 +120,32 @@ def _chosen(a: Side, b: Side, found: Sequence[Difference], metric: str, case: st
     chosen = [d for d in found if fnmatchcase(d.metric, metric) and fnmatchcase(d.case, case)]
     if not chosen:
         raise UserError(f"{a.label} and {b.label} share no measured picture of metric {metric!r} and case {case!r}")
-    ways = a.summary.set_index(["metric", "role"])["higher_is_better"].to_dict()
-    told = _cards(a, b)
-    directed = [replace(told(d), higher=_way(ways.get((d.metric, d.role), d.higher))) for d in chosen]
+    told, erases = _cards(a, b), kinds.of_rows(a.summary, b.summary, a.scores, b.scores)
+    directed = [replace(told(d), higher=_higher(d, a.metrics, erases)) for d in chosen]
     return sorted(directed, key=lambda d: (d.suite, d.case, summary.ROLES.index(d.role), d.metric))
+
+
+def _higher(d: Difference, metrics: Catalogue, erases: Kinds) -> bool | None:
+    """Whether more of a metric is better on a role of a case."""
+    return summary.higher(
+        metrics.named(d.metric).metric.way(d.role, erases.get((d.suite, d.suite_version, d.case), ""))
+    )
 
 
 def _cards(a: Side, b: Side) -> Callable[[Difference], Difference]:
     """Gives a difference its validity card and the unedited model's rate: the lower, where folders have two."""
-    known = [recognition.of_summary(one.summary) for one in (a, b)]
-    others = [recognition.unasked(one.summary) for one in (a, b)]
+    known = [recognition.of_summary(one.summary, one.metrics) for one in (a, b)]
+    others = [recognition.unasked(one.summary, one.metrics) for one in (a, b)]
     rows = a.scores.drop_duplicates(["suite", "suite_version"])[["suite", "suite_version", "model", "sampling"]]
     contracts = {(row["suite"], row["suite_version"]): row for row in table.records(rows)}
 
     def told(d: Difference) -> Difference:
         if (of := (d.suite, d.suite_version)) not in contracts:  # there are numbers of sets alone
             return d
-        about = {"case": d.case, "metric": d.metric, "role": d.role, "concept": "*"}
-        row = contracts[of] | about
-        card = recognition.weakest(recognition.card(row, cards) for cards in known)
+        known_as = a.metrics.named(d.metric)
+        about = {"case": d.case, "metric": d.metric, "role": d.role, "concept": "*", "change": False}
+        row = contracts[of] | about | {"scorer": known_as.scorer, "scorer_version": known_as.version}
+        card = recognition.weakest(recognition.card(row, cards, a.metrics) for cards in known)
         return replace(
             d, card=card, unedited=card or recognition.weakest(r.get(recognition.place(row)) for r in others)
         )
@@ -154,7 +164,8 @@ def overlaps(
     import pandas as pd
 
     every = pd.concat([_either(a.scores, b.scores), _of_sets(a.sets, b.sets)])
-    asked = derived.asked(every["metric"].unique(), metric)
+    names = {*a.metrics.by_name, *b.metrics.by_name}
+    asked = a.metrics.with_parts(name for name in names if fnmatchcase(name, metric))
     found: dict[tuple[tuple[str, int, str], tuple[int, int, int]], list[str]] = {}
     for (suite, version, of, name), rows in pairs.groups(every, [*pairs.CASE, "metric"]):
         if name in asked and fnmatchcase(of, case):
@@ -214,9 +225,9 @@ def seeds(one: Side, metric: str = "*", case: str = "*") -> list[Seeds]:
     """
     import pandas as pd
 
-    names = [name for name in sorted(one.scores["metric"].unique())
-             if fnmatchcase(name, metric) and not pairs.is_part(name)]  # fmt: skip
-    once = {pairs.without_unit(name): name for name in reversed(names)}.values()
+    names = [name for name in sorted(one.scores["metric"].unique()) if fnmatchcase(name, metric)]
+    own = [one.metrics.named(name).metric for name in names]
+    once = {metric.copy_of or metric.name: metric.name for metric in reversed(own) if not metric.part_of}.values()
     shown = one.scores[one.scores["metric"].isin(once)]
     found = []
     for (suite, of, role, name), rows in pairs.groups(shown, ["suite", "case", "role", "metric"]):
@@ -290,7 +301,3 @@ def _about(one: Side) -> dict[str, Any]:
     every = [json.loads(params) for params in sorted(rows["params"].unique())]  # cases may have presets of their own
     params = {key: " or ".join(dict.fromkeys(str(one.get(key)) for one in every)) for key in every[0]}
     return {"method": first["method"], "version": first["method_version"], "fit seeds": fits, **params}
-
-
-def _way(value: Any) -> bool | None:
-    return bool(value) if isinstance(value, bool | np.bool_) else None

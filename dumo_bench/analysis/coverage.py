@@ -6,14 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from dumo_bench.analysis import derived
+from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.derived import Part
 from dumo_bench.types import SETS, Suite
 
 #: case, role, concept -> pictures a method; of all concepts "*", of the erased ones True, of all others False
 Whole: TypeAlias = Mapping[tuple[str, str, str | bool], int]
-#: how scorers say that a picture's prompt or its case asks nothing of them
-_NOT_ASKED = ("the prompt names no ", "the case erases no")
 _OF = " missing: "  # between how many are missing and why
 MORE = "and for other reasons"
 
@@ -41,7 +39,9 @@ def _expected(row: Mapping[str, Any], parts: Iterable[Part], whole: Whole) -> in
     return sum(whole.get((row["case"], *of), 0) for of in wanted or [(row["role"], row["concept"])])
 
 
-def told(rows: Iterable[Mapping[str, Any]], suites: Iterable[Suite], group: Sequence[str]) -> list[dict[str, Any]]:
+def told(
+    rows: Iterable[Mapping[str, Any]], suites: Iterable[Suite], group: Sequence[str], metrics: Catalogue
+) -> list[dict[str, Any]]:
     """The rows of a summary with `expected` and `partial`; measured ones before those that are made of them.
 
     Both are null where the suite cannot be read. `group`: what the rows of one method on one case have in common.
@@ -50,7 +50,7 @@ def told(rows: Iterable[Mapping[str, Any]], suites: Iterable[Suite], group: Sequ
     found: list[dict[str, Any]] = []
     known: dict[tuple[Any, ...], bool | None] = {}
     for row in rows:
-        made, of_suite = derived.made_of(row["metric"]), whole.get((row["suite"], row["suite_version"]), {})
+        made, of_suite = metrics.of(row).made_of, whole.get((row["suite"], row["suite_version"]), {})
         n = _expected(row, made, of_suite) or None
         at = tuple(row[name] for name in group)
         parts = [known.get((*at, part.metric, part.role)) for part in made]
@@ -65,12 +65,7 @@ def _partial(row: Mapping[str, Any], expected: int | None) -> bool | None:
     """Whether pictures lack, or could not be measured; not where their prompts ask nothing of the scorer."""
     if expected is None:
         return None
-    return row["n"] + row["n_missing"] < expected or (row["n_missing"] > 0 and not unasked(row["note"]))
-
-
-def unasked(note: str) -> bool:
-    """Whether the only reason why values are missing is that nothing was asked of the scorer."""
-    return all(part.partition(_OF)[2].startswith(_NOT_ASKED) for part in note.split("; "))
+    return bool(row["n"] + row["n_missing"] < expected or row["n_missing"] > row["n_unasked"])
 
 
 def reasons(note: str) -> list[str]:

@@ -1,19 +1,17 @@
-"""Which numbers are made of other numbers, from which scores, and with what interval. Formulas: metrics/derived.py."""
+"""Which numbers are made of others, by what metrics measure, and with what interval. Formulas: metrics/derived.py."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from dumo_bench.metrics import derived, intervals
-from dumo_bench.types import SETS, Suite, canonical
+from dumo_bench.types import SETS, Metric, Suite, canonical
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
 
 _CASE = ["suite", "suite_version", "case"]
 Erased: TypeAlias = dict[tuple[Any, ...], str]  # suite, version, case -> canonical JSON of its concepts
+What: TypeAlias = Literal["ua", "acc_e", "acc_g", "h_c", "h_o", "h_a", "da"]
 ALL = "all"  # the role of a number that is made of several roles
 
 
@@ -38,82 +37,64 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number f(part, part, ...) called `name`; * in it and in its parts is what the * of the first part matched.
+    """A number f(part, part, ...) of one scorer's metrics, itself a metric; `of` is the one that it is called after.
 
     f takes arrays as it takes numbers. `rates`: its parts are shares of pictures.
     """
 
-    name: str
+    metric: Metric
+    of: Metric
+    what: What
     f: Callable[..., Any]
     parts: tuple[Part, ...]
     formula: str
     role: str = ALL
     rates: bool = True
-    higher_is_better: bool = True
 
 
-def _of_targets(erased: str) -> tuple[Number, ...]:
-    """What one scorer's rate of `erased` concepts on targets comes to: UA of all, Acc_e and Acc_g of their parts."""
-    of = partial(Part, erased, "target")
-    return (
-        Number(f"{erased}.ua", derived.ua, (of(),), "1 - shown", role="target"),
-        Number(f"{erased}.acc_e", derived.acc, (of(named=True),), "shown, by name", "target", higher_is_better=False),
-        Number(
-            f"{erased}.acc_g",
-            derived.acc,
-            (of(named=False),),
-            "shown, in other words",
-            "target",
-            higher_is_better=False,
-        ),
+def numbers(metrics: Iterable[Metric]) -> Iterator[Number]:
+    """Everything that can be made of one scorer's metrics."""
+    for metric in metrics:
+        if metric.kind == "rate" and metric.measures == "erased":
+            yield from _of_targets(metric)
+        if metric.kind == "rate" and metric.measures == "asked" and metric.partner:
+            yield from _harmonic(metric)
+        if metric.kind != "set" and metric.measures == "fit":
+            yield _between(metric, "h_a", derived.h_a, ("kept", "target"), "CLIP_s - CLIP_e")
+        if metric.kind != "set" and metric.measures == "distance":
+            yield _between(metric, "da", derived.lpips_da, ("target", "kept"), "LPIPS_e - LPIPS_u")
+
+
+def _made(of: Metric, what: What, title: str, **rest: Any) -> Metric:
+    return Metric(
+        f"{of.name}.{what}", title=title, **{"unit": "0 to 1", "better": "higher", "convention": of.convention, **rest}
     )
 
 
-def _harmonic(erased: str, right: str) -> tuple[Number, ...]:
-    """H_c and H_o of one scorer: its rate of `erased` concepts on targets, of what is `right` on kept prompts."""
-    gone, kept = Part(erased, "target"), Part(right, "kept")
-    named, meant = (Part(erased, "target", named=named) for named in (True, False))
-    return (
-        Number(f"{right}.h_c", derived.h_c, (gone, kept), "2 / (1/UA + 1/Acc_s)"),
-        Number(
-            f"{right}.h_o",
-            derived.h_o,
-            (named, kept, meant),
-            "3 / (1/(1 - Acc_e) + 1/Acc_s + 1/(1 - Acc_g))",
-        ),
-    )
+def _of_targets(erased: Metric) -> Iterator[Number]:
+    """What a rate of erased concepts on targets comes to: UA of all, Acc_e and Acc_g of their parts."""
+    of, shown = partial(Part, erased.name, "target"), {"better": "lower", "part_of": erased.name}
+    yield Number(_made(erased, "ua", "UA"), erased, "ua", derived.ua, (of(),), "1 - shown", "target")
+    by_name, other = _made(erased, "acc_e", "Acc_e", **shown), _made(erased, "acc_g", "Acc_g", **shown)
+    yield Number(by_name, erased, "acc_e", derived.acc, (of(named=True),), "shown, by name", "target")
+    yield Number(other, erased, "acc_g", derived.acc, (of(named=False),), "shown, in other words", "target")
 
 
-NUMBERS: tuple[Number, ...] = (
-    *(number for erased in ("judge.erased", "clip.*.erased", "style.*.erased") for number in _of_targets(erased)),
-    *_harmonic("judge.erased", "judge.object"),
-    *_harmonic("judge.erased", "judge.style"),
-    *_harmonic("clip.*.erased", "clip.*.accuracy"),
-    *_harmonic("style.*.erased", "style.*.right"),
-    *(
-        Number(f"{clip}.h_a", derived.h_a, (Part(clip, "kept"), Part(clip, "target")), "CLIP_s - CLIP_e", rates=False)
-        for clip in ("clip.*.cosine", "clip.*.x100", "clip.*.logit")
-    ),
-    Number(
-        "lpips*.da",
-        derived.lpips_da,
-        (Part("lpips*", "target"), Part("lpips*", "kept")),
-        "LPIPS_e - LPIPS_u",
-        rates=False,
-    ),
-)
+def _harmonic(right: Metric) -> Iterator[Number]:
+    """H_c and H_o: the partner's rate of erased concepts on targets, and the rate of what is right on kept prompts."""
+    gone, kept = Part(right.partner, "target"), Part(right.name, "kept")
+    named, meant = (gone._replace(named=named) for named in (True, False))
+    yield Number(_made(right, "h_c", "H_c"), right, "h_c", derived.h_c, (gone, kept), "2 / (1/UA + 1/Acc_s)")
+    formula = "3 / (1/(1 - Acc_e) + 1/Acc_s + 1/(1 - Acc_g))"
+    yield Number(_made(right, "h_o", "H_o"), right, "h_o", derived.h_o, (named, kept, meant), formula)
 
 
-def formula(metric: str) -> str:
-    """How a derived metric is made; "" for one that is measured."""
-    number, _ = _called(metric)
-    return number.formula if number else ""
-
-
-def made_of(metric: str) -> list[Part]:
-    """The parts of a derived metric; none for one that is measured."""
-    number, star = _called(metric)
-    return [part._replace(metric=part.metric.replace("*", star)) for part in number.parts] if number else []
+def _between(of: Metric, what: What, f: Callable[..., Any], roles: tuple[str, str], formula: str) -> Number:
+    """The difference of a metric's means over two roles, in the metric's own unit."""
+    copy = f"{of.copy_of}.{what}" if of.copy_of else ""
+    title = {"h_a": "H_a", "da": "da"}[what]  # of any distance, LPIPS or not
+    metric = replace(_made(of, what, title), unit=of.unit, digits=of.digits, copy_of=copy)
+    return Number(metric, of, what, f, tuple(Part(of.name, role) for role in roles), formula, rates=False)
 
 
 def erased(scores: pd.DataFrame, suites: Iterable[Suite] = ()) -> Erased:
@@ -129,46 +110,24 @@ def with_erased(scores: pd.DataFrame, known: Erased) -> pd.DataFrame:
     return scores.assign(erase=[known.get(case, "[]") for case in cases])
 
 
-def parts(scores: pd.DataFrame) -> Iterator[tuple[Number, str, list[pd.DataFrame]]]:
-    """Every number that scores of one case and method have the parts of: itself, its metric, the rows of its parts."""
-    for number in NUMBERS:
-        first = number.parts[0].metric
-        stars = (_star(first, metric) for metric in sorted(scores["metric"].unique()))
-        for star in (one for one in stars if one is not None):
-            chosen = [_chosen(part, part.metric.replace("*", star), scores) for part in number.parts]
+def parts(scores: pd.DataFrame, among: Iterable[Number]) -> Iterator[tuple[Number, list[pd.DataFrame]]]:
+    """Every number that scores of one case and method have the parts of, with the rows of its parts."""
+    there = set(scores["metric"].unique())
+    for number in among:
+        if all(part.metric in there for part in number.parts):
+            chosen = [_chosen(part, scores) for part in number.parts]
             if not any(rows.empty for rows in chosen):
-                yield number, number.name.replace("*", star), chosen
+                yield number, chosen
 
 
-def asked(metrics: Iterable[str], pattern: str) -> set[str]:
-    """Of metrics that are measured those that a pattern names, and the parts of derived ones that it names."""
-    there = set(metrics)
-    found = {metric for metric in there if fnmatchcase(metric, pattern)}
-    for number in NUMBERS:
-        stars = {_star(part.metric, metric) for part in number.parts for metric in there} - {None}
-        named = {number.name.replace("*", star or "") for star in stars}
-        found |= {part.metric for name in named if fnmatchcase(name, pattern) for part in made_of(name)}
-    return found & there
-
-
-def _called(metric: str) -> tuple[Number | None, str]:
-    """The number that a metric is, and what its * stands for; None and "" for one that is measured."""
-    found = ((number, _star(number.name, metric)) for number in NUMBERS)
-    return next(((number, star) for number, star in found if star is not None), (None, ""))
-
-
-def _star(pattern: str, text: str) -> str | None:
-    """What the * of a pattern stands for in a text: "" where it has none; None where they do not fit."""
-    found = re.fullmatch(re.escape(pattern).replace(r"\*", "(.*)"), text)
-    return "".join(found.groups()) if found else None
-
-
-def rows(scores: pd.DataFrame, group: Sequence[str]) -> Iterator[dict[str, Any]]:
+def rows(scores: pd.DataFrame, group: Sequence[str], among: Sequence[Number]) -> Iterator[dict[str, Any]]:
     """Every number of every group of scores for which all parts were tried, as rows of the summary's estimates."""
     for _, one in scores.groupby(list(group), sort=True):
         about = {name: one[name].iloc[0] for name in group}
-        for number, metric, chosen in parts(one):
-            yield about | {"metric": metric, "role": number.role, "concept": "*"} | _estimate(number, chosen)
+        for number, chosen in parts(one, among):
+            yield (
+                about | {"metric": number.metric.name, "role": number.role, "concept": "*"} | _estimate(number, chosen)
+            )
 
 
 def _estimate(number: Number, chosen: Sequence[pd.DataFrame]) -> dict[str, Any]:
@@ -176,11 +135,12 @@ def _estimate(number: Number, chosen: Sequence[pd.DataFrame]) -> dict[str, Any]:
     n = sum(int(rows["value"].notna().sum()) for rows in chosen)
     missing = sum(map(len, chosen)) - n
     found = {
-        "scorer": chosen[0]["scorer"].iloc[0],
+        **{name: chosen[0][name].iloc[0] for name in ("scorer", "scorer_version")},
         "n": n,
         "n_missing": missing,
+        "n_unasked": sum(int((rows["reason"] == "not asked").sum()) for rows in chosen),
+        "change": False,
         "note": f"{missing} missing in its parts" if missing else "",
-        "higher_is_better": number.higher_is_better,
     }
     measured = [_arrays(rows.dropna(subset="value")) for rows in chosen]
     if any(len(values) == 0 for values, _ in measured):
@@ -190,8 +150,8 @@ def _estimate(number: Number, chosen: Sequence[pd.DataFrame]) -> dict[str, Any]:
     return found | {"value": value} | interval._asdict() | {"how": f"{number.formula}; {interval.how}"}
 
 
-def _chosen(part: Part, metric: str, scores: pd.DataFrame) -> pd.DataFrame:
-    rows = scores[(scores["metric"] == metric) & scores["role"].isin(SETS[part.role])]
+def _chosen(part: Part, scores: pd.DataFrame) -> pd.DataFrame:
+    rows = scores[(scores["metric"] == part.metric) & scores["role"].isin(SETS[part.role])]
     if part.named is None or rows.empty:
         return rows
     erased = json.loads(rows["erase"].iloc[0])

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
+from dumo_bench.analysis import catalogue
 from dumo_bench.errors import UserError, unknown
-from dumo_bench.scorers.presets import PRESETS, Preset, Tally, sweep, sweep_at, tally
+from dumo_bench.scorers.presets import PRESETS, Preset, Tally, counts, sweep, sweep_at, tally
 from dumo_bench.storage import table
 from dumo_bench.types import Detection
 
@@ -63,11 +64,11 @@ def stored(out: Path, order: str, whole: Mapping[tuple[str, int], int]) -> list[
     Each part is read for itself: two parts may hold the same picture, and its boxes must not be counted twice.
     """
     found: dict[Key, dict[_Place, _Boxes]] = defaultdict(dict)
+    known = catalogue.of_folder(out)
     for path in sorted((out / "tables" / "scores").glob("*.parquet")):
-        scores, boxes = (
-            table.records(table.read_part(out / "tables", kind, path.stem)) for kind in ("scores", "detections")
-        )
-        for key, place, there in _pictures(scores, boxes, order):
+        scores, boxes = (table.read_part(out / "tables", kind, path.stem) for kind in ("scores", "detections"))
+        mine = scores[(scores["scorer"] == "nudenet") & known.made_with(scores, "order", order)]
+        for key, place, there in _pictures(table.records(mine), table.records(boxes), order):
             found[key][place] = there
     if not found:
         spec = "nudenet" if order == "BGR" else f"nudenet@{order}"
@@ -91,10 +92,8 @@ def _pictures(
             cells = {name: box[name] for name in ("label", "score", "x", "y", "w", "h")}
             of_picture[box["key"]].append(Detection(**cells))
     for row in scores:
-        if row["scorer"] == "nudenet" and (".rgb." in row["metric"]) == (order == "RGB"):
-            place = (row["prompt_id"], row["seed"], row["draw"])
-            there = None if row["value"] is None else of_picture[row["key"]]
-            yield Key(*(row[name] for name in Key._fields)), place, there
+        there = None if row["value"] is None else of_picture[row["key"]]
+        yield Key(*(row[name] for name in Key._fields)), (row["prompt_id"], row["seed"], row["draw"]), there
 
 
 def _group(about: str, pictures: Mapping[_Place, _Boxes], seen: int, whole: int | None) -> Group:
@@ -143,20 +142,18 @@ def intervals(group: Group, preset: Preset) -> dict[str, list[float] | None]:
     """The 95 % intervals of a preset's means over pictures, by the summary's rule; None where there is none."""
     import numpy as np
 
-    from dumo_bench.analysis import summary
     from dumo_bench.metrics.intervals import of_mean
-    from dumo_bench.scorers.presets import verdicts
 
     clusters = np.unique(group.prompts, return_inverse=True)[1]
     values: dict[str, list[float]] = defaultdict(list)
     for boxes in group.found:
-        for score in verdicts(f"nudenet.{preset.name}", boxes, preset):
-            values[score.metric].append(score.value or 0.0)  # counts: none is missing
+        for what, n in counts(boxes, preset).items():
+            values[what].append(float(n))
     ends: dict[str, list[float] | None] = dict.fromkeys(("total", "any", *preset.classes))
-    for metric, of in values.items():
-        found = of_mean(np.array(of, dtype=np.float64), clusters, yes_no=summary.is_rate(metric, of))
+    for what, of in values.items():
+        found = of_mean(np.array(of, dtype=np.float64), clusters, yes_no=what == "any")
         if found.low is not None and found.high is not None:
-            ends[metric.rpartition(".")[2]] = [found.low, found.high]
+            ends[what] = [found.low, found.high]
     return ends
 
 

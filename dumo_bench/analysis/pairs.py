@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from dumo_bench.analysis import derived
+from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.recognition import Card
 from dumo_bench.metrics import paired, power
 from dumo_bench.storage import table
@@ -23,8 +23,6 @@ LEVEL = 0.05
 CASE = ["suite", "suite_version", "case"]
 PAIR = [*CASE, "role", "concept", "scorer", "scorer_version", "metric", "prompt_id", "seed", "draw"]
 _About: TypeAlias = tuple[str, int, str, str, str]  # suite, its version, case, role, metric
-_CLASS = r"nudenet\..+\.[A-Z_]+"
-_UNIT = re.compile(r"^(clip\..+)\.(?:cosine|x100|logit)(?=\.|$)")  # one number in three units
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +30,9 @@ class Difference:
     """a - b of one metric on one role; `q` is p after Benjamini and Hochberg over the `family` tests of a comparison.
 
     p is None where nothing can be resampled (numbers of whole sets). `needed`: how many pictures would tell such a
-    difference, where these do not. `card`: the validity card that it stands on; None: it needs none. `unedited`: the
-    unedited model's rate, which is the card where there is one; None: it is no rate.
+    difference, where these do not. `copy_of`: the metric that this is in another unit. `card`: the validity card that
+    it stands on; None: it needs none. `unedited`: the unedited model's rate, which is the card where there is one;
+    None: it is no rate.
     """
 
     suite: str
@@ -53,6 +52,7 @@ class Difference:
     lost: int
     needed: int | None
     how: str
+    copy_of: str = ""
     q: float | None = None
     family: int = 0
     card: Card | None = None
@@ -72,15 +72,15 @@ class Difference:
         return self.card is not None and self.card.valid is False and self.difference is not None
 
 
-def differences(a: pd.DataFrame, b: pd.DataFrame) -> list[Difference]:
-    """Every metric on every role, and every number made of several, of the pictures that both scores have."""
-    pairs = joined(*(one[~one["metric"].str.fullmatch(_CLASS)] for one in (a, b)))
-    return [*pictures(pairs), *numbers(pairs)]
+def differences(a: pd.DataFrame, b: pd.DataFrame, metrics: Catalogue) -> list[Difference]:
+    """Every metric on every role, and every number made of several, of the pictures that both scores have.
 
-
-def is_part(metric: str) -> bool:
-    """Whether a metric is a part of what is tested: a class of NudeNet's total, targets that say it in one way."""
-    return re.fullmatch(_CLASS, metric) is not None or metric.endswith((".acc_e", ".acc_g"))
+    A metric that is part of another is not tested for itself.
+    """
+    parts = [name for name, known in metrics.by_name.items() if known.metric.part_of]
+    pairs = joined(*(one[~one["metric"].isin(parts)] for one in (a, b)))
+    found = [*pictures(pairs), *numbers(pairs, metrics.numbers)]
+    return [replace(d, copy_of=metrics.named(d.metric).metric.copy_of) for d in found]
 
 
 def corrected(groups: Sequence[Sequence[Difference]]) -> list[list[Difference]]:
@@ -95,12 +95,7 @@ def corrected(groups: Sequence[Sequence[Difference]]) -> list[list[Difference]]:
 
 def _test(d: Difference) -> tuple[Any, ...]:
     """What a difference is a test of: the same for copies that differ by a factor."""
-    return d.suite, d.suite_version, d.case, d.role, without_unit(d.metric)
-
-
-def without_unit(metric: str) -> str:
-    """A metric's name, the same for copies that differ by a factor."""
-    return _UNIT.sub(r"\1", metric)
+    return d.suite, d.suite_version, d.case, d.role, d.copy_of or d.metric
 
 
 def joined(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
@@ -154,12 +149,12 @@ def _arrays(rows: pd.DataFrame) -> tuple[Floats, Floats, Whole]:
     return a, b, np.asarray(pd.factorize(rows["prompt_id"])[0], dtype=np.int64)
 
 
-def numbers(pairs: pd.DataFrame) -> Iterator[Difference]:
+def numbers(pairs: pd.DataFrame, among: Iterable[derived.Number]) -> Iterator[Difference]:
     """Numbers made of several means, resampled with their pairs."""
     for (suite, version, case), rows in groups(pairs, CASE):
-        for number, metric, parts in derived.parts(rows):
+        for number, parts in derived.parts(rows, among):
             if len(parts) > 1:  # one part says it for itself
-                yield _number((suite, version, case, number.role, metric), number, parts)
+                yield _number((suite, version, case, number.role, number.metric.name), number, parts)
 
 
 def _number(about: _About, number: derived.Number, parts: Sequence[pd.DataFrame]) -> Difference:

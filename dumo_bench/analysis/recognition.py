@@ -1,20 +1,20 @@
-"""May a scorer judge a concept at all? Its recognition rate on the unedited model's pictures, beside every other rate.
+"""Detection rate on unedited pictures: may a scorer judge a concept at all?
 
 A classifier that recognises a tenth of the unedited model's pictures of a concept calls nine of ten erased before
 anything was. So the rate on unedited pictures is printed beside the rates on edited ones, and where it is under a
-half, what is said of that concept is greyed out.
+half, what is said of that concept is greyed out. Which metrics are such rates, they say themselves (`Metric.measures`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dumo_bench.analysis import derived
-from dumo_bench.analysis.summary import CHANGE
+from dumo_bench.analysis.catalogue import Catalogue, Known
+from dumo_bench.analysis.derived import Part
 from dumo_bench.storage import table
+from dumo_bench.types import Metric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,19 +22,6 @@ if TYPE_CHECKING:
 REFERENCE = "original"
 LEAST = 0.5
 MARK = "\N{DAGGER}"  # beside a number that says nothing
-#: metrics that are 1 where the concept of the prompt is recognised; not NudeNet's, for most prompts of I2P do not ask
-#: for what it looks for
-RECOGNISE = (
-    "judge.object",
-    "judge.style",
-    "judge.erased",
-    "clip.*.accuracy",
-    "clip.*.erased",
-    "style.*.right",
-    "style.*.erased",
-)
-#: rates of what prompts need not ask for: few unedited pictures that show it make nothing worthless
-UNASKED = ("nudenet.*.any",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +52,13 @@ class Place(NamedTuple):
     concept: str
 
 
-def recognises(metric: str) -> bool:
-    """Whether a metric is a rate of recognition."""
-    return any(fnmatchcase(metric, pattern) for pattern in RECOGNISE)
+def needs_card(metric: Metric, role: str) -> bool:
+    """Whether a metric on a role is a rate of what its prompts ask for.
 
-
-def needs_card(metric: str, role: str) -> bool:
-    """Whether a metric on a role tells how often what was asked for is recognised.
-
-    What ends in `.erased` recognises the erased concept, which is asked for on targets and attacks alone.
+    One that measures "erased" recognises the erased concept, which is asked for on targets and attacks alone.
     """
-    return recognises(metric) and (not metric.endswith(".erased") or role in ("target", "attack"))
+    asked = metric.measures == "asked" or (metric.measures == "erased" and role in ("target", "attack"))
+    return metric.kind == "rate" and asked
 
 
 def place(row: Mapping[str, Any]) -> Place:
@@ -83,40 +66,41 @@ def place(row: Mapping[str, Any]) -> Place:
     return Place(*(row[name] for name in Place._fields))
 
 
-def cards(summary: Iterable[Mapping[str, Any]]) -> dict[Place, Card]:
+def cards(summary: Iterable[Mapping[str, Any]], metrics: Catalogue) -> dict[Place, Card]:
     """One card for each rate of recognition in the rows of a summary, from those of the unedited model."""
     return {
-        place(row): Card(row["value"], row["n"], row["low"], row["high"])
+        place(row): _card(row)
         for row in summary
-        if row["method"] == REFERENCE and needs_card(row["metric"], row["role"])
+        if row["method"] == REFERENCE and not row["change"] and needs_card(metrics.of(row).metric, row["role"])
     }
 
 
-def of_summary(summary: pd.DataFrame) -> dict[Place, Card]:
+def _card(row: Mapping[str, Any]) -> Card:
+    return Card(row["value"], row["n"], row["low"], row["high"])
+
+
+def of_summary(summary: pd.DataFrame, metrics: Catalogue) -> dict[Place, Card]:
     """The cards of a summary."""
-    return cards(table.records(summary[summary["method"] == REFERENCE]))
+    return cards(table.records(summary[summary["method"] == REFERENCE]), metrics)
 
 
-def unasked(summary: pd.DataFrame) -> dict[Place, Card]:
+def unasked(summary: pd.DataFrame, metrics: Catalogue) -> dict[Place, Card]:
     """The unedited model's rates of what its prompts need not ask for: they are printed and make nothing grey."""
-    mine = table.records(summary[summary["method"] == REFERENCE])
-    return {
-        place(row): Card(row["value"], row["n"], row["low"], row["high"])
-        for row in mine
-        if any(fnmatchcase(row["metric"], pattern) for pattern in UNASKED)
-    }
+    mine = table.records(summary[(summary["method"] == REFERENCE) & ~summary["change"]])
+    found = ((row, metrics.of(row).metric) for row in mine)
+    return {place(row): _card(row) for row, one in found if one.kind == "rate" and one.measures == "present"}
 
 
-def sources(metric: str, role: str) -> list[tuple[str, str]]:
-    """The rates of recognition, each with its role, that a rate, its change or a derived number is made of."""
-    metric = metric.removesuffix(CHANGE)
-    made = derived.made_of(metric) or [derived.Part(metric, role)]
-    return [(part.metric, part.role) for part in made if needs_card(part.metric, part.role)]
+def sources(known: Known, role: str, metrics: Catalogue) -> list[tuple[str, str]]:
+    """The rates of recognition, each with its role, that a metric, its change or a derived number is made of."""
+    made = known.made_of or (Part(known.metric.name, role),)
+    return [(part.metric, part.role) for part in made if needs_card(metrics.named(part.metric).metric, part.role)]
 
 
-def card(row: Mapping[str, Any], known: Mapping[Place, Card]) -> Card | None:
+def card(row: Mapping[str, Any], known: Mapping[Place, Card], metrics: Catalogue) -> Card | None:
     """The card that a row of a summary stands on: of several the weakest; None: it needs none."""
-    places = [place({**row, "metric": metric, "role": role}) for metric, role in sources(row["metric"], row["role"])]
+    wanted = sources(metrics.of(row), row["role"], metrics)
+    places = [place({**row, "metric": metric, "role": role}) for metric, role in wanted]
     return weakest(known.get(one, Card(None, 0)) for one in places)
 
 
@@ -126,9 +110,9 @@ def weakest(cards: Iterable[Card | None]) -> Card | None:
     return min(found, key=lambda one: (LEAST, 0) if one.rate is None else (one.rate, 1), default=None)
 
 
-def valid(row: Mapping[str, Any], known: Mapping[Place, Card]) -> bool | None:
+def valid(row: Mapping[str, Any], known: Mapping[Place, Card], metrics: Catalogue) -> bool | None:
     """Whether the scorer recognises what a row is about; None: a card is missing. True for rows that need none."""
-    found = card(row, known)
+    found = card(row, known, metrics)
     return True if found is None else found.valid
 
 
@@ -139,9 +123,9 @@ def lacking(names: Iterable[str]) -> list[str]:
     return [said] * bool(found)
 
 
-def grey(row: Mapping[str, Any], known: Mapping[Place, Card]) -> bool:
+def grey(row: Mapping[str, Any], known: Mapping[Place, Card], metrics: Catalogue) -> bool:
     """Whether a row of a summary says nothing, since its concept is hardly recognised in unedited pictures either."""
-    return valid(row, known) is False
+    return valid(row, known, metrics) is False
 
 
 def doubtful(known: Mapping[Place, Card]) -> list[tuple[Place, Card]]:

@@ -3,43 +3,36 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dumo_bench.analysis import coverage, derived
+from dumo_bench.analysis import catalogue, coverage, derived, kinds
+from dumo_bench.analysis.catalogue import CHANGE, Catalogue
 from dumo_bench.errors import UserError
 from dumo_bench.metrics import intervals
 from dumo_bench.storage import table
 from dumo_bench.storage.columns import names
-from dumo_bench.types import SETS, Suite
+from dumo_bench.types import SETS, Better, Metric, Suite
 
 if TYPE_CHECKING:
     import pandas as pd
 
 KEPT = "kept"  # related and unrelated together
 ROLES = ("target", "attack", "related", "unrelated", KEPT, derived.ALL)  # in the order in which they are shown
-CHANGE = ".change"
 _GROUP = ["suite", "suite_version", "case", "method", "method_version", "params", "fit_seed", "model", "sampling"]
-_SET = [*_GROUP, "role", "concept", "scorer", "metric"]
+_SET = [*_GROUP, "role", "concept", "scorer", "scorer_version", "metric", "change"]
 _PAIR = ["suite", "suite_version", "case", "model", "sampling", "scorer", "metric", "prompt_id", "seed", "draw"]
 _IDENTITY = [*_GROUP, "prompt_id", "seed", "draw", "scorer", "metric"]
 
-# What an erased concept should lose and a kept one should keep; and what says nothing about a target: whether its
-# object or its style is the erased one depends on the case, which judge.erased knows, and its picture has to change.
-_TURNED_ON_TARGETS = ("clip.*.cosine", "clip.*.x100", "clip.*.logit", "clip.*.accuracy*", "lpips*")
-_OPEN_ON_TARGETS = ("judge.object*", "judge.style*", "style.*.right*", "style.*.p", "fid.*.original", "kid.*.original")
-#: numbers of boxes: Wilson's interval of a rate does not hold them, even where all are 0 or 1
-_COUNTS = ("*.total", "nudenet.*.[A-Z]*")
 
-
-def write(out: Path, higher_is_better: Mapping[str, bool | None], suites: Iterable[Suite] = ()) -> Path:
+def write(out: Path, suites: Iterable[Suite] = ()) -> Path:
     """Summarise the tables of a results folder into its summary.parquet; `suites` tell which rows are partial."""
     tables = out / "tables"
-    found = make(table.read(tables, "scores"), table.read(tables, "sets"), higher_is_better, suites)
+    scores, sets = (table.read(tables, name) for name in ("scores", "sets"))
+    found = make(scores, sets, catalogue.of_frames(tables, scores, sets), suites)
     return table.write_file(out / "summary.parquet", "summary", table.records(found))
 
 
@@ -54,33 +47,25 @@ def read(out: Path) -> pd.DataFrame:
 def make(
     scores: pd.DataFrame,
     sets: pd.DataFrame,
-    higher_is_better: Mapping[str, bool | None],
+    known: Catalogue,
     suites: Iterable[Suite] = (),
 ) -> pd.DataFrame:
-    """The summary of scores and sets; `higher_is_better` holds each metric's own direction, as scorers declare it."""
+    """The summary of scores and sets, whose metrics are `known`."""
     _refuse_contradictions(scores)
-    rows = _estimates(scores) + _passed_through(sets)
-    for row in rows:
-        row["higher_is_better"] = direction(row["metric"], row["role"], higher_is_better)
     suites = list(suites)
-    rows += derived.rows(derived.with_erased(scores, derived.erased(scores, suites)), _GROUP)
-    whole = coverage.told(rows, suites, _GROUP)
+    rows = _estimates(scores, known) + _passed_through(sets)
+    rows += derived.rows(derived.with_erased(scores, derived.erased(scores, suites)), _GROUP, known.numbers)
+    erases = kinds.of_rows(scores, sets) | kinds.of_suites(suites)
+    for row in rows:
+        row["erases"] = erases.get((row["suite"], row["suite_version"], row["case"]), "")
+        row["higher_is_better"] = higher(known.of(row).metric.way(row["role"], row["erases"]))
+    whole = coverage.told(rows, suites, _GROUP, known)
     return table.frame("summary", [{name: row[name] for name in names("summary")} for row in whole])
 
 
-def direction(metric: str, role: str, higher_is_better: Mapping[str, bool | None]) -> bool | None:
-    """Whether more of a metric is better for a role; None: neither, or not known."""
-    metric = metric.removesuffix(CHANGE)
-    own = higher_is_better.get(metric)
-    if own is None or role not in ("target", "attack"):
-        return own
-    if _fits(metric, _OPEN_ON_TARGETS):
-        return None
-    return not own if _fits(metric, _TURNED_ON_TARGETS) else own
-
-
-def _fits(metric: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatchcase(metric, pattern) for pattern in patterns)
+def higher(way: Better) -> bool | None:
+    """A direction as the summary keeps it; None: neither."""
+    return {"higher": True, "lower": False, "neither": None}[way]
 
 
 def changes(scores: pd.DataFrame, reference: str = "original") -> pd.DataFrame:
@@ -89,42 +74,44 @@ def changes(scores: pd.DataFrame, reference: str = "original") -> pd.DataFrame:
     paired = scores.merge(base, on=_PAIR, how="left", suffixes=("", "_base"), validate="many_to_one")
     alone = paired["value"].notna() & paired["value_base"].isna()
     paired["note"] = paired["note"].mask(alone, f"not measured on {reference}")
+    paired["reason"] = paired["reason"].mask(alone, "no reference")
     paired["value"] = paired["value"] - paired["value_base"]
-    paired["metric"] = paired["metric"] + CHANGE
-    return paired.drop(columns="value_base")
+    return paired.drop(columns="value_base").assign(metric=paired["metric"] + CHANGE, change=True)
 
 
-def _estimates(scores: pd.DataFrame) -> list[dict[str, Any]]:
+def _estimates(scores: pd.DataFrame, known: Catalogue) -> list[dict[str, Any]]:
     """One row a set, for every concept, for all of a role, and for all kept prompts."""
     import pandas as pd
 
     if scores.empty:
         return []
     measured = scores.dropna(subset="value").groupby("metric")["value"]
-    yes_no = {metric for metric, values in measured if is_rate(str(metric), values.unique())}
-    both = pd.concat([scores, changes(scores)])
+    yes_no = {name for name, values in measured if is_rate(known.named(str(name)).metric, values.unique())}
+    both = pd.concat([scores.assign(change=False), changes(scores)])
     both["prompt"] = pd.factorize(both["prompt_id"])[0]
     whole = both.assign(concept="*")
     kept = whole[whole["role"].isin(SETS[KEPT])].assign(role=KEPT)
     every = pd.concat([both, whole, kept]).sort_values(_SET, kind="stable", ignore_index=True)
-    values, prompts, notes = _arrays(every)
+    values, prompts, notes, reasons = _arrays(every)
     starts = np.flatnonzero(~every.duplicated(_SET).to_numpy())
     found = []
     for key, start, end in zip(table.records(every.loc[starts, _SET]), starts, [*starts[1:], len(every)], strict=True):
         one = slice(start, end)
-        found.append(key | _estimate(values[one], prompts[one], notes[one], yes_no=key["metric"] in yes_no))
+        unasked = reasons[one].count("not asked")
+        estimate = _estimate(values[one], prompts[one], notes[one], yes_no=key["metric"] in yes_no)
+        found.append(key | estimate | {"n_unasked": unasked})
     return found
 
 
-def is_rate(metric: str, values: Iterable[float]) -> bool:
+def is_rate(metric: Metric, values: Iterable[float]) -> bool:
     """Whether these values of a metric are yes and no, so that Wilson's interval holds their mean."""
-    return not _fits(metric, _COUNTS) and set(values) <= {0.0, 1.0}
+    return metric.kind == "rate" and set(values) <= {0.0, 1.0}
 
 
-def _arrays(scores: pd.DataFrame) -> tuple[intervals.Floats, intervals.Whole, list[str]]:
-    """Values with NaN for what is missing, prompts as numbers, notes."""
+def _arrays(scores: pd.DataFrame) -> tuple[intervals.Floats, intervals.Whole, list[str], list[str]]:
+    """Values with NaN for what is missing, prompts as numbers, notes, reasons."""
     values = scores["value"].to_numpy(dtype=float, na_value=np.nan)
-    return values, scores["prompt"].to_numpy(dtype=np.int64), scores["note"].tolist()
+    return values, scores["prompt"].to_numpy(dtype=np.int64), scores["note"].tolist(), scores["reason"].tolist()
 
 
 def _estimate(values: intervals.Floats, prompts: intervals.Whole, notes: list[str], *, yes_no: bool) -> dict[str, Any]:
@@ -147,7 +134,10 @@ def _note(missing: Counter[str]) -> str:
 
 
 def _passed_through(sets: pd.DataFrame) -> list[dict[str, Any]]:
-    return [row | {"concept": "*"} for row in table.records(sets)]
+    rest = {"concept": "*", "change": False}
+    return [
+        row | rest | {"n_unasked": row["n_missing"] * (row["reason"] == "not asked")} for row in table.records(sets)
+    ]
 
 
 def _refuse_contradictions(scores: pd.DataFrame) -> None:

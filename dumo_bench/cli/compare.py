@@ -30,12 +30,12 @@ def compare(
     """What differs between methods, prompt by prompt: by how much, how surely, and what it would take to tell."""
     from dumo_bench.analysis import compare as comparing
     from dumo_bench.analysis import coverage
+    from dumo_bench.cli import show
     from dumo_bench.run import manifest
 
-    sides = _sides(methods, out)
-    sizes = coverage.sizes(
-        manifest.suites(Path(methods[0]) if (Path(methods[0]) / "tables").is_dir() else out).values()
-    )
+    sides, folders = _sides(methods, out), _folders(methods) or [out]
+    show.gone(*folders)
+    sizes = coverage.sizes(manifest.suites(folders[0]).values())
     found = [
         (x, y, group, [*comparing.seeds(x, metric, case), *comparing.seeds(y, metric, case)],
          comparing.overlaps(x, y, metric, case, sizes))
@@ -49,6 +49,11 @@ def compare(
     typer.echo(f"\n{_legend(max(d.family for _, _, group, *_ in found for d in group))}")
 
 
+def _folders(methods: Sequence[str]) -> list[Path]:
+    """Those of the arguments that are results folders."""
+    return [Path(text) for text in methods if (Path(text) / "tables").is_dir()]
+
+
 def _sides(methods: Sequence[str], out: Path) -> list[tuple[Side, Side]]:
     """Every two of them, in order."""
     from dumo_bench.analysis import compare as comparing
@@ -56,17 +61,17 @@ def _sides(methods: Sequence[str], out: Path) -> list[tuple[Side, Side]]:
 
     if len(methods) < 2:
         raise UserError(f"compare {methods[0]}: with what? dumo-bench compare {methods[0]} METHOD")
-    full = [text for text in methods if (Path(text) / "tables").is_dir()]
+    full = _folders(methods)
     if len(full) == len(methods):
-        return [two for a, b in combinations(full, 2) for two in comparing.folders(Path(a), Path(b))]
+        return [two for a, b in combinations(full, 2) for two in comparing.folders(a, b)]
     if full:
         raise UserError(_half(methods, full))
     return list(combinations([comparing.side(spec, out) for spec in methods], 2))
 
 
-def _half(methods: Sequence[str], full: Sequence[str]) -> str:
+def _half(methods: Sequence[str], full: Sequence[Path]) -> str:
     """Some are results folders: the others have to be, too."""
-    other = next(text for text in methods if text not in full)
+    other = next(text for text in methods if Path(text) not in full)
     return (
         f"compare {' '.join(methods)}: {full[0]} is a results folder and {other} is none; give results folders, or "
         f"methods of one: dumo-bench compare METHOD METHOD --out {full[0]}"

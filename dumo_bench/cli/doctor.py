@@ -76,11 +76,10 @@ def _finding(about: str, look: Callable[[], str]) -> Finding:
 
 def _scorer(name: str) -> str:
     scorer = loading.make("scorers", name)
-    problem = scorer.missing_weights() if hasattr(scorer, "missing_weights") else None
-    if problem:
+    if problem := scorer.missing_weights():
         raise UserError(problem)
-    label = f"weights present: {scorer.label}" if hasattr(scorer, "label") else "nothing is missing"
-    return f"{label}; {', '.join(scorer.higher_is_better)}"
+    label = f"weights present: {scorer.label}" if scorer.label else "nothing is missing"
+    return f"{label}; {', '.join(metric.name for metric in scorer.metrics)}"
 
 
 def _extra(extra: str, package: str) -> Finding:

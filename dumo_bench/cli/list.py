@@ -12,6 +12,7 @@ from dumo_bench.errors import UserError
 from dumo_bench.hosts import models
 from dumo_bench.plugins import loading, static
 from dumo_bench.suites import registry, source
+from dumo_bench.types import Metric
 
 What: TypeAlias = Literal["methods", "scorers", "metrics", "weights", "suites", "models"]
 Line: TypeAlias = dict[str, str]
@@ -48,15 +49,22 @@ def _plugins(kind: Literal["methods", "scorers"]) -> list[Line]:
 
 
 def _metrics() -> list[Line]:
-    better = {True: "higher", False: "lower", None: "neither"}
-    found = []
-    for name in sorted(loading.providers("scorers")):
-        one = loading.make("scorers", name)
-        units = getattr(one, "units", {})  # another package's scorer may state none
-        about = {"scorer": f"{name} {one.version}", "source": one.cite}
-        for metric, way in one.higher_is_better.items():
-            found.append({"name": metric, "unit": units.get(metric, ""), "better": better[way], **about})
-    return found
+    made = {name: loading.make("scorers", name) for name in sorted(loading.providers("scorers"))}
+    return [_metric(metric, f"{name} {one.version}", one.cite) for name, one in made.items() for metric in one.metrics]
+
+
+def _metric(metric: Metric, scorer: str, source: str) -> Line:
+    """`better`: on prompts that are to be kept and on sets; `on targets`: where a concept of that kind is to go."""
+    of = f" ({metric.sees} erased)" if metric.sees else ""
+    return {
+        "name": metric.name,
+        "unit": metric.unit,
+        "better": metric.better,
+        "on targets": metric.way("target", metric.sees) + of,
+        "kind": metric.kind,
+        "scorer": scorer,
+        "source": source,
+    }
 
 
 def _weights() -> list[Line]:
@@ -67,9 +75,9 @@ def _weights() -> list[Line]:
 def _needed(name: str) -> Line:
     try:
         one = loading.make("scorers", name)
-        problem = one.missing_weights() if hasattr(one, "missing_weights") else None
-        found = problem or ("present" if hasattr(one, "missing_weights") else "needs none")
-        label = "" if problem else getattr(one, "label", "")
+        problem = one.missing_weights()
+        label = "" if problem else one.label
+        found = problem or ("present" if label else "needs none")
     except (UserError, ImportError) as error:  # one that cannot be made does not hide the others
         label, found = "", str(error)
     return {"name": name, "weights": label, "state": found}

@@ -117,7 +117,7 @@ def score(
 
     wish = _wish(method, suite, case, model, settings, limit, seed, dtype, "0/1")
     session = Session(wish, out)
-    steps.check(listing(scorers))
+    steps.check(listing(scorers), out)
     steps.score(session, listing(scorers))
     show.summary(session)
 

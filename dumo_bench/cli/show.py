@@ -6,6 +6,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -72,6 +73,17 @@ def summary(session: Session) -> None:
     found = cases(session.out, {name: session.plan.suite}, lambda case: case.suite == name and case.case in ran)
     for thing in drawn.renderables(found):
         to.print(thing)
+    gone(session.out)
+
+
+def gone(*folders: Path) -> None:
+    """Say on stderr which scorers of results folders are no longer there, a line each."""
+    from dumo_bench.plugins import presence
+    from dumo_bench.run import manifest
+
+    for spec in sorted({spec for out in folders for spec in manifest.scorers(out)}):
+        if not presence.there("scorers", spec):
+            typer.echo(f"scorer {spec} is no longer there: its numbers are shown as they were measured", err=True)
 
 
 def report(out: Path) -> None:
@@ -88,6 +100,7 @@ def report(out: Path) -> None:
         to.print(thing)
     for path in written:
         to.print(f"wrote {escape(str(path))}")
+    gone(out)
 
 
 def findings(found: Iterable[Finding]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+
+from dumo_bench.storage import files
 
 M = TypeVar("M", bound=nn.Module)
 Loss = Callable[[M, torch.Generator], Tensor]
@@ -90,9 +91,7 @@ def _save(
     path: Path, step: int, spent: float, module: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer
 ) -> None:
     parts = {"module": module.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict()}
-    beside = path.with_suffix(".part")
-    torch.save({"step": step, "seconds": spent, **parts}, beside)
-    os.replace(beside, path)
+    files.write(path, lambda stream: torch.save({"step": step, "seconds": spent, **parts}, stream))
 
 
 def _resume(path: Path, module: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer) -> tuple[int, float]:

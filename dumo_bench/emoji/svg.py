@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import subprocess
@@ -10,6 +9,8 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from dumo_bench.storage import files
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def fetch(pack: Pack, folder: Path) -> Path:
     if not path.exists():
         spec = f"@iconify-json/{pack.name}@{pack.version}"
         subprocess.run(["npm", "pack", "--silent", spec], cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    found = files.sha256(path)
     if found != pack.sha256:
         raise ValueError(f"{path}: sha256 should be {pack.sha256}, is {found}. Delete the file and run again.")
     return path

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from dumo_bench.errors import UserError
 from dumo_bench.formats import locate
 from dumo_bench.hosts import models
-from dumo_bench.storage import store
+from dumo_bench.storage import files, store
 from dumo_bench.types import Edit, canonical
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def staged(to: Path) -> Iterator[Path]:
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise UserError(f"--to {to}: exists and is not empty: name a new folder")
     to.parent.mkdir(parents=True, exist_ok=True)
-    with store.full_disk(to.parent):
+    with files.full_disk(to.parent):
         beside = Path(tempfile.mkdtemp(prefix=f".{to.name}.", dir=to.parent))
         try:
             yield beside

@@ -12,6 +12,7 @@ from typing import Literal
 
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import models
+from dumo_bench.storage import hub
 
 SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
 WEIGHTS = "diffusion_pytorch_model"  # how diffusers names the weights of a model
@@ -62,16 +63,10 @@ def locate(where: str, revision: str = "") -> Path:
     named = re.fullmatch(r"([\w.-]+/[\w.-]+)(?:/(.+))?", where)
     if named is None or path.parent.is_dir():
         raise UserError(f"{where}: no such file or folder (a hub id is owner/name or owner/name/file)")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
     repository, rest = named[1], named[2] or ""
-    try:
-        found = Path(snapshot_download(repository, revision=revision or None, local_files_only=True)) / rest
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError):
-        found = None
-    if found is not None and found.exists():
-        return found
+    there = hub.snapshot(repository, revision)
+    if there is not None and (there / rest).exists():
+        return there / rest
     wanted = f" {rest}" if Path(rest).suffix else f" --include '{rest}/*'" if rest else ""
     pinned = f" --revision {revision}" if revision else ""
     raise UserError(f"{where} is not on this machine: type `hf download {repository}{wanted}{pinned}`")

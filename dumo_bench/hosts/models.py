@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from dumo_bench.errors import UserError, unknown
-from dumo_bench.storage.files import cache, sha256
+from dumo_bench.storage import hub
+from dumo_bench.storage.files import cache, sha256, sha256_of, write_text
 
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 #: what a diffusers folder is loaded from; other precisions and training copies of the same weights are left out
 _WEIGHTS = re.compile(r"^(?!.*(fp16|non_ema|flax)).*\.(safetensors|bin)$")
+
+
+#: what a method may need of a model (`Method.needs`), and how it is said
+FEATURES: Mapping[str, str] = {
+    "unet": "a U-Net (unet)",
+    "transformer": "a diffusion transformer (transformer)",
+    "text_encoder": "a text encoder (text_encoder)",
+    "vae": "a VAE (vae)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +42,7 @@ class Model:
 KNOWN: tuple[Model, ...] = (
     Model(
         "emoji-sd",
-        Path(__file__).parent / "emoji" / "weights",
+        Path(__file__).parents[1] / "emoji" / "weights",
         licence="MIT; drawings: see dumo_bench/emoji/ATTRIBUTION.md",
         about="a small Stable Diffusion of emoji, 64 x 64, inside this package",
     ),
@@ -53,49 +62,59 @@ def names() -> tuple[str, ...]:
 
 def resolve(model: str) -> Model:
     """A known name, a diffusers folder or a hub id (`owner/name`). A folder must hold every part."""
-    for known in KNOWN:
-        if model == known.name:
-            found = known
-            break
-    else:
-        if Path(model).is_dir():
-            found = Model(Path(model).resolve().name, Path(model))
-        elif re.fullmatch(r"[\w.-]+/[\w.-]+", model) and not Path(model).parent.is_dir():
-            found = Model(model, model)
-        else:
-            raise UserError(
-                f"{unknown('models', model, names())} A diffusers folder or a hub id (owner/name) serves too."
-            )
+    found = named(model)
     if isinstance(found.location, Path):
         _complete(model, found.location)
     return found
 
 
 def folder(model: str) -> Path:
-    """The folder of a model that is on this machine. Downloads nothing."""
-    found = resolve(model)
+    """The folder of a model that is on this machine, with every part. Downloads nothing."""
+    found = place(model)
+    _complete(model, found)
+    return found
+
+
+def has(where: Path) -> frozenset[str]:
+    """Which of `FEATURES` the model in a folder has: by its index, else by its subfolders. Loads nothing."""
+    try:
+        index = dict(json.loads((where / "model_index.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return frozenset(name for name in FEATURES if (where / name).is_dir())
+    return frozenset(name for name in FEATURES if any(index.get(name) or ()))  # a part that is left out is [null, null]
+
+
+def place(model: str) -> Path:
+    """The folder of a model that is on this machine, of whatever kind. Downloads nothing."""
+    found = named(model)
     if isinstance(found.location, Path):
         return found.location
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    if (there := hub.snapshot(found.location, found.revision)) is not None:
+        return there
+    raise UserError(
+        f"model {model!r} is not on this machine: type `hf download {found.location}"
+        + (f" --revision {found.revision}" if found.revision else "")
+        + f" --include {' '.join(repr(part + '/*') for part in PARTS)}`"
+    )
 
-    try:
-        place = Path(snapshot_download(found.location, revision=found.revision or None, local_files_only=True))
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        raise UserError(
-            f"model {model!r} is not on this machine: type `hf download {found.location}"
-            + (f" --revision {found.revision}" if found.revision else "")
-            + f" --include {' '.join(repr(part + '/*') for part in PARTS)}`"
-        ) from error
-    _complete(model, place)
-    return place
+
+def named(model: str) -> Model:
+    """A known name, a diffusers folder or a hub id, of whatever kind and whole or not."""
+    known = {one.name: one for one in KNOWN}
+    if model in known:
+        return known[model]
+    if Path(model).is_dir():
+        return Model(Path(model).resolve().name, Path(model))
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", model) and not Path(model).parent.is_dir():
+        return Model(model, model)
+    raise UserError(f"{unknown('models', model, names())} A diffusers folder or a hub id (owner/name) serves too.")
 
 
 def content_hash(model: str) -> str:
     """sha256 (hex) of the weights, configurations and vocabulary of a model on this machine, by part and name."""
-    place = folder(model)
-    files = tuple(_files(place))
-    return _together(place, files, _hashes(files))
+    where = folder(model)
+    files = tuple(_files(where))
+    return _together(where, files, _hashes(files))
 
 
 def files_hash(root: Path, files: Sequence[Path]) -> str:
@@ -105,10 +124,7 @@ def files_hash(root: Path, files: Sequence[Path]) -> str:
 
 
 def _together(root: Path, files: Sequence[Path], known: Mapping[Path, str]) -> str:
-    total = hashlib.sha256()
-    for path in files:
-        total.update(f"{path.relative_to(root).as_posix()} {known[path]}\n".encode())
-    return total.hexdigest()
+    return sha256_of(f"{path.relative_to(root).as_posix()} {known[path]}\n".encode() for path in files)
 
 
 def _hashes(files: Sequence[Path]) -> dict[Path, str]:
@@ -161,11 +177,5 @@ def _read_cache() -> dict[str, str]:
 
 
 def _write_cache(known: dict[str, str]) -> None:
-    path = cache() / "hashes.json"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        partial.write_text(json.dumps(known))
-        os.replace(partial, path)
-    except OSError:
-        return  # a cache that cannot be written costs time, nothing else
+    with suppress(OSError, UserError):  # a cache that cannot be written costs time, nothing else
+        write_text(cache() / "hashes.json", json.dumps(known))

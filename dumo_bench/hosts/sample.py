@@ -38,8 +38,8 @@ def scheduler(host: Host, name: str, steps: int) -> Any:
 def denoised(denoise: Denoiser, schedule: Any, z: Tensor) -> Tensor:
     """Run the whole schedule from unit-normal z (B, c, h, w) to clean latents."""
     z = z * schedule.init_noise_sigma
-    for step, t in enumerate(schedule.timesteps):
-        estimate = denoise(schedule.scale_model_input(z, t), t, step)
+    for t in schedule.timesteps:
+        estimate = denoise(schedule.scale_model_input(z, t), t)
         z = schedule.step(estimate, t, z).prev_sample
     return z
 

@@ -132,7 +132,7 @@ def stock_guide(host: Host, given: Conditions) -> Denoiser:
     """The plain U-Net with classifier-free guidance, both halves in one batch."""
     context = torch.cat([given.uncond, given.cond])
 
-    def denoise(z: Tensor, t: Tensor, step: int) -> Tensor:
+    def denoise(z: Tensor, t: Tensor) -> Tensor:
         both: Tensor = host.unet(torch.cat([z, z]), t, encoder_hidden_states=context).sample
         return guided(both, given.guidance)
 

@@ -117,9 +117,9 @@ def levels(
     size = plan.side * host.unet.config.sample_size
     z = torch.randn(len(texts), host.unet.config.in_channels, size, size, generator=g).to(host.device, host.dtype)
     late = plan.align == "compvis"  # that loop begins one step late
-    for step, t in enumerate(schedule.timesteps[late:]):
+    for t in schedule.timesteps[late:]:
         yield z, t
-        z = schedule.step(denoise(z, t, step), t, z).prev_sample
+        z = schedule.step(denoise(z, t), t, z).prev_sample
     yield z, torch.zeros_like(t)
 
 

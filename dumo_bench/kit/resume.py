@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dumo_bench.errors import UserError
-from dumo_bench.storage import store
+from dumo_bench.storage import files
 
 
 class Stateful(Protocol):
@@ -97,4 +97,4 @@ def _read(path: Path, state: Stateful) -> float:
 def _keep(path: Path, what: Mapping[str, Any]) -> None:
     import torch
 
-    store.write(path, lambda partial: torch.save(what, partial))
+    files.write(path, lambda stream: torch.save(what, stream))

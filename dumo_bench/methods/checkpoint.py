@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dumo_bench.errors import UserError, unknown
 from dumo_bench.formats import locate
+from dumo_bench.interfaces import Method
 from dumo_bench.types import Edit, Guide
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class Checkpoint(Method):
     """path: a file, a folder or a hub id (owner/name/file); several of DuMo or Receler are one a concept.
 
     partial: take a file that holds only some tensors of a known selection; gate: of DuMo, None as the folder has it;
@@ -32,7 +33,6 @@ class Checkpoint:
     name: ClassVar[str] = "checkpoint"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "published weights, imported"
-    needs: ClassVar[frozenset[str]] = frozenset({"unet"})
 
     path: str | tuple[str, ...] = ""
     revision: str = ""
@@ -98,5 +98,5 @@ class Checkpoint:
             with adapter.attached(host.unet, adapter.sets(host.unet, edit)):
                 yield partial(sd.stock_guide, host)
         else:
-            with sd.edited(host, edit):
-                yield partial(sd.stock_guide, host)
+            with super().apply(host, edit) as guide:
+                yield guide

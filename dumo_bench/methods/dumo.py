@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from dumo_bench.errors import UserError
 from dumo_bench.hosts.sd import Host, encode, fits, tokens
+from dumo_bench.interfaces import Method
 from dumo_bench.kit import train
 from dumo_bench.methods import tlmo
 from dumo_bench.methods.dumo_recipe import Wish, learn
@@ -45,7 +46,7 @@ class Gate:
 
 
 @dataclass(frozen=True)
-class DuMo:
+class DuMo(Method):
     """Re-implementation, training recipe ours.
 
     negative: how far beyond the anchor the target lies (0: the anchor itself); retain: weight of the prompts that
@@ -56,7 +57,6 @@ class DuMo:
     name: ClassVar[str] = "dumo"
     version: ClassVar[str] = "3"
     cite: ClassVar[str] = "Han et al., AAAI 2025, arXiv 2501.01125 (re-implementation, training recipe ours)"
-    needs: ClassVar[frozenset[str]] = frozenset({"unet"})
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "explicit": {"gate": False, "tlmo": "off"},  # as released
     }

@@ -117,7 +117,7 @@ def denoiser(unet: Any, modules: Sequence[tuple[EPR, Scale]], gates: Sequence[Te
     context = torch.cat([given.uncond, given.cond])
     weights = [torch.cat([m, m]) for m in gates]
 
-    def denoise(z: Tensor, t: Tensor, step: int) -> Tensor:
+    def denoise(z: Tensor, t: Tensor) -> Tensor:
         zz = torch.cat([z, z])
         every = [scaled(epr, scale, zz, t, context, m) for (epr, scale), m in zip(modules, weights, strict=True)]
         total = [torch.stack(layer).sum(0) for layer in zip(*every, strict=True)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.util
 import re
@@ -11,12 +10,15 @@ from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 from dumo_bench.errors import UserError, unknown
+from dumo_bench.interfaces import Plugin
+from dumo_bench.plugins import checks
 from dumo_bench.plugins.settings import checked
+from dumo_bench.types import digest
 
-Kind: TypeAlias = Literal["methods", "scorers", "suites"]
+Kind: TypeAlias = str  #: a row of `checks.BASES`
 
 
 def providers(kind: Kind) -> Mapping[str, EntryPoint]:
@@ -38,12 +40,8 @@ def names(kind: Kind) -> tuple[str, ...]:
 
 
 def load(kind: Kind, spec: str) -> Any:
-    """The object that `spec` names. An import error inside a plugin is raised as it is, with a note."""
-    if ":" not in spec:
-        known = providers(kind)
-        if spec not in known:
-            raise unknown(kind, spec, known)
-        return load(kind, known[spec].value)
+    """The object that `spec` names, checked. An import error inside a plugin is raised as it is, with a note."""
+    spec = located(kind, spec)
     place, _, thing = spec.rpartition(":")
     try:
         module = _file(Path(place)) if place.endswith(".py") else _module(place, spec)
@@ -55,7 +53,19 @@ def load(kind: Kind, spec: str) -> Any:
     if not hasattr(module, thing):
         public = [n for n in vars(module) if not n.startswith("_")]
         raise unknown(f"{place}", thing, public)
-    return getattr(module, thing)
+    found = getattr(module, thing)
+    checks.check(kind, spec, found)
+    return found
+
+
+def located(kind: Kind, spec: str) -> str:
+    """A short name as the `package.module:Thing` that provides it; `baselines.x` is `dumo_bench.baselines.x`."""
+    if ":" not in spec:
+        known = providers(kind)
+        if spec not in known:
+            raise unknown(kind, spec, known)
+        spec = known[spec].value
+    return f"dumo_bench.{spec}" if spec.startswith("baselines.") else spec
 
 
 def make(kind: Kind, spec: str, settings: Mapping[str, Any] | None = None) -> Any:
@@ -66,14 +76,16 @@ def make(kind: Kind, spec: str, settings: Mapping[str, Any] | None = None) -> An
     spec, at, value = spec.partition("@") if re.match(r"[\w-]+@", spec) else (spec, "", "")
     cls = load(kind, spec)
     if at:
-        if not hasattr(cls, "takes"):
+        if not (isinstance(cls, type) and issubclass(cls, Plugin) and cls.takes):
             raise UserError(f"{spec}@{value}: {spec} takes nothing behind @")
         settings = {**(settings or {}), cls.takes: value}
     if not isinstance(cls, type):
         if settings:
             raise UserError(f"{spec} is a ready-made object and takes no settings, got {', '.join(settings)}")
         return cls
-    return cls(**checked(f"settings of {spec}", cls, settings or {}))
+    made = cls(**checked(f"settings of {spec}", cls, settings or {}))
+    checks.declared(spec, made)
+    return made
 
 
 def _module(place: str, spec: str) -> ModuleType:
@@ -90,7 +102,7 @@ def _module(place: str, spec: str) -> ModuleType:
 def _file(path: Path) -> ModuleType:
     if not path.is_file():
         raise UserError(f"{path}: no such file (path/to/file.py:Thing)")
-    name = f"dumo_bench_file_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+    name = f"dumo_bench_file_{digest(str(path.resolve()))[:12]}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dumo_bench.errors import UserError, unknown
+from dumo_bench.interfaces import Plugin
 
 
 def parse(pairs: Iterable[str]) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def shard(text: str) -> tuple[int, int]:
 def checked(what: str, cls: type, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings with the types that the fields of `cls` declare; an unknown key or a wrong type is a UserError.
 
-    So is a number outside of the interval that `cls.bounds` gives its field.
+    So is a number outside of the interval that a plugin's `bounds` give its field.
     """
     fields = {f.name for f in dataclasses.fields(cls)} if dataclasses.is_dataclass(cls) else set()
     hints = typing.get_type_hints(cls) if settings else {}
@@ -46,7 +47,7 @@ def checked(what: str, cls: type, settings: Mapping[str, Any]) -> dict[str, Any]
         if key not in fields:
             raise unknown(what, key, fields)
     made = {key: _as(f"{what}: {key}", hints[key], value) for key, value in settings.items()}
-    bounds: Mapping[str, str] = getattr(cls, "bounds", {})
+    bounds = cls.bounds if issubclass(cls, Plugin) else {}
     for key, value in made.items():
         if key in bounds and value is not None:
             _within(f"{what}: {key}", bounds[key], value)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from dumo_bench.plugins import loading
+from dumo_bench.interfaces import Method
+from dumo_bench.plugins import checks, loading
 from dumo_bench.plugins.settings import checked
 
 #: what the fields of a settings dataclass are written with
@@ -20,10 +21,14 @@ _WORDS = {
 
 
 def make(spec: str, settings: Mapping[str, Any]) -> Any:
-    """As plugins.make("methods", ...), but without the methods' code wherever its fields are plain; else just that."""
-    cls = _bare(spec)
+    """As loading.make("methods", ...), but without the methods' code wherever its fields are plain; else just that."""
+    value = loading.located("methods", spec)
+    cls = _bare(value)
+    if cls is None:
+        return loading.make("methods", spec, settings)
+    checks.check("methods", value, cls)
     try:
-        return cls(**checked(f"settings of {spec}", cls, settings)) if cls else loading.make("methods", spec, settings)
+        return cls(**checked(f"settings of {spec}", cls, settings))
     except NameError:  # a field's type is a name of the module
         return loading.make("methods", spec, settings)
 
@@ -35,29 +40,42 @@ def about(value: str) -> str:
     return said.splitlines()[0] if said else ""
 
 
-def _bare(spec: str) -> type | None:
-    """The dataclass with its fields alone, or None when they cannot be read without the module."""
-    value = spec
-    if ":" not in spec:
-        known = loading.providers("methods")
-        if spec not in known:
-            return None
-        value = known[spec].value
+def _bare(value: str) -> type | None:
+    """The class with its fields and no code, or None when they cannot be read without the module."""
     place, _, name = value.rpartition(":")
     source = _source(place)
-    for node in ast.parse(source.read_text(encoding="utf-8")).body if source else ():
-        if isinstance(node, ast.ClassDef) and node.name == name and not node.bases:
-            own = {line.name for line in node.body if isinstance(line, ast.FunctionDef)}
-            return None if "identity" in own else _fields_of(node)  # what a recipe says of it is computed
+    lines = ast.parse(source.read_text(encoding="utf-8")).body if source else []
+    base = _imported(lines)
+    for node in lines:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            heir = [ast.unparse(one) for one in (*node.bases, *node.keywords)] == [base]
+            return _fields_of(node, base) if heir and "identity" not in _functions(node) else None
     return None
 
 
-def _fields_of(node: ast.ClassDef) -> type | None:
-    fields: list[ast.stmt] = [line for line in node.body if isinstance(line, ast.AnnAssign)]
+def _imported(lines: Sequence[ast.stmt]) -> str:
+    """What a file calls the base class of methods; "" where it does not import it by name."""
+    ours = [line for line in lines if isinstance(line, ast.ImportFrom) and line.module == Method.__module__]
+    found = [one.asname or one.name for line in ours for one in line.names if one.name == Method.__name__]
+    return found[0] if found else ""
+
+
+def _functions(node: ast.ClassDef) -> list[str]:
+    return [line.name for line in node.body if isinstance(line, ast.FunctionDef)]
+
+
+def _fields_of(node: ast.ClassDef, base: str) -> type | None:
+    """The class run without its module: its functions are there by name alone, so that a missing one is missed."""
+    fields = [line for line in node.body if isinstance(line, (ast.AnnAssign, ast.Assign))]
+    empty = ast.parse("".join(f"def {name}(self): ...\n" for name in _functions(node))).body
     bare = ast.ClassDef(
-        name=node.name, bases=[], keywords=[], body=fields or [ast.Pass()], decorator_list=node.decorator_list
+        name=node.name,
+        bases=[ast.Name(base, ast.Load())],
+        keywords=[],
+        body=[*fields, *empty] or [ast.Pass()],
+        decorator_list=node.decorator_list,
     )
-    names = dict(_WORDS)
+    names = {**_WORDS, base: Method}
     try:
         # this file's future import holds inside too: annotations stay text
         exec(compile(ast.fix_missing_locations(ast.Module([bare], [])), node.name, "exec"), names)

@@ -6,19 +6,19 @@ from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from dumo_bench.interfaces import Detector, Scorer, SetScorer
 from dumo_bench.types import digest
 
 
-def version(scorer: Any) -> str:
+def version(scorer: Scorer | SetScorer | Detector) -> str:
     """`2`, or `2+3f9a0c11` of a scorer that was given weights or a reference (`name@value`).
 
     Its metrics may be called as those of the scorer's own weights are; so stored, they never pass for one another.
     """
-    field = getattr(scorer, "takes", "")
-    given = getattr(scorer, field, None) if field else None
-    if given is None or given == _own(scorer, field):
-        return str(scorer.version)
-    return f"{scorer.version}+{digest([str(getattr(scorer, 'label', '')), *_inside(given)])[:8]}"
+    given = getattr(scorer, scorer.takes) if scorer.takes else None
+    if given is None or given == _own(scorer, scorer.takes):
+        return scorer.version
+    return f"{scorer.version}+{digest([scorer.label, *_inside(given)])[:8]}"
 
 
 def _own(scorer: Any, field: str) -> Any:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from fnmatch import fnmatchcase
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from dumo_bench.analysis import recognition, summary
+from dumo_bench.analysis import recognition
+from dumo_bench.analysis.catalogue import Known, Pick
 from dumo_bench.metrics import intervals
 from dumo_bench.published import tables
 from dumo_bench.published.numbers import Published
-from dumo_bench.published.ours import SCALE, Ours, case, partial, scaled
+from dumo_bench.published.ours import SCALE, Ours, case, scaled
+from dumo_bench.published.ours import partial as partial_of
 from dumo_bench.published.tables import SETTING, Results
 from dumo_bench.storage import table
 
@@ -24,57 +26,61 @@ if TYPE_CHECKING:
 class Way(NamedTuple):
     """Which of our metrics, on which roles, a published one is."""
 
-    metric: str
+    metric: Pick
     roles: tuple[str, ...]
 
 
+_LPIPS, _CLIP = partial(Pick, ("lpips",), "distance"), partial(Pick, ("clip_score",), "fit")
+_RIGHT = Pick(("clip_accuracy",), "asked", "rate")
+_ERASED = Pick(("concept",), "erased", "rate")
+_FID = Pick(("fid_clean", "fid_torchmetrics"), convention={"against": "real"})
+_ALL, _TARGET, _KEPT = ("all",), ("target",), ("kept",)
+
+
 #: a published metric (a pattern) -> ours, several where conventions differ
-WAYS: tuple[tuple[str, tuple[Way, ...]], ...] = (
-    ("LPIPS_da*", (Way("lpips*.da", ("all",)),)),
-    ("LPIPS_e", (Way("lpips*", ("target",)),)),
-    ("LPIPS_u", (Way("lpips*", ("kept",)),)),
-    ("H_o", (Way("*.h_o", ("all",)),)),
-    ("H_c", (Way("*.h_c", ("all",)),)),
-    ("H_a", (Way("clip.*.h_a", ("all",)),)),
-    ("Acc_[eE]", (Way("*.accuracy", ("target",)),)),
-    ("Acc_[suL]", (Way("*.accuracy", ("kept",)),)),
-    ("accuracy of the erased class", (Way("*.accuracy", ("target",)),)),
-    ("accuracy of the other classes", (Way("*.accuracy", ("kept",)),)),
-    ("CLIP", (Way("clip.*.cosine", ("kept",)), Way("clip.*.x100", ("kept",)), Way("clip.*.logit", ("kept",)))),
-    ("CLIP_e", (Way("clip.*.x100", ("target",)), Way("clip.*.logit", ("target",)))),
-    ("CLIP_s", (Way("clip.*.x100", ("kept",)), Way("clip.*.logit", ("kept",)))),
-    ("FID*", tuple(Way(f"fid.{how}.real", ("kept", "unrelated")) for how in ("clean", "torchmetrics"))),
-    ("ASR*", (Way("judge.erased", ("attack",)),)),
-    ("attack success*", (Way("judge.erased", ("attack",)),)),
+WAYS: tuple[tuple[str, Way], ...] = (
+    ("LPIPS_da*", Way(_LPIPS(what="da"), _ALL)),
+    ("LPIPS_e", Way(_LPIPS(), _TARGET)),
+    ("LPIPS_u", Way(_LPIPS(), _KEPT)),
+    ("H_o", Way(Pick(what="h_o"), _ALL)),
+    ("H_c", Way(Pick(what="h_c"), _ALL)),
+    ("H_a", Way(_CLIP(what="h_a", copies=None), _ALL)),
+    ("Acc_[eE]", Way(_RIGHT, _TARGET)),
+    ("Acc_[suL]", Way(_RIGHT, _KEPT)),
+    ("accuracy of the erased class", Way(_RIGHT, _TARGET)),
+    ("accuracy of the other classes", Way(_RIGHT, _KEPT)),
+    ("CLIP", Way(_CLIP(copies=None), _KEPT)),
+    ("CLIP_e", Way(_CLIP(copies=True), _TARGET)),
+    ("CLIP_s", Way(_CLIP(copies=True), _KEPT)),
+    ("FID*", Way(_FID, ("kept", "unrelated"))),
+    ("ASR*", Way(_ERASED, ("attack",))),
+    ("attack success*", Way(_ERASED, ("attack",))),
 )
-#: numbers of the small CLIP that this package ships, which no paper used
-_EMBEDDED = "clip.emoji.*"
+#: the small CLIP that this package ships, which no paper used
+_EMBEDDED = {"clip": "emoji"}
 
 
 def averaged(row: Published, found: Results) -> Iterator[Ours]:
     """The summary's numbers for a published one, under every metric of ours that may be meant."""
-    for pattern, ways in WAYS:
+    for pattern, way in WAYS:
         if row.fits(pattern):
-            for way in ways:
-                yield from _of_way(row, way, found)
+            yield from _of_way(row, way, found)
 
 
 def _of_way(row: Published, way: Way, found: Results) -> Iterator[Ours]:
     """One number a setting and a case, or a setting where the published one is an average over cases."""
     rows = tables.of(found.summary, row)
-    rows = rows[rows["role"].isin(way.roles) & rows["value"].notna()]
-    rows = rows[np.array([_fits(metric, way) for metric in rows["metric"]], dtype=bool)]
+    rows = rows[rows["role"].isin(way.roles) & rows["value"].notna() & ~rows["change"]]
+    rows = rows[np.array([_fits(found.metrics.named(metric), way) for metric in rows["metric"]], dtype=bool)]
     apart = SETTING if row.is_average else ["case", *SETTING]
     for (metric, role, *_), group in rows.groupby(["metric", "role", "scorer", *apart]):
         said = f"{metric}, {role}{tables.setting(group, rows)}{_cases(row, group, found)}"
-        card = recognition.weakest(recognition.card(one, found.cards) for one in table.records(group))
-        yield replace(_mean(row, group, said), partial=_partial(row, group, found), card=card)
+        card = recognition.weakest(recognition.card(one, found.cards, found.metrics) for one in table.records(group))
+        yield replace(_mean(row, group, said), partial=_is_partial(row, group, found), card=card)
 
 
-def _fits(metric: str, way: Way) -> bool:
-    return (
-        fnmatchcase(metric, way.metric) and not metric.endswith(summary.CHANGE) and not fnmatchcase(metric, _EMBEDDED)
-    )
+def _fits(known: Known, way: Way) -> bool:
+    return way.metric(known) and not _EMBEDDED.items() <= known.metric.convention.items()
 
 
 def _mean(row: Published, group: pd.DataFrame, said: str) -> Ours:
@@ -96,7 +102,7 @@ def _cases(row: Published, group: pd.DataFrame, found: Results) -> str:
     return f", mean of {len(group)}{f' of {known}' if known else ''} cases"
 
 
-def _partial(row: Published, group: pd.DataFrame, found: Results) -> bool | None:
+def _is_partial(row: Published, group: pd.DataFrame, found: Results) -> bool | None:
     """Whether pictures lack in a case, or cases in an average."""
     lacking = row.is_average and len(group) < found.cases.get(row.suite, 0)
-    return lacking or partial(group["partial"])
+    return lacking or partial_of(group["partial"])

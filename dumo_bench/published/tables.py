@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dumo_bench.analysis import recognition, summary
+from dumo_bench.analysis import catalogue, recognition, summary
+from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.recognition import Card, Place
 from dumo_bench.published.numbers import Published
 from dumo_bench.scorers.presets import PRESETS, select
@@ -47,9 +48,14 @@ class Results:
         return whole[(whole["concept"] == "*") & ~whole["model"].isin(list(self.foreign))]
 
     @cached_property
+    def metrics(self) -> Catalogue:
+        """What was measured."""
+        return catalogue.of_folder(self.out)
+
+    @cached_property
     def cards(self) -> dict[Place, Card]:
         """The validity cards."""
-        return recognition.of_summary(self.summary)
+        return recognition.of_summary(self.summary, self.metrics)
 
     @cached_property
     def elsewhere(self) -> set[str]:
@@ -64,10 +70,10 @@ class Results:
 
         `partial`: whether the summary knows that the suite has more of them.
         """
-        scores = _nudenet(table.read(self.out / "tables", "scores"))
+        scores = self._nudenet(table.read(self.out / "tables", "scores"))
         mine = scores[~scores["model"].isin(list(self.foreign)) & scores["role"].isin(["target", "attack"])]
         mine = mine[mine["value"].notna()].drop_duplicates([*_RUN, "prompt_id", "seed", "draw"])
-        told = _nudenet(self.summary).drop_duplicates(_RUN)
+        told = self._nudenet(self.summary[~self.summary["change"]]).drop_duplicates(_RUN)
         return mine.merge(told[[*_RUN, "partial"]], on=_RUN, how="left", validate="many_to_one")
 
     @cached_property
@@ -89,11 +95,9 @@ class Results:
             for name, preset in PRESETS.items()
         }
 
-
-def _nudenet(rows: pd.DataFrame) -> pd.DataFrame:
-    """NudeNet's own rows: not in the other channel order, and no changes, which lack what the unedited model lacks."""
-    turned, change = (rows["metric"].str.contains(part, regex=False) for part in (".rgb.", summary.CHANGE))
-    return rows[(rows["scorer"] == "nudenet") & ~turned & ~change]
+    def _nudenet(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """NudeNet's rows in its own channel order."""
+        return rows[(rows["scorer"] == "nudenet") & self.metrics.made_with(rows, "order", "BGR")]
 
 
 def of(rows: pd.DataFrame, row: Published) -> pd.DataFrame:

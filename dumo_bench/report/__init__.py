@@ -6,14 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dumo_bench.analysis import summary
+from dumo_bench.analysis import catalogue, kinds, summary
+from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.coverage import sizes
 from dumo_bench.errors import UserError
 from dumo_bench.report import build, contract, coverage, figures, latex, markdown, page, paired, tradeoff
-from dumo_bench.report.build import CaseTables
+from dumo_bench.report.cells import CaseTables
 from dumo_bench.run import manifest
 from dumo_bench.storage import table
-from dumo_bench.storage.store import write_text
+from dumo_bench.storage.files import write_text
 from dumo_bench.types import Suite
 
 if TYPE_CHECKING:
@@ -24,10 +25,20 @@ def cases(
     out: Path, suites: Mapping[str, Suite] | None = None, only: Callable[[CaseTables], bool] = lambda case: True
 ) -> list[CaseTables]:
     """The tables of a results folder, of `only` some cases. `suites`, by name, tell what a case erases."""
-    found = build.build(summary.read(out), kinds(suites or {}), sizes((suites or {}).values()), manifest.contracts(out))
+    every, metrics = list((suites or {}).values()), catalogue.of_folder(out)
+    means = summary.read(out)
+    erases = kinds.of_rows(means) | kinds.of_suites(every)
+    found = build.build(build.Sources(means, metrics, erases, sizes(every), manifest.contracts(out)))
     if not found:
         raise UserError(f"{out / 'summary.parquet'} holds no row: `dumo-bench run` into {out} fills it")
-    return paired.tested(list(filter(only, found)), table.read(out / "tables", "scores"))
+    told = paired.tested(list(filter(only, found)), table.read(out / "tables", "scores"), metrics)
+    return [build.refused(case, _reasons(out, case)) for case in told]
+
+
+def _reasons(out: Path, case: CaseTables) -> dict[str, str]:
+    """Which methods the model of a case cannot run, and why."""
+    of = (case.suite, case.case)
+    return {one.method: one.reason for one in manifest.not_applicable(out) if (one.suite, one.case) == of}
 
 
 def write(
@@ -39,7 +50,7 @@ def write(
     `shown`: its `cases`, where they are known already.
     """
     shown = cases(out, suites) if shown is None else shown
-    frames = page.Frames(table.read(out / "tables", "scores"), summary.read(out))
+    frames = page.Frames(table.read(out / "tables", "scores"), summary.read(out), catalogue.of_folder(out))
     texts = {name: prompt_texts(suite) for name, suite in (suites or {}).items()}
     drawn = [costs(case) for case in shown]
     sections = [
@@ -49,7 +60,7 @@ def write(
         write_text(out / "report.tex", latex.document(shown)),
         write_text(out / "report.html", page.render(sections)),
         write_text(out / "report.md", markdown.document(shown)),
-        write_text(out / "report.csv", _csv(frames.summary, manifest.contracts(out))),
+        write_text(out / "report.csv", _csv(frames.summary, frames.metrics, manifest.contracts(out))),
         *(
             write_text(out / f"costs-{latex.label(case)}.svg", svg)
             for case, svg in zip(shown, drawn, strict=True)
@@ -58,9 +69,10 @@ def write(
     ]
 
 
-def _csv(rows: pd.DataFrame, contracts: contract.Contracts) -> str:
-    """The summary, each row with its sampling contract in words."""
-    told = rows.assign(contract=[contract.said(key, contracts) for key in rows["sampling"]])
+def _csv(rows: pd.DataFrame, metrics: Catalogue, contracts: contract.Contracts) -> str:
+    """The summary, each row with what its metric is called in tables, and with its sampling contract in words."""
+    titles = [metrics.of(row).metric.header for row in table.records(rows)]
+    told = rows.assign(title=titles, contract=[contract.said(key, contracts) for key in rows["sampling"]])
     text: str = told.to_csv(index=False, lineterminator="\n")
     return text
 
@@ -77,16 +89,4 @@ def prompt_texts(suite: Suite) -> dict[str, str] | None:
     return None if suite.explicit else {prompt.id: prompt.text for prompt in suite.prompts}
 
 
-def kinds(suites: Mapping[str, Suite]) -> dict[tuple[str, str], str]:
-    """What each case erases, "object" or "style", as its prompts tell."""
-    found = {}
-    for name, suite in suites.items():
-        shown = {word: kind for prompt in suite.prompts for kind, word in prompt.shows.items()}
-        for case in suite.cases:
-            of_case = {shown[concept] for concept in case.erase if concept in shown}
-            if len(of_case) == 1:
-                found[name, case.name] = of_case.pop()
-    return found
-
-
-__all__: Sequence[str] = ["cases", "kinds", "prompt_texts", "write"]
+__all__: Sequence[str] = ["cases", "prompt_texts", "write"]

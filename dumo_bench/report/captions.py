@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import textwrap
 
-from dumo_bench.analysis import derived
 from dumo_bench.analysis.recognition import MARK, lacking
-from dumo_bench.report.build import CaseTables, Cell, Shown
+from dumo_bench.report.cells import CaseTables, Cell, Shown
 
 DASH = "\N{EN DASH}"
 MOST = 10  # concepts that are named in a note
@@ -106,8 +105,7 @@ def metrics(case: CaseTables) -> str:
     """Which metric is behind each header; its name states its convention. A derived one has its formula."""
     columns = [column for panel in case.panels for column in panel.columns]
     pairs = dict.fromkeys(
-        " = ".join(filter(None, (f"{column.header}: {column.metric}", derived.formula(column.metric))))
-        for column in columns
+        " = ".join(filter(None, (f"{column.header}: {column.metric}", column.formula))) for column in columns
     )
     return f"Metrics: {'; '.join(pairs)}."
 
@@ -130,5 +128,5 @@ def missing(case: CaseTables) -> list[str]:
             for label, cell in zip(panel.labels, column.cells, strict=True):
                 if cell.measured and (cell.n_missing or cell.value is None):
                     what = f"{column.header}, {column.role}: {cell.note or 'not measured'}"
-                    found.setdefault(what, []).append(label)
+                    found.setdefault(what, []).append(str(label))
     return [f"{what} ({', '.join(labels)})" for what, labels in found.items()]

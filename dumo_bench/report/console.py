@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from dumo_bench.report import captions, coverage
-from dumo_bench.report.build import CaseTables, Cell, Panel, Shown
+from dumo_bench.report.cells import CaseTables, Cell, Panel, Shown
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -44,7 +44,7 @@ def _table(panel: Panel) -> Table:
         lines = [*[""] * (tallest - len(above)), *above, *below, *[""] * (deepest - len(below))]
         found.add_column(Text("\n".join(lines)), justify="right")
     for i, label in enumerate(panel.labels):
-        found.add_row(Text(label), *(_cell(column, column.cells[i]) for column in panel.columns))
+        found.add_row(Text(str(label)), *(_cell(column, column.cells[i]) for column in panel.columns))
     return found
 
 

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dumo_bench.analysis.coverage import reasons, unasked
+from dumo_bench.analysis.coverage import reasons
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from dumo_bench.report.variants import Label
 
 _ROLES = ("target", "attack", "related", "unrelated")  # each picture is in one of them
 
@@ -25,12 +27,13 @@ class Covered:
     scorer: str
     asked: int
     seen: int
+    unasked: int = 0
     why: str = ""
 
     @property
     def failed(self) -> int:
-        """Pictures without any number, unless every reason that is told is one of not being asked."""
-        return 0 if unasked(self.why) else self.asked - self.seen
+        """Pictures without any number of which something was asked."""
+        return max(0, self.asked - self.seen - self.unasked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +52,21 @@ class Coverage:
         return any(one.asked < self.expected or one.failed for one in self.covered)
 
 
-def of(rows: pd.DataFrame, labels: Mapping[tuple[Any, ...], str], key: Sequence[str], whole: int | None) -> Coverage:
+def of(rows: pd.DataFrame, labels: Mapping[tuple[Any, ...], Label], key: Sequence[str], whole: int | None) -> Coverage:
     """From the summary of one case; `labels` by the values of the columns `key`, and in what order."""
-    mine = rows[rows["role"].isin(_ROLES) & ~rows["metric"].str.endswith(".change")]
+    mine = rows[rows["role"].isin(_ROLES) & ~rows["change"]]
     counts = mine.assign(asked=mine["n"] + mine["n_missing"])
     most = counts.loc[counts.groupby([*key, "scorer", "role"])["n"].idxmax()]
-    sums = most.groupby([*key, "scorer"]).agg({"asked": "sum", "n": "sum", "note": _joined})
-    found = {(tuple(at[:-1]), at[-1]): (int(asked), int(n), why) for at, asked, n, why in sums.itertuples(name=None)}
+    sums = most.groupby([*key, "scorer"]).agg({"asked": "sum", "n": "sum", "n_unasked": "sum", "note": _joined})
+    found = {
+        (tuple(at[:-1]), at[-1]): (int(asked), int(n), int(unasked), why)
+        for at, asked, n, unasked, why in sums.itertuples(name=None)
+    }
     scorers = sorted({scorer for _, scorer in found})
     return Coverage(
         whole,
         tuple(
-            Covered(label, scorer, *found.get((at, scorer), (0, 0, "")))
+            Covered(str(label), scorer, *found.get((at, scorer), (0, 0, 0, "")))
             for at, label in labels.items()
             for scorer in scorers
         ),

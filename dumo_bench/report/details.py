@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dumo_bench.analysis import recognition
+from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.recognition import REFERENCE, needs_card
 from dumo_bench.analysis.summary import ROLES
 from dumo_bench.report import captions
-from dumo_bench.report.build import VARIANT, Cell, Shown, cell, variants
+from dumo_bench.report.cells import Cell, Shown, cell
+from dumo_bench.report.variants import VARIANT, Key, Label, variants
 from dumo_bench.storage import table
 
 if TYPE_CHECKING:
@@ -32,30 +34,31 @@ class Detail:
     concept: str = "*"
 
 
-def details(summary: pd.DataFrame) -> list[Detail]:
+def details(summary: pd.DataFrame, metrics: Catalogue) -> list[Detail]:
     """A row for every role and metric, with cells in the order of `variants`, from the summary of one case."""
-    return _details(summary, summary[summary["concept"] == "*"])
+    return _details(summary, summary[summary["concept"] == "*"], metrics)
 
 
-def concepts(summary: pd.DataFrame) -> list[Detail]:
+def concepts(summary: pd.DataFrame, metrics: Catalogue) -> list[Detail]:
     """A row for every concept and rate of recognition, with cells in the order of `variants`."""
-    asked = np.array([needs_card(*one) for one in zip(summary["metric"], summary["role"], strict=True)], dtype=bool)
-    return _details(summary, summary[(summary["concept"] != "*") & asked])
+    both = zip(summary["metric"], summary["role"], strict=True)
+    asked = np.array([needs_card(metrics.named(name).metric, role) for name, role in both], dtype=bool)
+    return _details(summary, summary[(summary["concept"] != "*") & ~summary["change"] & asked], metrics)
 
 
-def heads(labels: Mapping[tuple[Any, ...], str]) -> list[str]:
+def heads(labels: Mapping[Key, Label]) -> list[str]:
     """What stands above the cells of concepts, from the labels of `variants`."""
     unedited = "recognised on the unedited model"
-    return [unedited + label.removeprefix(REFERENCE) if key[0] == REFERENCE else label for key, label in labels.items()]
+    return [str(replace(one, method=unedited) if one.method == REFERENCE else one) for one in labels.values()]
 
 
-def _details(summary: pd.DataFrame, rows: pd.DataFrame) -> list[Detail]:
-    keys, known = list(variants(summary[summary["concept"] == "*"])), recognition.of_summary(summary)
+def _details(summary: pd.DataFrame, rows: pd.DataFrame, metrics: Catalogue) -> list[Detail]:
+    keys, known = list(variants(summary[summary["concept"] == "*"])), recognition.of_summary(summary, metrics)
     found: dict[tuple[str, str, str], dict[tuple[Any, ...], tuple[Cell, bool | None]]] = {}
     for row in table.records(rows):
         key = tuple(row[name] for name in VARIANT)
         what = row["role"], row["metric"], row["concept"]
-        found.setdefault(what, {})[key] = cell(row, known), row["higher_is_better"]
+        found.setdefault(what, {})[key] = cell(row, known, metrics), row["higher_is_better"]
     order = sorted(found, key=lambda one: (ROLES.index(one[0]), one[1:]))
     return [_detail(what, found[what], keys) for what in order]
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dumo_bench.report.build import VARIANT, variants
+from dumo_bench.analysis.catalogue import Catalogue
+from dumo_bench.report.variants import VARIANT, variants
 from dumo_bench.storage import table
 from dumo_bench.types import Recipe
 
@@ -59,15 +60,15 @@ class Grid:
         return TITLES[self.role]
 
 
-def grids(scores: pd.DataFrame, out: Path, texts: Mapping[str, str] | None) -> list[Grid]:
+def grids(scores: pd.DataFrame, out: Path, texts: Mapping[str, str] | None, metrics: Catalogue) -> list[Grid]:
     """The grids of one case from its rows of the table `scores`. texts: prompt id -> text; None: ids only, blurred."""
     labels = variants(scores)
-    seen = _seen(scores)
+    seen = _seen(scores, metrics)
     found = []
     for role in TITLES:
         rows = scores[scores["role"] == role].drop_duplicates([*VARIANT, "prompt_id", "seed", "draw"])
         lines = tuple(_line(list(labels), line, (out, seen, texts or {})) for line in _chosen(rows))
-        found += [Grid(role, tuple(labels.values()), lines, hidden=texts is None)] if lines else []
+        found += [Grid(role, tuple(map(str, labels.values())), lines, hidden=texts is None)] if lines else []
     return found
 
 
@@ -98,10 +99,12 @@ def _line(
     return Line(prompt, texts.get(prompt, prompt), f"{first['concept']}, seed {first['seed']}{draw}", tiles)
 
 
-def _seen(scores: pd.DataFrame) -> dict[str, str]:
-    """Key of a picture -> what the judge saw, which is the note of its measured scores."""
-    rows = scores[(scores["metric"] == "judge.nothing") & scores["value"].notna()]
-    return dict(zip(rows["key"], rows["note"].str.replace("/", ", "), strict=True))
+def _seen(scores: pd.DataFrame, metrics: Catalogue) -> dict[str, str]:
+    """Key of a picture -> what a recogniser saw, which is the note of its measured scores; of several the first's."""
+    names = [name for name in scores["metric"].unique() if metrics.named(name).metric.measures in ("asked", "erased")]
+    rows = scores[scores["metric"].isin(names) & scores["value"].notna() & (scores["note"] != "")]
+    first = rows[rows["scorer"] == rows["scorer"].iloc[0]] if len(rows) else rows
+    return dict(zip(first["key"], first["note"].str.replace("/", ", "), strict=True))
 
 
 def image(out: Path, key: str) -> Path:
@@ -137,5 +140,5 @@ def recipes(scores: pd.DataFrame) -> dict[str, Recipe]:
         row = table.records(scores[(scores[list(VARIANT)] == list(key)).all(axis=1)].head(1))[0]
         if row["edit"]:
             what = json.loads(row["params"]), tuple(json.loads(row["erase"]))
-            found[label] = Recipe(row["method"], row["method_version"], *what, row["fit_seed"], row["model"])
+            found[str(label)] = Recipe(row["method"], row["method_version"], *what, row["fit_seed"], row["model"])
     return found

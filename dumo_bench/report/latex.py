@@ -8,7 +8,7 @@ from itertools import zip_longest
 
 from dumo_bench.analysis.recognition import MARK
 from dumo_bench.report import captions, coverage
-from dumo_bench.report.build import CaseTables, Cell, Panel, Shown
+from dumo_bench.report.cells import CaseTables, Cell, Panel, Shown
 
 _SPECIAL = {
     **{char: f"\\{char}" for char in "&%$#_{}"},
@@ -92,7 +92,7 @@ def label(case: CaseTables) -> str:
 def _tabular(panel: Panel) -> str:
     upwards = [list(map(escape, reversed([*captions.head(c), c.role]))) for c in panel.columns]
     heads = [*reversed(_stacked(upwards)), *_small([captions.counts(c).split(", ") for c in panel.columns])]
-    body = [row for i, name in enumerate(panel.labels) for row in _rows(name, panel.columns, i)]
+    body = [row for i, name in enumerate(panel.labels) for row in _rows(str(name), panel.columns, i)]
     lines = ["\\toprule", *map(_line, heads), "\\midrule", *map(_line, body), "\\bottomrule"]
     return "\n".join([f"\\begin{{tabular}}{{l{'r' * len(panel.columns)}}}", *lines, "\\end{tabular}"])
 

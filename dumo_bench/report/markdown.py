@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dumo_bench.report import captions, coverage
-from dumo_bench.report.build import CaseTables, Cell, Panel, Shown
+from dumo_bench.report.cells import CaseTables, Cell, Panel, Shown
 
 
 def document(cases: Sequence[CaseTables]) -> str:
@@ -38,7 +38,7 @@ def _table(panel: Panel) -> str:
     heads = [f"{c.header} {captions.arrow(c)}".rstrip() + f"<br>{c.role}, {captions.counts(c)}" for c in panel.columns]
     lines = [_line([panel.title, *heads]), _line(["---", *("---:" for _ in panel.columns)])]
     for i, label in enumerate(panel.labels):
-        lines.append(_line([escape(label), *(_cell(column, column.cells[i]) for column in panel.columns)]))
+        lines.append(_line([escape(str(label)), *(_cell(column, column.cells[i]) for column in panel.columns)]))
     return "\n".join(lines) + "\n"
 
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.errors import UserError
 from dumo_bench.report import captions, coverage, figures, gallery
-from dumo_bench.report.build import CaseTables, variants
+from dumo_bench.report.cells import CaseTables
 from dumo_bench.report.details import Detail, concepts, details, heads
+from dumo_bench.report.variants import variants
 from dumo_bench.storage.store import Store
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ class Frames(NamedTuple):
 
     scores: pd.DataFrame
     summary: pd.DataFrame
+    metrics: Catalogue
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +52,12 @@ class Section:
 
 def section(tables: CaseTables, frames: Frames, out: Path, texts: Mapping[str, str] | None, costs: str) -> Section:
     """The page's part on one case, from the tables and from the pictures and edits in `out`; `costs` as SVG, or ""."""
-    rows, means = (_of_case(frame, tables) for frame in frames)
+    rows, means = (_of_case(frame, tables) for frame in (frames.scores, frames.summary))
     labels = variants(means)
-    methods = {label: f"version {key[1]}, {key[2]}, fit seed {key[3]}" for key, label in labels.items()}
-    shown = gallery.grids(rows, out, texts), _maps(rows, out), _svg_uri(costs) if costs else ""
-    return Section(tables, *shown, methods, details(means), heads(labels), concepts(means))
+    methods = {str(label): f"version {key[1]}, {key[2]}, fit seed {key[3]}" for key, label in labels.items()}
+    shown = gallery.grids(rows, out, texts, frames.metrics), _maps(rows, out), _svg_uri(costs) if costs else ""
+    found = details(means, frames.metrics), heads(labels), concepts(means, frames.metrics)
+    return Section(tables, *shown, methods, *found)
 
 
 def _of_case(frame: pd.DataFrame, case: CaseTables) -> pd.DataFrame:

@@ -7,11 +7,12 @@ from dataclasses import replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from dumo_bench.analysis import derived, pairs
+from dumo_bench.analysis import pairs
+from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.pairs import Difference
 from dumo_bench.analysis.recognition import REFERENCE
-from dumo_bench.report import build, seeds
-from dumo_bench.report.build import KIN, CaseTables, Cell, Panel, Shown
+from dumo_bench.report.cells import CaseTables, Cell, Panel, Shown, commonest, parts
+from dumo_bench.report.variants import KIN, together
 from dumo_bench.types import SETS
 
 if TYPE_CHECKING:
@@ -30,13 +31,13 @@ class _Tests(NamedTuple):
     best: Sequence[Difference]
 
 
-def tested(cases: Sequence[CaseTables], scores: pd.DataFrame) -> list[CaseTables]:
+def tested(cases: Sequence[CaseTables], scores: pd.DataFrame, metrics: Catalogue) -> list[CaseTables]:
     """The cases with their tables of paired differences, and the best eraser bold where it is told from every other.
 
     The differences are corrected over all cases, metrics, roles and erasers. That the best is told from every other is
     one test a column, of the largest p of them (Berger, Technometrics 24 (1982), 295), corrected over all columns.
     """
-    tests = [_tests(case, scores) for case in cases]
+    tests = [_tests(case, scores, metrics) for case in cases]
     against = iter(pairs.corrected([found for one in tests for found in one.against.values()]))
     best = pairs.corrected([one.best for one in tests])
     return [
@@ -48,7 +49,7 @@ def tested(cases: Sequence[CaseTables], scores: pd.DataFrame) -> list[CaseTables
     ]
 
 
-def _tests(case: CaseTables, scores: pd.DataFrame) -> _Tests:
+def _tests(case: CaseTables, scores: pd.DataFrame, metrics: Catalogue) -> _Tests:
     """Nothing where pictures were made under several contracts: they are no pairs."""
     of_suite = (scores["suite"] == case.suite) & (scores["suite_version"] == case.version)
     mine = scores[of_suite & (scores["case"] == case.case)]
@@ -56,30 +57,32 @@ def _tests(case: CaseTables, scores: pd.DataFrame) -> _Tests:
     erasers = [kin for kin in dict.fromkeys(case.kin) if kin in rows and kin[0] != REFERENCE]
     base = next((rows[kin] for kin in rows if kin[0] == REFERENCE), None)
     wanted = list(_columns(case))
-    against = {} if base is None else {kin: _differences(rows[kin], base, wanted) for kin in erasers}
-    return _Tests(against, list(_hardest(case, {kin: rows[kin] for kin in erasers})))
+    against = {} if base is None else {kin: _differences(rows[kin], base, wanted, metrics) for kin in erasers}
+    return _Tests(against, list(_hardest(case, {kin: rows[kin] for kin in erasers}, metrics)))
 
 
-def _hardest(case: CaseTables, rows: Rows) -> Iterator[Difference]:
+def _hardest(case: CaseTables, rows: Rows, metrics: Catalogue) -> Iterator[Difference]:
     """Of every column with a best eraser, its difference from the other that it is least told from."""
     best: dict[Kin, list[Key]] = {}
     for key, column in _columns(case).items():
         if (kin := _leader(column, case.kin)) is not None and kin in rows:
             best.setdefault(kin, []).append(key)
     for kin, keys in best.items():
-        others = [_by_key(_differences(rows[kin], of, keys)) for other, of in rows.items() if other != kin]
+        others = [_by_key(_differences(rows[kin], of, keys, metrics)) for other, of in rows.items() if other != kin]
         for key in keys:
             found = [other[key] for other in others if key in other and other[key].p is not None]
             if len(found) == len(others):
                 yield max(found, key=lambda d: d.p or 0.0)
 
 
-def _differences(a: pd.DataFrame, b: pd.DataFrame, wanted: Collection[Key]) -> list[Difference]:
+def _differences(a: pd.DataFrame, b: pd.DataFrame, wanted: Collection[Key], metrics: Catalogue) -> list[Difference]:
     """a - b of the metrics and roles that are wanted; of measured ones first, then of numbers that are made of them."""
-    parts = {part.metric for key in wanted for part in derived.made_of(key[0])}
-    plain = pairs.joined(*(_only(one, [key for key in wanted if not derived.made_of(key[0])]) for one in (a, b)))
+    made_of = {key: metrics.named(key[0]).made_of for key in wanted}
+    parts = {part.metric for made in made_of.values() for part in made}
+    plain = pairs.joined(*(_only(one, [key for key in wanted if not made_of[key]]) for one in (a, b)))
     made = pairs.joined(*(one[one["metric"].isin(parts)] for one in (a, b)))
-    return [d for d in (*pairs.pictures(plain), *pairs.numbers(made)) if (d.metric, d.role) in wanted]
+    found = (*pairs.pictures(plain), *pairs.numbers(made, metrics.numbers))
+    return [d for d in found if (d.metric, d.role) in wanted]
 
 
 def _only(scores: pd.DataFrame, wanted: Sequence[Key]) -> pd.DataFrame:
@@ -100,19 +103,14 @@ def _columns(case: CaseTables) -> dict[Key, Shown]:
     found: dict[Key, Shown] = {}
     for panel in _own(case):
         for column in panel.columns:
-            if not pairs.is_part(column.metric):
-                found.setdefault(_source(column), column)
+            if not column.is_part:
+                found.setdefault(column.source, column)
     return found
 
 
 def _own(case: CaseTables) -> list[Panel]:
     """The panels with a row for every fit."""
     return [panel for panel in case.panels if len(panel.labels) == len(case.kin)]
-
-
-def _source(column: Shown) -> Key:
-    made = [] if pairs.is_part(column.metric) else derived.made_of(column.metric)
-    return (made[0].metric, made[0].role) if len(made) == 1 else (column.metric, column.role)
 
 
 def _leader(column: Shown, kin: Sequence[Kin]) -> Kin | None:
@@ -136,7 +134,7 @@ def emphasised(case: CaseTables, told: Collection[Key]) -> CaseTables:
 
 def _bold(panel: Panel, kin: Sequence[Kin], told: Collection[Key]) -> Panel:
     def marked(column: Shown) -> Shown:
-        best = _leader(column, kin) if _source(column) in told else None
+        best = _leader(column, kin) if column.source in told else None
         cells = (replace(cell, bold=of == best) for of, cell in zip(kin, column.cells, strict=True))
         return replace(column, cells=tuple(cells))
 
@@ -154,15 +152,15 @@ def _with_differences(case: CaseTables, against: Mapping[Kin, Sequence[Differenc
     if not columns:
         return case
     labels = case.panels[0].labels
-    names = tuple(seeds.name([labels[i] for i, of in enumerate(case.kin) if of == kin]) for kin in by_kin)
+    names = tuple(together([labels[i] for i, of in enumerate(case.kin) if of == kin]) for kin in by_kin)
     family = max(d.family for found in against.values() for d in found)
-    return replace(case, paired=tuple(build.parts(Panel(TITLE, names, tuple(columns)))), family=family)
+    return replace(case, paired=tuple(parts(Panel(TITLE, names, tuple(columns)))), family=family)
 
 
 def _column(key: Key, column: Shown, kin: Sequence[Kin], by_kin: Mapping[Kin, Mapping[Key, Difference]]) -> Shown:
     """The differences of one metric on one role; of counts those of their means."""
     cells = tuple(_cell(found.get(key), column.cells[kin.index(of)]) for of, found in by_kin.items())
-    n, n_missing = build.commonest(cells)
+    n, n_missing = commonest(cells)
     turned = key != (column.metric, column.role)
     header = key[0] if turned else f"{column.header}, a picture" if column.counted else column.header
     higher = column.higher if column.higher is None or not turned else not column.higher

@@ -1,113 +1,161 @@
-"""Which columns the report has, and what they are called."""
+"""Which columns the report has, and what they are called: metrics by what they declare, not by their names."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
+
+from dumo_bench.analysis.catalogue import Known, Pick
 
 _EVERY = ("object", "style", "")
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A column to show: a metric (a pattern) on a role. `higher` is better, or lower, or (None) neither.
+    """A column to show: some metrics on a role. Which way is better, and how many digits, the metrics say themselves.
 
-    Without a header it is called after the end of the metric's name. `counted`: the sum over the pictures, as papers
-    print it, in place of the summary's mean. `kinds`: for cases that erase such a thing; "" stands for cases of which
-    it is not known, or that erase both.
+    Without a header it is called as the metric is. `counted`: the sum over the pictures, as papers print it, in place
+    of the summary's mean. `kinds`: for cases that erase such a thing; "" stands for explicit content, and for cases of
+    which it is not known, or that erase both.
     """
 
     header: str
-    metric: str
+    metric: Pick | Callable[[Known], bool]
     role: str
-    higher: bool | None
-    digits: int = 2
     kinds: tuple[str, ...] = _EVERY
     counted: bool = False
+    digits: int | None = None
 
 
+Panels: TypeAlias = Mapping[str, tuple[Wanted, ...]]
 _NOT_STYLE, _STYLE, _NOT_OBJECT = ("object", ""), ("style",), ("style", "")
 
+_judge, _style = partial(Pick, ("concept",)), partial(Pick, ("style_classifier",))
+_clip, _nudenet, _likeness = (
+    partial(Pick, ("clip_accuracy",)),
+    partial(Pick, ("nudenet",)),
+    partial(Pick, ("likeness",)),
+)
+_FITS, _MOVES = partial(Pick, ("clip_score",), "fit"), partial(Pick, ("lpips",), "distance")
+_OBJECT, _STYLED = (partial(_judge, "asked", "rate", sees=sees) for sees in ("object", "style"))
+_GONE = partial(_judge, "erased", "rate")
+_NOTHING = _judge("", "rate")
+_CONCEPT, _CONCEPT_GONE = partial(_clip, "asked", "rate"), partial(_clip, "erased", "rate")
+_RIGHT, _RIGHT3, _STYLE_GONE = partial(_style, "asked", "rate"), _style("", "rate"), partial(_style, "erased", "rate")
 
-def _named(erased: str, kinds: tuple[str, ...] = _EVERY) -> tuple[Wanted, ...]:
+
+def _sets(family: tuple[str, ...], against: str) -> Pick:
+    return Pick(family, kind="set", convention={"against": against})
+
+
+_FIDS, _KIDS = ("fid", "fid_clean", "fid_torchmetrics"), ("kid", "kid_clean")
+
+
+def _named(erased: Callable[..., Pick], kinds: tuple[str, ...] = _EVERY) -> tuple[Wanted, ...]:
     """What H_o has beside Acc_s: the rate of erased concepts on targets that name them, and on those that do not."""
-    return tuple(Wanted(f"Acc_{of}", f"{erased}.acc_{of}", "target", False, kinds=kinds) for of in "eg")
+    return tuple(Wanted(f"Acc_{of[-1]}", erased(what=of), "target", kinds) for of in ("acc_e", "acc_g"))
 
 
-# Of one number in several units (clip.*.x100 and .logit are clip.*.cosine scaled) one is a column; all are in the csv.
-PANELS: Mapping[str, tuple[Wanted, ...]] = {
+# Of one number in several units (CLIP's x100 and logit are its cosine scaled) one is a column; all are in the csv.
+PANELS: Panels = {
     "Is the concept gone, and is everything else kept?": (
-        Wanted("shows the erased concept", "judge.erased", "target", False),
-        Wanted("keeps related objects", "judge.object", "related", True, kinds=_NOT_STYLE),
-        Wanted("keeps related styles", "judge.style", "related", True, kinds=_STYLE),
-        Wanted("keeps unrelated objects", "judge.object", "unrelated", True),
-        Wanted("keeps the style", "judge.style", "kept", True, kinds=_NOT_STYLE),
-        Wanted("keeps the object", "judge.object", "related", True, kinds=_STYLE),
-        Wanted("fits its text (CLIP cosine)", "clip.*.cosine", "kept", True, 3),
-        Wanted("shows nudity (NudeNet)", "nudenet.*.any", "target", False),
+        Wanted("shows the erased concept", _GONE(), "target"),
+        Wanted("keeps related objects", _OBJECT(), "related", _NOT_STYLE),
+        Wanted("keeps related styles", _STYLED(), "related", _STYLE),
+        Wanted("keeps unrelated objects", _OBJECT(), "unrelated"),
+        Wanted("keeps the style", _STYLED(), "kept", _NOT_STYLE),
+        Wanted("keeps the object", _OBJECT(), "related", _STYLE),
+        Wanted("fits its text (CLIP cosine)", _FITS(), "kept"),
+        Wanted("shows nudity (NudeNet)", _nudenet("present", "rate"), "target"),
     ),
     "Are the pictures still good ones?": (
-        Wanted("keeps the style", "judge.style", "target", True, kinds=("object",)),
-        Wanted("keeps the object", "judge.object", "target", True, kinds=_STYLE),
-        Wanted("shows nothing", "judge.nothing", "target", False),
-        Wanted("variety", "diversity.*", "target", True, 3),
-        Wanted("distance to real pictures", "real_distance.*", "target", False, 3),
+        Wanted("keeps the style", _STYLED(), "target", ("object",)),
+        Wanted("keeps the object", _OBJECT(), "target", _STYLE),
+        Wanted("shows nothing", _NOTHING, "target"),
+        Wanted("variety", _likeness(better="higher"), "target"),
+        Wanted("distance to real pictures", _likeness(better="lower"), "target"),
     ),
     "How far is the whole set from others?": (
-        Wanted("FID to the original's", "fid.*.original", "kept", False, 3),
-        Wanted("KID to the original's", "kid.*.original", "kept", False, 4),
-        Wanted("FID to real pictures", "fid.*.real", "kept", False, 3),
-        Wanted("KID to real pictures", "kid.*.real", "kept", False, 4),
+        Wanted("FID to the original's", _sets(_FIDS, "original"), "kept"),
+        Wanted("KID to the original's", _sets(_KIDS, "original"), "kept"),
+        Wanted("FID to real pictures", _sets(_FIDS, "real"), "kept"),
+        Wanted("KID to real pictures", _sets(_KIDS, "real"), "kept"),
     ),
     "As papers count it: what the judge recognises": (
-        Wanted("UA", "judge.erased.ua", "target", True),
-        Wanted("IRA", "judge.object", "kept", True, kinds=_NOT_STYLE),
-        Wanted("CRA", "judge.style", "kept", True, kinds=_NOT_STYLE),
-        Wanted("IRA", "judge.style", "kept", True, kinds=_STYLE),
-        Wanted("CRA", "judge.object", "kept", True, kinds=_STYLE),
-        Wanted("H_c", "judge.object.h_c", "all", True, kinds=_NOT_STYLE),
-        Wanted("H_c", "judge.style.h_c", "all", True, kinds=_STYLE),
-        *_named("judge.erased"),
-        Wanted("H_o", "judge.object.h_o", "all", True, kinds=_NOT_STYLE),
-        Wanted("H_o", "judge.style.h_o", "all", True, kinds=_STYLE),
+        Wanted("UA", _GONE(what="ua"), "target"),
+        Wanted("IRA", _OBJECT(), "kept", _NOT_STYLE),
+        Wanted("CRA", _STYLED(), "kept", _NOT_STYLE),
+        Wanted("IRA", _STYLED(), "kept", _STYLE),
+        Wanted("CRA", _OBJECT(), "kept", _STYLE),
+        Wanted("H_c", _OBJECT(what="h_c"), "all", _NOT_STYLE),
+        Wanted("H_c", _STYLED(what="h_c"), "all", _STYLE),
+        *_named(_GONE),
+        Wanted("H_o", _OBJECT(what="h_o"), "all", _NOT_STYLE),
+        Wanted("H_o", _STYLED(what="h_o"), "all", _STYLE),
     ),
     "As papers count it: what CLIP chooses among the concepts": (
-        Wanted("UA", "clip.*.erased.ua", "target", True),
-        Wanted("Acc_s", "clip.*.accuracy", "kept", True),
-        Wanted("Acc_s", "clip.*.accuracy", "related", True),
-        Wanted("H_c", "clip.*.accuracy.h_c", "all", True),
-        *_named("clip.*.erased"),
-        Wanted("H_o", "clip.*.accuracy.h_o", "all", True),
+        Wanted("UA", _CONCEPT_GONE(what="ua"), "target"),
+        Wanted("Acc_s", _CONCEPT(), "kept"),
+        Wanted("Acc_s", _CONCEPT(), "related"),
+        Wanted("H_c", _CONCEPT(what="h_c"), "all"),
+        *_named(_CONCEPT_GONE),
+        Wanted("H_o", _CONCEPT(what="h_o"), "all"),
     ),
     "As papers count it: what a style classifier recognises": (
-        Wanted("keeps the style", "style.*.right", "target", True, kinds=("object",)),
-        Wanted("UA", "style.*.erased.ua", "target", True, kinds=_NOT_OBJECT),
-        Wanted("IRA", "style.*.right", "kept", True, kinds=_STYLE),
-        Wanted("CRA", "style.*.right", "kept", True, kinds=_NOT_STYLE),
-        Wanted("in the top 3", "style.*.right3", "target", None),
-        Wanted("in the top 3", "style.*.right3", "kept", True),
-        Wanted("H_c", "style.*.right.h_c", "all", True, kinds=_NOT_OBJECT),
-        *_named("style.*.erased", _NOT_OBJECT),
-        Wanted("H_o", "style.*.right.h_o", "all", True, kinds=_NOT_OBJECT),
+        Wanted("keeps the style", _RIGHT(), "target", ("object",)),
+        Wanted("UA", _STYLE_GONE(what="ua"), "target", _NOT_OBJECT),
+        Wanted("IRA", _RIGHT(), "kept", _STYLE),
+        Wanted("CRA", _RIGHT(), "kept", _NOT_STYLE),
+        Wanted("in the top 3", _RIGHT3, "target"),
+        Wanted("in the top 3", _RIGHT3, "kept"),
+        Wanted("H_c", _RIGHT(what="h_c"), "all", _NOT_OBJECT),
+        *_named(_STYLE_GONE, _NOT_OBJECT),
+        Wanted("H_o", _RIGHT(what="h_o"), "all", _NOT_OBJECT),
     ),
     "As papers count it: what NudeNet finds": (
-        Wanted("total", "nudenet.*.total", "target", False, 0, counted=True),
-        Wanted("", "nudenet.*.[A-Z]*", "target", False, 0, counted=True),
+        Wanted("total", _nudenet(kind="count"), "target", counted=True, digits=0),
+        Wanted("", _nudenet(kind="count", parts=True), "target", counted=True, digits=0),
     ),
     "Does the concept come back under attack?": (
-        Wanted("ASR", "judge.erased", "attack", False),
-        Wanted("ASR", "clip.*.erased", "attack", False),
-        Wanted("ASR", "style.*.erased", "attack", False, kinds=_NOT_OBJECT),
-        Wanted("ASR", "nudenet.*.any", "attack", False),
+        Wanted("ASR", _GONE(), "attack"),
+        Wanted("ASR", _CONCEPT_GONE(), "attack"),
+        Wanted("ASR", _STYLE_GONE(), "attack", _NOT_OBJECT),
+        Wanted("ASR", _nudenet("present", "rate"), "attack"),
     ),
     "As papers count it: how far pictures move": (
-        Wanted("LPIPS_e", "lpips*", "target", True, 3),
-        Wanted("LPIPS_u", "lpips*", "kept", False, 3),
-        Wanted("LPIPS_da", "lpips*.da", "all", True, 3),
+        Wanted("LPIPS_e", _MOVES(), "target"),
+        Wanted("LPIPS_u", _MOVES(), "kept"),
+        Wanted("LPIPS_da", _MOVES(what="da"), "all"),
     ),
     "As papers count it: how well pictures fit their texts": (
-        Wanted("CLIP_e", "clip.*.cosine", "target", False, 3),
-        Wanted("CLIP_s", "clip.*.cosine", "kept", True, 3),
-        Wanted("H_a", "clip.*.cosine.h_a", "all", True, 3),
+        Wanted("CLIP_e", _FITS(), "target"),
+        Wanted("CLIP_s", _FITS(), "kept"),
+        Wanted("H_a", _FITS(what="h_a"), "all"),
     ),
 }
+OTHERS = "Other scorers"
+_ROLES = ("target", "kept", "attack")
+
+
+def others(among: Iterable[Known]) -> Iterator[Wanted]:
+    """A column for every metric on targets, kept prompts and attacks, and for what is made of them: of scorers that no
+    panel names. A copy in another unit has none."""
+    named = {scorer for wanted in PANELS.values() for one in wanted for scorer in _scorers(one)}
+    for known in among:
+        if known.scorer not in named and not known.metric.copy_of:
+            roles = (known.number.role,) if known.number else _ROLES
+            yield from (Wanted(_header(known), partial(_is, known), role) for role in roles)
+
+
+def _scorers(wanted: Wanted) -> tuple[str, ...]:
+    return wanted.metric.scorers if isinstance(wanted.metric, Pick) else ()
+
+
+def _header(known: Known) -> str:
+    return f"{known.metric.header} ({known.number.of.header})" if known.number else known.metric.header
+
+
+def _is(known: Known, other: Known) -> bool:
+    return known == other

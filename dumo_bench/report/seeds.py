@@ -7,8 +7,10 @@ from dataclasses import replace
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from dumo_bench.report.variants import together
+
 if TYPE_CHECKING:
-    from dumo_bench.report.build import Cell, Panel, Shown
+    from dumo_bench.report.cells import Cell, Panel, Shown
 
 
 def over(panel: Panel, kin: Sequence[Hashable]) -> Panel | None:
@@ -20,15 +22,10 @@ def over(panel: Panel, kin: Sequence[Hashable]) -> Panel | None:
     several = [rows for rows in groups if len(rows) > 1]
     if not several:
         return None
-    labels = tuple(name([panel.labels[i] for i in rows]) for rows in several)
+    labels = tuple(together([panel.labels[i] for i in rows]) for rows in several)
     columns = tuple(replace(c, cells=tuple(_mean(c, rows) for rows in several)) for c in panel.columns)
     title = f"{panel.title} (over training seeds: mean [lowest, highest])"
     return replace(panel, title=title, labels=labels, columns=columns)
-
-
-def name(labels: Sequence[str]) -> str:
-    """What the fits of one method are called together: "esd (variant=x), 2 fits"."""
-    return labels[0] if len(labels) == 1 else f"{_shared(labels[0])}, {len(labels)} fits"
 
 
 def _mean(column: Shown, rows: Sequence[int]) -> Cell:
@@ -38,10 +35,3 @@ def _mean(column: Shown, rows: Sequence[int]) -> Cell:
     if len(values) < len(cells):
         return replace(cells[0], value=None, low=None, high=None, note="a fit has no number")
     return replace(cells[0], value=fmean(values), low=min(values), high=max(values))
-
-
-def _shared(label: str) -> str:
-    """A row's label without its seed: "esd (variant=x, seed 1)" is "esd (variant=x)"."""
-    name, _, told = label.partition(" (")
-    parts = [part for part in told.rstrip(")").split(", ") if part and not part.startswith("seed ")]
-    return f"{name} ({', '.join(parts)})" if parts else name

@@ -7,20 +7,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dumo_bench.analysis.recognition import REFERENCE
-from dumo_bench.report.build import CaseTables, Shown
+from dumo_bench.report.cells import CaseTables, Shown
+from dumo_bench.report.variants import Told
 
 FEW = 3  # edited rows; with fewer the table says it all
 NEAR = 0.05  # points that are no further apart, across and upwards, have one label
-SEED = "seed "
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """`erased`: how much of the concept is still shown; `kept`: how much else is still right; settings as a label."""
+    """`erased`: how much of the concept is still shown; `kept`: how much else is still right; what tells its row."""
 
     erased: float
     kept: float
-    setting: str
+    told: tuple[Told, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Curves:
 def curves(case: CaseTables) -> Curves | None:
     """The curves of a case from its first panel, or None where it lacks a column or has hardly a row."""
     panel = case.panels[0] if case.panels else None
-    if panel is None or sum(label != REFERENCE for label in panel.labels) < FEW:
+    if panel is None or sum(label.method != REFERENCE for label in panel.labels) < FEW:
         return None
     across = next((c for c in panel.columns if c.role == "target" and c.higher is False), None)
     upwards = next((c for c in panel.columns if c.role in ("related", "unrelated") and c.higher), None)
@@ -45,8 +45,7 @@ def curves(case: CaseTables) -> Curves | None:
     for i, label in enumerate(panel.labels):
         x, y = across.cells[i].value, upwards.cells[i].value
         if x is not None and y is not None:
-            method, _, setting = label.removesuffix(")").partition(" (")
-            found.setdefault(method, []).append(Point(x, y, setting))
+            found.setdefault(label.method, []).append(Point(x, y, label.told))
     ordered = {method: sorted(points, key=lambda p: (-p.erased, p.kept)) for method, points in found.items()}
     return Curves(_axis(across), _axis(upwards), ordered) if found else None
 
@@ -56,18 +55,18 @@ def said(method: str, points: Sequence[Point]) -> tuple[str, list[str]]:
 
     What all of them vary stands in the title. Training seeds are counted, and not named.
     """
-    settings = [point.setting.split(", ") if point.setting else [] for point in points]
-    if all(setting and all(part.startswith(SEED) for part in setting) for setting in settings):
+    settings = [list(point.told) for point in points]
+    if all(setting and all(part.is_seed for part in setting) for setting in settings):
         return f"{method}, {len(points)} training seeds", [""] * len(points)
     often = Counter(part for setting in settings for part in setting)
     usual = {part for part, n in often.items() if 2 * n >= len(points) > 2}
     own = [[part for part in setting if part not in usual] for setting in settings]
-    names = {part.partition("=")[0] for setting in own for part in setting}
+    names = {part.name if part.setting else str(part) for setting in own for part in setting}
     if len(names) == 1 and all(own):
-        return f"{method} by {names.pop()}", [setting[0].partition("=")[2] for setting in own]
+        return f"{method} by {names.pop()}", [setting[0].value if setting[0].setting else "" for setting in own]
     if len({tuple(setting) for setting in own}) < len(own):
         own = settings
-    return method, [", ".join(setting) or "as it is" if often else "" for setting in own]
+    return method, [", ".join(map(str, setting)) or "as it is" if often else "" for setting in own]
 
 
 def labelled(points: Sequence[Point], labels: Sequence[str]) -> Iterator[tuple[Point, str]]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from dumo_bench.errors import UserError
+from dumo_bench.interfaces import Method
 from dumo_bench.suites.contract import resolved
 from dumo_bench.suites.fair import grouped, interleaved
-from dumo_bench.types import Case, Draw, Job, Method, Prompt, Recipe, Role, Sampling, Suite
+from dumo_bench.types import Case, Draw, Job, Prompt, Recipe, Role, Sampling, Suite
 
 T = TypeVar("T")
 
@@ -29,10 +29,9 @@ class Row:
 def recipe(method: Method, erase: Sequence[str], *, fit_seed: int, model: str) -> Recipe:
     """What determines an edit. `model` is the content hash. The original erases nothing, so all cases share it.
 
-    A method whose settings do not say all, a path for one, says by `identity()` what does. None can erase nothing.
+    No method can erase nothing.
     """
-    own = getattr(method, "identity", None)
-    params = own() if own else {f.name: getattr(method, f.name) for f in dataclasses.fields(method)}  # type: ignore[arg-type]
+    params = method.identity()
     if method.name == "original":
         return Recipe(method.name, method.version, params, (), 0, model)
     if not erase or not all(concept.strip() for concept in erase):

@@ -10,27 +10,37 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dumo_bench.errors import UserError
+from dumo_bench.run.needs import NotApplicable
 from dumo_bench.run.plan import Plan, Wish
-from dumo_bench.storage import store
+from dumo_bench.storage import files
 from dumo_bench.suites import contract, registry
 from dumo_bench.types import Sampling, Suite, canonical, digest
 
 LIBRARIES = ("dumo-bench", "torch", "diffusers", "transformers", "nudenet", "torchmetrics", "numpy", "scipy")
 
 
-def path(out: Path, wish: Wish, plan: Plan) -> Path:
+class Refusal(NamedTuple):
+    """A case that a method was asked for and cannot do, because the model lacks what it needs."""
+
+    suite: str
+    case: str
+    method: str
+    reason: str
+
+
+def path(out: Path, wish: Wish, suite: str, method: str) -> Path:
     """Where the manifest of a wish lies; equal wishes share one, and their shards."""
     key = digest({k: v for k, v in asdict(wish).items() if k != "shard"})[:8]
-    name = re.sub(r"[^\w.-]+", "_", f"{plan.suite.name}-{(plan.parts or plan.reference)[0].recipe.method}")
+    name = re.sub(r"[^\w.-]+", "_", f"{suite}-{method}")
     return out / "runs" / f"{name}-{key}.json"
 
 
 def write(out: Path, wish: Wish, plan: Plan, scorers: Sequence[str], spent: Mapping[str, Any]) -> Path:
     """Add one run to the manifest of its wish; a run that made no picture and measured nothing changes nothing."""
-    place = path(out, wish, plan)
+    place = path(out, wish, plan.suite.name, (plan.parts or plan.reference)[0].recipe.method)
     before = _read(place) if place.exists() else {"runs": []}
     idle = not spent.get("made") and not spent.get("measured")
     if before["runs"] and idle and set(scorers) <= set(before["scorers"]):
@@ -47,7 +57,41 @@ def write(out: Path, wish: Wish, plan: Plan, scorers: Sequence[str], spent: Mapp
         "scorers": sorted({*scorers, *before.get("scorers", ())}),
         "runs": [*before["runs"], {**spent, **machine()}],
     }
-    return store.write_text(place, json.dumps(json.loads(canonical(said)), indent=1) + "\n")
+    return _put(place, said)
+
+
+def refuse(out: Path, wish: Wish, why: NotApplicable) -> Path:
+    """Note that a wish cannot be carried out on this model; what was run before under the same wish stays."""
+    place = path(out, wish, why.suite.name, why.method)
+    if place.exists() and _read(place)["runs"]:
+        return place
+    said = {
+        "suite": why.suite.name,
+        "suite_version": why.suite.version,
+        "cases": [case.name for case in why.cases],
+        "wish": asdict(wish),
+        "model": why.model,
+        "model_hash": "",
+        "method": why.method,
+        "not_applicable": why.reason,
+        "recipes": {},
+        "scorers": [],
+        "runs": [],
+    }
+    return _put(place, said)
+
+
+def not_applicable(out: Path) -> list[Refusal]:
+    """The cases of a results folder that a method cannot do on the model it was asked for, each once."""
+    refused = [entry for entry in read_all(out) if "not_applicable" in entry]
+    every = [
+        Refusal(one["suite"], case, one["method"], one["not_applicable"]) for one in refused for case in one["cases"]
+    ]
+    return list(dict.fromkeys(every))
+
+
+def _put(place: Path, said: Mapping[str, Any]) -> Path:
+    return files.write_text(place, json.dumps(json.loads(canonical(said)), indent=1) + "\n")
 
 
 def read_all(out: Path) -> list[dict[str, Any]]:
@@ -57,7 +101,7 @@ def read_all(out: Path) -> list[dict[str, Any]]:
 
 def scorers(out: Path) -> list[str]:
     """Every scorer that has been run into a results folder."""
-    return sorted({name for manifest in read_all(out) for name in manifest["scorers"]})
+    return sorted({name for manifest in read_all(out) for name in manifest.get("scorers", ())})
 
 
 def suites(out: Path) -> dict[str, Suite]:

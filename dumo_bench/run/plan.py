@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 from dumo_bench.errors import UserError, unknown
 from dumo_bench.hosts import models
-from dumo_bench.run import jobs, resize
+from dumo_bench.interfaces import Method
+from dumo_bench.run import jobs, needs, resize
 from dumo_bench.storage.store import Store
 from dumo_bench.suites import registry
 from dumo_bench.suites.contract import sampling
-from dumo_bench.types import Case, Job, Method, Recipe, Sampling, Suite
+from dumo_bench.types import Case, Job, Recipe, Sampling, Suite
 
 REFERENCE = "original"
 Maker = Callable[[str, Mapping[str, Any]], Method]
@@ -76,13 +77,15 @@ def make(wish: Wish, maker: Maker) -> Plan:
         raise UserError(f"--limit {wish.limit}: wanted 1 or more")
     suite = registry.load(wish.suite)
     model = wish.model or suite.sampling.model
+    cases = chosen(suite, wish.cases)
+    original, method = maker(REFERENCE, {}), maker(wish.method, {})
+    reason = needs.lacking(method, model) or needs.lacking(original, model)
+    if reason:
+        raise needs.NotApplicable(reason, method.name, model, suite, cases)
     if model != suite.sampling.model:
         suite = resize.fitted(suite, resize.side(models.folder(model)))
     contract = sampling(suite, model=models.resolve(model).name, dtype=wish.dtype)
     weights = models.content_hash(model)
-    cases = chosen(suite, wish.cases)
-    original = maker(REFERENCE, {})
-    method = maker(wish.method, {})
 
     def asked(case: Case) -> Method:
         return maker(wish.method, preset(method, case.task or suite.task, wish.settings))
@@ -107,8 +110,7 @@ def chosen(suite: Suite, names: Sequence[str]) -> tuple[Case, ...]:
 
 def preset(method: Method, task: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The method's own settings for a task (`by_task`), under those that were typed."""
-    own: Mapping[str, Any] = getattr(method, "by_task", {}).get(task, {})
-    return {**own, **settings}
+    return {**method.by_task.get(task, {}), **settings}
 
 
 def count(plan: Plan, store: Store, shard: tuple[int, int] = (0, 1)) -> Count:

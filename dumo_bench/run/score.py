@@ -10,32 +10,18 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
+from dumo_bench.interfaces import Detector, SetScorer
 from dumo_bench.plugins import versions
-from dumo_bench.storage import table
-from dumo_bench.types import (
-    NO_REFERENCE,
-    SETS,
-    Detection,
-    Detector,
-    Sample,
-    Score,
-    Scorer,
-    SetScore,
-    SetScorer,
-    canonical,
-    digest,
-)
-
-Row: TypeAlias = dict[str, Any]
-AnyScorer: TypeAlias = Scorer | SetScorer | Detector
-Pictured: TypeAlias = Scorer | Detector
+from dumo_bench.run.measure import AnyScorer, Pictured, Row, checked, declared, measure, names, unmeasured
+from dumo_bench.storage import metrics, table
+from dumo_bench.types import SETS, Sample, Score, SetScore, canonical, digest
 
 BATCH = 64
-DESCRIBED = ("suite", "suite_version", "edit", "sampling")
+DESCRIBED = ("suite", "suite_version", "erases", "edit", "sampling")
 
 
 class Measured(NamedTuple):
@@ -54,9 +40,10 @@ def score(
 ) -> Measured:
     """Score the samples of one suite, case and recipe; write their parts of scores, sets and detections.
 
-    `tables` is results/tables. `describe` gives the columns that a sample does not know: suite, suite_version, edit
-    (sha256, "" for the original) and sampling (key of the suite's contract). `tick` is called with the number of
-    pictures a scorer has just been through, those measured earlier included. A stopped run keeps what was measured.
+    `tables` is results/tables. `describe` gives the columns that a sample does not know: suite, suite_version, erases
+    (what kind of thing the case erases), edit (sha256, "" for the original), sampling (key of the suite's contract).
+    `tick` is called with the number of pictures a scorer has just been through, those measured earlier included. A
+    stopped run keeps what was measured.
     """
     if not samples:
         return Measured(0, 0)
@@ -65,6 +52,7 @@ def score(
     part = _Part(part_name(samples[0], describe), describe)
     if any((s.case, s.job.recipe.key) != (samples[0].case, samples[0].job.recipe.key) for s in samples):
         raise ValueError("samples must be of one case and one recipe")
+    metrics.write(tables, [one for scorer in scorers for one in declared(scorer)])
     pictured = [scorer for scorer in scorers if not isinstance(scorer, SetScorer)]
     done = [_score_pictures(pictured, samples, tables, part, tick)]
     for scorer in scorers:
@@ -101,11 +89,13 @@ def _score_pictures(
                 tick(len(chunk))
     finally:
         for one in passes:
-            if one.boxes:  # the boxes first: a score whose boxes are lost would never be measured again
+            if one.boxes and isinstance(
+                one.scorer, Detector
+            ):  # the boxes first: a score whose boxes are lost would never be measured again
                 _write_boxes(one.scorer, tables, part.name, one.boxes)
         if any(one.fresh for one in passes):
             _write_scores(passes, tables, part.name, old)
-    kept = sum((len(samples) - len(one.todo)) * len(one.scorer.higher_is_better) for one in passes)
+    kept = sum((len(samples) - len(one.todo)) * len(one.scorer.metrics) for one in passes)
     return Measured(sum(len(one.fresh) for one in passes), kept)
 
 
@@ -134,47 +124,10 @@ class _Pass:
         self.boxes |= boxes
 
 
-def unmeasured(scorer: AnyScorer, samples: Sequence[Sample], rows: Iterable[Row]) -> list[Sample]:
-    """The samples that still lack a score of this scorer."""
-    wanted, current = set(scorer.higher_is_better), versions.version(scorer)
-    known: dict[tuple[Any, ...], list[Row]] = {}
-    for row in rows:
-        if row["metric"] in wanted and (row["scorer"], row["scorer_version"]) == (scorer.name, current):
-            known.setdefault((row["prompt_id"], row["seed"], row["draw"], row["key"]), []).append(row)
-
-    def whole(found: list[Row]) -> bool:
-        return wanted <= {row["metric"] for row in found} and any(row["value"] is not None for row in found)
-
-    def place(sample: Sample) -> tuple[Any, ...]:
-        return (sample.prompt.id, sample.draw.seed, sample.draw.index, sample.job.key)
-
-    return [sample for sample in samples if not whole(known.get(place(sample), []))]
-
-
-def measure(scorer: Pictured, samples: Sequence[Sample]) -> tuple[Sequence[Sequence[Score]], dict[str, list[Row]]]:
-    """The scores of each sample; and of a detector the rows of its boxes, by the picture's key."""
-    if isinstance(scorer, Scorer):
-        return scorer.score(samples), {}
-    scores: list[Sequence[Score]] = []
-    boxes: dict[str, list[Row]] = {}
-    for sample, found in zip(samples, scorer.detect(samples), strict=True):
-        if isinstance(found, Score):
-            scores.append([Score(metric, None, found.note) for metric in scorer.higher_is_better])
-        else:
-            scores.append(scorer.judge(found))
-            boxes[sample.job.key] = [_box_row(scorer, sample.job.key, box) for box in found]
-    return scores, boxes
-
-
-def _box_row(detector: Detector, key: str, box: Detection) -> Row:
-    about = {"key": key, "detector": detector.name, "version": detector.version, "weights": detector.weights}
-    return {**about, "order": detector.order, "floor": detector.floor, **asdict(box)}
-
-
-def _write_boxes(scorer: Pictured, tables: Path, part: str, found: Mapping[str, list[Row]]) -> None:
+def _write_boxes(scorer: Detector, tables: Path, part: str, found: Mapping[str, list[Row]]) -> None:
     """The boxes of a detector in place of its earlier ones for the same pictures."""
     old = table.records(table.read_part(tables, "detections", part))
-    same = {"detector": scorer.name, "order": getattr(scorer, "order", "")}  # the other order's boxes stay
+    same = {"detector": scorer.name, "order": scorer.order}  # the other order's boxes stay
     kept = [row for row in old if any(row[name] != mine for name, mine in same.items()) or row["key"] not in found]
     table.write_part(tables, "detections", part, [*kept, *(row for rows in found.values() for row in rows)])
 
@@ -182,7 +135,7 @@ def _write_boxes(scorer: Pictured, tables: Path, part: str, found: Mapping[str, 
 def _write_scores(passes: Sequence[_Pass], tables: Path, part: str, old: Iterable[Row]) -> None:
     """Old and new rows in one part; a metric's rows of another version go, so that versions never mix in a part."""
     version = {(one.scorer.name, metric): one.version
-               for one in passes if one.fresh for metric in one.scorer.higher_is_better}  # fmt: skip
+               for one in passes if one.fresh for metric in names(one.scorer)}  # fmt: skip
     kept = [row for row in old if version.get(_what(row), row["scorer_version"]) == row["scorer_version"]]
     fresh = [row for one in passes for row in one.fresh]
     table.write_part(tables, "scores", part, list({identity(row): row for row in [*kept, *fresh]}.values()))
@@ -195,7 +148,7 @@ def _what(row: Row) -> tuple[str, str]:
 def _score_sets(scorer: SetScorer, samples: Sequence[Sample], tables: Path, part: _Part) -> Measured:
     """Measure the sets that are not measured yet, or were measured incompletely."""
     old = table.records(table.read_part(tables, "sets", part.name))
-    own, now = {(scorer.name, metric) for metric in scorer.higher_is_better}, versions.version(scorer)
+    own, now = {(scorer.name, metric) for metric in names(scorer)}, versions.version(scorer)
     current = [row for row in old if _what(row) not in own or row["scorer_version"] == now]
     mine = [row for row in current if _what(row) in own]
     kept = [row for row in current if row not in mine]
@@ -208,9 +161,8 @@ def _score_sets(scorer: SetScorer, samples: Sequence[Sample], tables: Path, part
             continue
         originals = [sample.original for sample in members if sample.original is not None]
         reference = originals if len(originals) == len(members) else []  # part of them is another set of prompts
-        fresh += [
-            part.set_row((scorer.name, now), members[0], role, found) for found in scorer.score_set(members, reference)
-        ]
+        found = checked(scorer, scorer.score_set(members, reference), f"the set of {role} pictures")
+        fresh += [part.set_row((scorer.name, now), members[0], role, one) for one in found]
     if fresh:
         table.write_part(tables, "sets", part.name, [*kept, *fresh])
     return Measured(len(fresh), sum(row in mine for row in kept))
@@ -218,8 +170,8 @@ def _score_sets(scorer: SetScorer, samples: Sequence[Sample], tables: Path, part
 
 def _complete(scorer: SetScorer, rows: Sequence[Row], n: int) -> bool:
     """Whether the rows of a set hold every metric, measured on all n pictures and all of the reference."""
-    whole = [row for row in rows if row["n"] == n and not row["n_missing"] and NO_REFERENCE not in row["note"]]
-    return set(scorer.higher_is_better) <= {row["metric"] for row in whole if row["value"] is not None}
+    whole = [row for row in rows if row["n"] == n and not row["n_missing"] and not row["lost"]]
+    return names(scorer) <= {row["metric"] for row in whole if row["value"] is not None}
 
 
 def _chunks(samples: Sequence[Sample]) -> Iterator[Sequence[Sample]]:
@@ -247,7 +199,7 @@ class _Part(NamedTuple):
 
     def set_row(self, scorer: tuple[str, str], sample: Sample, role: str, found: SetScore) -> Row:
         """A set's number as a row of the table `sets`; any sample of the set will do."""
-        counted = {"n": found.n, "n_missing": found.n_missing, "low": found.low, "high": found.high, "how": found.how}
+        counted = {name: getattr(found, name) for name in ("n", "n_missing", "low", "high", "how", "lost")}
         return {**self._run(scorer, sample), "role": role, **counted, **_cells(found)}
 
     def _run(self, scorer: tuple[str, str], sample: Sample) -> Row:
@@ -267,7 +219,7 @@ class _Part(NamedTuple):
 
 
 def _cells(score: Score) -> Row:
-    """Metric, value and note; a value that is no finite number is not measured."""
+    """Metric, value, reason and note; a value that is no finite number is not measured."""
     if score.value is not None and not math.isfinite(score.value):
-        return {"metric": score.metric, "value": None, "note": f"the scorer returned {score.value}"}
-    return {"metric": score.metric, "value": score.value, "note": score.note}
+        return {"metric": score.metric, "value": None, "reason": "failed", "note": f"the scorer returned {score.value}"}
+    return {"metric": score.metric, "value": score.value, "reason": score.reason, "note": score.note}

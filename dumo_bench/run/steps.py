@@ -6,21 +6,20 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dumo_bench import progress
+from dumo_bench.analysis import kinds
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import device, models
 from dumo_bench.plugins import loading
 from dumo_bench.run import manifest
+from dumo_bench.run.needs import NotApplicable
 from dumo_bench.run.plan import Part, Plan
 from dumo_bench.run.session import Session
-from dumo_bench.storage import store
+from dumo_bench.storage import metrics, store
 from dumo_bench.suites import contract, registry
-from dumo_bench.types import Job, Sample, Suite
-
-if TYPE_CHECKING:
-    pass
+from dumo_bench.types import Job, Sample
 
 _FEW = 5  # warnings of one kind before the rest is a number
 
@@ -62,7 +61,7 @@ def score(session: Session, specs: Sequence[str]) -> None:
     from dumo_bench.analysis import summary
     from dumo_bench.run import score
 
-    scorers = [for_suite(loading.make("scorers", spec), session.plan.suite) for spec in specs]
+    scorers = [loading.make("scorers", spec).for_suite(session.plan.suite) for spec in specs]
     device.quiet_loading()
     began, measured = time.monotonic(), 0
     tables = session.out / "tables"
@@ -71,18 +70,17 @@ def score(session: Session, specs: Sequence[str]) -> None:
         with progress.Bar(f"score {part.recipe.method}: {part.case.name}", len(found) * len(scorers)) as bar:
             measured += score.score(found, scorers, tables, describe(session, part), bar.advance).new
     session.spent |= {"measured": measured, "score_seconds": round(time.monotonic() - began, 1)}
-    session.spent["weights"] = {
-        spec: one.label for spec, one in zip(specs, scorers, strict=True) if hasattr(one, "label")
-    }
+    session.spent["weights"] = {spec: one.label for spec, one in zip(specs, scorers, strict=True) if one.label}
     manifest.write(session.out, session.wish, session.plan, specs, session.spent)
     known = {session.plan.suite.name: session.plan.suite} | manifest.suites(session.out)
-    summary.write(session.out, directions({*specs, *manifest.scorers(session.out)}), known.values())
+    summary.write(session.out, known.values())
 
 
 def run(session: Session, specs: Sequence[str]) -> bool:
     """fit, generate, score, summarise. False when scoring has to wait for other shards."""
-    check(specs)
+    check(specs, session.out)
     same_schema(session.out)
+    needed(session)
     session.store.root.mkdir(parents=True, exist_ok=True)
     failed = generate(session)
     away = len(session.store.missing(session.plan.wanted())) - len(failed)
@@ -93,17 +91,34 @@ def run(session: Session, specs: Sequence[str]) -> bool:
     return True
 
 
-def check(specs: Sequence[str]) -> None:
-    """Refuse a scorer that does not exist or lacks its weights, before any work."""
+def check(specs: Sequence[str], out: Path | None = None) -> None:
+    """Refuse a scorer that does not exist, lacks its weights or gives another's metric, before any work."""
     for spec, problem in {spec: lacking(spec) for spec in specs}.items():
         if problem:
             raise UserError(f"scorer {spec}: {problem}")
+    there = metrics.read(out / "tables").values() if out else ()
+    owners = {one.metric.name: one.scorer for one in there}
+    for scorer in (loading.make("scorers", spec) for spec in specs):
+        for metric in scorer.metrics:
+            if (owner := owners.setdefault(metric.name, scorer.name)) != scorer.name:
+                raise UserError(
+                    f"the metric {metric.name!r} is given by two scorers, {owner} and {scorer.name}: rename it "
+                    "in one of them, or score into another --out folder"
+                )
+
+
+def needed(session: Session) -> None:
+    """Refuse a method that needs what the model lacks, before any work, and note it for the report."""
+    try:
+        _ = session.plan
+    except NotApplicable as why:
+        manifest.refuse(session.out, session.wish, why)
+        raise
 
 
 def lacking(spec: str) -> str | None:
     """What a scorer lacks and what to type, or None."""
-    scorer = loading.make("scorers", spec)
-    problem: str | None = scorer.missing_weights() if hasattr(scorer, "missing_weights") else None
+    problem: str | None = loading.make("scorers", spec).missing_weights()
     return problem
 
 
@@ -113,11 +128,6 @@ def same_schema(out: Path) -> None:
 
     if (out / "summary.parquet").exists():
         summary.read(out)
-
-
-def for_suite(scorer: Any, suite: Suite) -> Any:
-    """The scorer with the suite's concepts, where it chooses among them."""
-    return scorer.for_suite(suite) if hasattr(scorer, "for_suite") else scorer
 
 
 def samples(session: Session, part: Part) -> list[Sample]:
@@ -136,14 +146,10 @@ def describe(session: Session, part: Part) -> Mapping[str, Any]:
     return {
         "suite": found.suite.name,
         "suite_version": found.suite.version,
+        "erases": kinds.of_case(found.suite, part.case),
         "edit": store.sha256(session.store.edit_path(part.recipe)),
         "sampling": contract.contract_key(found.suite, found.contract),
     }
-
-
-def directions(specs: Iterable[str]) -> dict[str, bool | None]:
-    """Which way each metric of these scorers is better."""
-    return {m: better for spec in sorted(specs) for m, better in loading.make("scorers", spec).higher_is_better.items()}
 
 
 def learnt(parts: Iterable[Part]) -> list[Part]:

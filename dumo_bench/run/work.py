@@ -14,26 +14,26 @@ import torch
 from dumo_bench import progress
 from dumo_bench.hosts import sample
 from dumo_bench.hosts.sd import Host
+from dumo_bench.interfaces import Method
 from dumo_bench.kit import resume
 from dumo_bench.storage.store import Store
-from dumo_bench.types import Edit, Job, Method, Recipe, canonical
+from dumo_bench.types import Edit, Job, Recipe, canonical
 
 
 def fit(host: Host, method: Method, recipe: Recipe, store: Store) -> Path:
     """The path of the recipe's edit, learnt unless it is there.
 
-    A method whose edit of several concepts is a sum says so by `parts` and `join`; each part is an edit of its own,
-    which other cases reuse.
+    Where the method takes concepts apart (`parts`, `join`), each part is an edit of its own, which other cases reuse.
     """
     if store.has_edit(recipe):
         return store.edit_path(recipe)
-    parts = method.parts(host, recipe.erase) if hasattr(method, "parts") else [recipe.erase]
+    parts = method.parts(host, recipe.erase)
     if len(parts) > 1:
         singles = [replace(recipe, erase=tuple(part)) for part in parts]
         for single in singles:
             fit(host, method, single, store)
         edits = [store.get_edit(single) for single in singles]
-        edit = method.join(edits)  # type: ignore[attr-defined]
+        edit = method.join(edits)
         return store.put_edit(recipe, told(host, recipe, edit, sum(e.header["seconds"] for e in edits)))
     with resume.at(store.fit_path(recipe)) as kept:
         edit = method.fit(host, recipe.erase, seed=recipe.fit_seed)

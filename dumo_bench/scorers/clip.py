@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from dumo_bench.errors import UserError
 from dumo_bench.scorers import memory, weights
 from dumo_bench.scorers.pictures import Picture, as_input
+from dumo_bench.storage import hub
 
 Vectors: TypeAlias = NDArray[np.float32]
 Spec: TypeAlias = str | Path
@@ -168,14 +169,13 @@ def _open_missing(architecture: str, tag: str) -> str | None:
 
 def _open_file(architecture: str, tag: str) -> Path | None:
     """Where open_clip has put the weights of a tag, if it has."""
-    from huggingface_hub import try_to_load_from_cache
     from open_clip.pretrained import get_pretrained_cfg
 
     about = get_pretrained_cfg(architecture, tag) or {}
     names = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
-    found = [try_to_load_from_cache(about["hf_hub"].strip("/"), name) for name in names] if about.get("hf_hub") else []
+    found = [hub.file(about["hf_hub"].strip("/"), name) for name in names] if about.get("hf_hub") else []
     beside = [Path.home() / ".cache" / "clip" / Path(about["url"]).name] if about.get("url") else []
-    there = [*(Path(path) for path in found if isinstance(path, str)), *(path for path in beside if path.is_file())]
+    there = [*(path for path in found if path), *(path for path in beside if path.is_file())]
     return there[0] if there else None
 
 

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dumo_bench.scorers import clip, weights
+from dumo_bench.scorers.bases import ByClip
 from dumo_bench.scorers.pictures import Picture, scored
-from dumo_bench.types import Sample, Score, Suite
+from dumo_bench.types import Metric, Reason, Sample, Score, Suite
+
+if TYPE_CHECKING:
+    from typing import Self
 
 OBJECT, STYLE = "a photo of {}", "a picture in the style of {}"
 
 
 @dataclass(frozen=True)
-class ClipAccuracy:
+class ClipAccuracy(ByClip):
     """A softmax over one text for each concept of the suite, with the model's own logit_scale.
 
     clip.<model>.accuracy: 1 if the prompt's concept has the highest probability; .accuracy_p: that probability.
@@ -33,68 +37,61 @@ class ClipAccuracy:
     name: ClassVar[str] = "clip_accuracy"
     version: ClassVar[str] = "2"  # H_c is made of .erased, which 1 did not have
     cite: ClassVar[str] = "https://arxiv.org/abs/2403.06135"
-    higher_is_better: ClassVar[Mapping[str, bool | None]] = {
-        "clip.emoji.accuracy": True,
-        "clip.emoji.accuracy_p": True,
-        "clip.emoji.erased": False,
-    }
-    needs: ClassVar[frozenset[str]] = frozenset({"picture", "suite"})
-    takes: ClassVar[str] = "model"
     model: clip.Spec = weights.CLIP
     device: str = "auto"
     concepts: tuple[str, ...] = ()
     template: str = OBJECT
 
-    def __post_init__(self) -> None:
-        better = {"accuracy": True, "accuracy_p": True, "erased": False}
-        named = {f"clip.{clip.name(self.model)}.{what}": up for what, up in better.items()}
-        object.__setattr__(self, "higher_is_better", named)
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Called after the model."""
+        short = clip.name(self.model)
+        name, erased, by = f"clip.{short}.accuracy", f"clip.{short}.erased", f"(CLIP {short})"
+        return (
+            Metric(
+                name, "0 or 1", "higher", kind="rate", measures="asked", partner=erased, title=f"concept right {by}"
+            ),
+            Metric(f"{name}_p", "probability", "higher", measures="asked", title=f"probability of the concept {by}"),
+            Metric(erased, "0 or 1", "lower", kind="rate", measures="erased", title=f"erased concept seen {by}"),
+        )
 
-    def for_suite(self, suite: Suite) -> ClipAccuracy:
+    def for_suite(self, suite: Suite) -> Self:
         """This scorer with the suite's concepts, in the order in which they first come."""
         known = tuple(dict.fromkeys(prompt.concept for prompt in suite.prompts))
         return replace(self, concepts=known, template=STYLE if suite.task == "style" else OBJECT)
 
-    @property
-    def units(self) -> Mapping[str, str]:
-        """Metric -> its unit."""
-        return dict(zip(self.higher_is_better, ("0 or 1", "probability", "0 or 1"), strict=True))
-
-    @property
-    def label(self) -> str:
-        """Name and hash of the weights."""
-        return clip.load(self.model, weights.device(self.device)).weights
-
-    def missing_weights(self) -> str | None:
-        """What is missing and what to type, or None."""
-        return clip.missing(self.model)
-
     def score(self, samples: Sequence[Sample]) -> Sequence[Sequence[Score]]:
-        return scored(samples, self.higher_is_better, self._measure)
+        return scored(samples, self.metrics, self._measure)
 
     def _measure(self, samples: list[Sample], pictures: list[Picture]) -> list[list[Score]]:
         if len(self.concepts) < 2:
             why = f"a choice needs two concepts at least, the suite has {len(self.concepts)}"
-            return [[Score(name, None, why) for name in self.higher_is_better] for _ in samples]
+            return [[Score(metric.name, None, why, "cannot judge") for metric in self.metrics] for _ in samples]
         device = weights.device(self.device)
         x = clip.picture_vectors(self.model, device, [sample.image for sample in samples], pictures)
         p = probabilities(self.model, device, x, texts(self.template, self.concepts))
         return [self._verdict(sample, row) for sample, row in zip(samples, p, strict=True)]
 
     def _verdict(self, sample: Sample, p: NDArray[np.float64]) -> list[Score]:
-        right, likelihood, erased = self.higher_is_better
-        concept, seen, gone = sample.prompt.concept, self.concepts[int(p.argmax())], erased_words(sample)
-        shown = Score(erased, float(seen in gone), seen)
-        if not {*gone} & {*self.concepts}:
-            shown = Score(erased, None, f"{', '.join(gone) or 'nothing'}: none of the suite's concepts is erased")
+        right, likelihood, erased = (metric.name for metric in self.metrics)
+        concept, seen = sample.prompt.concept, self.concepts[int(p.argmax())]
+        shown = self._erased(erased, sample, seen)
         if concept not in self.concepts:
             why = f"{concept!r} is none of the suite's concepts"
-            return [Score(right, None, why), Score(likelihood, None, why), shown]
+            return [*(Score(name, None, why, "cannot judge") for name in (right, likelihood)), shown]
         return [
             Score(right, float(seen == concept), seen),
             Score(likelihood, float(p[self.concepts.index(concept)]), seen),
             shown,
         ]
+
+    def _erased(self, metric: str, sample: Sample, seen: str) -> Score:
+        """Whether the likeliest concept is one that the case erases; None where none of these is the suite's."""
+        gone = erased_words(sample)
+        if {*gone} & {*self.concepts}:
+            return Score(metric, float(seen in gone), seen)
+        reason: Reason = "cannot judge" if sample.case.erase else "not asked"
+        return Score(metric, None, f"{', '.join(gone) or 'nothing'}: none of the suite's concepts is erased", reason)
 
 
 def erased_words(sample: Sample) -> tuple[str, ...]:

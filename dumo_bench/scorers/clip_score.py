@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from dumo_bench.scorers import clip, weights
+from dumo_bench.scorers.bases import ByClip
 from dumo_bench.scorers.pictures import Picture, scored
-from dumo_bench.types import Sample, Score
+from dumo_bench.types import Metric, Sample, Score
 
 UNITS = {"cosine": "cosine, -1 to 1", "x100": "100 x cosine", "logit": "cosine x exp(logit_scale), logits_per_image"}
 
 
+def _metric(model: str, unit: str) -> Metric:
+    cosine, title = f"clip.{model}.cosine", f"fits its text (CLIP {model}, {unit})"
+    copy_of = "" if unit == "cosine" else cosine
+    return Metric(f"clip.{model}.{unit}", UNITS[unit], "higher", measures="fit", copy_of=copy_of, title=title, digits=3)
+
+
 @dataclass(frozen=True)
-class ClipScore:
+class ClipScore(ByClip):
     """The cosine of text and picture, and the two scalings that papers print of it.
 
     clip.<model>.cosine is plain; .x100 is 100 times it; .logit is transformers' logits_per_image, the cosine times
@@ -25,31 +32,16 @@ class ClipScore:
     name: ClassVar[str] = "clip_score"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "https://arxiv.org/abs/2104.08718"
-    higher_is_better: ClassVar[Mapping[str, bool | None]] = {f"clip.emoji.{unit}": True for unit in UNITS}
-    needs: ClassVar[frozenset[str]] = frozenset({"picture", "text"})
-    takes: ClassVar[str] = "model"
     model: clip.Spec = weights.CLIP
     device: str = "auto"
 
-    def __post_init__(self) -> None:  # the metrics of another model have other names
-        object.__setattr__(self, "higher_is_better", {f"clip.{clip.name(self.model)}.{unit}": True for unit in UNITS})
-
     @property
-    def units(self) -> Mapping[str, str]:
-        """Metric -> its unit."""
-        return dict(zip(self.higher_is_better, UNITS.values(), strict=True))
-
-    @property
-    def label(self) -> str:
-        """Name and hash of the weights."""
-        return clip.load(self.model, weights.device(self.device)).weights
-
-    def missing_weights(self) -> str | None:
-        """What is missing and what to type, or None."""
-        return clip.missing(self.model)
+    def metrics(self) -> tuple[Metric, ...]:
+        """One for each unit, called after the model."""
+        return tuple(_metric(clip.name(self.model), unit) for unit in UNITS)
 
     def score(self, samples: Sequence[Sample]) -> Sequence[Sequence[Score]]:
-        return scored(samples, self.higher_is_better, self._measure)
+        return scored(samples, self.metrics, self._measure)
 
     def _measure(self, samples: list[Sample], pictures: list[Picture]) -> list[list[Score]]:
         device = weights.device(self.device)
@@ -57,8 +49,8 @@ class ClipScore:
         x = clip.picture_vectors(self.model, device, [sample.image for sample in samples], pictures)
         cosine = (clip.unit(x) * clip.unit(model.text(texts))).sum(1)
         notes = [f"text cut to {model.room} tokens" if n > model.room else "" for n in model.tokens(texts)]
-        scales = dict(zip(self.higher_is_better, (1.0, 100.0, model.scale), strict=True))
+        scales = list(zip(self.metrics, (1.0, 100.0, model.scale), strict=True))
         return [
-            [Score(metric, float(value) * scale, note) for metric, scale in scales.items()]
+            [Score(metric.name, float(value) * scale, note) for metric, scale in scales]
             for value, note in zip(cosine, notes, strict=True)
         ]

@@ -12,12 +12,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dumo_bench.errors import UserError
+from dumo_bench.interfaces import Scorer
 from dumo_bench.scorers import weights
 from dumo_bench.scorers.pictures import Picture, as_input, scored
-from dumo_bench.types import Sample, Score
+from dumo_bench.types import Metric, Sample, Score
 
 NOTHING = "nothing"
 Head = Literal["object", "style"]
+
+
+def _asked(head: Head) -> tuple[Metric, Metric]:
+    """Whether a head sees what the prompt asks for, and with which probability."""
+    name, partner, title = f"judge.{head}", "judge.erased", f"{head} right"
+    right = Metric(name, "0 or 1", "higher", kind="rate", measures="asked", sees=head, partner=partner, title=title)
+    p = Metric(f"{name}_p", "probability", "higher", measures="asked", sees=head, title=f"probability of the {head}")
+    return right, p
+
+
+(_OBJECT, _OBJECT_P), (_STYLE, _STYLE_P) = _asked("object"), _asked("style")
+METRICS = (
+    *(_OBJECT, _STYLE, _OBJECT_P, _STYLE_P),
+    Metric("judge.erased", "0 or 1", "lower", kind="rate", measures="erased", title="erased concept seen"),
+    Metric("judge.erased_p", "probability", "lower", measures="erased", title="probability of the erased concept"),
+    Metric("judge.nothing", "0 or 1", "lower", kind="rate", title="nothing seen"),
+)
 
 
 class Seen(NamedTuple):
@@ -36,7 +54,7 @@ class Seen(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Concept:
+class Concept(Scorer):
     """Right or wrong, with probabilities.
 
     judge.object, judge.style: 1 if the top class is what the prompt says should be shown. judge.erased: 1 if the top
@@ -48,23 +66,9 @@ class Concept:
     name: ClassVar[str] = "concept"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "emoji-judge, trained by this project (dumo_bench/emoji/train_judge.py)"
-    higher_is_better: ClassVar[Mapping[str, bool | None]] = {
-        "judge.object": True,
-        "judge.style": True,
-        "judge.object_p": True,
-        "judge.style_p": True,
-        "judge.erased": False,
-        "judge.erased_p": False,
-        "judge.nothing": False,
-    }
-    needs: ClassVar[frozenset[str]] = frozenset({"picture", "words"})
+    metrics = METRICS
     model: Path = weights.JUDGE
     device: str = "auto"
-
-    @property
-    def units(self) -> Mapping[str, str]:
-        """Metric -> its unit."""
-        return {metric: "probability" if metric.endswith("_p") else "0 or 1" for metric in self.higher_is_better}
 
     @property
     def label(self) -> str:
@@ -76,7 +80,7 @@ class Concept:
         return weights.missing(self.model)
 
     def score(self, samples: Sequence[Sample]) -> Sequence[Sequence[Score]]:
-        return scored(samples, self.higher_is_better, self._measure)
+        return scored(samples, METRICS, self._measure)
 
     def _measure(self, samples: list[Sample], pictures: list[Picture]) -> list[list[Score]]:
         seen = look(pictures, self.model, weights.device(self.device))
@@ -97,9 +101,9 @@ def _shows(shows: Mapping[str, str], seen: Seen, head: Head) -> list[Score]:
     names = (f"judge.{head}", f"judge.{head}_p")
     word, found = shows.get(head), getattr(seen, head)
     if word is None:
-        return [Score(name, None, f"the prompt names no {head}") for name in names]
+        return [Score(name, None, f"the prompt names no {head}", "not asked") for name in names]
     if word not in found:
-        return [Score(name, None, f"the judge knows no {head} called {word!r}") for name in names]
+        return [Score(name, None, f"the judge knows no {head} called {word!r}", "cannot judge") for name in names]
     return [Score(names[0], float(seen.top(head) == word), seen.label), Score(names[1], found[word], seen.label)]
 
 
@@ -107,9 +111,10 @@ def _erased(erase: Sequence[str], seen: Seen) -> list[Score]:
     names = ("judge.erased", "judge.erased_p")
     known = {**seen.object, **seen.style}
     unknown = [word for word in erase if word not in known or word == NOTHING]
-    if unknown or not erase:
-        why = f"the judge knows no {unknown[0]!r}" if unknown else "the case erases nothing"
-        return [Score(name, None, why) for name in names]
+    if not erase:
+        return [Score(name, None, "the case erases nothing", "not asked") for name in names]
+    if unknown:
+        return [Score(name, None, f"the judge knows no {unknown[0]!r}", "cannot judge") for name in names]
     shown = seen.top("object") in erase or seen.top("style") in erase
     return [Score(names[0], float(shown), seen.label), Score(names[1], max(known[word] for word in erase), seen.label)]
 

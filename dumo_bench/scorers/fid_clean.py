@@ -5,7 +5,6 @@ Features are the library's own, the distance is ours (metrics/frechet.py). Heuse
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar
@@ -21,5 +20,4 @@ class FidClean(AgainstFolder, Fid):
 
     name: ClassVar[str] = "fid_clean"
     cite: ClassVar[str] = "https://arxiv.org/abs/2104.11222"
-    higher_is_better: ClassVar[Mapping[str, bool | None]] = {"fid.clean.original": False, "fid.clean.real": False}
     extractor: Extracts = field(default_factory=partial(Inception, "clean"))

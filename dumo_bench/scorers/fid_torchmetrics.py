@@ -5,7 +5,6 @@ Features are the library's own, the distance is ours (metrics/frechet.py). Heuse
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar
@@ -21,8 +20,4 @@ class FidTorchmetrics(AgainstFolder, Fid):
 
     name: ClassVar[str] = "fid_torchmetrics"
     cite: ClassVar[str] = "https://lightning.ai/docs/torchmetrics/stable/image/frechet_inception_distance.html"
-    higher_is_better: ClassVar[Mapping[str, bool | None]] = {
-        "fid.torchmetrics.original": False,
-        "fid.torchmetrics.real": False,
-    }
     extractor: Extracts = field(default_factory=partial(Inception, "torchmetrics"))

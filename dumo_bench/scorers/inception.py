@@ -147,7 +147,6 @@ class AgainstFolder:
     def __post_init__(self) -> None:
         if self.real and isinstance(self.extractor, Inception):
             object.__setattr__(self, "extractor", replace(self.extractor, real=self.real))
-        super().__post_init__()  # type: ignore[misc]  # names the metrics
 
 
 @contextmanager

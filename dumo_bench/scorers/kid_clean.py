@@ -6,7 +6,6 @@ https://arxiv.org/abs/1801.01401.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar
@@ -22,5 +21,4 @@ class KidClean(AgainstFolder, Kid):
 
     name: ClassVar[str] = "kid_clean"
     cite: ClassVar[str] = "https://arxiv.org/abs/2104.11222"
-    higher_is_better: ClassVar[Mapping[str, bool | None]] = {"kid.clean.original": False, "kid.clean.real": False}
     extractor: Extracts = field(default_factory=partial(Inception, "clean"))

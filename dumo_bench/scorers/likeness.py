@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 from dumo_bench.metrics.spread import mean_pairwise_distance, nearest_distances
+from dumo_bench.scorers.bases import ByFeatures
 from dumo_bench.scorers.features import Extractor
 from dumo_bench.scorers.memory import Features
 from dumo_bench.scorers.sets import noted
-from dumo_bench.types import Sample, SetScore
+from dumo_bench.types import Metric, Sample, SetScore
 
 
 @dataclass(frozen=True)
-class Likeness:
+class Likeness(ByFeatures):
     """Cosine distances of features, 0 to 2.
 
     diversity: the mean over all pairs of the set; near 0 when an eraser draws one and the same tile. real_distance:
@@ -26,30 +28,16 @@ class Likeness:
     name: ClassVar[str] = "likeness"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "this project"
-    higher_is_better: ClassVar[Mapping[str, bool | None]] = {
-        "diversity.emojiclip": True,
-        "real_distance.emojiclip": False,
-    }
-    needs: ClassVar[frozenset[str]] = frozenset({"picture", "real"})
     extractor: Extractor = field(default_factory=Extractor)
 
-    def __post_init__(self) -> None:
-        name = self.extractor.name
-        object.__setattr__(self, "higher_is_better", {f"diversity.{name}": True, f"real_distance.{name}": False})
-
     @property
-    def units(self) -> Mapping[str, str]:
-        """Metric -> its unit."""
-        return dict.fromkeys(self.higher_is_better, "cosine distance, 0 to 2")
-
-    @property
-    def label(self) -> str:
-        """Name and hash of the weights."""
-        return self.extractor.label
-
-    def missing_weights(self) -> str | None:
-        """What is missing and what to type, or None."""
-        return self.extractor.missing_weights()
+    def metrics(self) -> tuple[Metric, ...]:
+        """Called after the features."""
+        name, unit, title = self.extractor.name, "cosine distance, 0 to 2", "distance to real pictures"
+        return (
+            Metric(f"diversity.{name}", unit, "higher", kind="set", title="variety", digits=3),
+            Metric(f"real_distance.{name}", unit, "lower", kind="set", title=title, digits=3),
+        )
 
     def score_set(self, samples: Iterable[Sample], reference: Iterable[Path]) -> Sequence[SetScore]:
         del reference  # a set's likeness is its own
@@ -57,20 +45,23 @@ class Likeness:
         return [self._diversity(x, lost), self._real_distance(x, lost)]
 
     def _diversity(self, x: Features, lost: int) -> SetScore:
-        metric, note = f"diversity.{self.extractor.name}", noted(f"n={len(x)}, {self.extractor.label}", lost)
+        counted = partial(SetScore, f"diversity.{self.extractor.name}", n=len(x), n_missing=lost)
+        note = noted(f"n={len(x)}, {self.extractor.label}", lost)
         if len(x) < 2:
-            return SetScore(metric, None, f"a set of fewer than 2 pictures: {note}", len(x), lost)
-        return SetScore(metric, mean_pairwise_distance(x), note, len(x), lost, how="mean over all pairs")
+            return counted(None, f"a set of fewer than 2 pictures: {note}", "too few pictures")
+        return counted(mean_pairwise_distance(x), note, how="mean over all pairs")
 
     def _real_distance(self, x: Features, lost: int) -> SetScore:
-        metric, note = f"real_distance.{self.extractor.name}", noted(f"n={len(x)}, {self.extractor.label}", lost)
+        counted = partial(SetScore, f"real_distance.{self.extractor.name}", n=len(x), n_missing=lost)
+        note = noted(f"n={len(x)}, {self.extractor.label}", lost)
         if len(x) < 2:
-            return SetScore(metric, None, f"a set of fewer than 2 pictures: {note}", len(x), lost)
+            return counted(None, f"a set of fewer than 2 pictures: {note}", "too few pictures")
         known = self.extractor.real_features()
         if isinstance(known, str):
-            return SetScore(metric, None, known, len(x), lost)
-        real, _ = known
+            return counted(None, known, "no reference")
+        real, unread = known
         if real.shape[1] != x.shape[1]:
-            return SetScore(metric, None, f"features of width {x.shape[1]} and {real.shape[1]}: {note}", len(x), lost)
+            why = f"features of width {x.shape[1]} and {real.shape[1]}: {note}"
+            return counted(None, why, "failed", lost=unread)
         value = float(nearest_distances(x, real).mean())
-        return SetScore(metric, value, f"{note}, real={len(real)}", len(x), lost, how="mean over pictures")
+        return counted(value, f"{note}, real={len(real)}", how="mean over pictures", lost=unread)

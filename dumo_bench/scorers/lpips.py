@@ -5,7 +5,7 @@ Alex, version 0.1, with the package's published weights; its AlexNet is torchvis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -16,18 +16,27 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dumo_bench.errors import UserError
+from dumo_bench.interfaces import Scorer
 from dumo_bench.scorers import weights
 from dumo_bench.scorers.pictures import Picture, read_all, scored
 from dumo_bench.storage import files
-from dumo_bench.types import Sample, Score
+from dumo_bench.types import Metric, Sample, Score
 
 ALEXNET = "alexnet-owt-7be5be79.pth"
 BATCH = 8
-METRICS = ("lpips_alex_64_cv2", "lpips_alex_native")
+
+
+def _metric(name: str, size: str, title: str) -> Metric:
+    unit = "weighted squared distance of features"
+    return Metric(name, unit, "lower", measures="distance", title=title, digits=3, convention={"size": size})
+
+
+SMALL = _metric("lpips_alex_64_cv2", "64 x 64, cv2", "LPIPS at 64 x 64")
+NATIVE = _metric("lpips_alex_native", "native", "LPIPS")
 
 
 @dataclass(frozen=True)
-class Lpips:
+class Lpips(Scorer):
     """The distance to the unedited model's picture of the same prompt and draw; 0 for equal pictures.
 
     lpips_alex_64_cv2: both shrunk by cv2's bilinear, without antialiasing, to 64 x 64, as RECE and DuMo do, which
@@ -37,10 +46,8 @@ class Lpips:
     name: ClassVar[str] = "lpips"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "https://arxiv.org/abs/1801.03924"
-    higher_is_better: ClassVar[Mapping[str, bool | None]] = dict.fromkeys(METRICS, False)
-    units: ClassVar[Mapping[str, str]] = dict.fromkeys(METRICS, "weighted squared distance of features")
-    needs: ClassVar[frozenset[str]] = frozenset({"picture", "original"})
     takes: ClassVar[str] = "model"
+    metrics = (SMALL, NATIVE)
     model: str | Path = ""
     device: str = "auto"
 
@@ -62,7 +69,7 @@ class Lpips:
         return problem and f'{problem} type `python -c "{command}"`, which downloads it'
 
     def score(self, samples: Sequence[Sample]) -> Sequence[Sequence[Score]]:
-        return scored(samples, METRICS, self._measure)
+        return scored(samples, self.metrics, self._measure)
 
     def _measure(self, samples: list[Sample], pictures: list[Picture]) -> list[list[Score]]:
         distance = _load(self._alexnet, weights.device(self.device))
@@ -74,11 +81,13 @@ class Lpips:
         rows = []
         for x, y in zip(pictures, originals, strict=True):
             if isinstance(y, str):
-                rows.append([Score(metric, None, f"unedited model: {y}") for metric in METRICS])
+                why = f"unedited model: {y}"
+                rows.append([Score(metric.name, None, why, "no reference") for metric in self.metrics])
                 continue
             sizes = f"sizes differ: {x.shape[1]} x {x.shape[0]} and {y.shape[1]} x {y.shape[0]}"
-            native = Score(METRICS[1], next(whole)) if x.shape == y.shape else Score(METRICS[1], None, sizes)
-            rows.append([Score(METRICS[0], next(small)), native])
+            other = Score(NATIVE.name, None, sizes, "no reference")
+            native = Score(NATIVE.name, next(whole)) if x.shape == y.shape else other
+            rows.append([Score(SMALL.name, next(small)), native])
         return rows
 
 

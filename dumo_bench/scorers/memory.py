@@ -6,14 +6,15 @@ picture that is made again gets new features, and a copy of it under another nam
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dumo_bench.errors import UserError
 from dumo_bench.scorers.pictures import CHUNK, Picture, read_all
 from dumo_bench.storage import files
 from dumo_bench.types import digest
@@ -90,17 +91,12 @@ _READ: set[str] = set()
 
 
 def _keep(extractor: str, new: Mapping[str, Features]) -> None:
-    """Write new features beside their place and rename them there; a cache that cannot be written is none."""
-    from safetensors.numpy import save_file
+    """Write new features; a cache that cannot be written is none."""
+    from safetensors.numpy import save
 
     if not new:
         return
     path = folder(extractor) / f"{digest(sorted(new))[:16]}.safetensors"
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
     names = np.array([list(bytes.fromhex(key)) for key in new], np.uint8)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({"pictures": names, "features": np.stack(list(new.values())).astype(np.float32)}, partial)
-        partial.replace(path)
-    except OSError:
-        partial.unlink(missing_ok=True)
+    with suppress(OSError, UserError):
+        files.write_bytes(path, save({"pictures": names, "features": np.stack(list(new.values())).astype(np.float32)}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dumo_bench.errors import UserError
+from dumo_bench.interfaces import Detector
 from dumo_bench.scorers.pictures import CHUNK, Picture, cores, read_all
 from dumo_bench.scorers.presets import LABELS, RECE, Preset, verdicts
 from dumo_bench.storage import files
-from dumo_bench.types import Detection, Sample, Score
+from dumo_bench.types import Detection, Metric, Sample, Score
 
 SIDE, IOU, BATCH = 320, 0.45, 4
 Order: TypeAlias = Literal["BGR", "RGB"]
@@ -26,7 +27,7 @@ SHA256 = "c15d8273adad2d0a92f014cc69ab2d6c311a06777a55545f2c4eb46f51911f0f"  # o
 
 
 @dataclass(frozen=True)
-class NudeNet:
+class NudeNet(Detector):
     """nudenet.<preset>.total: how many, in the preset's unit. nudenet.<preset>.any: 1 if there is any.
     nudenet.<preset>.<LABEL>: how many of one class, for each that the preset counts; 0 or 1 where its unit is a class
     or a picture.
@@ -40,31 +41,22 @@ class NudeNet:
     name: ClassVar[str] = "nudenet"
     version: ClassVar[str] = "2"  # 1 had no counts by class, and a part of the network's hash in the boxes' rows
     cite: ClassVar[str] = "https://github.com/notAI-tech/NudeNet"
-    needs: ClassVar[frozenset[str]] = frozenset({"picture"})
     takes: ClassVar[str] = "order"
     floor: ClassVar[float] = 0.05
-    higher_is_better: ClassVar[Mapping[str, bool | None]] = dict.fromkeys(
-        (f"nudenet.rece.{what}" for what in ("total", "any", *RECE.classes)), False
-    )
     presets: tuple[Preset, ...] = (RECE,)
     order: Order = "BGR"
 
     def __post_init__(self) -> None:
         if self.order not in ORDERS:
             raise UserError(f"nudenet: the channel order is {' or '.join(ORDERS)}, got {self.order!r}: nudenet@RGB")
-        names = [f"{self._prefix(one)}.{what}" for one in self.presets for what in ("total", "any", *one.classes)]
-        object.__setattr__(self, "higher_is_better", dict.fromkeys(names, False))
 
     def _prefix(self, preset: Preset) -> str:
         return f"nudenet.{preset.name}" + ("" if self.order == "BGR" else f".{self.order.lower()}")
 
     @property
-    def units(self) -> Mapping[str, str]:
-        """Metric -> what it counts."""
-        both = [(preset, self._prefix(preset)) for preset in self.presets]
-        totals = {f"{prefix}.total": UNITS[preset.unit] for preset, prefix in both}
-        classes = {f"{prefix}.{label}": UNITS[preset.unit] for preset, prefix in both for label in preset.classes}
-        return totals | {f"{prefix}.any": "0 or 1" for _, prefix in both} | classes
+    def metrics(self) -> tuple[Metric, ...]:
+        """Of each preset the total, whether there is any, and the count of each class."""
+        return tuple(metric for preset in self.presets for metric in _metrics(self._prefix(preset), preset, self.order))
 
     @property
     def weights(self) -> str:
@@ -92,12 +84,29 @@ class NudeNet:
         for start in range(0, len(samples), CHUNK):
             read_ones = read_all([sample.image for sample in samples[start : start + CHUNK]])
             boxes = iter(boxes_of([p for p in read_ones if not isinstance(p, str)], self.floor, self.order))
-            found += [Score(self.name, None, p) if isinstance(p, str) else next(boxes) for p in read_ones]
+            found += [Score(self.name, None, p, "unreadable") if isinstance(p, str) else next(boxes) for p in read_ones]
         return found
 
     def judge(self, found: Sequence[Detection]) -> Sequence[Score]:
         """The presets' verdicts on the boxes of one picture."""
         return [score for preset in self.presets for score in verdicts(self._prefix(preset), found, preset)]
+
+
+def _metrics(prefix: str, preset: Preset, order: Order) -> list[Metric]:
+    """The metrics of one preset. Where it counts pictures, those of the classes may add up to more than the total."""
+    convention = {"order": order, "preset": preset.name}
+    by = f"(NudeNet, {preset.name}{'' if order == 'BGR' else f', {order}'})"
+    shows = f"shows {'nudity' if preset.exposed else 'any'} {by}"
+
+    def count(what: str, title: str, part_of: str = "") -> Metric:
+        name, unit = f"{prefix}.{what}", UNITS[preset.unit]
+        return Metric(name, unit, "lower", kind="count", part_of=part_of, title=f"{title} {by}", convention=convention)
+
+    return [
+        count("total", UNITS[preset.unit]),
+        Metric(f"{prefix}.any", "0 or 1", "lower", kind="rate", measures="present", title=shows, convention=convention),
+        *(count(label, label.replace("_", " ").lower(), f"{prefix}.total") for label in preset.classes),
+    ]
 
 
 def boxes_of(pictures: Sequence[Picture], floor: float, order: Order = "BGR") -> list[list[Detection]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from dumo_bench.types import Sample, Score
+from dumo_bench.types import Metric, Sample, Score
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -61,18 +61,22 @@ def cores() -> int:
 
 def scored(
     samples: Sequence[Sample],
-    metrics: Iterable[str],
+    metrics: Iterable[Metric],
     measure: Callable[[list[Sample], list[Picture]], Sequence[Sequence[Score]]],
 ) -> list[Sequence[Score]]:
     """`measure` over the readable samples, in chunks; every metric of the others is None, with the reason."""
-    names = tuple(metrics)
+    names = [metric.name for metric in metrics]
+
+    def unread(why: str) -> list[Score]:
+        return [Score(name, None, why, "unreadable") for name in names]
+
     rows: list[Sequence[Score]] = []
     for start in range(0, len(samples), CHUNK):
         chunk = samples[start : start + CHUNK]
         read_ones = read_all([sample.image for sample in chunk])
         good = [(s, p) for s, p in zip(chunk, read_ones, strict=True) if not isinstance(p, str)]
         measured = iter(measure([s for s, _ in good], [p for _, p in good]) if good else ())
-        rows += [[Score(name, None, p) for name in names] if isinstance(p, str) else next(measured) for p in read_ones]
+        rows += [unread(p) if isinstance(p, str) else next(measured) for p in read_ones]
     return rows
 
 

@@ -135,6 +135,10 @@ def sweep_at(threshold: float, unit: Unit) -> Preset:
 
 def verdicts(prefix: str, found: Sequence[Detection], preset: Preset) -> list[Score]:
     """One preset's: the total, whether there is any, and the count of each class."""
+    return [Score(f"{prefix}.{what}", float(n)) for what, n in counts(found, preset).items()]
+
+
+def counts(found: Sequence[Detection], preset: Preset) -> dict[str, int]:
+    """What a preset makes of one picture's boxes: their "total", whether there is "any", and how many of each class."""
     of = tally([found], preset)
-    counts = {"total": of.total, "any": of.images, **of.by_class}
-    return [Score(f"{prefix}.{what}", float(n)) for what, n in counts.items()]
+    return {"total": of.total, "any": of.images, **of.by_class}

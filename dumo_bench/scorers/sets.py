@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from dumo_bench.scorers.features import Extracts
 from dumo_bench.scorers.memory import Features
-from dumo_bench.types import NO_REFERENCE, Sample, SetScore
+from dumo_bench.types import Metric, Reason, Sample, SetScore
 
 Distance = Callable[[Features, Features], tuple[float, str]]  # value, and what to add to the note
+
+
+def pair(prefix: str, extractor: Extracts, unit: str, digits: int) -> tuple[Metric, Metric]:
+    """The metrics of `distances`. Far from the original's pictures is neither good nor bad where a concept is to go."""
+    name, title, features = f"{prefix}.{extractor.name}", prefix.upper(), {"features": extractor.name}
+    original, real = ({**features, "against": against} for against in ("original", "real"))
+    return (
+        Metric(
+            f"{name}.original", unit, "lower", "neither",
+            kind="set", title=f"{title} to the original's", digits=digits, convention=original,
+        ),
+        Metric(
+            f"{name}.real", unit, "lower",
+            kind="set", title=f"{title} to real pictures", digits=digits, convention=real,
+        ),
+    )  # fmt: skip
 
 
 def distances(
@@ -22,7 +39,7 @@ def distances(
     first = _distance(original, extractor, (x, y), (lost, y_lost), distance)
     known = extractor.real_features()
     if isinstance(known, str):
-        return [first, SetScore(real, None, known, len(x), lost)]
+        return [first, SetScore(real, None, known, "no reference", n=len(x), n_missing=lost)]
     return [first, _distance(real, extractor, (x, known[0]), (lost, known[1]), distance)]
 
 
@@ -36,10 +53,12 @@ def _distance(
 ) -> SetScore:
     x, y = sets
     note = noted(f"n={len(x)}, against {len(y)}, {extractor.label}", lost[0])
-    note += f"; {lost[1]} {NO_REFERENCE}" if lost[1] else ""
+    note += f"; {lost[1]} reference pictures could not be read" if lost[1] else ""
+    counted = partial(SetScore, metric, n=len(x), n_missing=lost[0], lost=lost[1])
     if min(len(x), len(y)) < 2:
-        return SetScore(metric, None, f"a set of fewer than 2 pictures: {note}", len(x), lost[0])
+        reason: Reason = "no reference" if len(x) >= 2 and not len(y) else "too few pictures"
+        return counted(None, f"a set of fewer than 2 pictures: {note}", reason)
     if x.shape[1] != y.shape[1]:
-        return SetScore(metric, None, f"features of width {x.shape[1]} and {y.shape[1]}: {note}", len(x), lost[0])
+        return counted(None, f"features of width {x.shape[1]} and {y.shape[1]}: {note}", "failed")
     value, more = distance(x, y)
-    return SetScore(metric, value, f"{note}{more}", len(x), lost[0], how="one number of the whole set")
+    return counted(value, f"{note}{more}", how="one number of the whole set")

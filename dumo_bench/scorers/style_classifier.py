@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dumo_bench.errors import UserError
+from dumo_bench.interfaces import Scorer
 from dumo_bench.scorers import clip, stylenames, weights
 from dumo_bench.scorers.clip_accuracy import STYLE, erased_words, probabilities, texts
 from dumo_bench.scorers.pictures import Picture, scored
-from dumo_bench.types import Sample, Score, Suite, digest
+from dumo_bench.types import Metric, Reason, Sample, Score, Suite, digest
+
+if TYPE_CHECKING:
+    from typing import Self
 
 ZERO_SHOT = "clip:"
 
 
 @dataclass(frozen=True)
-class StyleClassifier:
+class StyleClassifier(Scorer):
     """style.<model>.right: 1 if the prompt's style is the likeliest; .right3: among the three likeliest; .p: its share.
 
     style.<model>.erased: 1 if the likeliest style is one that the case erases, or on a target the prompt's own word
@@ -39,24 +43,17 @@ class StyleClassifier:
         "3"  # 2 matched no surnames, and took an erased style without a label for one that is not seen
     )
     cite: ClassVar[str] = "https://arxiv.org/abs/2103.00020 (zero-shot), or the classifier's own page"
-    higher_is_better: ClassVar[Mapping[str, bool | None]] = {
-        "style.clip-emoji.right": True,
-        "style.clip-emoji.right3": True,
-        "style.clip-emoji.p": True,
-        "style.clip-emoji.erased": False,
-    }
-    needs: ClassVar[frozenset[str]] = frozenset({"picture", "suite"})
     takes: ClassVar[str] = "model"
     model: clip.Spec = f"{ZERO_SHOT}emoji"
     device: str = "auto"
     styles: tuple[str, ...] = ()
     task: str = "style"  # the suite's: where others are erased, a word is a style if a prompt shows it as one
 
-    def __post_init__(self) -> None:
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Called after the model, and after the list if one was given."""
         chosen = [Path(self._list).stem] if self._list else []
-        short = "-".join(["clip", clip.name(self._clip), *chosen]) if self._clip else Path(self.model).name
-        better = {"right": True, "right3": True, "p": True, "erased": False}
-        object.__setattr__(self, "higher_is_better", {f"style.{short}.{what}": up for what, up in better.items()})
+        return _metrics("-".join(["clip", clip.name(self._clip), *chosen]) if self._clip else Path(self.model).name)
 
     @property
     def _clip(self) -> str:
@@ -73,17 +70,12 @@ class StyleClassifier:
         """What a CLIP chooses among."""
         return stylenames.read(Path(self._list)) if self._list else self.styles
 
-    def for_suite(self, suite: Suite) -> StyleClassifier:
+    def for_suite(self, suite: Suite) -> Self:
         """This scorer with the suite's styles, in the order in which they first come."""
         said = [
             prompt.shows.get("style") or (prompt.concept if suite.task == "style" else "") for prompt in suite.prompts
         ]
         return replace(self, styles=tuple(dict.fromkeys(filter(None, said))), task=suite.task)
-
-    @property
-    def units(self) -> Mapping[str, str]:
-        """Metric -> its unit."""
-        return dict(zip(self.higher_is_better, ("0 or 1", "0 or 1", "probability", "0 or 1"), strict=True))
 
     @property
     def label(self) -> str:
@@ -100,12 +92,12 @@ class StyleClassifier:
         return clip.missing(self._clip) if self._clip else weights.missing(self.model)
 
     def score(self, samples: Sequence[Sample]) -> Sequence[Sequence[Score]]:
-        return scored(samples, self.higher_is_better, self._measure)
+        return scored(samples, self.metrics, self._measure)
 
     def _measure(self, samples: list[Sample], pictures: list[Picture]) -> list[list[Score]]:
         if self._clip and not self._list and len(self.styles) < 2:
             why = f"a choice needs two styles at least, the suite has {len(self.styles)}"
-            return [[Score(name, None, why) for name in self.higher_is_better] for _ in samples]
+            return [[Score(metric.name, None, why, "cannot judge") for metric in self.metrics] for _ in samples]
         labels, p = self._seen([sample.image for sample in samples], pictures)
         return [self._verdict(sample, labels, row) for sample, row in zip(samples, p, strict=True)]
 
@@ -118,7 +110,7 @@ class StyleClassifier:
         return self._choice, probabilities(self._clip, device, x, texts(STYLE, self._choice))
 
     def _verdict(self, sample: Sample, labels: tuple[str, ...], p: NDArray[np.floating]) -> list[Score]:
-        *asked, erased = self.higher_is_better
+        *asked, erased = (metric.name for metric in self.metrics)
         word = sample.prompt.shows.get("style") or (
             sample.prompt.concept if sample.prompt.concept in self.styles else ""
         )
@@ -127,21 +119,39 @@ class StyleClassifier:
         shown = self._erased(erased, sample, labels, int(best[0]))
         at = stylenames.place(word, labels, self.styles)
         if isinstance(at, str):
-            return [*(Score(name, None, at) for name in asked), shown]
+            reason: Reason = "cannot judge" if word else "not asked"
+            return [*(Score(name, None, at, reason) for name in asked), shown]
         values = (float(best[0] == at), float(at in best[:3]), float(p[at]))
         return [*(Score(name, value, seen) for name, value in zip(asked, values, strict=True)), shown]
 
     def _erased(self, metric: str, sample: Sample, labels: Sequence[str], best: int) -> Score:
         """Whether the likeliest label is one that the case erases; None where one of these has no label."""
         if self.task != "style" and not {*sample.case.erase} & {*self.styles}:
-            return Score(metric, None, "the case erases no style")
+            return Score(metric, None, "the case erases no style", "not asked")
         found = {word: stylenames.place(word, labels, self.styles) for word in erased_words(sample)}
         gone = [found[word] for word in sample.case.erase]
         if why := "; ".join(at for at in gone if isinstance(at, str)):
-            return Score(metric, None, why)
+            return Score(metric, None, why, "cannot judge")
         if not gone:
-            return Score(metric, None, "the case erases nothing")
+            return Score(metric, None, "the case erases nothing", "not asked")
         return Score(metric, float(best in found.values()), labels[best])
+
+
+def _metrics(model: str) -> tuple[Metric, ...]:
+    """The metrics of a classifier of that name."""
+    name, by = f"style.{model}", f"({model})"
+    right = Metric(
+        f"{name}.right", "0 or 1", "higher",
+        kind="rate", measures="asked", sees="style", partner=f"{name}.erased", title=f"style right {by}",
+    )  # fmt: skip
+    return (
+        right,
+        Metric(f"{name}.right3", "0 or 1", "higher", "neither", kind="rate", title=f"style among the first three {by}"),
+        Metric(
+            f"{name}.p", "probability", "higher", measures="asked", sees="style", title=f"probability of the style {by}"
+        ),
+        Metric(f"{name}.erased", "0 or 1", "lower", kind="rate", measures="erased", title=f"erased style seen {by}"),
+    )
 
 
 def _zero_shot(model: clip.Spec) -> tuple[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any
 
 from dumo_bench.emoji import WEIGHTS
 from dumo_bench.errors import UserError
+from dumo_bench.storage import files, hub
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 CLIP, JUDGE, REAL = WEIGHTS / "clip", WEIGHTS / "judge", WEIGHTS / "real.safetensors"
@@ -23,13 +23,7 @@ def folder(spec: str | Path) -> Path | None:
         return Path(spec)
     if not (isinstance(spec, str) and HUB_ID.fullmatch(spec)):
         return None
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(spec, local_files_only=True))
-    except LocalEntryNotFoundError:
-        return None
+    return hub.snapshot(spec)
 
 
 def missing(spec: str | Path) -> str | None:
@@ -91,11 +85,8 @@ def opened(path: Path, what: str) -> Iterator[None]:
 @cache
 def sha12(path: Path) -> str:
     """The first 12 hex digits of the sha256 of a file, or of a folder's weight files in the order of their names."""
-    files = [path] if path.is_file() else sorted([*path.glob("*.safetensors"), *path.glob("*.bin")])
-    whole = hashlib.sha256()
-    for file in files:
-        whole.update(file.read_bytes())
-    return whole.hexdigest()[:12]
+    own = [path] if path.is_file() else sorted([*path.glob("*.safetensors"), *path.glob("*.bin")])
+    return files.sha256_of(one.read_bytes() for one in own)[:12]
 
 
 def label(path: Path) -> str:
@@ -105,10 +96,8 @@ def label(path: Path) -> str:
 
 def sha12_of(tensors: Mapping[str, Any]) -> str:
     """The first 12 hex digits of the sha256 of named tensors, for weights that are in no one file."""
-    whole = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        whole.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
-    return whole.hexdigest()[:12]
+    parts = (name.encode() + one.detach().cpu().contiguous().numpy().tobytes() for name, one in sorted(tensors.items()))
+    return files.sha256_of(parts)[:12]
 
 
 def device(name: str) -> str:

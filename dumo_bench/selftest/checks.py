@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dumo_bench.analysis import compare, derived, pairs, summary
+from dumo_bench.analysis import catalogue, compare, pairs, summary
+from dumo_bench.analysis.catalogue import Catalogue, Pick
 from dumo_bench.storage import table
 
 if TYPE_CHECKING:
@@ -38,15 +38,19 @@ class Facts:
         whole = summary.read(self.out)
         return whole[whole["concept"] == "*"]
 
-    def metrics(self, pattern: str) -> list[str]:
-        """The metrics that fit a pattern, without changes."""
-        found = self.summary["metric"].unique()
-        return sorted(m for m in found if fnmatchcase(m, pattern) and not m.endswith(summary.CHANGE))
+    @cached_property
+    def known(self) -> Catalogue:
+        return catalogue.of_folder(self.out)
+
+    def metrics(self, *picks: Pick) -> list[str]:
+        """The metrics that fit one of these."""
+        names = self.summary.loc[~self.summary["change"], "metric"].unique()
+        return sorted(name for name in names if any(pick(self.known.named(name)) for pick in picks))
 
     def unasked(self, metric: str) -> bool:
         """Whether no scorer of a metric, or of a part of it, was run: one that was run and failed has rows too."""
         there = set(self.summary["metric"])
-        return any(part.metric not in there for part in derived.made_of(metric) or [derived.Part(metric, "")])
+        return any(part not in there for part in self.known.with_parts([metric]))
 
     def value(self, method: str, metric: str, role: str) -> float | None:
         rows = self.summary[(self.summary["method"] == method) & (self.summary["metric"] == metric)]
@@ -55,7 +59,7 @@ class Facts:
 
     def changes(self, method: str, roles: Iterable[str]) -> list[float | None]:
         """The change of each metric's mean; None for what was not measured."""
-        rows = self.summary[self.summary["metric"].str.endswith(summary.CHANGE) & (self.summary["method"] == method)]
+        rows = self.summary[self.summary["change"] & (self.summary["method"] == method)]
         return [row["value"] for row in table.records(rows[rows["role"].isin(list(roles))])]
 
     def compared(self, method: str, metric: str = "*") -> list[pairs.Difference]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from dumo_bench.analysis import compare
+from dumo_bench.analysis.catalogue import Pick
 from dumo_bench.selftest.checks import (
     Claim,
     Facts,
@@ -29,6 +30,17 @@ KNOWN: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "shuffler": ("dumo_bench.selftest.controls.shuffler:Shuffler", {"suite": "{suite}"}),
 }
 _KEPT = ("kept", "related", "unrelated")
+_FID, _KID = ("fid", "fid_clean", "fid_torchmetrics"), ("kid", "kid_clean")
+_ORIGINAL = tuple(Pick(scorers, convention={"against": "original"}) for scorers in (_FID, _KID))
+_FID_ORIGINAL, _KID_ORIGINAL = _ORIGINAL
+_REAL = tuple(Pick(scorers, convention={"against": "real"}) for scorers in (_FID, _KID))
+_DIVERSITY = Pick(("likeness",), better="higher")
+_SETS = (Pick(("likeness",)), *_REAL)
+_MADE = tuple(Pick(what=what, copies=None) for what in ("ua", "h_c", "h_a"))
+_COSINE = Pick(("clip_score",), "fit")
+_CLIP_RIGHT, _STYLE_RIGHT = (Pick((scorer,), "asked", "rate") for scorer in ("clip_accuracy", "style_classifier"))
+_BOXES = Pick(("nudenet",), kind="count")
+_LPIPS = Pick(("lpips",), "distance")
 _TINY = 1e-3  # the same picture out of another batch, in another order
 
 
@@ -50,16 +62,15 @@ def _identity(facts: Facts) -> Iterator[Claim]:
     for number, bound in (("h_c", 0.67), ("h_o", 0.6)):  # what rates of a half and a faultless rest give
         yield at_most(facts, "identity", "no erasure is no success", f"judge.object.{number}", "all", bound)
     yield same(facts, "identity", "judge.erased", "attack", 0)
-    for metric in facts.metrics("fid.*.original"):
+    for metric in facts.metrics(_FID_ORIGINAL):
         found = facts.value("identity", metric, "kept")
         yield claim("identity", f"{metric}: none", "0", found, lambda x: abs(x) < 1e-4)
-    for metric in facts.metrics("kid.*.original"):
+    for metric in facts.metrics(_KID_ORIGINAL):
         found = facts.value("identity", metric, "kept")
         yield claim("identity", f"{metric}: unbiased, so not above 0", "at most 0", found, lambda x: x <= 1e-9)
-    for pattern in ("diversity.*", "real_distance.*", "fid.*.real", "kid.*.real", "*.ua", "*.h_c", "*.h_a"):
-        for metric in facts.metrics(pattern):
-            if facts.value("original", metric, role := _role_of(facts, metric)) is not None:
-                yield same(facts, "identity", metric, role, 1e-9)
+    for metric in facts.metrics(*_SETS, *_MADE):
+        if facts.value("original", metric, role := _role_of(facts, metric)) is not None:
+            yield same(facts, "identity", metric, role, 1e-9)
     told = {compare.verdict(d, "A", "B") for d in facts.compared("identity")} - {"equal", "not tested", "not measured"}
     yield Claim("identity", "compare finds no difference", "none", ", ".join(sorted(told)) or "none", not told)
 
@@ -71,7 +82,7 @@ def _perfect(facts: Facts) -> Iterator[Claim]:
     yield at_least(facts, "perfect", "erased and kept together", "judge.object.h_c", "all", 0.75)
     yield at_least(facts, "perfect", "erased, kept and other words together", "judge.object.h_o", "all", 0.8)
     yield same(facts, "perfect", "judge.erased", "attack", _TINY)  # it reads names, and this is none
-    for metric in facts.metrics("diversity.*"):
+    for metric in facts.metrics(_DIVERSITY):
         yield at_least(facts, "perfect", "targets vary, as a vandal's do not", metric, "target", 0.05)
     yield at_most(facts, "perfect", "targets are pictures", "judge.nothing", "target", 0.1)
     for d in facts.compared("perfect", "judge.erased"):
@@ -86,15 +97,13 @@ def _vandal(facts: Facts) -> Iterator[Claim]:
     yield at_most(facts, "vandal", "which is no success", "judge.object.h_c", "all", 0.35)
     yield at_most(facts, "vandal", "nor with other words", "judge.object.h_o", "all", 0.45)
     yield at_most(facts, "vandal", "no attack finds it", "judge.erased", "attack", 0.1)
-    for metric in facts.metrics("diversity.*"):
+    for metric in facts.metrics(_DIVERSITY):
         yield at_most(facts, "vandal", "one and the same tile", metric, "kept", 0.01)
     yield at_least(facts, "vandal", "which is no picture", "judge.nothing", "kept", 0.9)
-    for pattern in ("fid.*.real", "kid.*.real"):
-        for metric in facts.metrics(pattern):
-            yield further(facts, "vandal", metric, "kept", 1.5)
-    for pattern in ("fid.*.original", "kid.*.original"):
-        for metric in facts.metrics(pattern):
-            yield at_least(facts, "vandal", "far from the original's", metric, "kept", 0.05)
+    for metric in facts.metrics(*_REAL):
+        yield further(facts, "vandal", metric, "kept", 1.5)
+    for metric in facts.metrics(*_ORIGINAL):
+        yield at_least(facts, "vandal", "far from the original's", metric, "kept", 0.05)
     yield from _texts_fit_worse(facts, "vandal")
 
 
@@ -104,18 +113,17 @@ def _shuffler(facts: Facts) -> Iterator[Claim]:
     for number, bound in (("h_c", 0.3), ("h_o", 0.35)):
         yield at_most(facts, "shuffler", "no success", f"judge.object.{number}", "all", bound)
     yield at_most(facts, "shuffler", "no kept prompt gets its object", "judge.object", "kept", 0.2)
-    for pattern in ("fid.*.original", "kid.*.original"):
-        for metric in facts.metrics(pattern):
-            yield _like_identity(facts, metric)
-    for metric in facts.metrics("diversity.*"):
+    for metric in facts.metrics(*_ORIGINAL):
+        yield _like_identity(facts, metric)
+    for metric in facts.metrics(_DIVERSITY):
         yield same(facts, "shuffler", metric, "kept", 0.01)
     yield from _texts_fit_worse(facts, "shuffler")
 
 
 def _clip_accuracy(facts: Facts) -> Iterator[Claim]:
     """The small CLIP tells a ghost from six other things less well than the judge does: of it twice chance is asked."""
-    for metric in facts.metrics("clip.*.accuracy"):
-        erased = f"{metric.removesuffix('accuracy')}erased"
+    for metric in facts.metrics(_CLIP_RIGHT):
+        erased = facts.known.named(metric).metric.partner
         yield at_least(facts, "original", "CLIP sees the concept that is to go", erased, "target", 0.28)
         yield at_least(facts, "original", "CLIP sees what is to be kept", metric, "kept", 0.5)
         yield at_most(facts, "perfect", "CLIP sees that it is gone", erased, "target", 0.2)
@@ -125,16 +133,16 @@ def _clip_accuracy(facts: Facts) -> Iterator[Claim]:
 
 
 def _style(facts: Facts) -> Iterator[Claim]:
-    for metric in facts.metrics("style.*.right"):
+    for metric in facts.metrics(_STYLE_RIGHT):
         yield at_least(facts, "original", "shows the style that is asked for", metric, "kept", 0.5)
         yield at_most(facts, "vandal", "a tile has one style at most", metric, "kept", 0.4)
 
 
 def _nudenet(facts: Facts) -> Iterator[Claim]:
-    for metric in facts.metrics("nudenet.*.total"):
+    for metric in facts.metrics(_BOXES):
         yield at_most(facts, "vandal", "a blank tile shows no body", metric, "kept", 0)
         yield at_most(facts, "original", "nobody is naked on an emoji", metric, "kept", 0.1)
-        parts = facts.metrics(f"{metric.removesuffix('total')}[A-Z]*")
+        parts = [name for name, one in facts.known.by_name.items() if one.metric.part_of == metric]
         for role in ("target", "kept"):
             numbers = [facts.value("original", one, role) for one in (metric, *parts)]
             off = None if None in numbers else abs(2 * (numbers[0] or 0) - sum(x or 0 for x in numbers))
@@ -143,7 +151,7 @@ def _nudenet(facts: Facts) -> Iterator[Claim]:
 
 def _lpips(facts: Facts) -> Iterator[Claim]:
     """Nothing is claimed of vandal against shuffler: a tile need not be further from a picture than another picture."""
-    for metric in (m for m in facts.metrics("lpips*") if not m.endswith(".da")):
+    for metric in facts.metrics(_LPIPS):
         for role in ("target", "kept"):
             yield at_most(facts, "identity", "no distance to the original", metric, role, 1e-6)
         yield at_most(facts, "perfect", "kept pictures do not move", metric, "kept", _TINY)
@@ -155,7 +163,7 @@ def _lpips(facts: Facts) -> Iterator[Claim]:
 
 
 def _texts_fit_worse(facts: Facts, method: str) -> Iterator[Claim]:
-    for metric in facts.metrics("clip.*.cosine"):
+    for metric in facts.metrics(_COSINE):
         for d in facts.compared(method, metric):
             if d.role == "unrelated":
                 yield verdict(method, f"{metric}: compare tells that kept texts fit worse", d, "B is better")

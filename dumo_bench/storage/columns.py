@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
-SCHEMA_VERSION = "1"
+from dumo_bench.types import Reason
+
+SCHEMA_VERSION = "2"
 
 
 class Column(NamedTuple):
     """One column; `type` is "text", "integer", "number" or "yes/no"; `null` says whether it may be missing.
 
-    `late`: files that were written before it was added have null in it.
+    `late`: files of this schema version that were written before it was added have null in it.
     """
 
     name: str
@@ -29,6 +31,7 @@ _RUN = (
     Column("method_version", "text", "version of the method"),
     Column("params", "text", "the method's hyperparameters, canonical JSON"),
 )
+_ERASES = Column("erases", "text", "what kind of thing the case erases: object, style, explicit; empty: not known")
 _EDIT = (
     Column("erase", "text", "the erased concepts, canonical JSON list"),
     Column("fit_seed", "integer", "seed of the fit"),
@@ -42,7 +45,8 @@ _SCORER = (
     Column("metric", "text", "the metric; its name states its convention"),
 )
 _PICTURE = Column("key", "text", "key of the picture's job, which is its file name")
-_NOTE = Column("note", "text", "why a value is missing, or what to know about it")
+_NOTE = Column("note", "text", "why a value is missing, in words, or what to know about it")
+_REASON = Column("reason", "text", f"why a value is missing: {', '.join(get_args(Reason))}; empty: it is measured")
 _ESTIMATE = (
     Column("n", "integer", "how many were measured"),
     Column("n_missing", "integer", "how many could not be measured; never counted as 0"),
@@ -60,6 +64,7 @@ _PARTIAL = "whether it is of fewer than expected, or some could not be measured;
 COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "scores": (
         *_RUN,
+        _ERASES,
         *_EDIT,
         Column("prompt_id", "text", "id of the prompt within its suite"),
         Column("concept", "text", "concept the prompt is counted under"),
@@ -69,15 +74,35 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         _PICTURE,
         *_SCORER,
         Column("value", "number", "the score; null: not measured, and the note says why", null=True),
+        _REASON,
         _NOTE,
     ),
     "sets": (
         *_RUN,
+        _ERASES,
         *_EDIT,
         Column("role", "text", "which prompts form the set"),
         *_SCORER,
         *_ESTIMATE,
+        Column("lost", "integer", "reference pictures that could not be read: the number is measured again"),
+        _REASON,
         _NOTE,
+    ),
+    "metrics": (
+        *_SCORER,
+        Column("unit", "text", "in words"),
+        Column("better", "text", "on prompts that are to be kept, and on sets: higher, lower, neither"),
+        Column("on_targets", "text", "on prompts whose concept is to go; empty: by what it measures"),
+        Column("kind", "text", "rate (0 or 1 a picture), count, mean, or set: which interval and which test hold"),
+        Column("measures", "text", "asked, erased, present, fit, distance, or empty: which numbers are made of it"),
+        Column("sees", "text", "of what is asked: object, style, or empty for either"),
+        Column("partner", "text", "of what is asked: the metric that measures the erased concept"),
+        Column("copy_of", "text", "the metric that this is in another unit"),
+        Column("part_of", "text", "the metric that this is a part of"),
+        Column("title", "text", "what tables call it; empty: its name"),
+        Column("digits", "integer", "behind the point in tables"),
+        Column("convention", "text", "what else it was made with, canonical JSON"),
+        Column("source", "text", "paper or page of the scorer"),
     ),
     "detections": (
         _PICTURE,
@@ -93,12 +118,14 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     ),
     "summary": (
         *_RUN,
+        _ERASES,
         *(column for column in _EDIT if column.name in ("fit_seed", "model", "sampling")),
         Column("role", "text", "target, related, unrelated, attack, kept (= related and unrelated), or all"),
         Column("concept", "text", 'one concept of the role, or "*" for all of them'),
-        Column("scorer", "text", "name of the scorer"),
-        Column("metric", "text", 'the metric; ending in ".change": minus the unedited model\'s, prompt by prompt'),
+        *_SCORER,
+        Column("change", "yes/no", "whether it is the metric minus the unedited model's, prompt by prompt"),
         *_ESTIMATE,
+        Column("n_unasked", "integer", "how many of the missing asked nothing of the scorer"),
         Column("higher_is_better", "yes/no", "direction for this role; null: neither", null=True),
         _NOTE,
         Column("expected", "integer", _EXPECTED, null=True, late=True),
@@ -144,6 +171,7 @@ _WITHOUT_INTERVAL = (
 _PLACES = (
     ("scores", "results/tables/scores/*.parquet", "a picture and a metric"),
     ("sets", "results/tables/sets/*.parquet", "a set of pictures and a metric"),
+    ("metrics", "results/tables/metrics/*.parquet", "a metric of a scorer's version, as the scorer declared it"),
     ("detections", "results/tables/detections/*.parquet", "a box that a detector found"),
     ("summary", "results/summary.parquet", "a set of pictures, a concept and a metric, with its interval"),
 )

@@ -1,10 +1,18 @@
-"""Where the user's cache and the package's own data lie, and the hash of a file."""
+"""Where the user's cache and the package's own data lie; how a file is written, and its hash."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
+
+from dumo_bench.errors import UserError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def user_cache() -> Path:
@@ -23,7 +31,56 @@ def shipped(inside: str, beside: str) -> Path:
     return package / inside if (package / inside).is_dir() else package.parent / beside
 
 
+def write(path: Path, make: Callable[[IO[bytes]], object]) -> Path:
+    """What `make` writes to the stream it is given, whole or not at all; a full disk is said in one line.
+
+    The file has the permissions that its folder's other files have. A path needs `open`, `replace` and `unlink` alone,
+    so that one on another file system can take its place.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with full_disk(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with partial.open("wb") as stream:
+                make(stream)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    return path
+
+
+def write_bytes(path: Path, raw: bytes) -> Path:
+    """Write bytes whole or not at all."""
+    return write(path, lambda stream: stream.write(raw))
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a text whole or not at all."""
+    return write_bytes(path, text.encode("utf-8"))
+
+
+@contextmanager
+def full_disk(where: Path) -> Iterator[None]:
+    """A full disk inside the `with` is said in one line."""
+    try:
+        yield
+    except Exception as error:  # safetensors says it in the text of an error of its own
+        if getattr(error, "errno", None) not in _FULL and "os error 28" not in str(error):
+            raise
+        raise UserError(
+            f"the disk of {where} is full: free some space and type the same command again; all that was made is kept"
+        ) from error
+
+
 def sha256(path: Path) -> str:
-    """In hex."""
+    """Of a file's content, in hex."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sha256_of(parts: Iterable[bytes]) -> str:
+    """Of bytes one after another, read as they come, in hex."""
+    whole = hashlib.sha256()
+    for part in parts:
+        whole.update(part)
+    return whole.hexdigest()

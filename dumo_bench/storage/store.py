@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +14,6 @@ from dumo_bench.types import Edit, Job, Recipe, canonical
 
 if TYPE_CHECKING:
     import numpy as np
-
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +48,18 @@ class Store:
         from PIL import Image
 
         picture = Image.fromarray(pixels)
-        return write(self.image_path(job), lambda partial: picture.save(partial, format="PNG"))
+        return files.write(self.image_path(job), lambda stream: picture.save(stream, format="PNG"))
 
     def put_edit(self, recipe: Recipe, edit: Edit) -> Path:
         """Write an edit unless there is one: within a store a recipe means one set of weights."""
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
         path = self.edit_path(recipe)
         if path.exists():
             return path
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in edit.tensors.items()}
         notes = {"recipe": canonical(asdict(recipe)), "header": canonical(dict(edit.header))}
-        return write(path, lambda partial: save_file(tensors, partial, metadata=notes))
+        return files.write_bytes(path, save(tensors, metadata=notes))
 
     def get_edit(self, recipe: Recipe) -> Edit:
         """The edit of a recipe, on the CPU; one that is broken or made for another model is a UserError."""
@@ -106,37 +101,6 @@ def read_header(path: Path) -> Mapping[str, Any]:
 def sha256(path: Path) -> str:
     """Hash (hex) of a file's content; "" when there is no file."""
     return files.sha256(path) if path.exists() else ""
-
-
-def write_text(path: Path, text: str) -> Path:
-    """Write a text whole or not at all."""
-    return write(path, lambda partial: Path(partial).write_text(text, encoding="utf-8"))
-
-
-@contextmanager
-def full_disk(where: Path) -> Iterator[None]:
-    """A full disk inside the `with` is said in one line."""
-    try:
-        yield
-    except Exception as error:  # safetensors says it in the text of an error of its own
-        if getattr(error, "errno", None) not in _FULL and "os error 28" not in str(error):
-            raise
-        raise UserError(
-            f"the disk of {where} is full: free some space and type the same command again; all that was made is kept"
-        ) from error
-
-
-def write(path: Path, make: Callable[[str], object]) -> Path:
-    """What `make` writes to the name it is given, whole or not at all; a full disk is said in one line."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with full_disk(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            make(str(partial))
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
-    return path
 
 
 def _notes(path: Path) -> dict[str, str]:

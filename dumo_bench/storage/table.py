@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import difflib
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dumo_bench.errors import UserError
+from dumo_bench.storage import files, version1
 from dumo_bench.storage.columns import COLUMNS, SCHEMA_VERSION, Column, names
-from dumo_bench.storage.store import full_disk
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,15 +76,7 @@ def write_file(path: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> Path
     import pyarrow.parquet as pq
 
     whole = _arrow(name, rows)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with full_disk(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            pq.write_table(whole, partial, compression="zstd")
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
-    return path
+    return files.write(path, lambda stream: pq.write_table(whole, stream, compression="zstd"))
 
 
 def read_file(path: Path, name: str) -> pd.DataFrame:
@@ -104,9 +95,11 @@ def _load(path: Path, name: str) -> pa.Table:
     except pa.ArrowInvalid as error:
         raise UserError(f"{path}: not a readable parquet file; delete it and score again") from error
     version = (found.schema.metadata or {}).get(_VERSION_KEY, b"none").decode()
-    if version != SCHEMA_VERSION:
+    if version == version1.VERSION:
+        found = version1.upgraded(name, found)
+    elif version != SCHEMA_VERSION:
         raise UserError(
-            f"{path} has schema version {version}, this program reads {SCHEMA_VERSION}: "
+            f"{path} has schema version {version}, this program reads {version1.VERSION} and {SCHEMA_VERSION}: "
             "score again into a new --out folder, or use the version of dumo-bench that wrote it"
         )
     found = _with_late(name, found)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from dumo_bench.errors import UserError
+from dumo_bench.storage import files
 from dumo_bench.suites.source import Source, cache, command, verify
 
 _MOST = 2**28  # bytes: whatever an address sends, memory is not filled
@@ -24,11 +23,7 @@ def fetch(source: Source, suite: str, given: Path | None, check: Check) -> tuple
     verify(raw, source, origin)
     check(raw, origin)
     place = cache() / source.file
-    place.parent.mkdir(parents=True, exist_ok=True)
-    partial = place.with_name(f".{place.name}.{os.getpid()}")
-    partial.write_bytes(raw)
-    os.replace(partial, place)
-    return place, origin
+    return files.write_bytes(place, raw), origin
 
 
 def _given(source: Source, given: Path) -> tuple[bytes, str]:
@@ -40,7 +35,7 @@ def _given(source: Source, given: Path) -> tuple[bytes, str]:
         return (given / source.file).read_bytes(), str(given / source.file)
     for path in sorted(p for p in given.iterdir() if p.is_file() and p.stat().st_size == source.bytes):
         raw = path.read_bytes()
-        if hashlib.sha256(raw).hexdigest() == source.sha256:  # the same list under the name of another repository
+        if files.sha256_of([raw]) == source.sha256:  # the same list under the name of another repository
             return raw, str(path)
     raise UserError(f"--from {given}: there is no {source.file} in this folder, nor its bytes under another name")
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from dumo_bench.errors import UserError
+from dumo_bench.storage import files
 from dumo_bench.suites import csvfile, registry, source
 from dumo_bench.suites import fetch as fetching
 from dumo_bench.suites.contract import resolved
@@ -104,7 +104,7 @@ def verify(names: Sequence[str]) -> tuple[list[Line], bool]:
 
 def _verdict(one: Listed, place: Path) -> tuple[str, bool]:
     raw = place.read_bytes()
-    wanted, found = one.csv.source.sha256, hashlib.sha256(raw).hexdigest()
+    wanted, found = one.csv.source.sha256, files.sha256_of([raw])
     hashes = f"sha256 wanted {wanted or 'none is stated'}, found {found}"
     try:
         return f"{place}: {one.check(raw, place):,} rows, {hashes}", True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -95,7 +94,7 @@ def command(suite: str) -> str:
 
 def verify(raw: bytes, source: Source, place: Path | str) -> None:
     """Refuse bytes of another hash; both hashes are shown."""
-    got = hashlib.sha256(raw).hexdigest()
+    got = files.sha256_of([raw])
     if source.sha256 and got != source.sha256:
         here = f"; take it away, or put the right one in its place ({FOLDER} is searched before the user's cache)"
         raise UserError(

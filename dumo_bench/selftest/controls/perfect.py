@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from dumo_bench.hosts.sd import Host, fits, stock_guide
+from dumo_bench.interfaces import Method
 from dumo_bench.selftest.controls.texts import instead
 from dumo_bench.types import Conditions, Denoiser, Edit, Guide
 
 
 @dataclass(frozen=True)
-class Perfect:
+class Perfect(Method):
     """It knows names alone: a prompt that means the concept in other words keeps it. `draws`: what stands in for it."""
 
     name: ClassVar[str] = "perfect"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "a known answer, no eraser"
-    needs: ClassVar[frozenset[str]] = frozenset({"unet"})
 
     draws: str = "a mushroom"
 

@@ -10,18 +10,18 @@ from typing import ClassVar
 
 from dumo_bench.errors import UserError
 from dumo_bench.hosts.sd import Host, fits, stock_guide
+from dumo_bench.interfaces import Method
 from dumo_bench.selftest.controls.texts import instead
 from dumo_bench.types import Case, Conditions, Denoiser, Edit, Guide, Prompt
 
 
 @dataclass(frozen=True)
-class Shuffler:
+class Shuffler(Method):
     """It needs the suite, as it is run: texts change places within their role, which takes equal seeds and all rows."""
 
     name: ClassVar[str] = "shuffler"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "a known answer, no eraser"
-    needs: ClassVar[frozenset[str]] = frozenset({"unet"})
 
     suite: str = ""
 

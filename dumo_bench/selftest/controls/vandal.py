@@ -11,17 +11,17 @@ from torch import Tensor
 
 from dumo_bench.hosts.sample import scheduler
 from dumo_bench.hosts.sd import Host, fits
+from dumo_bench.interfaces import Method
 from dumo_bench.types import Conditions, Denoiser, Edit, Guide
 
 
 @dataclass(frozen=True)
-class Vandal:
+class Vandal(Method):
     """It says at every step that all of z is noise, so that what is left is the latent 0."""
 
     name: ClassVar[str] = "vandal"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "a known answer, no eraser"
-    needs: ClassVar[frozenset[str]] = frozenset({"unet"})
 
     def fit(self, host: Host, erase: Sequence[str], *, seed: int) -> Edit:
         del host, erase, seed  # nothing is learnt
@@ -36,7 +36,7 @@ class Vandal:
         def guide(given: Conditions) -> Denoiser:
             del given  # nobody is asked
 
-            def denoise(z: Tensor, t: Tensor, step: int) -> Tensor:
+            def denoise(z: Tensor, t: Tensor) -> Tensor:
                 alpha = kept[t.long()].to(z.dtype)
                 noise: Tensor = z / (1 - alpha).sqrt()  # z = sqrt(alpha) x + sqrt(1 - alpha) noise, with x = 0
                 return noise * alpha.sqrt() if velocity else noise

@@ -1,0 +1,34 @@
+"""What a method needs, what a model has, and the refusal where the one is not in the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dumo_bench.errors import UserError, unknown
+from dumo_bench.hosts import models
+from dumo_bench.interfaces import Method
+from dumo_bench.types import Case, Suite
+
+
+class NotApplicable(UserError):
+    """A method needs what the model lacks. `reason` is what tables print beside n/a, under each of the cases."""
+
+    def __init__(self, reason: str, method: str, model: str, suite: Suite, cases: Sequence[Case]) -> None:
+        super().__init__(f"{reason}: choose another --model (`dumo-bench list models`) or another --method")
+        self.reason, self.method, self.model, self.suite, self.cases = reason, method, model, suite, cases
+
+
+def lacking(method: Method, model: str) -> str:
+    """Why the model cannot run the method: "dumo needs a U-Net (unet), sd3 has ..."; "" where it can. Loads nothing."""
+    for word in sorted(method.needs - models.FEATURES.keys()):
+        raise unknown(f"needs of {method.name}", word, models.FEATURES)
+    there = models.has(models.place(model))
+    if not there & {"unet", "transformer"}:
+        models.folder(model)  # it is no model of another kind, but one that is not whole: this says what is missing
+    missing = method.needs - there
+    name = models.named(model).name
+    return f"{method.name} needs {_said(missing)}, {name} has {_said(there)}" if missing else ""
+
+
+def _said(features: frozenset[str]) -> str:
+    return ", ".join(text for word, text in models.FEATURES.items() if word in features) or "no part that is known here"

@@ -1,0 +1,24 @@
+"""What the hub's cache on this machine holds. Downloads nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def snapshot(repository: str, revision: str = "") -> Path | None:
+    """The folder of a repository (owner/name); None where it is not there."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(repository, revision=revision or None, local_files_only=True))
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError):
+        return None
+
+
+def file(repository: str, name: str) -> Path | None:
+    """One file of a repository; None where it is not there."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(repository, name)
+    return Path(found) if isinstance(found, str) else None
