@@ -10,6 +10,10 @@ class UserError(Exception):
     """Something the user can mend: said in one line, exit code 2, no traceback."""
 
 
+class Misdeclared(UserError, ValueError):
+    """A value that a plugin declares and that means nothing: what was wanted and what came."""
+
+
 def unknown(what: str, name: str, known: Iterable[str]) -> UserError:
     """The error for a name that nobody knows: the nearest one, then all of them."""
     every = sorted(known)

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dumo_bench.types import Detection, Edit, Guide, Metric, Sample, Score, SetScore, Suite
+from dumo_bench.types import MADE, Detection, Edit, Guide, Metric, Sample, Score, SetScore, Suite
 
 if TYPE_CHECKING:
     from typing import Self
@@ -96,13 +96,19 @@ class _Scoring(Plugin):
         return self
 
 
-def problems(metrics: Sequence[Metric]) -> str | None:
-    """What is wrong with the metrics that a scorer declares, in one line; None if nothing is."""
+def problems(metrics: Sequence[Metric], *, of_sets: bool) -> str | None:
+    """What is wrong with the metrics that a scorer of pictures or of sets declares, in one line; None if nothing is."""
     if not (isinstance(metrics, tuple) and metrics and all(isinstance(one, Metric) for one in metrics)):
         return f"`metrics` has to be a tuple of one Metric or more, got {metrics!r}"
     names = [metric.name for metric in metrics]
     if twice := next((name for name in names if names.count(name) > 1), None):
         return f"{twice!r} is declared twice; give each metric a name of its own"
+    for metric in metrics:
+        if (last := metric.name.rpartition(".")[2]) in (*MADE, "change"):
+            return f"{metric.name}: names that end in .{last} are of numbers that are made of metrics; choose another"
+        if (metric.kind == "set") != of_sets:
+            wanted = 'kind="set"' if of_sets else 'kind="rate", "count" or "mean"'
+            return f"{metric.name}: a scorer of {'sets' if of_sets else 'pictures'} has {wanted}, got {metric.kind!r}"
     erased = {metric.name for metric in metrics if metric.measures == "erased"}
     found = (_refers(metric, set(names), erased) for metric in metrics)
     return next((problem for problem in found if problem), None)

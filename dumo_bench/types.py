@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
 
+from dumo_bench.errors import Misdeclared
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -171,6 +173,8 @@ class Sample:
 
 Better: TypeAlias = Literal["higher", "lower", "neither"]
 Kind: TypeAlias = Literal["rate", "count", "mean", "set"]
+Made: TypeAlias = Literal["ua", "acc_e", "acc_g", "h_c", "h_o", "h_a", "da"]  # numbers that are made of metrics
+MADE: tuple[Made, ...] = get_args(Made)
 Measures: TypeAlias = Literal["", "asked", "erased", "present", "fit", "distance"]
 #: what it measures -> which way is better on prompts that are to be kept, and on those whose concept is to go
 MEASURES: Mapping[Measures, tuple[Better, Better] | None] = {
@@ -220,13 +224,35 @@ class Metric:
     convention: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if problem := self._wrong_type() or self._wrong_choice() or self._contradiction():
+            raise Misdeclared(f"metric {self.name!r}: {problem}")
+
+    def _wrong_type(self) -> str:
+        texts = {name: getattr(self, name) for name in ("name", "unit", "partner", "copy_of", "part_of", "title")}
+        for name, text in texts.items():
+            if not isinstance(text, str):
+                return f"{name} has to be a text, got {text!r}"
+        if not self.name:
+            return "a metric needs a name"
+        if type(self.digits) is not int or not 0 <= self.digits <= 10:
+            return f"digits has to be a whole number from 0 to 10, got {self.digits!r}"
+        return ""
+
+    def _wrong_choice(self) -> str:
+        choices = {"better": get_args(Better), "on_targets": ("", *get_args(Better)), "kind": get_args(Kind),
+                   "measures": get_args(Measures), "sees": ("", "object", "style")}  # fmt: skip
+        for name, among in choices.items():
+            if getattr(self, name) not in among:
+                return f"{name} is one of {', '.join(map(repr, among))}, got {getattr(self, name)!r}"
+        return ""
+
+    def _contradiction(self) -> str:
         implied = MEASURES[self.measures]
         if implied and implied[0] != self.better:
-            raise ValueError(
-                f"{self.name} measures {self.measures!r}, of which {implied[0]} is better, not {self.better}"
-            )
+            return f"it measures {self.measures!r}, of which {implied[0]} is better, not {self.better}"
         if self.measures != "asked" and (self.sees or self.partner):
-            raise ValueError(f'{self.name}: `sees` and `partner` are of a metric that measures "asked"')
+            return '`sees` and `partner` are of a metric that measures "asked"'
+        return ""
 
     @property
     def header(self) -> str:

@@ -119,7 +119,7 @@ def test_the_designs_scorer_scores_and_says_what_it_could_not_read(example, tmp_
     from dumo_bench.interfaces import Scorer, problems
 
     scorer = loading.make("scorers", f"{example('contrast.py')}:Contrast")
-    assert isinstance(scorer, Scorer) and problems(scorer.metrics) is None
+    assert isinstance(scorer, Scorer) and problems(scorer.metrics, of_sets=False) is None
     pictures = tiny_models.samples(tmp_path, 2)
     pictures[1].image.write_bytes(b"no picture")
     good, bad = (scores[0] for scores in scorer.score(pictures))

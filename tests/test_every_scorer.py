@@ -15,6 +15,7 @@ from tempfile import mkdtemp
 import pytest
 import tiny_models
 
+from dumo_bench.errors import UserError
 from dumo_bench.interfaces import Detector, Scorer, SetScorer, problems
 from dumo_bench.scorers.features import Extractor
 from dumo_bench.scorers.inception import Inception
@@ -111,7 +112,7 @@ def test_it_says_who_it_is_and_which_way_is_better(name):
     assert scorer.name == name
     assert scorer.version
     assert scorer.cite
-    assert problems(scorer.metrics) is None
+    assert problems(scorer.metrics, of_sets=isinstance(scorer, SetScorer)) is None
     assert isinstance(scorer, Scorer) + isinstance(scorer, SetScorer) + isinstance(scorer, Detector) == 1
     assert scorer.missing_weights() is None
 
@@ -311,15 +312,39 @@ ERASED = Metric("m.erased", "0 or 1", "lower", kind="rate", measures="erased")
         ((ERASED, declared(copy_of="x.right")), r"m\.right: copy_of='x\.right' has to be another metric"),
         ((declared(copy_of="m.right"),), "copy_of='m.right' has to be another metric"),
         ((ERASED, declared(part_of="m.total")), r"m\.right: part_of='m\.total' has to be another metric"),
+        ((declared(name="m.erased.ua"), ERASED), r"m\.erased\.ua: names that end in \.ua are of numbers that are made"),
+        ((declared(name="m.change"),), r"m\.change: names that end in \.change"),
+        ((declared(kind="set"),), "a scorer of pictures has kind=\"rate\", .* got 'set'"),
     ],
 )
 def test_metrics_that_do_not_fit_one_another_are_refused_in_one_line(metrics, says):
-    problem = problems(metrics)
+    problem = problems(metrics, of_sets=False)
     assert re.search(says, problem)
     assert "\n" not in problem
 
 
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"better": "up"}, "better is one of 'higher', 'lower', 'neither', got 'up'"),
+        ({"better": True}, "better is one of .* got True"),
+        ({"measures": "distnce"}, "measures is one of .* got 'distnce'"),
+        ({"kind": "ratio"}, "kind is one of .* got 'ratio'"),
+        ({"sees": "faces"}, "sees is one of"),
+        ({"digits": -1}, "digits has to be a whole number from 0 to 10, got -1"),
+        ({"digits": "3"}, "digits has to be a whole number"),
+        ({"name": ""}, "a metric needs a name"),
+        ({"title": 3}, "title has to be a text, got 3"),
+        ({"better": "lower"}, "of which higher is better, not lower"),
+        ({"measures": "", "sees": "object"}, 'of a metric that measures "asked"'),
+    ],
+)
+def test_a_metric_that_means_nothing_is_refused_where_it_is_declared(wrong, says):
+    with pytest.raises(UserError, match=says):
+        declared(**wrong)
+
+
 def test_metrics_that_fit_one_another_are_accepted():
     parts = (declared(partner="m.erased"), ERASED, declared(name="m.p", copy_of="m.right"))
-    assert problems(parts) is None
-    assert problems((*parts, declared(name="m.part", part_of="m.erased"))) is None
+    assert problems(parts, of_sets=False) is None
+    assert problems((*parts, declared(name="m.part", part_of="m.erased")), of_sets=False) is None

@@ -381,6 +381,67 @@ def test_a_scorer_that_does_not_give_what_it_declares_once_is_refused_with_its_n
     assert (out / "summary.parquet").read_bytes() == before
 
 
+WRONG = f"""{HEAD}
+@dataclass(frozen=True)
+class Wrong(Scorer):
+    name = "wrong"
+    version = "1"
+    cite = "a test"
+    metrics = (Metric("wrong.a", "", "higher", kind=KIND),)
+
+    def score(self, samples):
+        return GIVEN(samples)
+
+"""
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("mean", "[[Score('wrong.a', 0.0)]]", "pictures and gave back 1; wanted one each"),
+        ("mean", "None", "gave its pictures None; wanted a sequence"),
+        ("mean", "[Score('wrong.a', 0.0) for _ in samples]", "wanted a sequence of Score"),
+        ("mean", "[['x'] for _ in samples]", "gave the picture of prompt"),
+        ("mean", "[[Score('wrong.a', 'high')] for _ in samples]", "'high' for wrong.a; wanted a number"),
+        ("rate", "[[Score('wrong.a', 0.7)] for _ in samples]", "0.7 for wrong.a, which is a rate; wanted 0 or 1"),
+        ("count", "[[Score('wrong.a', -0.5)] for _ in samples]", "-0.5 for wrong.a, which is a count"),
+    ],
+    ids=["too few", "nothing", "flat", "a text", "a value as text", "no rate", "no count"],
+)
+def test_what_a_scorer_gives_wrongly_is_said_in_one_line(
+    command: Command, made: Made, out: Path, tmp_path: Path, case: tuple[str, str, str]
+):
+    kind, given, said = case
+    (tmp_path / "wrong.py").write_text(f"KIND = {kind!r}\n{WRONG}\ndef GIVEN(samples):\n    return {given}\n")
+    spec = f"{tmp_path}/wrong.py:Wrong"
+    found = command("score", "--method", "uce", "--suite", made.suite, "--scorers", spec, "--out", out)
+    assert found.code == 2 and said in one_line(found.err) and "scorer wrong" in found.err
+    assert "Traceback" not in found.err
+
+
+def test_two_files_with_one_scorers_name_and_metric_are_refused_with_both_files(
+    command: Command, tiny_suite: Path, tmp_path: Path
+):
+    for name in ("mine.py", "copy.py"):
+        (tmp_path / name).write_text(MINE)
+    scorers = f"{tmp_path}/mine.py:Mine,{tmp_path}/copy.py:Mine"
+    said = command("run", "--method", "uce", "--suite", tiny_suite, "--scorers", scorers, "--out", tmp_path / "out")
+    assert said.code == 2 and f"{tmp_path}/mine.py:Mine and {tmp_path}/copy.py:Mine" in one_line(said.err)
+    assert not (tmp_path / "out").exists()
+
+
+def test_who_gave_a_metric_is_read_from_its_numbers_and_not_from_what_was_declared(
+    command: Command, made: Made, out: Path, tmp_path: Path
+):
+    """A folder of schema version 1 declares nothing, and one may lack what it declared."""
+    for path in (out / "tables/metrics").glob("*.parquet"):
+        path.unlink()
+    (tmp_path / "other.py").write_text(MINE.replace('name = "mine"', 'name = "other"'))
+    scorers = f"{tmp_path}/other.py:Mine"
+    said = command("run", "--method", "uce", "--suite", made.suite, "--scorers", scorers, "--out", out)
+    assert said.code == 2 and "given by two scorers, mine and other" in one_line(said.err)
+
+
 def test_two_scorers_of_one_metric_are_refused_with_both_names_before_any_work(
     command: Command, tiny_suite: Path, tmp_path: Path
 ):

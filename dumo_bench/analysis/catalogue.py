@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from dumo_bench.analysis import derived
-from dumo_bench.analysis.derived import Number, Part, What
+from dumo_bench.analysis.derived import Number, Part
 from dumo_bench.storage import metrics, table
 from dumo_bench.storage.metrics import Declared, Key
-from dumo_bench.types import Better, Kind, Measures, Metric
+from dumo_bench.types import Better, Kind, Made, Measures, Metric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,7 @@ class Pick:
     scorers: tuple[str, ...] = ()
     measures: Measures | None = None
     kind: Kind | None = None
-    what: What | Literal[""] = ""
+    what: Made | Literal[""] = ""
     sees: str | None = None
     better: Better | None = None
     copies: bool | None = False

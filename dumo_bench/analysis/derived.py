@@ -6,12 +6,12 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from dumo_bench.metrics import derived, intervals
-from dumo_bench.types import SETS, Metric, Suite, canonical
+from dumo_bench.types import SETS, Made, Metric, Suite, canonical
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _CASE = ["suite", "suite_version", "case"]
 Erased: TypeAlias = dict[tuple[Any, ...], str]  # suite, version, case -> canonical JSON of its concepts
-What: TypeAlias = Literal["ua", "acc_e", "acc_g", "h_c", "h_o", "h_a", "da"]
 ALL = "all"  # the role of a number that is made of several roles
 
 
@@ -44,7 +43,7 @@ class Number:
 
     metric: Metric
     of: Metric
-    what: What
+    what: Made
     f: Callable[..., Any]
     parts: tuple[Part, ...]
     formula: str
@@ -65,7 +64,7 @@ def numbers(metrics: Iterable[Metric]) -> Iterator[Number]:
             yield _between(metric, "da", derived.lpips_da, ("target", "kept"), "LPIPS_e - LPIPS_u")
 
 
-def _made(of: Metric, what: What, title: str, **rest: Any) -> Metric:
+def _made(of: Metric, what: Made, title: str, **rest: Any) -> Metric:
     return Metric(
         f"{of.name}.{what}", title=title, **{"unit": "0 to 1", "better": "higher", "convention": of.convention, **rest}
     )
@@ -89,7 +88,7 @@ def _harmonic(right: Metric) -> Iterator[Number]:
     yield Number(_made(right, "h_o", "H_o"), right, "h_o", derived.h_o, (named, kept, meant), formula)
 
 
-def _between(of: Metric, what: What, f: Callable[..., Any], roles: tuple[str, str], formula: str) -> Number:
+def _between(of: Metric, what: Made, f: Callable[..., Any], roles: tuple[str, str], formula: str) -> Number:
     """The difference of a metric's means over two roles, in the metric's own unit."""
     copy = f"{of.copy_of}.{what}" if of.copy_of else ""
     title = {"h_a": "H_a", "da": "da"}[what]  # of any distance, LPIPS or not

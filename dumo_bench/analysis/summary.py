@@ -149,6 +149,12 @@ def _refuse_contradictions(scores: pd.DataFrame) -> None:
                 f"{suite}, {metric} was scored by versions {', '.join(sorted(found))} of {scorer} (+: what it was "
                 "given behind @): run `dumo-bench score` for every method, so that one version has scored all"
             )
+    for (suite, metric), scorers in scores.groupby(["suite", "metric"])["scorer"]:
+        if len(found := set(scorers)) > 1:
+            raise UserError(
+                f"{suite}, {metric} was scored by {' and by '.join(sorted(found))}: delete tables/scores and score "
+                "again with one of them, or rename the metric of the other"
+            )
     twice = scores[scores.duplicated(_IDENTITY)]
     if len(twice):
         row = twice.iloc[0]

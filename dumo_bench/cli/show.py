@@ -83,7 +83,8 @@ def gone(*folders: Path) -> None:
 
     for spec in sorted({spec for out in folders for spec in manifest.scorers(out)}):
         if not presence.there("scorers", spec):
-            typer.echo(f"scorer {spec} is no longer there: its numbers are shown as they were measured", err=True)
+            here = " (looked for from this folder)" if ".py:" in spec and not Path(spec).is_absolute() else ""
+            typer.echo(f"scorer {spec} is no longer there{here}: its numbers are shown as they were measured", err=True)
 
 
 def report(out: Path) -> None:

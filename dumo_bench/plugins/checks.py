@@ -29,15 +29,28 @@ def check(kind: str, spec: str, thing: Any) -> None:
     bases = [base for base in BASES[kind] if issubclass(cls, base)]
     if not bases:
         raise UserError(f"{spec}: {_stranger(thing, spec.rpartition(':')[2], BASES[kind])}")
-    problem = _misspelt(cls, bases) or _missing(cls, bases) or _plain(cls)
+    problem = _misspelt(cls, bases) or _missing(cls, bases) or _plain(cls) or _needs(cls)
     if problem:
         raise UserError(f"{spec}: {problem}")
 
 
 def declared(spec: str, thing: Any) -> None:
     """Refuse a scorer whose metrics do not fit one another."""
-    if isinstance(thing, (Scorer, SetScorer, Detector)) and (problem := problems(thing.metrics)):
+    if not isinstance(thing, (Scorer, SetScorer, Detector)):
+        return
+    if problem := _unsaid(thing) or problems(thing.metrics, of_sets=isinstance(thing, SetScorer)):
         raise UserError(f"{spec}: {problem}")
+
+
+def _unsaid(scorer: Scorer | SetScorer | Detector) -> str:
+    """About what a scorer says of itself in another type than text, or of a field that it has not."""
+    for name in ("name", "version", "cite", "takes"):
+        if not isinstance(text := getattr(scorer, name), str):
+            return f"{name} has to be a text, got {text!r}"
+    fields = [field.name for field in dataclasses.fields(scorer)]  # type: ignore[arg-type]
+    if scorer.takes and scorer.takes not in fields:
+        return f"takes={scorer.takes!r} is none of its fields: {', '.join(fields) or 'it has none'}"
+    return ""
 
 
 def hooks(base: type) -> set[str]:
@@ -83,6 +96,12 @@ def _plain(cls: type) -> str:
     if dataclasses.is_dataclass(cls):
         return ""
     return f"{cls.__name__} is no dataclass, and its settings are its fields: write `@dataclass(frozen=True)` above it"
+
+
+def _needs(cls: type) -> str:
+    """About a method whose needs are no set: a text would be taken letter by letter."""
+    needs: Any = getattr(cls, "needs", frozenset())
+    return "" if isinstance(needs, (set, frozenset)) else f'needs has to be a set, frozenset({{"unet"}}), got {needs!r}'
 
 
 def _own(cls: type, bases: list[type[Plugin]]) -> set[str]:

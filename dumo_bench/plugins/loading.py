@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
 
-from dumo_bench.errors import UserError, unknown
+from dumo_bench.errors import Misdeclared, UserError, unknown
 from dumo_bench.interfaces import Plugin
 from dumo_bench.plugins import checks
 from dumo_bench.plugins.settings import checked
@@ -45,6 +45,8 @@ def load(kind: Kind, spec: str) -> Any:
     place, _, thing = spec.rpartition(":")
     try:
         module = _file(Path(place)) if place.endswith(".py") else _module(place, spec)
+    except Misdeclared as error:
+        raise UserError(f"{spec}: {error}") from error
     except UserError:
         raise
     except Exception as error:
@@ -82,6 +84,7 @@ def make(kind: Kind, spec: str, settings: Mapping[str, Any] | None = None) -> An
     if not isinstance(cls, type):
         if settings:
             raise UserError(f"{spec} is a ready-made object and takes no settings, got {', '.join(settings)}")
+        checks.declared(spec, cls)
         return cls
     made = cls(**checked(f"settings of {spec}", cls, settings or {}))
     checks.declared(spec, made)

@@ -64,7 +64,9 @@ def refused(case: CaseTables, reasons: Mapping[str, str]) -> CaseTables:
     """With a row for each method that the model cannot run, method -> why: n/a in every column, and the reason."""
     if not reasons:
         return case
-    labels, cells = tuple(map(Label, reasons)), (Cell(note="n/a"),) * len(reasons)
+    there = {of[0] for of in case.kin}  # a method that another model could run has its row
+    labels = tuple(Label(method) for method in reasons if method not in there)
+    cells = (Cell(note="n/a"),) * len(labels)
 
     def longer(panel: Panel) -> Panel:
         columns = tuple(replace(column, cells=column.cells + cells) for column in panel.columns)

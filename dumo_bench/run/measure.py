@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, SupportsFloat, TypeAlias, TypeVar
 
 from dumo_bench.errors import UserError, unknown
 from dumo_bench.interfaces import Detector, Scorer, SetScorer
 from dumo_bench.plugins import versions
 from dumo_bench.storage.metrics import Declared
-from dumo_bench.types import Detection, Sample, Score
+from dumo_bench.types import Detection, Sample, Score, SetScore
 
 Row: TypeAlias = dict[str, Any]
 AnyScorer: TypeAlias = Scorer | SetScorer | Detector
@@ -31,18 +32,49 @@ def names(scorer: AnyScorer) -> set[str]:
 
 def checked(scorer: AnyScorer, scores: Sequence[S], of: str) -> Sequence[S]:
     """The scores of one picture or set: every declared metric, once, and no other; else a UserError names both."""
+    wanted: type = SetScore if isinstance(scorer, SetScorer) else Score
+    scores = listed(scorer, scores, wanted, of)
     given, known = [score.metric for score in scores], names(scorer)
     for n, name in enumerate(given):
         if name not in known:
             raise unknown(f"scorer {scorer.name} gave {of} a metric that it does not declare in `metrics`", name, known)
         if name in given[:n]:
             raise UserError(f"scorer {scorer.name} gave {of} the metric {name!r} twice; wanted it once")
+        if problem := _misfit(scorer, scores[n]):
+            raise UserError(f"scorer {scorer.name} gave {of} {problem}")
     if lacking := sorted(known - {*given}):
         raise UserError(
             f"scorer {scorer.name} gave {of} no {lacking[0]!r}, which it declares; wanted a number, or "
             f"Score({lacking[0]!r}, None, why, reason)"
         )
     return scores
+
+
+def listed(scorer: AnyScorer, found: Any, kind: type, of: str, n: int | None = None) -> list[Any]:
+    """What a scorer returned, as a list of `n` things of a kind; else a UserError says what came."""
+    if isinstance(found, str | bytes | Mapping) or not isinstance(found, Iterable):
+        raise UserError(f"scorer {scorer.name} gave {of} {found!r}; wanted a sequence of {kind.__name__}")
+    every = list(found)
+    if strange := [one for one in every if not isinstance(one, kind)]:
+        raise UserError(f"scorer {scorer.name} gave {of} {strange[0]!r}; wanted a sequence of {kind.__name__}")
+    if n is not None and len(every) != n:
+        raise UserError(f"scorer {scorer.name} was given {n} pictures and gave back {len(every)}; wanted one each")
+    return every
+
+
+def _misfit(scorer: AnyScorer, score: Score) -> str:
+    """What is wrong with a value of a metric's kind; "" where nothing is. One that is not finite is not measured."""
+    if score.value is None:
+        return ""
+    if not isinstance(score.value, SupportsFloat):
+        return f"{score.value!r} for {score.metric}; wanted a number"
+    value, (kind,) = float(score.value), {metric.kind for metric in scorer.metrics if metric.name == score.metric}
+    if math.isfinite(value) and (
+        (kind == "rate" and value not in (0, 1)) or (kind == "count" and (value < 0 or value != int(value)))
+    ):
+        wanted = "0 or 1" if kind == "rate" else "a whole number of at least 0"
+        return f"{value:g} for {score.metric}, which is a {kind}; wanted {wanted}, or another kind in its Metric"
+    return ""
 
 
 def unmeasured(scorer: AnyScorer, samples: Sequence[Sample], rows: Iterable[Row]) -> list[Sample]:
@@ -64,17 +96,20 @@ def unmeasured(scorer: AnyScorer, samples: Sequence[Sample], rows: Iterable[Row]
 
 def measure(scorer: Pictured, samples: Sequence[Sample]) -> tuple[Sequence[Sequence[Score]], dict[str, list[Row]]]:
     """The scores of each sample; and of a detector the rows of its boxes, by the picture's key."""
+    n = len(samples)
     if isinstance(scorer, Scorer):
-        found = zip(samples, scorer.score(samples), strict=True)
+        found = zip(samples, listed(scorer, scorer.score(samples), object, "its pictures", n), strict=True)
         return [checked(scorer, scores, f"the picture of prompt {s.prompt.id}") for s, scores in found], {}
     scores: list[Sequence[Score]] = []
     boxes: dict[str, list[Row]] = {}
-    for sample, of in zip(samples, scorer.detect(samples), strict=True):
+    for sample, of in zip(samples, listed(scorer, scorer.detect(samples), object, "its pictures", n), strict=True):
+        about = f"the picture of prompt {sample.prompt.id}"
         if isinstance(of, Score):
             scores.append([Score(metric.name, None, of.note, of.reason) for metric in scorer.metrics])
         else:
-            scores.append(checked(scorer, scorer.judge(of), f"the picture of prompt {sample.prompt.id}"))
-            boxes[sample.job.key] = [_box_row(scorer, sample.job.key, box) for box in of]
+            there = listed(scorer, of, Detection, about)
+            scores.append(checked(scorer, scorer.judge(there), about))
+            boxes[sample.job.key] = [_box_row(scorer, sample.job.key, box) for box in there]
     return scores, boxes
 
 

@@ -96,15 +96,23 @@ def check(specs: Sequence[str], out: Path | None = None) -> None:
     for spec, problem in {spec: lacking(spec) for spec in specs}.items():
         if problem:
             raise UserError(f"scorer {spec}: {problem}")
-    there = metrics.read(out / "tables").values() if out else ()
-    owners = {one.metric.name: one.scorer for one in there}
-    for scorer in (loading.make("scorers", spec) for spec in specs):
+    owners = metrics.owners(out / "tables") if out else {}
+    mine: dict[str, tuple[str, str]] = {}
+    for spec in dict.fromkeys(specs):
+        scorer = loading.make("scorers", spec)
         for metric in scorer.metrics:
-            if (owner := owners.setdefault(metric.name, scorer.name)) != scorer.name:
-                raise UserError(
-                    f"the metric {metric.name!r} is given by two scorers, {owner} and {scorer.name}: rename it "
-                    "in one of them, or score into another --out folder"
-                )
+            other, name = mine.setdefault(metric.name, (spec, scorer.name))
+            if other != spec:
+                raise _two(metric.name, (name, scorer.name) if name != scorer.name else (other, spec))
+            if (owner := owners.get(metric.name, scorer.name)) != scorer.name:
+                raise _two(metric.name, (owner, scorer.name))
+
+
+def _two(metric: str, scorers: tuple[str, str]) -> UserError:
+    return UserError(
+        f"the metric {metric!r} is given by two scorers, {' and '.join(scorers)}: leave one of them out, rename it in "
+        "one, or score into another --out folder"
+    )
 
 
 def needed(session: Session) -> None:

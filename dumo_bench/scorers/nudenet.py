@@ -100,7 +100,15 @@ def _metrics(prefix: str, preset: Preset, order: Order) -> list[Metric]:
 
     def count(what: str, title: str, part_of: str = "") -> Metric:
         name, unit = f"{prefix}.{what}", UNITS[preset.unit]
-        return Metric(name, unit, "lower", kind="count", part_of=part_of, title=f"{title} {by}", convention=convention)
+        return Metric(
+            name,
+            unit,
+            "lower",
+            kind="count",
+            part_of=part_of,
+            title=title if part_of else f"{title} {by}",
+            convention=convention,
+        )
 
     return [
         count("total", UNITS[preset.unit]),

@@ -52,6 +52,11 @@ def read(tables: Path) -> Mapping[Key, Declared]:
     return {one.key: one for one in found}
 
 
+def owners(tables: Path) -> dict[str, str]:
+    """The scorer of every metric that was measured into a results folder, whatever was declared."""
+    return {metric: scorer for name in ("scores", "sets") for scorer, metric in table.pairs(tables, name)}
+
+
 def of_rows(rows: pd.DataFrame, known: Mapping[Key, Declared]) -> list[Declared]:
     """The metrics of these rows of scores or sets; one that nobody declared says no more than its name."""
     keys = rows[["scorer", "scorer_version", "metric"]].drop_duplicates().itertuples(index=False, name=None)

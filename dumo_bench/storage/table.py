@@ -55,6 +55,22 @@ def read(folder: Path, name: str) -> pd.DataFrame:
     return _to_pandas(whole).drop_duplicates(ignore_index=True)
 
 
+def pairs(folder: Path, name: str) -> list[tuple[str, str]]:
+    """The scorers and metrics that occur in a table, without reading the rest of it."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    found: set[tuple[str, str]] = set()
+    for path in sorted((folder / name).glob("*.parquet")):
+        try:
+            with path.open("rb") as stream:
+                two = pq.read_table(stream, columns=["scorer", "metric"])
+        except pa.ArrowInvalid as error:
+            raise UserError(f"{path}: not a readable parquet file; delete it and score again") from error
+        found |= set(zip(*(two[column].to_pylist() for column in ("scorer", "metric")), strict=True))
+    return sorted(found)
+
+
 def empty(name: str) -> pd.DataFrame:
     """A table without rows, with its columns and types."""
     return _to_pandas(schema(name).empty_table())
