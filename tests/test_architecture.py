@@ -47,7 +47,7 @@ ABOVE = {"cli"}
 #: who never needs it, even inside a function: a room, or a module of one
 NEVER: dict[str, set[str]] = {
     "torch": EVERYBODYS
-    | {"interfaces", "storage", "plugins", "suites", "analysis", "published", "report", "hosts.models", "cli.list"}
+    | {"interfaces", "storage", "plugins", "suites", "analysis", "published", "report", "hosts.models", "run.inventory"}
     | {"run.plan", "run.jobs", "run.manifest", "run.resize", "run.score", "selftest.checks", "selftest.expectations"},
     "diffusers": {"scorers", "metrics", "report", "analysis", "storage", "run.score"},
 }

@@ -237,7 +237,7 @@ ALLOWED = {
     ("plugins/loading.py", "hasattr(module, thing)"): "of a module, what the user named",
     ("plugins/loading.py", "getattr(module, thing)"): "of a module, what the user named",
     ("run/resize.py", "getattr(thing, name)"): "of a prompt or a contract, its size",
-    ("cli/doctor.py", "hasattr(os, 'sysconf')"): "of the system",
+    ("run/machine.py", "hasattr(os, 'sysconf')"): "of the system",
     ("plugins/versions.py", "getattr(scorer, scorer.takes)"): "of the field that the scorer declares",
     ("run/score.py", "getattr(found, name)"): "of a score",
 }

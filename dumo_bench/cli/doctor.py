@@ -2,88 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import shutil
-from collections.abc import Callable, Iterator
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import NamedTuple
 
 from dumo_bench.cli.options import Out
-from dumo_bench.errors import UserError
-from dumo_bench.hosts import models
-from dumo_bench.plugins import loading
-from dumo_bench.suites import registry
-
-
-class Finding(NamedTuple):
-    """One line: `good` None is a fact, True is present, False is missing and `text` says what to type."""
-
-    about: str
-    good: bool | None
-    text: str
 
 
 def doctor(out: Out = Path("results")) -> None:
     """What this machine can do, and what to type to get what is missing."""
     from dumo_bench.cli import show
     from dumo_bench.hosts import device
+    from dumo_bench.run import machine
 
     device.quiet_loading()
-    show.findings(examine(out))
-
-
-def examine(out: Path) -> Iterator[Finding]:
-    """Machine, models, scorers, suites, disk: the cheap ones first. Imports torch; never the network."""
-    yield Finding("system", None, f"{platform.system()} {platform.machine()}, Python {platform.python_version()}")
-    yield from _devices()
-    place = next(folder for folder in (out.resolve(), *out.resolve().parents) if folder.exists())
-    yield Finding("disk", None, f"{shutil.disk_usage(place).free / 2**30:.1f} GiB free at {place}")
-    for name in models.names():
-        yield _finding(f"model {name}", lambda name=name: str(models.folder(name)))  # type: ignore[misc]
-    for name in loading.names("methods"):
-        yield _finding(f"method {name}", lambda name=name: loading.load("methods", name).cite)  # type: ignore[misc]
-    for name in loading.names("scorers"):
-        yield _finding(f"scorer {name}", lambda name=name: _scorer(name))  # type: ignore[misc]
-    parts = {name for name, one in registry.own().items() if one.view}  # they need what the whole needs
-    for name in sorted(set(registry.names()) - parts):
-        yield _finding(f"suite {name}", lambda name=name: f"{len(registry.load(name).prompts)} prompts")  # type: ignore[misc]
-    for extra, package in (("ray", "ray"), ("lpips", "lpips")):
-        yield _extra(extra, package)
-
-
-def _devices() -> Iterator[Finding]:
-    import torch
-
-    yield Finding("torch", None, f"{torch.__version__}, {torch.get_num_threads()} threads")
-    if torch.cuda.is_available():
-        for n in range(torch.cuda.device_count()):
-            about = torch.cuda.get_device_properties(n)
-            yield Finding(f"device cuda:{n}", True, f"{about.name}, {about.total_memory / 2**30:.0f} GiB")
-    if torch.backends.mps.is_available():
-        yield Finding("device mps", True, "Apple GPU")
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30 if hasattr(os, "sysconf") else 0
-    yield Finding("device cpu", True, f"{os.cpu_count()} cores" + (f", {memory:.0f} GiB" if memory else ""))
-
-
-def _finding(about: str, look: Callable[[], str]) -> Finding:
-    try:
-        return Finding(about, True, look())
-    except (UserError, ImportError) as error:
-        return Finding(about, False, str(error))
-
-
-def _scorer(name: str) -> str:
-    scorer = loading.make("scorers", name)
-    if problem := scorer.missing_weights():
-        raise UserError(problem)
-    label = f"weights present: {scorer.label}" if scorer.label else "nothing is missing"
-    return f"{label}; {', '.join(metric.name for metric in scorer.metrics)}"
-
-
-def _extra(extra: str, package: str) -> Finding:
-    try:
-        return Finding(f"extra {extra}", True, f"{package} {version(package)}")
-    except PackageNotFoundError:
-        return Finding(f"extra {extra}", False, f"not installed: type pip install 'dumo-bench[{extra}]'")
+    show.findings(machine.examine(out))

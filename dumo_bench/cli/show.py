@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from dumo_bench.cli.doctor import Finding
+    from dumo_bench.run.machine import Finding
     from dumo_bench.run.plan import Count, Plan
     from dumo_bench.run.session import Session
 
