@@ -44,8 +44,9 @@ def declared(spec: str, thing: Any) -> None:
 
 def _unsaid(scorer: Scorer | SetScorer | Detector) -> str:
     """About what a scorer says of itself in another type than text, or of a field that it has not."""
-    for name in ("name", "version", "cite", "takes"):
-        if not isinstance(text := getattr(scorer, name), str):
+    said = {"name": scorer.name, "version": scorer.version, "cite": scorer.cite, "takes": scorer.takes}
+    for name, text in said.items():
+        if not isinstance(text, str):
             return f"{name} has to be a text, got {text!r}"
     fields = [field.name for field in dataclasses.fields(scorer)]  # type: ignore[arg-type]
     if scorer.takes and scorer.takes not in fields:
@@ -100,8 +101,9 @@ def _plain(cls: type) -> str:
 
 def _needs(cls: type) -> str:
     """About a method whose needs are no set: a text would be taken letter by letter."""
-    needs: Any = getattr(cls, "needs", frozenset())
-    return "" if isinstance(needs, (set, frozenset)) else f'needs has to be a set, frozenset({{"unet"}}), got {needs!r}'
+    if not issubclass(cls, Method) or isinstance(cls.needs, (set, frozenset)):
+        return ""
+    return f'needs has to be a set, frozenset({{"unet"}}), got {cls.needs!r}'
 
 
 def _own(cls: type, bases: list[type[Plugin]]) -> set[str]:
