@@ -7,8 +7,9 @@ import json
 import pytest
 import torch
 
-from dumo_bench.emoji import WEIGHTS, captions, evaluate, svg, world
-from dumo_bench.hosts import sd
+from dumo_bench.emoji import WEIGHTS, captions, evaluate, install, svg, world
+from dumo_bench.emoji.artists import ARTISTS
+from dumo_bench.hosts import models, sd
 from dumo_bench.methods.epr import widths
 
 
@@ -38,9 +39,9 @@ def test_the_topology_is_that_of_sd_1(host):
 def test_all_weights_together_are_under_60_megabytes_and_in_half_precision():
     from safetensors import safe_open
 
-    files = list(WEIGHTS.rglob("*.safetensors"))
+    files = [*WEIGHTS.rglob("*.safetensors"), *install.FLOW.rglob("*.safetensors")]
     assert sum(p.stat().st_size for p in WEIGHTS.rglob("*") if p.is_file()) < 60e6
-    assert len(files) >= 6
+    assert len(files) >= 9
     for path in files:
         with safe_open(path, "pt") as tensors:
             kinds = {tensors.get_tensor(k).dtype for k in tensors.keys()}  # noqa: SIM118
@@ -78,9 +79,9 @@ def test_the_world_of_the_weights_is_the_world_of_the_code(host):
 
 def test_the_attribution_names_every_set_with_its_licence():
     text = (WEIGHTS.parent / "ATTRIBUTION.md").read_text()
-    assert all(
-        f"{p.version} | `{p.sha256}`" in text and p.licence in text and p.author in text for p in svg.PACKS.values()
-    )
+    packs = [*svg.PACKS.values(), *(artist.pack for artist in ARTISTS.values())]
+    assert len(packs) == 18
+    assert all(f"{p.version} | `{p.sha256}`" in text and p.licence in text and p.author in text for p in packs)
 
 
 def test_captions_are_true_and_each_part_is_sometimes_left_out():
@@ -131,3 +132,11 @@ def test_training_times_are_kept_with_the_weights():
     assert set(times) == {"vae", "vae-decoder", "clip", "judge", "unet"} and all(
         t["seconds"] > 0 for t in times.values()
     )
+
+
+def test_the_host_is_byte_for_byte_the_one_that_the_tables_are_of():
+    assert models.content_hash("emoji-sd") == "86f4a9ce19cb9f6b107fc4a7d9ceee46df7deca4aae8d9c62f14d2a46d27f949"
+
+
+def test_the_flow_model_is_under_20_megabytes():
+    assert sum(p.stat().st_size for p in install.FLOW.rglob("*") if p.is_file()) < 20e6

@@ -48,6 +48,7 @@ def inception(how, file: str) -> Inception:
 #: small random weights, where a scorer's option for them is not a CLIP's folder
 SMALL = {
     "concept": lambda: {"model": models() / "judge"},
+    "judge2": lambda: {"model": models() / "judge", "styles": models() / "judge"},
     "lpips": lambda: {"model": models() / "alexnet.pth"},
     "style_classifier": lambda: {"model": f"clip:{models() / 'clip'}", "styles": ("noto", "ink")},
     "clip_accuracy": lambda: {"concepts": ("dog", "ghost")},

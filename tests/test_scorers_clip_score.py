@@ -33,8 +33,8 @@ def test_the_metric_is_called_after_the_model(folder, tmp_path):
     assert [metric.name for metric in ClipScore(folder).metrics] == [score.metric for score in row]
     assert [metric.name for metric in ClipScore().metrics] == [f"clip.emoji.{unit}" for unit in UNITS]
     assert [metric.copy_of for metric in ClipScore(folder).metrics] == ["", "clip.tiny.cosine", "clip.tiny.cosine"]
-    names = {spec: clip.name(spec) for spec in ("emoji", "ViT-L/14", "a/b", "open_clip:RN50/openai")}
-    assert list(names.values()) == ["emoji", "clip-vit-large-patch14", "b", "open_clip-RN50-openai"]
+    names = {spec: clip.name(spec) for spec in ("emoji", "emoji-2", "ViT-L/14", "a/b", "open_clip:RN50/openai")}
+    assert list(names.values()) == ["emoji", "emoji-2", "clip-vit-large-patch14", "b", "open_clip-RN50-openai"]
 
 
 def test_a_text_that_is_too_long_is_cut_and_the_note_says_so(folder, tmp_path):

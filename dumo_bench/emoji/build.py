@@ -8,12 +8,14 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from dumo_bench.emoji import WEIGHTS, captions, draw, loop, svg, train_clip, train_judge, train_unet, train_vae, world
+from dumo_bench.emoji.artists import ARTISTS
 
 SD14_SCHEDULER = {"set_alpha_to_one": False, "skip_prk_steps": True, "steps_offset": 1}  # as SD v1.4 ships it
 REAL_COPIES = 4
@@ -98,17 +100,27 @@ def times(folder: Path) -> dict[str, dict[str, float]]:
 
 def attribution() -> str:
     """What the licences of the drawings ask for."""
-    rows = [
-        f"| {style} | {p.author} | [{p.url.removeprefix('https://')}]({p.url}) | {p.licence} "
-        f"| `@iconify-json/{p.name}` {p.version} | `{p.sha256}` |"
-        for style, p in ((s, svg.PACKS[name]) for s, name in world.STYLES.items())
-    ]
     head = (
-        "# Attribution\n\nThe weights in this folder were trained on emoji drawn by others. The drawings themselves "
-        "are not part of this package; the training script fetches them from npm and checks their hashes. They were "
-        "rasterised, scaled, shifted, mirrored and put on plain backgrounds.\n\n"
-        "| style | drawn by | source | licence | package | sha256 |\n|---|---|---|---|---|---|\n"
+        "# Attribution\n\nThe weights in this folder, emoji-flow's too, were trained on emoji drawn by others. The "
+        "drawings themselves are not part of this package; the training script fetches them from npm and checks their "
+        "hashes. They were rasterised, scaled, shifted, mirrored and put on plain backgrounds.\n\n"
     )
+    further = (
+        "\nThe second judge and the second scoring CLIP (`judge-2`, `clip-2`) were trained on these as well, "
+        "recoloured, bent, outlined and worn. `openmoji` was used to measure them only, and by no training.\n\n"
+    )
+    own = {style: svg.PACKS[name] for style, name in world.STYLES.items()}
+    return head + _credits("style", own) + further + _credits("artist", {n: a.pack for n, a in ARTISTS.items()})
+
+
+def _credits(kind: str, packs: Mapping[str, svg.Pack]) -> str:
+    """Who drew what, under which licence, as a Markdown table."""
+    rows = [
+        f"| {name} | {p.author} | [{p.url.removeprefix('https://')}]({p.url}) | {p.licence} "
+        f"| `@iconify-json/{p.name}` {p.version} | `{p.sha256}` |"
+        for name, p in packs.items()
+    ]
+    head = f"| {kind} | drawn by | source | licence | package | sha256 |\n|---|---|---|---|---|---|\n"
     return head + "\n".join(rows) + "\n"
 
 

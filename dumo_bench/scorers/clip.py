@@ -1,6 +1,6 @@
 """CLIPs of any origin behind one small interface: a folder, a hub id, or open_clip's names. Nothing is downloaded.
 
-emoji, ViT-B/32                            names of this project, see NAMED
+emoji, emoji-2, ViT-B/32                   names of this project, see NAMED
 path/to/folder                             written by transformers' save_pretrained, or by open_clip
 openai/clip-vit-large-patch14              what `hf download` has put into the hub's cache
 open_clip:ViT-B-32/laion2b_s34b_b79k       an architecture of open_clip with a tag, or with a checkpoint's path
@@ -27,11 +27,13 @@ Spec: TypeAlias = str | Path
 
 NAMED: dict[str, Spec] = {
     "emoji": weights.CLIP,
+    "emoji-2": weights.CLIP2,  # no host's text encoder, and trained on many artists' drawings
     "ViT-B/32": "openai/clip-vit-base-patch32",
     "ViT-B/16": "openai/clip-vit-base-patch16",
     "ViT-L/14": "openai/clip-vit-large-patch14",
 }
 OPEN = "open_clip:"
+_EMBEDDED = {NAMED[name]: name for name in ("emoji", "emoji-2")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,10 +52,11 @@ class Clip:
 
 
 def name(spec: Spec) -> str:
-    """What metrics are called after: emoji, clip-vit-base-patch32, open_clip-ViT-B-32-openai, a folder's name."""
-    if NAMED.get(str(spec), spec) == weights.CLIP:
-        return "emoji"
-    text = str(NAMED.get(str(spec), spec))
+    """What metrics are called after: emoji, emoji-2, clip-vit-base-patch32, open_clip-RN50-openai, a folder's name."""
+    place = NAMED.get(str(spec), spec)
+    if place in _EMBEDDED:
+        return _EMBEDDED[place]
+    text = str(place)
     if text.startswith(OPEN):
         architecture, _, tag = text.removeprefix(OPEN).partition("/")
         return f"open_clip-{architecture}-{Path(tag).stem}"
@@ -138,7 +141,7 @@ def _prepare(folder: Path, size: int, device: str) -> Callable[[Sequence[Picture
 
         processor = CLIPImageProcessor.from_pretrained(folder)
         return lambda pictures: processor(images=list(pictures), return_tensors="pt")["pixel_values"].to(device)
-    if folder != weights.CLIP:  # another model's mean and size cannot be guessed
+    if folder not in _EMBEDDED:  # another model's mean and size cannot be guessed
         raise UserError(f"{folder}: preprocessor_config.json is missing; save the model's CLIPImageProcessor there")
     return lambda pictures: as_input(pictures, size, device)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from dumo_bench.interfaces import Scorer
 from dumo_bench.scorers import weights
 from dumo_bench.scorers.pictures import Picture, as_input, scored
 from dumo_bench.types import Metric, Sample, Score
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 NOTHING = "nothing"
 Head = Literal["object", "style"]
@@ -90,16 +93,17 @@ class Concept(Scorer):
 def verdicts(sample: Sample, seen: Seen) -> list[Score]:
     """The scores of one picture, given what the judge saw."""
     return [
-        *_shows(sample.prompt.shows, seen, "object"),
-        *_shows(sample.prompt.shows, seen, "style"),
-        *_erased(sample.case.erase, seen),
+        *shows("judge", sample.prompt.shows, seen, "object"),
+        *shows("judge", sample.prompt.shows, seen, "style"),
+        *erased("judge", sample.case.erase, seen),
         Score("judge.nothing", float(seen.top("object") == NOTHING), seen.label),
     ]
 
 
-def _shows(shows: Mapping[str, str], seen: Seen, head: Head) -> list[Score]:
-    names = (f"judge.{head}", f"judge.{head}_p")
-    word, found = shows.get(head), getattr(seen, head)
+def shows(judge: str, asked: Mapping[str, str], seen: Seen, head: Head) -> list[Score]:
+    """Whether a picture shows what its prompt asks of a head, and with which probability; `judge` begins the names."""
+    names = (f"{judge}.{head}", f"{judge}.{head}_p")
+    word, found = asked.get(head), getattr(seen, head)
     if word is None:
         return [Score(name, None, f"the prompt names no {head}", "not asked") for name in names]
     if word not in found:
@@ -107,8 +111,9 @@ def _shows(shows: Mapping[str, str], seen: Seen, head: Head) -> list[Score]:
     return [Score(names[0], float(seen.top(head) == word), seen.label), Score(names[1], found[word], seen.label)]
 
 
-def _erased(erase: Sequence[str], seen: Seen) -> list[Score]:
-    names = ("judge.erased", "judge.erased_p")
+def erased(judge: str, erase: Sequence[str], seen: Seen) -> list[Score]:
+    """Whether a picture shows a concept that its case erases, and with which probability."""
+    names = (f"{judge}.erased", f"{judge}.erased_p")
     known = {**seen.object, **seen.style}
     unknown = [word for word in erase if word not in known or word == NOTHING]
     if not erase:
@@ -120,17 +125,30 @@ def _erased(erase: Sequence[str], seen: Seen) -> list[Score]:
 
 
 def look(pictures: Sequence[Picture], folder: Path, device: str) -> list[Seen]:
-    """What the judge in `folder` sees in each picture."""
+    """What the judge in `folder` sees in each picture.
+
+    Its configuration may name the `side` that pictures are enlarged to, and its object head's `object_temperature`.
+    """
     import torch
 
-    judge = _load(folder, device)
+    judge = load(folder, device)
     heads = {head: _head(judge.config.id2label, head) for head in ("object", "style")}
     with torch.inference_mode():
-        logits = judge(as_input(pictures, 64, device)).logits
-        p = {head: logits[:, list(words)].softmax(1).cpu().numpy() for head, words in heads.items()}
+        logits = judge(_enlarged(as_input(pictures, 64, device), judge)).logits
+        logits = {head: logits[:, list(words)] for head, words in heads.items()}
+        logits["object"] /= getattr(judge.config, "object_temperature", 1.0)
+        p = {head: found.softmax(1).cpu().numpy() for head, found in logits.items()}
     return [
         Seen(*(_named(heads[head].values(), p[head][i]) for head in ("object", "style"))) for i in range(len(pictures))
     ]
+
+
+def _enlarged(x: Tensor, judge: Any) -> Tensor:
+    """Pictures as large as the judge was trained on."""
+    from torch.nn.functional import interpolate
+
+    side = getattr(judge.config, "side", x.shape[-1])
+    return x if side == x.shape[-1] else interpolate(x, size=(side, side), mode="bilinear")
 
 
 def _named(words: Any, p: NDArray[np.float32]) -> dict[str, float]:
@@ -143,7 +161,8 @@ def _head(labels: Mapping[int, str], head: str) -> dict[int, str]:
 
 
 @cache
-def _load(folder: Path, device: str) -> Any:
+def load(folder: Path, device: str) -> Any:
+    """The judge in a folder, once in a process for each device."""
     from transformers import ResNetForImageClassification
 
     judge = weights.load(ResNetForImageClassification, folder, device)

@@ -15,6 +15,7 @@ from dumo_bench.storage import files, hub
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 CLIP, JUDGE, REAL = WEIGHTS / "clip", WEIGHTS / "judge", WEIGHTS / "real.safetensors"
+CLIP2, JUDGE2 = WEIGHTS / "clip-2", WEIGHTS / "judge-2"
 
 
 def folder(spec: str | Path) -> Path | None:
