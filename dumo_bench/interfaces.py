@@ -95,6 +95,11 @@ class _Scoring(Plugin):
         del suite
         return self
 
+    def cannot_judge(self, suite: Suite) -> Sequence[str]:
+        """The words of a suite that it asks about and does not know, for `plan`; loads nothing."""
+        del suite
+        return ()
+
 
 def problems(metrics: Sequence[Metric], *, of_sets: bool) -> str | None:
     """What is wrong with the metrics that a scorer of pictures or of sets declares, in one line; None if nothing is."""

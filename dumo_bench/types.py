@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
 
@@ -30,6 +32,13 @@ def canonical(value: Any) -> str:
 def digest(value: Any) -> str:
     """sha256 of the canonical JSON, in hex."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+@lru_cache(maxsize=65536)
+def spelt(concept: str) -> str:
+    """One text for concepts that differ only in case, blanks or Unicode form. Folding can undo a form: hence twice."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", concept).casefold())
+    return " ".join(folded.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +69,16 @@ class Prompt:
     shows: Mapping[str, str] = field(default_factory=dict)
 
 
+#: names of samplers; `hosts.samplers` defines them
+SCHEDULERS = ("ddim", "dpm++", "dpm++-linspace", "euler", "lms", "pndm")
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """The sampling contract: pictures made under different contracts are never compared silently."""
+    """The sampling contract: pictures made under different contracts are never compared silently.
+
+    scheduler: one of SCHEDULERS. sampler: its whole definition (`hosts.samplers`), which the plan fills in.
+    """
 
     model: str
     scheduler: str
@@ -74,6 +90,7 @@ class Sampling:
     negative: str = ""
     noise: Literal["cpu", "cuda"] = "cpu"
     dtype: str = "float32"
+    sampler: str = ""
 
     @property
     def key(self) -> str:
@@ -103,6 +120,8 @@ class Suite:
     related: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     explicit: bool = False  # explicit texts are shown by id, pictures blurred
     task: str = "object"  # what kind of thing is erased: a method may have a preset for it (`by_task`)
+    spellings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # concept -> how else the file writes it
+    scorers: tuple[str, ...] = ()  # what measures it where nothing else is asked for; (): by its task
 
     @property
     def label(self) -> str:
@@ -114,10 +133,11 @@ class Suite:
         """What a prompt is to an erasure; a role written on the prompt wins."""
         if prompt.role is not None:
             return prompt.role
-        if prompt.concept in case.erase:
+        own, gone = spelt(prompt.concept), {spelt(concept) for concept in case.erase}
+        if own in gone:
             return "target"
-        near = {neighbour for concept in case.erase for neighbour in self.related.get(concept, ())}
-        return "related" if prompt.concept in near else "unrelated"
+        near = {spelt(near) for concept, every in self.related.items() if spelt(concept) in gone for near in every}
+        return "related" if own in near else "unrelated"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ OWNERS = (
     ("judge.*", "concept"), ("clip.*.accuracy*", "clip_accuracy"), ("clip.*.erased*", "clip_accuracy"),
     ("clip.*", "clip_score"), ("style.*", "style_classifier"), ("lpips*", "lpips"), ("fid.clean.*", "fid_clean"),
     ("fid.torchmetrics.*", "fid_torchmetrics"), ("fid.*", "fid"), ("kid.clean.*", "kid_clean"), ("kid.*", "kid"),
-    ("diversity.*", "likeness"), ("real_distance.*", "likeness"), ("nudenet.*", "nudenet"),
+    ("diversity.*", "likeness"), ("real_distance.*", "likeness"), ("nudenet.*", "nudenet"), ("blank", "blank"),
 )  # fmt: skip
 
 
@@ -37,6 +37,8 @@ def _filled(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
     whole = {"scorer_version": "1", "note": "", **row}
     if "scorer" not in row or row["scorer"] == "concept":
         whole["scorer"] = owner(whole["metric"])
+    if name != "summary":
+        whole.setdefault("batch", None)
     missing = {column: make for column, make in version1._NEW.get(name, {}).items() if column not in whole}
     return whole | {column: make(whole) for column, make in missing.items()}
 

@@ -17,6 +17,7 @@ MAY: dict[str, set[str]] = {
     "errors": set(),
     "types": set(),
     "progress": set(),
+    "texts": set(),  # texts of others, made harmless to show
     "interfaces": {"hosts"},  # what can be extended; a default may need the host
     "metrics": set(),  # pure functions of arrays
     "storage": set(),  # one write, one hash, one place a thing
@@ -40,7 +41,7 @@ MAY: dict[str, set[str]] = {
     "selftest": {"analysis", "hosts", "interfaces", "storage", "suites"},
 }
 TO_COME = {"attacks", "engines", "view", "hub"}
-EVERYBODYS = {"errors", "types", "progress"}
+EVERYBODYS = {"errors", "types", "progress", "texts"}
 #: nobody imports it, it imports anybody
 ABOVE = {"cli"}
 
@@ -48,12 +49,23 @@ ABOVE = {"cli"}
 NEVER: dict[str, set[str]] = {
     "torch": EVERYBODYS
     | {"interfaces", "storage", "plugins", "suites", "analysis", "published", "report", "hosts.models", "run.inventory"}
+    | {"hosts.samplers"}
     | {"run.plan", "run.jobs", "run.manifest", "run.resize", "run.score", "selftest.checks", "selftest.expectations"},
     "diffusers": {"scorers", "metrics", "report", "analysis", "storage", "run.score"},
 }
 #: who may import these at the top of a file
 AT_THE_TOP: dict[str, set[str]] = {
-    "torch": {"hosts.sd", "hosts.sample", "kit", "formats", "methods", "baselines", "selftest.controls", "run.work"}
+    "torch": {
+        "hosts.sd",
+        "hosts.sample",
+        "hosts.fingerprint",
+        "kit",
+        "formats",
+        "methods",
+        "baselines",
+        "selftest.controls",
+        "run.work",
+    }
     | {"emoji", "metrics"},
     "pandas": set(),
     "pyarrow": set(),

@@ -96,7 +96,7 @@ def test_a_manifest_of_an_early_run_without_a_key_is_found_by_the_key_of_the_tab
     (tmp_path / "runs").mkdir()
     for early in (True, False):
         said = asdict(CONTRACT) if early else contract.described(suite, CONTRACT)
-        (tmp_path / "runs" / "a.json").write_text(json.dumps({"sampling": said}))
+        (tmp_path / "runs" / "a.json").write_text(json.dumps({"wish": {"suite": "s"}, "sampling": said}))
         found = manifest.contracts(tmp_path)[contract.contract_key(suite, CONTRACT)]
         assert found == asdict(CONTRACT) | dict.fromkeys(own, contract.PER_ROW)
 

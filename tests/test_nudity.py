@@ -151,7 +151,7 @@ def test_intervals_are_those_of_the_summary_in_presets_classes_and_sweep(command
     ("argv", "says"),
     [
         (("gone",), "no such folder"),
-        ((".",), "neither tables of a results folder nor PNG or JPEG pictures"),
+        ((".",), "neither tables of a results folder nor pictures"),
         ((".", "--presets", "rcee"), "Did you mean 'rece'?"),
     ],
 )

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from dumo_bench.errors import UserError
 from dumo_bench.run import jobs, resize
-from dumo_bench.suites import contract, csvfile, registry, source, views
+from dumo_bench.suites import contract, csvfile, registry, source, strata, views
 from dumo_bench.suites.views import View
 from dumo_bench.types import Case, Draw, Prompt, Recipe, Sampling, Suite
 
@@ -108,11 +108,11 @@ def test_a_row_without_a_setting_takes_the_contracts_and_not_the_row_befores(fol
     [
         (HEAD + "0,a cat,pet,1,7,64\n", 2, "6 cells, wanted 7"),
         (GOOD + "2,a, b,pet,1,7,64,64\n", 5, "8 cells, wanted 7"),
-        (GOOD + "2,a b,pet,one,7,64,64\n", 5, "seed is a whole number from 0, got 'one'"),
+        (GOOD + "2,a b,pet,one,7,64,64\n", 5, "seed is a whole number from 0 to 9,223,372,036,854,775,807, got 'one'"),
         (GOOD + "2,a b,pet,-1,7,64,64\n", 5, "seed is a whole number"),
         (GOOD + "2,a b,pet,,7,64,64\n", 5, "has no seed"),
-        (GOOD + "2,a b,pet,1,nan,64,64\n", 5, "scale is a number from 0, got 'nan'"),
-        (GOOD + "2,a b,pet,1,7,60,64\n", 5, "w is a multiple of 8, got '60'"),
+        (GOOD + "2,a b,pet,1,nan,64,64\n", 5, "scale is a number from 0 to 1000, got 'nan'"),
+        (GOOD + "2,a b,pet,1,7,60,64\n", 5, "w is a multiple of 8 from 8 to 8,192, got '60'"),
         (GOOD + "0,a b,pet,1,7,64,64\n", 5, "the id '0' is there already, on line 2"),
         (GOOD + '2,"a b,pet,1,7,64,64\n', 5, "broken CSV"),
         (GOOD.replace("seed", "seeds"), 1, "Did you mean 'seeds'"),
@@ -149,7 +149,7 @@ def test_a_broken_row_of_an_explicit_list_does_not_tell_its_text(folder):
 @given(
     st.lists(
         st.tuples(
-            st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), st.integers(0, 2**64 - 1)
+            st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), st.integers(0, 2**63 - 1)
         ),
         min_size=1,
     )
@@ -166,12 +166,12 @@ def test_whatever_was_written_as_csv_is_read_back(rows):
 
 
 def test_a_caption_is_of_the_first_stratum_of_which_it_has_a_word():
-    strata = {"person": ("man",), "animal": ("cat", "dog")}
-    layout = csvfile.Csv(source.Source("x"), {"id": "n", "text": "t", "seed": "s"}, "hint", strata=strata)
+    groups = {"person": ("man",), "animal": ("cat", "dog")}
+    layout = csvfile.Csv(source.Source("x"), {"id": "n", "text": "t", "seed": "s"}, "hint", strata=groups)
     texts = ["A cat and a man", "Dog.", "a catalogue"]
     raw = "n,t,s\n" + "".join(f"{n},{text},0\n" for n, text in enumerate(texts))
     found = csvfile.prompts(raw.encode(), "x", layout, explicit=False)
-    assert [p.concept for p in found] == ["person", "animal", csvfile.OTHER]
+    assert [p.concept for p in found] == ["person", "animal", strata.OTHER]
     assert [p.shows for p in found] == [{}, {}, {}]
 
 
@@ -179,7 +179,7 @@ def test_a_caption_is_of_the_first_stratum_of_which_it_has_a_word():
     ("old", "new", "says"),
     [
         ('seed = "seed"\n', "", "lacks 'seed'"),
-        ('concept = "kind"\n', "", "a column of .csv.columns. or found by"),
+        ('concept = "kind"\n', "", "a column of .csv.columns., or found by"),
         ('file = "list.csv"', 'file = "../list.csv"', "a name without folders"),
         ("rows = 2", 'row = "2"', "Did you mean 'rows'"),
         ('guidance = "scale"', 'guidence = "scale"', "Did you mean 'guidance'"),

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -233,7 +234,7 @@ def test_methods_under_different_sampling_contracts_are_not_ranked_and_the_repor
 
 LMS = {
     "model": "sd14", "scheduler": "lms", "steps": 50, "guidance": "per row", "height": 512, "width": 512,
-    "revision": "", "negative": "", "noise": "cpu", "dtype": "float32",
+    "revision": "", "negative": "", "noise": "cpu", "dtype": "float32", "sampler": "LMSDiscreteScheduler(order=4)",
 }  # fmt: skip
 
 
@@ -249,6 +250,7 @@ def test_every_text_says_how_pictures_were_sampled_or_that_nothing_tells_it(text
             {"s0": LMS | {"width": "per row, else 512", "negative": "ugly"}},
             "size per row, float32, noise from the cpu, ",
         ),
+        ({"s0": LMS | {"sampler": ""}}, "s0: sd14, lms, an older key: what else the sampler does was left to"),
         ({}, "s0: no run in this folder's runs/ tells it."),
     ):
         cases = tables(contracts=contracts)
@@ -667,9 +669,9 @@ def test_report_tex_compiles_with_booktabs_alone(tmp_path):
 
 
 ONE_OF_EACH = (
-    *PARTS, "judge.style", "judge.nothing", "clip.x.cosine", "style.x.right3", "diversity.x", "real_distance.x",
-    "fid.x.original", "fid.x.real", "kid.x.original", "kid.x.real", "nudenet.rece.any", "nudenet.rece.total",
-    "nudenet.rece.FEET_EXPOSED",
+    *PARTS, "blank", "judge.style", "judge.nothing", "clip.x.cosine", "style.x.right3", "diversity.x",
+    "real_distance.x", "fid.x.original", "fid.x.real", "kid.x.original", "kid.x.real", "nudenet.rece.any",
+    "nudenet.rece.total", "nudenet.rece.FEET_EXPOSED",
 )  # fmt: skip
 
 
@@ -763,7 +765,7 @@ def results(out: Path) -> Path:
                 Image.new("RGB", (64, 64), (80 * number, 90, 200)).save(path)
     frames.write(out / "tables", "scores", "a", rows)
     recipe = Recipe("dumo", "1", {}, ("ghost",), 0, str(BASE["model"]))
-    notes = {"recipe": canonical({"model": recipe.model}), "header": canonical({"groups": [["ghost"]]})}
+    notes = {"recipe": canonical(asdict(recipe)), "header": canonical({"groups": [["ghost"]]})}
     (out / "edits").mkdir()
     scales = np.linspace(0, 2, 260, dtype=np.float32).reshape(20, 13)
     save_file({"tlmo.0": scales}, out / "edits" / f"{recipe.key}.safetensors", metadata=notes)

@@ -11,7 +11,7 @@ import tiny
 import torch
 
 from dumo_bench.errors import UserError
-from dumo_bench.hosts import sample, sd
+from dumo_bench.hosts import sample, samplers, sd
 from dumo_bench.methods.original import Original
 from dumo_bench.run import work
 from dumo_bench.storage.store import Store
@@ -23,7 +23,7 @@ def host() -> sd.Host:
     return tiny.host()
 
 
-@pytest.mark.parametrize("name", sorted(sample.SCHEDULERS))
+@pytest.mark.parametrize("name", sorted(samplers.SAMPLERS))
 def test_latents_equal_those_of_the_diffusers_pipeline(host, name):
     from diffusers import StableDiffusionPipeline
 
@@ -81,6 +81,36 @@ class Poison(Original):
         return nullcontext(guide)
 
 
+def overflowing(host: sd.Host, factor: float) -> sd.Host:
+    """The host with the first weights of its decoder so much larger."""
+    host.vae.decoder.conv_in.weight.data.mul_(factor)
+    return host
+
+
+def test_a_picture_that_the_vae_makes_infinite_is_reported_and_not_written(tmp_path):
+    store, job = Store(tmp_path), tiny.job("a dog")
+    failed = work.generate(overflowing(tiny.host(), 1e38), Original(), [job], store, 1)
+    assert failed == [(job, "the VAE overflows: the decoded picture is not finite")]
+    assert not store.has(job)
+
+
+def test_only_the_pictures_that_are_not_finite_fail(host):
+    z = torch.zeros(3, 4, 8, 8)
+    z[1] = 1e38
+    pictures, finite = sd.decode(host, z)
+    assert finite.tolist() == [True, False, True] and torch.equal(pictures[0], pictures[2])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_vae_that_would_overflow_in_half_precision_makes_the_pictures_of_float32(dtype):
+    """Its decoder's first numbers exceed 65504, the largest of float16."""
+    z = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    half, whole = (overflowing(tiny.host(name), 1e6) for name in (dtype, "float32"))
+    made, finite = sd.decode(half, z.to(half.dtype))
+    wanted, _ = sd.decode(whole, z.to(half.dtype).float())
+    assert finite.all() and torch.equal(made, wanted)
+
+
 def test_a_picture_that_is_not_finite_is_reported_and_not_written(host, tmp_path):
     store, jobs = Store(tmp_path), [tiny.job("a dog"), tiny.job("a cat"), tiny.job("alien")]
     failed = work.generate(host, Poison(), jobs, store, 2)
@@ -88,7 +118,7 @@ def test_a_picture_that_is_not_finite_is_reported_and_not_written(host, tmp_path
     assert [store.has(job) for job in jobs] == [True, False, True]
 
 
-def test_a_second_run_makes_nothing_and_another_batch_size_makes_the_same_files(host, tmp_path):
+def test_a_second_run_makes_nothing_and_another_batch_size_moves_pixels_by_one_at_most(host, tmp_path):
     one, two = Store(tmp_path / "one"), Store(tmp_path / "two")
     jobs = [tiny.job(text, seed) for seed in (0, 1) for text in ("a dog", "alien", "")]
     assert work.generate(host, Original(), jobs, one, 4) == []

@@ -10,6 +10,7 @@ from typing import ClassVar
 import pytest
 import tiny_models
 
+from dumo_bench.analysis import results
 from dumo_bench.interfaces import Detector, Scorer, SetScorer
 from dumo_bench.plugins import versions
 from dumo_bench.run.score import Measured, score
@@ -134,6 +135,8 @@ def test_a_row_says_everything_about_the_picture_and_the_measurement(samples, ta
         "value": float(samples[0].image.stat().st_size),
         "reason": "",
         "note": "",
+        "content": None,
+        "batch": None,
     }
 
 
@@ -208,6 +211,35 @@ def test_only_sets_that_are_incomplete_or_have_grown_are_measured_again(samples,
     more = Count()
     score(samples[:2], [more], tables, {**ABOUT, "sampling": "another"})
     assert more.asked == [2]
+
+
+def test_a_smaller_set_does_not_take_the_place_of_a_larger_one(samples, tables):
+    score(samples, [Count()], tables, ABOUT)
+    few = [one for one in samples if one.role == "unrelated"][:2]
+    assert score(few, [Count()], tables, ABOUT).new > 0
+    score(few, [Count()], tables, ABOUT)  # measures nothing twice
+    rows = [r for r in read(tables, "sets") if r["metric"] == "count.set" and r["role"] == "unrelated"]
+    assert sorted(row["n"] for row in rows) == [2, 4] and len({row["pictures"] for row in rows}) == 2
+    counted = results.sets(tables.parent)
+    mine = counted[(counted["metric"] == "count.set") & (counted["role"] == "unrelated")]
+    assert list(mine["n"]) == [4]
+
+
+def test_a_set_of_an_earlier_version_of_the_tables_is_known_by_its_size(samples, tables):
+    score(samples, [Count()], tables, ABOUT)
+    (part,) = (path.stem for path in (tables / "sets").glob("*.parquet"))
+    table.write_part(tables, "sets", part, [{**row, "pictures": None} for row in read(tables, "sets")])
+    assert score(samples, [Count()], tables, ABOUT).new == 0
+
+
+def test_a_later_smaller_limit_changes_no_number(command, tiny_suite, tmp_path):
+    out = tmp_path / "out"
+    run = ("run", "-m", "tests/fakes.py:Scaled", "-s", tiny_suite, "-o", out, "--scorers", "fid", "--device", "cpu")
+    tiny_suite.write_text(tiny_suite.read_text().replace("seeds = [1]", "seeds = [1, 2]"))
+    assert command(*run).code == 0
+    before = (out / "summary.parquet").read_bytes()
+    assert command(*run, "--limit", 6).code == 0
+    assert (out / "summary.parquet").read_bytes() == before
 
 
 def test_a_set_whose_originals_are_not_all_there_has_no_reference(samples, tables):

@@ -14,7 +14,7 @@ import torch
 from dumo_bench.baselines.esd import ESD, PLANS
 from dumo_bench.baselines.receler import Receler
 from dumo_bench.formats.unet_state import selections
-from dumo_bench.hosts import sample, sd
+from dumo_bench.hosts import sample, samplers, sd
 from dumo_bench.kit import adapter, embeddings, latents, linear, tokens, train
 from dumo_bench.methods import dumo_recipe
 from dumo_bench.methods.dumo import Gate
@@ -49,14 +49,14 @@ def test_every_method_fits_and_changes_the_picture(host, name):
     assert edited.isfinite().all() and (edited - plain).abs().max() > 1e-6
 
 
-@pytest.mark.parametrize("name", sorted(sample.SCHEDULERS))
+@pytest.mark.parametrize("name", sorted(samplers.SAMPLERS))
 def test_latents_of_a_v_prediction_equal_those_of_the_diffusers_pipeline(folder, host, name):
-    """Its scheduler is made of the pipeline's own config, not of ours."""
+    """Its noise is the pipeline's own."""
     assert host.schedule["prediction_type"] == "v_prediction"
     pipe = diffusers.StableDiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float64)
     pipe.set_progress_bar_config(disable=True)
-    kind, settings = sample.SCHEDULERS[name]
-    pipe.scheduler = getattr(diffusers, kind).from_config(pipe.scheduler.config, **settings)
+    ours = samplers.named(name)
+    pipe.scheduler = getattr(diffusers, ours.kind).from_config(pipe.scheduler.config, **ours.settings)
     job = tiny.job("a ghost", 7)
     job = replace(job, sampling=replace(job.sampling, scheduler=name))
     start = sd.latents(host, job.draw, 64, 64)

@@ -111,7 +111,7 @@ def test_the_ids_of_an_explicit_suite_do_not_tell_its_texts():
         (HEAD, 1, "lacks 'block': it is empty"),
         (HEAD.replace('licence = "MIT"', "") + BLOCK, 1, "lacks 'licence'"),
         (HEAD.replace('model = "emoji-sd"', "") + BLOCK, 6, "lacks 'model'"),
-        (HEAD.replace("guidance = 3", 'guidance = "3"') + BLOCK, 10, "guidance is a number, got '3'"),
+        (HEAD.replace("guidance = 3", 'guidance = "3"') + BLOCK, 10, "guidance is a number from 0 to 1000, got '3'"),
         (HEAD.replace("version = 1", 'version = "1"') + BLOCK, 2, "version is of type int"),
         (HEAD.replace('["cat"]', '["cats"]') + BLOCK, 14, "Did you mean 'cat'"),
         (HEAD.replace('["cat"]', "[]") + BLOCK, 14, "erases nothing"),

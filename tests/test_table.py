@@ -17,11 +17,13 @@ from dumo_bench.storage import columns, table
 from dumo_bench.storage.columns import COLUMNS
 
 ROOT = Path(__file__).parents[1]
+JSON = {"params": "{}", "erase": "[]", "convention": "{}"}
 EXAMPLES = {"text": "x", "integer": 1, "number": 0.5, "yes/no": True}
 
 
 def row(name: str, **values: Any) -> dict[str, Any]:
-    return {column.name: EXAMPLES[column.type] for column in COLUMNS[name]} | values
+    plain = {column.name: JSON.get(column.name, EXAMPLES[column.type]) for column in COLUMNS[name]}
+    return plain | values
 
 
 def test_the_page_of_docs_describes_every_column():
@@ -129,6 +131,29 @@ def test_a_file_that_lacks_a_column_is_an_error_that_names_it(tmp_path):
     path = table.write_part(tmp_path, "scores", "a", [row("scores")])
     _rewritten(path, columns.SCHEMA_VERSION, drop="metric")
     with pytest.raises(UserError, match="'metric' is missing"):
+        table.read(tmp_path, "scores")
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "said"),
+    [
+        ("value", ["much"], "string, wanted double"),
+        ("draw", [[1]], "list<.*>, wanted int64"),
+        ("draw", [None], "missing in some rows"),
+        ("method", [b"\xff\xfe"], "binary, wanted string"),
+        ("params", ["{"], "no JSON of a dict"),
+        ("params", ["[]"], "no JSON of a dict"),
+        ("erase", ["3"], "no JSON of a list"),
+        ("erase", ["[" * 100_000], "no JSON of a list"),
+    ],
+)
+def test_a_column_of_a_wrong_type_is_an_error_that_names_it(tmp_path, column, cells, said):
+    import pyarrow as pa
+
+    path = table.write_part(tmp_path, "scores", "a", [row("scores")])
+    whole = pq.read_table(path)
+    pq.write_table(whole.set_column(whole.column_names.index(column), column, pa.array(cells)), path)
+    with pytest.raises(UserError, match=rf"a\.parquet: the column '{column}' is {said}"):
         table.read(tmp_path, "scores")
 
 

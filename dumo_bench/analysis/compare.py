@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 
-from dumo_bench.analysis import catalogue, kinds, pairs, recognition, summary
+from dumo_bench.analysis import catalogue, kinds, pairs, recognition, results, summary
 from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.kinds import Kinds
 from dumo_bench.analysis.pairs import Difference
@@ -79,7 +79,7 @@ def side(spec: str, out: Path) -> Side:
             f"{out}: {said}; name a results folder with --out, or make one: "
             f"dumo-bench run --method {name} --suite SUITE --out {out}"
         )
-    scores, sets = (table.read(out / "tables", kind) for kind in ("scores", "sets"))
+    scores, sets = (results.scores(out), results.sets(out))
     if name not in (known := set(scores["method"]) | set(sets["method"])):
         raise unknown(f"methods in {out}", name, known)
     wanted = dict(_setting(spec, one) for one in asked.split(",") if one)
@@ -90,7 +90,7 @@ def side(spec: str, out: Path) -> Side:
 
 def folders(a: Path, b: Path) -> list[tuple[Side, Side]]:
     """The methods that two results folders share, each against itself."""
-    methods = [set(table.read(out / "tables", "scores")["method"]) for out in (a, b)]
+    methods = [set(results.scores(out)["method"]) for out in (a, b)]
     if not (shared := sorted(methods[0] & methods[1])):
         there = [", ".join(sorted(one)) for one in methods]
         raise UserError(f"{a} and {b} share no method: {there[0]} against {there[1]}")

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.derived import Part
-from dumo_bench.types import SETS, Suite
+from dumo_bench.types import SETS, Suite, spelt
 
 #: case, role, concept -> pictures a method; of all concepts "*", of the erased ones True, of all others False
 Whole: TypeAlias = Mapping[tuple[str, str, str | bool], int]
@@ -20,10 +20,11 @@ def of(suite: Suite) -> Whole:
     """The pictures that a suite has a method; the "kept" role counts too."""
     found: Counter[tuple[str, str, str | bool]] = Counter()
     for case in suite.cases:
+        gone = set(map(spelt, case.erase))
         for prompt in suite.prompts:
             own = suite.role(case, prompt)
             for role in (own, *(["kept"] if own in SETS["kept"] else [])):
-                for concept in (prompt.concept, "*", prompt.concept in case.erase):
+                for concept in (prompt.concept, "*", spelt(prompt.concept) in gone):
                     found[case.name, role, concept] += len(prompt.draws)
     return found
 

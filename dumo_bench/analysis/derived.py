@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 
 from dumo_bench.metrics import derived, intervals
-from dumo_bench.types import SETS, Made, Metric, Suite, canonical
+from dumo_bench.types import SETS, Made, Metric, Suite, canonical, spelt
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -153,8 +153,8 @@ def _chosen(part: Part, scores: pd.DataFrame) -> pd.DataFrame:
     rows = scores[(scores["metric"] == part.metric) & scores["role"].isin(SETS[part.role])]
     if part.named is None or rows.empty:
         return rows
-    erased = json.loads(rows["erase"].iloc[0])
-    return rows[rows["concept"].isin(erased) == part.named]
+    erased = set(map(spelt, json.loads(rows["erase"].iloc[0])))
+    return rows[rows["concept"].map(spelt).isin(erased) == part.named]
 
 
 def _arrays(rows: pd.DataFrame) -> tuple[Floats, Whole]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
-from dumo_bench.types import Case, Suite
+from dumo_bench.types import Case, Suite, spelt
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,8 +21,8 @@ def of_suites(suites: Iterable[Suite]) -> dict[tuple[str, int, str], str]:
 
 def of_case(suite: Suite, case: Case) -> str:
     """What the prompts show the erased concepts as; where they do not say, the task of the case."""
-    shown = {word: kind for prompt in suite.prompts for kind, word in prompt.shows.items()}
-    found = {shown[concept] for concept in case.erase if concept in shown}
+    shown = {spelt(word): kind for prompt in suite.prompts for kind, word in prompt.shows.items()}
+    found = {shown[spelt(concept)] for concept in case.erase if spelt(concept) in shown}
     if len(found) > 1:
         return ""
     return found.pop() if found else case.task or suite.task

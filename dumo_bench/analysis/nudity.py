@@ -65,8 +65,8 @@ def stored(out: Path, order: str, whole: Mapping[tuple[str, int], int]) -> list[
     """
     found: dict[Key, dict[_Place, _Boxes]] = defaultdict(dict)
     known = catalogue.of_folder(out)
-    for path in sorted((out / "tables" / "scores").glob("*.parquet")):
-        scores, boxes = (table.read_part(out / "tables", kind, path.stem) for kind in ("scores", "detections"))
+    for part in table.names_of_parts(out / "tables", "scores"):
+        scores, boxes = (table.read_part(out / "tables", kind, part) for kind in ("scores", "detections"))
         mine = scores[(scores["scorer"] == "nudenet") & known.made_with(scores, "order", order)]
         for key, place, there in _pictures(table.records(mine), table.records(boxes), order):
             found[key][place] = there

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dumo_bench.analysis import catalogue, coverage, derived, kinds
+from dumo_bench.analysis import catalogue, coverage, derived, kinds, results
 from dumo_bench.analysis.catalogue import CHANGE, Catalogue
 from dumo_bench.errors import UserError
 from dumo_bench.metrics import intervals
@@ -20,20 +20,40 @@ from dumo_bench.types import SETS, Better, Metric, Suite
 if TYPE_CHECKING:
     import pandas as pd
 
+_AGAIN = 10  # times: an end, should somebody add to the tables without one
 KEPT = "kept"  # related and unrelated together
 ROLES = ("target", "attack", "related", "unrelated", KEPT, derived.ALL)  # in the order in which they are shown
-_GROUP = ["suite", "suite_version", "case", "method", "method_version", "params", "fit_seed", "model", "sampling"]
+_GROUP = [
+    "suite",
+    "suite_version",
+    "content",
+    "case",
+    "method",
+    "method_version",
+    "params",
+    "fit_seed",
+    "model",
+    "sampling",
+]
 _SET = [*_GROUP, "role", "concept", "scorer", "scorer_version", "metric", "change"]
 _PAIR = ["suite", "suite_version", "case", "model", "sampling", "scorer", "metric", "prompt_id", "seed", "draw"]
 _IDENTITY = [*_GROUP, "prompt_id", "seed", "draw", "scorer", "metric"]
 
 
 def write(out: Path, suites: Iterable[Suite] = ()) -> Path:
-    """Summarise the tables of a results folder into its summary.parquet; `suites` tell which rows are partial."""
-    tables = out / "tables"
-    scores, sets = (table.read(tables, name) for name in ("scores", "sets"))
-    found = make(scores, sets, catalogue.of_frames(tables, scores, sets), suites)
-    return table.write_file(out / "summary.parquet", "summary", table.records(found))
+    """Summarise the tables of a results folder into its summary.parquet; `suites` tell which rows are partial.
+
+    Where another program has added to them meanwhile, its summary may have been written before this one: once more.
+    """
+    tables, suites = out / "tables", list(suites)
+    for _ in range(_AGAIN):
+        seen = table.listing(tables)
+        scores, sets = results.scores(out), results.sets(out)
+        found = make(scores, sets, catalogue.of_frames(tables, scores, sets), suites)
+        path = table.write_file(out / "summary.parquet", "summary", table.records(found))
+        if table.listing(tables) == seen:
+            break
+    return path
 
 
 def read(out: Path) -> pd.DataFrame:
@@ -51,6 +71,7 @@ def make(
     suites: Iterable[Suite] = (),
 ) -> pd.DataFrame:
     """The summary of scores and sets, whose metrics are `known`."""
+    scores, sets = (frame.fillna({"content": ""}) for frame in (scores, sets))  # null would fall out of every group
     _refuse_contradictions(scores)
     suites = list(suites)
     rows = _estimates(scores, known) + _passed_through(sets)
@@ -58,6 +79,7 @@ def make(
     erases = kinds.of_rows(scores, sets) | kinds.of_suites(suites)
     for row in rows:
         row["erases"] = erases.get((row["suite"], row["suite_version"], row["case"]), "")
+        row["content"] = row["content"] or None
         row["higher_is_better"] = higher(known.of(row).metric.way(row["role"], row["erases"]))
     whole = coverage.told(rows, suites, _GROUP, known)
     return table.frame("summary", [{name: row[name] for name in names("summary")} for row in whole])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -9,9 +10,9 @@ from typing import Annotated
 import typer
 
 from dumo_bench import __version__
-from dumo_bench.cli import checkpoint, compare, doctor, nudenet, paper, prompts, report, run, selftest
+from dumo_bench.cli import checkpoint, compare, doctor, edge, nudenet, paper, prompts, report, run, selftest
 from dumo_bench.cli.list import list_
-from dumo_bench.errors import UserError
+from dumo_bench.texts import line
 
 app = typer.Typer(
     name="dumo-bench",
@@ -24,19 +25,23 @@ app = typer.Typer(
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run a command. A user's mistake is one line and exit code 2, Ctrl-C one line and 130."""
+    """Run a command. A user's or the machine's fault is one line and exit code 2, Ctrl-C one line and 130.
+
+    A traceback is a bug of this program, or of a plugin.
+    """
+    edge.speakable()
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing is ever downloaded: what lacks is said, with what to type
     try:
         app(args=argv, prog_name="dumo-bench")
-    except UserError as error:
-        sys.stderr.write(f"dumo-bench: {error}\n")
-        sys.exit(2)
-    except (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        sys.stderr.write(f"dumo-bench: {error.filename}: {error.strerror}\n")
-        sys.exit(2)
+    except Exception as error:
+        if (said := edge.fault(error)) is None:
+            raise
+        sys.stderr.write(f"dumo-bench: {line(said)}\n")
+        edge.end(2)
     except SystemExit as stop:
         if stop.code == 130:
             sys.stderr.write("\ndumo-bench: stopped; all that was made is kept: type the same command again to go on\n")
-        raise
+        edge.end(stop.code)
 
 
 @app.callback(invoke_without_command=True)
@@ -58,3 +63,6 @@ app.command()(selftest.selftest)
 app.add_typer(prompts.app, name="prompts")
 app.command()(checkpoint.checkpoint)
 app.command()(checkpoint.export)
+for one in (*app.registered_commands, *prompts.app.registered_commands):
+    assert one.callback is not None
+    one.callback = edge.guarded(one.callback)

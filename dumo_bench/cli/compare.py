@@ -42,11 +42,11 @@ def compare(
         for (x, y), group in zip(sides, comparing.every(sides, metric, case), strict=True)
     ]  # fmt: skip
     if as_json:
-        typer.echo(json.dumps([_plain(*one) for one in found], indent=1))
+        show.echo(json.dumps([_plain(*one) for one in found], indent=1))
         return
     for one in found:
         _show(*one)
-    typer.echo(f"\n{_legend(max(d.family for _, _, group, *_ in found for d in group))}")
+    show.echo(f"\n{_legend(max(d.family for _, _, group, *_ in found for d in group))}")
 
 
 def _folders(methods: Sequence[str]) -> list[Path]:
@@ -95,18 +95,18 @@ def _show(a: Side, b: Side, found: Sequence[Difference], seeds: Sequence[Seeds],
     from dumo_bench.analysis.compare import told
     from dumo_bench.cli import show
 
-    typer.echo(f"\nA: {a.label}\nB: {b.label}\nsettings that differ: {told(a, b)}")
+    show.echo(f"\nA: {a.label}\nB: {b.label}\nsettings that differ: {told(a, b)}")
     for one in pictures:
         if one.partial:
-            typer.echo(_partial(one, pictures))
+            show.echo(_partial(one, pictures))
     for suite, case in dict.fromkeys((d.suite, d.case) for d in found):
-        typer.echo(f"\n{suite}, erasing {case}")
+        show.echo(f"\n{suite}, erasing {case}")
         shown = [d for d in found if (d.suite, d.case) == (suite, case)]
         show.table([_line(d) for d in shown], dim={n for n, d in enumerate(shown) if d.grey})
     for sentence in _cards(found):
-        typer.echo(f"\n{sentence}")
+        show.echo(f"\n{sentence}")
     if seeds:
-        typer.echo("\nStandard deviation of a mean from one training seed to another, and from generation seeds alone")
+        show.echo("\nStandard deviation of a mean from one training seed to another, and from generation seeds alone")
         show.table([_seeded(one) for one in seeds])
 
 

@@ -13,6 +13,7 @@ from dumo_bench.errors import UserError
 
 if TYPE_CHECKING:
     from dumo_bench.analysis.nudity import Group
+    from dumo_bench.scorers.folder import Found
 
 
 def nudenet(
@@ -27,27 +28,26 @@ def nudenet(
 ) -> None:
     """Count the same pictures under every published NudeNet convention: they differ, and this is by how much."""
     from dumo_bench.analysis import nudity
+    from dumo_bench.cli import show
 
     wanted = nudity.presets(presets)
     found = [nudity.everything(group, wanted, with_sweep=sweep) for group in groups(place, order)]
     if as_json:
-        typer.echo(json.dumps({"network": "nudenet 3.4.2, 320n.onnx", "order": order, "groups": found}, indent=1))
+        show.echo(json.dumps({"network": "nudenet 3.4.2, 320n.onnx", "order": order, "groups": found}, indent=1))
         return
-    from dumo_bench.cli import show
-
     for group in found:
         partial = f"; partial: {group['partial']} pictures of the case" if group["partial"] else ""
-        typer.echo(f"{group['pictures']}: {group['n']} pictures, {group['missing']} not readable{partial}")
+        show.echo(f"{group['pictures']}: {group['n']} pictures, {group['missing']} not readable{partial}")
         show.table([_line(row) for row in group["presets"]])
         if classes:
             show.table(_by_class(group["presets"]))
         if sweep:
             show.table([_swept(row) for row in group["sweep"]])
-    typer.echo(
+    show.echo(
         "In brackets: 95 % intervals, by bootstrap over prompts, or Wilson's of a rate that all prompts share; "
         "numbers of boxes and classes that are all equal have none."
     )
-    typer.echo(f"Boxes are of nudenet 3.4.2, 320n.onnx, {order}; a preset's own network may find others:")
+    show.echo(f"Boxes are of nudenet 3.4.2, 320n.onnx, {order}; a preset's own network may find others:")
     show.table([{"preset": p.name, "its network": p.network, "to know": p.note} for p in wanted])
 
 
@@ -58,12 +58,22 @@ def groups(place: Path, order: str) -> list[Group]:
     from dumo_bench.scorers.folder import detected
 
     if not place.is_dir():
-        raise UserError(f"{place}: no such folder; give a results folder or a folder of PNG or JPEG pictures")
+        raise UserError(f"{place}: no such folder; give a results folder or a folder of pictures")
     if (place / "tables").is_dir():
         return nudity.stored(place, order, coverage.sizes(manifest.suites(place).values()))
     found = detected(place, order)
-    readable = {path: boxes for path, boxes in found.items() if boxes is not None}
-    return [nudity.Group(str(place), list(readable.values()), list(readable), len(found) - len(readable))]
+    _tell(found)
+    return [nudity.Group(str(place), list(found.boxes.values()), list(found.boxes), len(found.unread))]
+
+
+def _tell(found: Found) -> None:
+    """On stderr, so that JSON stays JSON: what was not looked at, file by file, and how many pictures are blank."""
+    lines = [f"not read: {path}: {why}" for path, why in found.unread.items()]
+    lines += [f"skipped, not called a picture: {path}" for path in found.skipped]
+    totals = f"{len(found.unread)} pictures not read, {len(found.skipped)} other files skipped"
+    lines.append(f"{totals}, {len(found.blank)} of {len(found.boxes)} pictures blank")
+    lines += [f"blank: {path}" for path in found.blank]
+    typer.echo("\n".join(lines), err=True)
 
 
 def _line(row: Mapping[str, Any]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
-DEFAULT_SCORERS = "concept,clip_score,likeness"
+DEFAULT_SCORERS = "default"
 
 Method: TypeAlias = Annotated[
     str, typer.Option("--method", "-m", help="A name of `list methods`, package.module:Thing or file.py:Thing.")
@@ -26,7 +26,12 @@ Settings: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="A hyperparameter of the method; may be repeated."),
 ]
-Scorers: TypeAlias = Annotated[str, typer.Option("--scorers", help="Names of `list scorers`, with commas between.")]
+Scorers: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--scorers", help="Names of `list scorers`, with commas between; `default`: those that the suite names."
+    ),
+]
 Limit: TypeAlias = Annotated[
     int | None, typer.Option("--limit", min=1, help="So many pictures a case: roles and concepts stay in proportion.")
 ]

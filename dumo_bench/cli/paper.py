@@ -81,7 +81,7 @@ def _foreign(out: Path) -> dict[str, str]:
     from dumo_bench.hosts import models
     from dumo_bench.run import manifest
 
-    ran = [one["model_hash"] for one in manifest.read_all(out) if one["model"] == _FOREIGN]
+    ran = [one["model_hash"] for one in manifest.read_all(out) if one.get("model") == _FOREIGN and "model_hash" in one]
     return dict.fromkeys([models.content_hash(_FOREIGN), *ran], _FOREIGN)
 
 

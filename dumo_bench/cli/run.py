@@ -33,6 +33,7 @@ def plan(
     suite: Suite,
     case: Cases = None,
     model: Model = None,
+    scorers: Scorers = DEFAULT_SCORERS,
     limit: Limit = None,
     dtype: Dtype = None,
     seed: Seed = 0,
@@ -40,15 +41,20 @@ def plan(
     out: Out = Path("results"),
     shard: Shard = "0/1",
 ) -> None:
-    """What a run would make: pictures and edits wanted, present and missing. Makes nothing."""
+    """What a run would make: pictures and edits wanted, present and missing, and what would measure. Makes nothing."""
     from dumo_bench.cli import show
     from dumo_bench.plugins import static
+    from dumo_bench.plugins.settings import listing
+    from dumo_bench.run import choice, steps
     from dumo_bench.run import plan as planning
     from dumo_bench.storage.store import Store
 
     wish = _wish(method, suite, case, model, settings, limit, seed, dtype, shard)
     found = planning.make(wish, static.make)
+    measured = choice.make(listing(scorers), found.suite)
+    steps.check(measured.specs, out)
     show.plan(found, planning.count(found, Store(out), wish.shard), out)
+    show.scorers(measured, choice.not_judged(measured.specs, found.suite))
 
 
 def fit(
@@ -117,9 +123,11 @@ def score(
 
     wish = _wish(method, suite, case, model, settings, limit, seed, dtype, "0/1")
     session = Session(wish, out)
-    steps.check(listing(scorers), out)
-    steps.score(session, listing(scorers))
+    specs = steps.chosen(session, listing(scorers))
+    steps.check(specs, out)
+    steps.score(session, specs)
     show.summary(session)
+    raise typer.Exit(1 if session.failed else 0)
 
 
 def run(
@@ -145,13 +153,14 @@ def run(
 
     wish = _wish(method, suite, case, model, settings, limit, seed, dtype, shard)
     session = Session(wish, out, device, batch_size)
-    scored = steps.run(session, listing(scorers))
+    steps.needed(session)
+    scored = steps.run(session, steps.chosen(session, listing(scorers)))
     show.made(session)
     if scored:
         show.summary(session)
     else:
         typer.echo("Scoring waits for the other shards: the same command scores once their pictures are in the folder.")
-    raise typer.Exit(1 if session.spent.get("failed") else 0)
+    raise typer.Exit(1 if session.failed else 0)
 
 
 def _wish(

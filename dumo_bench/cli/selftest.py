@@ -46,13 +46,13 @@ def selftest(
 def tested(out: Path, scorers: str, device: str) -> list[Claim]:
     """Run the known methods into a folder and judge what its tables say. A scorer without its weights is left out."""
     from dumo_bench.plugins.settings import listing
-    from dumo_bench.run import steps
+    from dumo_bench.run import choice, steps
     from dumo_bench.run.plan import Wish
     from dumo_bench.run.session import Session
     from dumo_bench.selftest import expectations as known
     from dumo_bench.selftest.controls import SUITE
 
-    lacking = {spec: why for spec in listing(scorers) if (why := steps.lacking(spec))}
+    lacking = {spec: why for spec in listing(scorers) if (why := choice.lacks(spec))}
     there = tuple(spec for spec in listing(scorers) if spec not in lacking)
     for spec, settings in known.KNOWN.values():
         filled = {key: value.format(suite=SUITE) for key, value in settings.items()}

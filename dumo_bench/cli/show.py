@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,40 +12,74 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from dumo_bench.texts import plain
+
 if TYPE_CHECKING:
+    from dumo_bench.run.choice import Choice
     from dumo_bench.run.machine import Finding
     from dumo_bench.run.plan import Count, Plan
     from dumo_bench.run.session import Session
 
+_FEW = 6  # words of one kind before the rest is a number
+
+
+class _Console(Console):
+    """A closed pipe is an error like others here, and not the end of the program."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
 
 def console() -> Console:
     """A fresh one, so that it sees where stdout goes now; on a pipe lines are not cut at 80 characters."""
-    found = Console(highlight=False)
-    return found if found.is_terminal else Console(highlight=False, width=140)
+    found = _Console(highlight=False)
+    return found if found.is_terminal else _Console(highlight=False, width=140)
+
+
+def echo(text: object, *, err: bool = False) -> None:
+    """A text of whatever origin on stdout."""
+    typer.echo(plain(str(text)), err=err)
 
 
 def table(lines: Sequence[Mapping[str, str]], dim: Container[int] = ()) -> None:
     """Lines with equal keys as a table without frames; `dim`: the numbers of those that are grey."""
     found = Table(box=None, pad_edge=False, header_style="bold")
     for n, head in enumerate(lines[0] if lines else ("nothing",)):
-        found.add_column(head, style="cyan" if n == 0 else "", no_wrap=n == 0, overflow="fold")
+        found.add_column(plain(head), style="cyan" if n == 0 else "", no_wrap=n == 0, overflow="fold")
     for n, line in enumerate(lines):
-        found.add_row(*(escape(cell) for cell in line.values()), style="dim" if n in dim else None)
+        found.add_row(*(escape(plain(cell)) for cell in line.values()), style="dim" if n in dim else None)
     console().print(found)
 
 
 def plan(found: Plan, count: Count, out: Path) -> None:
     """What a run would make."""
+    from dumo_bench.suites import concepts
+
     to = console()
     cases = ", ".join(part.case.name for part in found.reference)
     size = f"{found.contract.width} x {found.contract.height}"
-    to.print(f"[bold]{escape(found.suite.label)}[/] on {escape(found.model)} at {size}: {escape(cases)}")
+    to.print(
+        f"[bold]{escape(plain(found.suite.label))}[/] on {escape(plain(found.model))} at {size}: {escape(plain(cases))}"
+    )
     missing = count.pictures - count.present
     disk = "" if count.bytes is None else f", about {count.bytes / 2**20:.1f} MiB"
     to.print(f"pictures: {count.pictures} wanted, {count.present} present, {missing} missing{disk}")
     edits = count.edits - count.edits_present
     to.print(f"edits: {count.edits} wanted, {count.edits_present} present, {edits} to fit")
-    to.print(f"in {escape(str(out))}, the unedited model's pictures included")
+    for line in concepts.said(found.suite):
+        to.print(escape(plain(line)), soft_wrap=True)
+    to.print(f"in {escape(plain(str(out)))}, the unedited model's pictures included")
+
+
+def scorers(found: Choice, not_judged: Iterable[tuple[str, Sequence[str]]]) -> None:
+    """What would measure, what is left out and why, and which words a scorer does not know."""
+    to = console()
+    to.print(f"scorers: {escape(', '.join(found.specs) or 'none')}")
+    for spec, why in found.left_out.items():
+        to.print(f"left out: {escape(spec)}: {escape(why)}", soft_wrap=True)
+    for spec, words in not_judged:
+        rest = f" and {len(words) - _FEW} more" if len(words) > _FEW else ""
+        to.print(f"{escape(spec)} cannot judge: {escape(', '.join(words[:_FEW]))}{rest}", soft_wrap=True)
 
 
 def made(session: Session) -> None:
@@ -54,7 +89,7 @@ def made(session: Session) -> None:
     console().print(
         f"made {_some(spent.get('edits_made', 0), 'edit')} in {spent.get('fit_seconds', 0):.0f} s "
         f"and {_some(spent.get('made', 0), 'picture')} in {spent.get('generate_seconds', 0):.0f} s{failed}; "
-        f"they are in {escape(str(session.out))}"
+        f"they are in {escape(plain(str(session.out)))}"
     )
 
 
@@ -64,13 +99,16 @@ def _some(n: int, what: str) -> str:
 
 def summary(session: Session) -> None:
     """The tables of the suite that was just run."""
+    from dumo_bench.analysis import results
     from dumo_bench.report import cases
     from dumo_bench.report import console as drawn
 
     to = console()
     name = session.plan.suite.name
     ran = {part.case.name for part in session.plan.reference}
-    found = cases(session.out, {name: session.plan.suite}, lambda case: case.suite == name and case.case in ran)
+    called = {name, results.named(name, session.plan.content)}  # the latter where the folder holds another content too
+    suites = {one: replace(session.plan.suite, name=one) for one in called}
+    found = cases(session.out, suites, lambda case: case.suite in called and case.case in ran)
     for thing in drawn.renderables(found):
         to.print(thing)
     gone(session.out)
@@ -84,7 +122,7 @@ def gone(*folders: Path) -> None:
     for spec in sorted({spec for out in folders for spec in manifest.scorers(out)}):
         if not presence.there("scorers", spec):
             here = " (looked for from this folder)" if ".py:" in spec and not Path(spec).is_absolute() else ""
-            typer.echo(f"scorer {spec} is no longer there{here}: its numbers are shown as they were measured", err=True)
+            echo(f"scorer {spec} is no longer there{here}: its numbers are shown as they were measured", err=True)
 
 
 def report(out: Path) -> None:
@@ -100,7 +138,7 @@ def report(out: Path) -> None:
     for thing in drawn.renderables(shown):
         to.print(thing)
     for path in written:
-        to.print(f"wrote {escape(str(path))}")
+        to.print(f"wrote {escape(plain(str(path)))}")
     gone(out)
 
 
@@ -109,4 +147,4 @@ def findings(found: Iterable[Finding]) -> None:
     to = console()
     marks = {None: " ", True: "[green]✓[/]", False: "[red]✗[/]"}
     for finding in found:
-        to.print(f"{marks[finding.good]} {finding.about:<22} {escape(finding.text)}", soft_wrap=True)
+        to.print(f"{marks[finding.good]} {finding.about:<22} {escape(plain(finding.text))}", soft_wrap=True)

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from dumo_bench.errors import UserError
 from dumo_bench.formats import locate
 from dumo_bench.hosts import models
-from dumo_bench.storage import files, store
+from dumo_bench.storage import files, hub, store
+from dumo_bench.storage.names import bounded
 from dumo_bench.types import Edit, canonical
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def unet(edit: Edit, model: str, to: Path) -> list[str]:
     from diffusers import UNet2DConditionModel
 
     new = weights(edit)
-    net = UNet2DConditionModel.from_pretrained(models.folder(model) / "unet")
+    net = UNet2DConditionModel.from_pretrained(models.folder(model) / "unet", **hub.LOCAL)
     net.load_state_dict({**net.state_dict(), **new})
     net.save_pretrained(to)
     return [
@@ -79,7 +80,7 @@ def partial(edit: Edit, model: str, to: Path) -> list[str]:
     new = weights(edit)
     header = {name: value for name, value in edit.header.items() if name not in ("curves", "imported")}
     words = [edit.header["method"], *map(locate.folder_name, edit.header["concepts"])]
-    path = to / f"{'-'.join(words)}.safetensors"
+    path = to / f"{bounded('-'.join(words))}.safetensors"
     notes = {"format": "pt", "tensors": str(len(new)), "dumo_bench": canonical(header)}
     save_file({name: tensor.contiguous() for name, tensor in new.items()}, path, metadata=notes)
     return [f"{len(new)} tensors: {path}", f'unet.load_state_dict(load_file("{path}"), strict=False) loads it']
@@ -94,7 +95,7 @@ def dumo(edit: Edit, model: str, to: Path) -> list[str]:
     groups = edit.header["groups"]
     said = []
     for i, words in enumerate(groups):
-        folder = to if len(groups) == 1 else to / locate.folder_name(" ".join(words))
+        folder = to if len(groups) == 1 else to / bounded(locate.folder_name(" ".join(words)))
         folder.mkdir(exist_ok=True)
         _epr(edit, i, models.folder(model) / "unet", folder)
         said.append(f"{' + '.join(words)}: {folder}")

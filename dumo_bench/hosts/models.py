@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from dumo_bench.errors import UserError, unknown
 from dumo_bench.storage import hub
@@ -84,6 +85,14 @@ def has(where: Path) -> frozenset[str]:
     return frozenset(name for name in FEATURES if any(index.get(name) or ()))  # a part that is left out is [null, null]
 
 
+def schedule(model: str) -> dict[str, Any]:
+    """The scheduler_config.json of a model on this machine; of it only the noise is used (`hosts.samplers`)."""
+    try:
+        return dict(json.loads((folder(model) / "scheduler" / "scheduler_config.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}  # loading the model will say what is wrong with it
+
+
 def place(model: str) -> Path:
     """The folder of a model that is on this machine, of whatever kind. Downloads nothing."""
     found = named(model)
@@ -145,7 +154,7 @@ def tokenizer(model: str) -> object:
     """The CLIP tokenizer of a model on this machine."""
     from transformers import CLIPTokenizer
 
-    found: object = CLIPTokenizer.from_pretrained(folder(model) / "tokenizer")
+    found: object = CLIPTokenizer.from_pretrained(folder(model) / "tokenizer", **hub.CLOSED)
     return found
 
 

@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from dumo_bench.errors import UserError
+from dumo_bench.hosts import samplers
 from dumo_bench.hosts.sd import Host, conditions, decode, latents
 from dumo_bench.types import Denoiser, Guide, Job
 
-#: names of samplers that draw nothing while sampling -> diffusers class and its settings
-SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "ddim": ("DDIMScheduler", {"clip_sample": False, "set_alpha_to_one": False}),
-    "dpm++": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++"}),
-    "euler": ("EulerDiscreteScheduler", {}),
-    "lms": ("LMSDiscreteScheduler", {}),
-    "pndm": ("PNDMScheduler", {"skip_prk_steps": True}),
-}
-
 
 def scheduler(host: Host, name: str, steps: int) -> Any:
-    """A fresh scheduler with the host's noise schedule, timesteps set."""
+    """A fresh scheduler of diffusers by its whole definition, with the host's noise; timesteps set."""
     import diffusers
 
-    if name not in SCHEDULERS:
-        raise UserError(f"no scheduler is called {name!r}; known: {', '.join(sorted(SCHEDULERS))}")
-    kind, settings = SCHEDULERS[name]
-    made = getattr(diffusers, kind).from_config(dict(host.schedule), **settings)
+    sampler = samplers.named(name)
+    made = getattr(diffusers, sampler.kind)(**samplers.settings(name, host.schedule))
+    made.step = partial(made.step, **sampler.step)
     made.set_timesteps(steps, device=host.device)
     return made
 
@@ -52,8 +43,15 @@ def clean(host: Host, guide: Guide, jobs: Sequence[Job]) -> Tensor:
     return denoised(guide(given), scheduler(host, first.scheduler, first.steps), torch.cat(noise))
 
 
-def sample(host: Host, guide: Guide, jobs: Sequence[Job]) -> tuple[Tensor, Tensor]:
-    """Pictures (B, h, w, 3) uint8, and which of them are finite (B,) bool."""
+def sample(host: Host, guide: Guide, jobs: Sequence[Job]) -> tuple[Tensor, list[str]]:
+    """Pictures (B, h, w, 3) uint8, and of each why it is none: "" where latents and pixels are finite."""
     z = clean(host, guide, jobs)
-    finite = z.isfinite().flatten(1).all(1)
-    return decode(host, z.nan_to_num(0)), finite.cpu()
+    pictures, decoded = decode(host, z)
+    sampled = z.isfinite().flatten(1).all(1)
+    return pictures, [_problem(*both) for both in zip(sampled.tolist(), decoded.tolist(), strict=True)]
+
+
+def _problem(sampled: bool, decoded: bool) -> str:
+    if not sampled:
+        return "the latents are not finite"
+    return "" if decoded else "the VAE overflows: the decoded picture is not finite"

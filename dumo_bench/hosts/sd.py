@@ -13,7 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from dumo_bench.errors import UserError
+from dumo_bench.storage import hub
 from dumo_bench.types import Conditions, Denoiser, Draw, Edit
+
+CHUNK = 16  # pictures decoded at once, at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,20 +54,18 @@ def load(model: str, *, device: str = "cpu", dtype: str = "float32") -> Host:
     from safetensors import SafetensorError
     from transformers import CLIPTextModel, CLIPTokenizer
 
-    from dumo_bench.hosts import models
+    from dumo_bench.hosts import models, samplers
 
-    where = models.resolve(model)
-    kind = {"torch_dtype": getattr(torch, dtype)}
-    rest = {"revision": where.revision} if where.revision else {}
-    place = str(where.location)
+    place = str(models.folder(model))  # on this machine, or said with what to type: the hub is never asked
+    kind, exact = ({"torch_dtype": getattr(torch, name)} for name in (dtype, samplers.vae_dtype(dtype)))
     try:
         parts = (
-            CLIPTokenizer.from_pretrained(place, subfolder="tokenizer", **rest),
-            CLIPTextModel.from_pretrained(place, subfolder="text_encoder", **rest, dtype=kind["torch_dtype"]),
-            UNet2DConditionModel.from_pretrained(place, subfolder="unet", **rest, **kind),
-            AutoencoderKL.from_pretrained(place, subfolder="vae", **rest, **kind),
+            CLIPTokenizer.from_pretrained(place, subfolder="tokenizer", **hub.CLOSED),
+            CLIPTextModel.from_pretrained(place, subfolder="text_encoder", **hub.CLOSED, dtype=kind["torch_dtype"]),
+            UNet2DConditionModel.from_pretrained(place, subfolder="unet", **hub.LOCAL, **kind),
+            AutoencoderKL.from_pretrained(place, subfolder="vae", **hub.LOCAL, **exact),
         )
-        schedule = DDIMScheduler.load_config(place, subfolder="scheduler", **rest)
+        schedule = DDIMScheduler.load_config(place, subfolder="scheduler", **hub.LOCAL)
     except SafetensorError as error:
         raise UserError(f"model {model!r} cannot be loaded: broken weights: {error}") from error
     except (OSError, ValueError) as error:
@@ -115,11 +116,16 @@ def latents(host: Host, draw: Draw, height: int, width: int, noise: str = "cpu")
 
 
 @torch.no_grad()
-def decode(host: Host, z: Tensor, chunk: int = 16) -> Tensor:
-    """Pictures (n, h, w, 3) uint8 of scaled latents (n, c, h, w); a picture that is not finite raises nothing here."""
-    parts = [host.vae.decode(part / host.vae.config.scaling_factor).sample for part in torch.split(z, chunk)]
-    x = (torch.cat(parts).float() / 2 + 0.5).clamp(0, 1).nan_to_num(0)
-    return (x * 255).round().byte().permute(0, 2, 3, 1).cpu()
+def decode(host: Host, z: Tensor) -> tuple[Tensor, Tensor]:
+    """Pictures (n, h, w, 3) uint8 of scaled latents (n, c, h, w), and which are finite (n,) bool; others are black.
+
+    All parts are equally large, since the size of a part moves pixels.
+    """
+    size = max(k for k in range(1, CHUNK + 1) if len(z) % k == 0)
+    parts = torch.split(z.to(host.vae.dtype) / host.vae.config.scaling_factor, size)
+    x = torch.cat([host.vae.decode(part).sample for part in parts]).float()
+    pixels = ((x / 2 + 0.5).clamp(0, 1).nan_to_num(0) * 255).round().byte()
+    return pixels.permute(0, 2, 3, 1).cpu(), x.isfinite().flatten(1).all(1).cpu()
 
 
 def guided(both: Tensor, guidance: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 import types
 import typing
@@ -77,6 +78,7 @@ def _as(what: str, hint: Any, value: Any) -> Any:
         return None  # TOML has no null
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    _finite(what, value)
     if origin is tuple and isinstance(value, (list, str)):
         return (value,) if isinstance(value, str) else tuple(value)
     if origin is typing.Literal:
@@ -85,6 +87,13 @@ def _as(what: str, hint: Any, value: Any) -> Any:
     if plain in (bool, int, float, str, tuple, type(None)) and type(value) is not plain:
         raise UserError(f"{what} takes {_said(hint)}, got {value!r}")
     return value
+
+
+def _finite(what: str, value: Any) -> None:
+    """Refuse NaN and infinity, which TOML can write and no setting means."""
+    for number in value if isinstance(value, (list, tuple)) else (value,):
+        if isinstance(number, float) and not math.isfinite(number):
+            raise UserError(f"{what} takes finite numbers, got {number}")
 
 
 def _one_of(what: str, options: tuple[Any, ...], value: Any) -> Any:

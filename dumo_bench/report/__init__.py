@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from dumo_bench.analysis import catalogue, kinds, summary
+from dumo_bench.analysis import catalogue, kinds, results, summary
 from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.coverage import sizes
 from dumo_bench.errors import UserError
 from dumo_bench.report import build, contract, coverage, figures, latex, markdown, page, paired, tradeoff
 from dumo_bench.report.cells import CaseTables
 from dumo_bench.run import manifest
-from dumo_bench.storage import table
-from dumo_bench.storage.files import write_text
+from dumo_bench.storage import files, table
+from dumo_bench.texts import cell, plain
 from dumo_bench.types import Suite
 
 if TYPE_CHECKING:
@@ -31,8 +32,10 @@ def cases(
     found = build.build(build.Sources(means, metrics, erases, sizes(every), manifest.contracts(out)))
     if not found:
         raise UserError(f"{out / 'summary.parquet'} holds no row: `dumo-bench run` into {out} fills it")
-    told = paired.tested(list(filter(only, found)), table.read(out / "tables", "scores"), metrics)
-    return [build.refused(case, _reasons(out, case)) for case in told]
+    told = paired.tested(list(filter(only, found)), results.scores(out), metrics)
+    warned = " ".join(f"{line}." for line in results.said(out))
+    whole = [replace(case, contract=" ".join(filter(None, (case.contract, warned)))) for case in told]
+    return [build.refused(case, _reasons(out, case)) for case in whole]
 
 
 def _reasons(out: Path, case: CaseTables) -> dict[str, str]:
@@ -50,31 +53,38 @@ def write(
     `shown`: its `cases`, where they are known already.
     """
     shown = cases(out, suites) if shown is None else shown
-    frames = page.Frames(table.read(out / "tables", "scores"), summary.read(out), catalogue.of_folder(out))
+    frames = page.Frames(results.scores(out), summary.read(out), catalogue.of_folder(out))
     texts = {name: prompt_texts(suite) for name, suite in (suites or {}).items()}
     drawn = [costs(case) for case in shown]
     sections = [
         page.section(case, frames, out, texts.get(case.suite), svg) for case, svg in zip(shown, drawn, strict=True)
     ]
     return [
-        write_text(out / "report.tex", latex.document(shown)),
-        write_text(out / "report.html", page.render(sections)),
-        write_text(out / "report.md", markdown.document(shown)),
-        write_text(out / "report.csv", _csv(frames.summary, frames.metrics, manifest.contracts(out))),
-        *(
-            write_text(out / f"costs-{latex.label(case)}.svg", svg)
-            for case, svg in zip(shown, drawn, strict=True)
-            if svg
-        ),
+        _written(out / "report.tex", latex.document(shown)),
+        _written(out / "report.html", page.render(sections)),
+        _written(out / "report.md", markdown.document(shown)),
+        _written(out / "report.csv", _csv(frames.summary, frames.metrics, manifest.contracts(out))),
+        *(_written(out / f"costs-{latex.label(case)}.svg", svg) for case, svg in zip(shown, drawn, strict=True) if svg),
     ]
+
+
+def _written(path: Path, text: str) -> Path:
+    """Whatever a writer let through, nothing that acts on a terminal or turns the text is in a file."""
+    return files.write_text(path, plain(text))
 
 
 def _csv(rows: pd.DataFrame, metrics: Catalogue, contracts: contract.Contracts) -> str:
     """The summary, each row with what its metric is called in tables, and with its sampling contract in words."""
     titles = [metrics.of(row).metric.header for row in table.records(rows)]
     told = rows.assign(title=titles, contract=[contract.said(key, contracts) for key in rows["sampling"]])
-    text: str = told.to_csv(index=False, lineterminator="\n")
+    texts = {name: told[name].map(_cell) for name in told.columns if told[name].dtype.kind in "OTU"}
+    text: str = told.assign(**texts).to_csv(index=False, lineterminator="\n")
     return text
+
+
+def _cell(value: Any) -> Any:
+    """What is a text is no formula; numbers stay."""
+    return cell(plain(value)) if isinstance(value, str) else value
 
 
 def costs(case: CaseTables) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from dumo_bench.analysis.recognition import MARK, lacking
+from dumo_bench.analysis.recognition import MARK, REFERENCE, lacking
 from dumo_bench.report.cells import CaseTables, Cell, Shown
 
 DASH = "\N{EN DASH}"
@@ -111,13 +111,30 @@ def metrics(case: CaseTables) -> str:
 
 
 def cards(case: CaseTables) -> list[str]:
-    """Which validity cards are missing, and which concepts are recognised too rarely before any edit."""
+    """Who draws blanks, which validity cards are missing, which concepts are recognised too rarely before any edit."""
     columns = [column for panel in case.panels for column in panel.columns]
     lost = lacking(f"{c.header} ({c.role})" for c in columns if any(one.valid is None for one in c.cells))
     rare = [f"{at.concept} {card.rate:.2f} ({at.metric}, {at.role}, n={card.n})" for at, card in case.doubtful[:MOST]]
     more = len(case.doubtful) - len(rare)
     named = "; ".join(rare) + (f"; and {more} more" if more else "")
-    return lost + [f"Recognised in under half of the unedited model's pictures: {named}."] * bool(rare)
+    doubtful = [f"Recognised in under half of the unedited model's pictures: {named}."] * bool(rare)
+    return [*blanks(case), *lost, *doubtful]
+
+
+def blanks(case: CaseTables) -> list[str]:
+    """Which methods draw nothing on target prompts oftener than the unedited model does, by a tenth or more."""
+    rates = {
+        str(label): cell.value
+        for panel in case.panels
+        for column in panel.columns
+        if (column.metric, column.role) == ("blank", "target")
+        for label, cell in zip(panel.labels, column.cells, strict=True)
+        if cell.value is not None
+    }
+    before = rates.get(REFERENCE, 0.0)
+    more = [f"{label} {rate:.2f}" for label, rate in rates.items() if rate >= before + 0.1 - 1e-9]
+    said = "Blank pictures on target prompts, where nothing is drawn and so nothing recognised"
+    return [f"{said}: {', '.join(more)}; the unedited model {before:.2f}."] * bool(more)
 
 
 def missing(case: CaseTables) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dumo_bench.report import captions, coverage
 from dumo_bench.report.cells import CaseTables, Cell, Panel, Shown
+from dumo_bench.texts import line, plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -16,35 +17,32 @@ if TYPE_CHECKING:
 
 def renderables(cases: Sequence[CaseTables]) -> Iterator[RenderableType]:
     """Everything to print, in order, for a rich Console."""
-    from rich.text import Text
-
     for case in cases:
-        yield Text(case.title, style="bold")
+        yield _text(case.title, style="bold")
         if case.warning:
-            yield Text(case.warning, style="yellow")
-        yield Text(" ".join(coverage.sentences(case.coverage)), style="yellow" if case.coverage.partial else "dim")
-        yield Text(case.contract, style="dim")
+            yield _text(case.warning, style="yellow")
+        yield _text(" ".join(coverage.sentences(case.coverage)), style="yellow" if case.coverage.partial else "dim")
+        yield _text(case.contract, style="dim")
         for panel in case.panels:
             yield _table(panel)
         for sentence in [*captions.missing(case), *captions.cards(case), captions.metrics(case)]:
-            yield Text(f"  {sentence}", style="dim")
-    yield Text(captions.LEGEND, style="dim")
+            yield _text(f"  {sentence}", style="dim")
+    yield _text(captions.LEGEND, style="dim")
 
 
 def _table(panel: Panel) -> Table:
     from rich import box
     from rich.table import Table
-    from rich.text import Text
 
-    found = Table(title=Text(panel.title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    found = Table(title=_text(panel.title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     found.add_column("")
     heads = [(captions.head(column), [column.role, *captions.counts(column).split(", ")]) for column in panel.columns]
     tallest, deepest = (max(map(len, lines)) for lines in zip(*heads, strict=True))
     for above, below in heads:
         lines = [*[""] * (tallest - len(above)), *above, *below, *[""] * (deepest - len(below))]
-        found.add_column(Text("\n".join(lines)), justify="right")
+        found.add_column(_text("\n".join(lines)), justify="right")
     for i, label in enumerate(panel.labels):
-        found.add_row(Text(str(label)), *(_cell(column, column.cells[i]) for column in panel.columns))
+        found.add_row(_text(line(str(label))), *(_cell(column, column.cells[i]) for column in panel.columns))
     return found
 
 
@@ -53,4 +51,11 @@ def _cell(column: Shown, cell: Cell) -> Text:
     from rich.text import Text
 
     number = (captions.number(column, cell), "bold green" if cell.bold else "dim" if cell.grey else "")
-    return Text.assemble(number, *(part for line in captions.below(column, cell) for part in ("\n", (line, "dim"))))
+    below = [line(part) for part in captions.below(column, cell)]
+    return Text.assemble(number, *(part for one in below for part in ("\n", (one, "dim"))))
+
+
+def _text(text: str, style: str = "") -> Text:
+    from rich.text import Text
+
+    return Text(plain(text), style=style)

@@ -9,6 +9,8 @@ from dumo_bench.suites.contract import PER_ROW
 
 Contracts: TypeAlias = Mapping[str, Mapping[str, Any]]  # key -> the fields of Sampling; of rows that differ their rule
 
+OLDER = "an older key: what else the sampler does was left to the model's scheduler_config.json"
+
 
 def line(keys: Iterable[str], known: Contracts) -> str:
     """A sentence for each contract."""
@@ -19,7 +21,9 @@ def said(key: str, known: Contracts) -> str:
     """One contract: "sd14, lms, 50 steps, guidance per row, size per row, float32, noise from the cpu"."""
     if key not in known:
         return "no run in this folder's runs/ tells it"
-    return ", ".join(text for text in _parts(known[key]).values() if not text.startswith("no "))
+    found = _parts(known[key])
+    defined = {"sampler"} if known[key].get("sampler") else set()  # a long line, and its name stands there
+    return ", ".join(text for name, text in found.items() if name not in defined and not text.startswith("no "))
 
 
 def apart(key: str, among: Iterable[str], known: Contracts) -> str:
@@ -39,6 +43,7 @@ def _parts(contract: Mapping[str, Any]) -> dict[str, str]:
     return {
         "model": contract["model"],
         "scheduler": contract["scheduler"],
+        "sampler": contract.get("sampler") or OLDER,
         "steps": f"{contract['steps']} steps",
         "guidance": f"guidance {contract['guidance']}",
         "size": f"size {PER_ROW}" if by_row else f"{contract['width']} x {contract['height']}",

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dumo_bench.analysis.recognition import REFERENCE
 from dumo_bench.report.tradeoff import Curves, Point, labelled, said
+from dumo_bench.texts import plain
 
 
 def read_tlmo(path: Path) -> dict[str, NDArray[np.float32]]:
@@ -24,8 +25,9 @@ def read_tlmo(path: Path) -> dict[str, NDArray[np.float32]]:
     try:
         with safe_open(path, framework="numpy") as tensors:
             found = [name for name in tensors.keys() if re.fullmatch(r"tlmo\.\d+", name)]  # noqa: SIM118
-            return {name: tensors.get_tensor(name) for name in sorted(found, key=_number)}
-    except SafetensorError:
+            tables = {name: tensors.get_tensor(name) for name in sorted(found, key=_number)}
+            return {name: one for name, one in tables.items() if one.ndim == 2 and one.size and np.isfinite(one).all()}
+    except (SafetensorError, OSError, TypeError):  # broken, no file, or of a kind that numpy has not
         return {}
 
 
@@ -42,7 +44,7 @@ def tlmo(scales: NDArray[np.float32], title: str) -> str:
     names = [str(i + 1) for i in range(layers - 1)] + ["mid"]
     axes.set_xticks(np.arange(layers) + 0.5, names)
     axes.set_yticks(np.arange(0, groups + 1, 4), [str(1000 * i // groups) for i in range(0, groups + 1, 4)])
-    axes.set(xlabel="skip connection", ylabel="timestep t (0: clean)", title=title)
+    axes.set(xlabel="skip connection", ylabel="timestep t (0: clean)", title=_text(title))
     figure.colorbar(image, ax=axes, label="scale")
     return _svg(figure)
 
@@ -58,11 +60,11 @@ def tradeoff(curves: Curves, title: str) -> str:
             axes.plot(point.erased, point.kept, marker="*", color="black", label=REFERENCE)
         _points(axes, method, points)
     lowest = min(point.kept for points in curves.of.values() for point in points)
-    panels[0].set(ylabel=curves.upwards, xlim=(-0.06, 1.06), ylim=(np.floor(10 * lowest) / 10 - 0.3, 1.03))
+    panels[0].set(ylabel=_text(curves.upwards), xlim=(-0.06, 1.06), ylim=(np.floor(10 * lowest) / 10 - 0.3, 1.03))
     if REFERENCE in curves.of:
         panels[0].legend(loc="lower right", fontsize=7)
-    figure.supxlabel(curves.across, fontsize="medium")
-    figure.suptitle(title, fontsize="medium")
+    figure.supxlabel(_text(curves.across), fontsize="medium")
+    figure.suptitle(_text(title), fontsize="medium")
     return _svg(figure)
 
 
@@ -74,9 +76,14 @@ def _points(axes: Any, method: str, points: Sequence[Point]) -> None:
     for point, text in labelled(points, labels):
         spot, side = (point.erased, point.kept), "left" if point.erased < 0.2 else "center"  # inside the panel
         below = {"textcoords": "offset points", "rotation": 90, "va": "top", "ha": side, "fontsize": 6}
-        axes.annotate(text, spot, (0, -5), annotation_clip=False, **below).set_in_layout(False)
-    axes.set_title(name, fontsize=8)
+        axes.annotate(_text(text), spot, (0, -5), annotation_clip=False, **below).set_in_layout(False)
+    axes.set_title(_text(name), fontsize=8)
     axes.grid(alpha=0.3)
+
+
+def _text(text: str) -> str:
+    """A text that means itself: a dollar begins no formula."""
+    return plain(text).replace("$", r"\$")
 
 
 def _figure(width: float, height: float, panels: int = 0) -> tuple[Any, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,8 +93,7 @@ def _line(
     first, *_ = records = table.records(rows)
     by_key = {tuple(row[name] for name in VARIANT): row["key"] for row in records}
     tiles = tuple(
-        Tile(data_uri(image(out, by_key[key])), seen.get(by_key[key], "")) if key in by_key else Tile("")
-        for key in keys
+        Tile(data_uri(own(out, by_key[key])), seen.get(by_key[key], "")) if key in by_key else Tile("") for key in keys
     )
     prompt, draw = first["prompt_id"], f", draw {first['draw']}" if first["draw"] else ""
     return Line(prompt, texts.get(prompt, prompt), f"{first['concept']}, seed {first['seed']}{draw}", tiles)
@@ -112,10 +112,19 @@ def image(out: Path, key: str) -> Path:
     return out / "images" / key[:2] / f"{key}.png"
 
 
-def data_uri(path: Path) -> str:
-    """A picture as a data URI: as it is, or made smaller; nothing when it cannot be read."""
+def own(out: Path, key: str) -> Path | None:
+    """A picture of the folder; None for a key that is none, and for a link out of the folder's pictures."""
+    path = image(out, key)
+    key_like = re.fullmatch(r"[0-9a-f]{64}", key) and path.is_file()
+    return path if key_like and path.resolve().is_relative_to((out / "images").resolve()) else None
+
+
+def data_uri(path: Path | None) -> str:
+    """A picture as a data URI: as it is, or made smaller; nothing when there is none or it cannot be read."""
     from PIL import Image
 
+    if path is None:
+        return ""
     try:
         with Image.open(path) as picture:
             picture.load()

@@ -9,6 +9,7 @@ from itertools import zip_longest
 from dumo_bench.analysis.recognition import MARK
 from dumo_bench.report import captions, coverage
 from dumo_bench.report.cells import CaseTables, Cell, Panel, Shown
+from dumo_bench.storage.names import plain
 
 _SPECIAL = {
     **{char: f"\\{char}" for char in "&%$#_{}"},
@@ -86,7 +87,7 @@ def _float(caption: str, name: str, panel: Panel) -> str:
 
 def label(case: CaseTables) -> str:
     """The case as a name without signs."""
-    return "".join(char if char.isascii() and char.isalnum() else "-" for char in f"{case.suite}-{case.case}")
+    return plain(f"{case.suite}-{case.case}")
 
 
 def _tabular(panel: Panel) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from dumo_bench.report import captions, coverage
 from dumo_bench.report.cells import CaseTables, Cell, Panel, Shown
+from dumo_bench.texts import line
 
 
 def document(cases: Sequence[CaseTables]) -> str:
@@ -23,19 +24,22 @@ def section(case: CaseTables) -> str:
     lost = captions.missing(case)
     parts += ["Missing:\n", *(f"- {escape(sentence)}" for sentence in lost), ""] if lost else []
     if case.paired:
-        parts += [f"### {case.paired[0].title}\n", f"{captions.paired(case)}\n", *map(_table, case.paired)]
+        parts += [f"### {escape(case.paired[0].title)}\n", f"{captions.paired(case)}\n", *map(_table, case.paired)]
     return "\n".join(parts)
 
 
 def escape(text: str) -> str:
-    """Text that means itself in a Markdown table."""
-    for char in "\\`*_<>|#":
+    """Text that means itself in a Markdown table: no link, picture, HTML or formula."""
+    for char in "\\`*_<>|#[]!&~$":
         text = text.replace(char, f"\\{char}")
-    return " ".join(text.split())
+    return line(text)
 
 
 def _table(panel: Panel) -> str:
-    heads = [f"{c.header} {captions.arrow(c)}".rstrip() + f"<br>{c.role}, {captions.counts(c)}" for c in panel.columns]
+    heads = [
+        f"{escape(c.header)} {captions.arrow(c)}".rstrip() + f"<br>{escape(c.role)}, {captions.counts(c)}"
+        for c in panel.columns
+    ]
     lines = [_line([panel.title, *heads]), _line(["---", *("---:" for _ in panel.columns)])]
     for i, label in enumerate(panel.labels):
         lines.append(_line([escape(str(label)), *(_cell(column, column.cells[i]) for column in panel.columns)]))
@@ -43,9 +47,10 @@ def _table(panel: Panel) -> str:
 
 
 def _cell(column: Shown, cell: Cell) -> str:
-    shown = captions.line(column, cell)
     number = captions.number(column, cell)
-    return shown.replace(number, f"**{number}**", 1) if cell.bold else shown
+    said = ", ".join(part for part in (captions.surely(cell), escape(captions.remark(column, cell))) if part)
+    parts = (f"**{number}**" if cell.bold else number, captions.interval(column, cell), f"({said})" if said else "")
+    return " ".join(part for part in parts if part)
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -95,10 +95,11 @@ def _maps(rows: pd.DataFrame, out: Path) -> list[Map]:
 def _groups(out: Path, recipe: Any) -> list[list[str]]:
     """The concepts of each table of an edit, as its header tells them."""
     try:
-        found: list[list[str]] = Store(out).edit_header(recipe).get("groups", [])
+        found = Store(out).edit_header(recipe).get("groups", [])
     except UserError:
         return []
-    return found
+    told = isinstance(found, list) and all(isinstance(group, list) for group in found)
+    return [[str(concept) for concept in group] for group in found] if told else []
 
 
 def _svg_uri(svg: str) -> str:

@@ -42,6 +42,7 @@ _FITS, _MOVES = partial(Pick, ("clip_score",), "fit"), partial(Pick, ("lpips",),
 _OBJECT, _STYLED = (partial(_judge, "asked", "rate", sees=sees) for sees in ("object", "style"))
 _GONE = partial(_judge, "erased", "rate")
 _NOTHING = _judge("", "rate")
+_BLANK = Pick(("blank",), kind="rate")
 _CONCEPT, _CONCEPT_GONE = partial(_clip, "asked", "rate"), partial(_clip, "erased", "rate")
 _RIGHT, _RIGHT3, _STYLE_GONE = partial(_style, "asked", "rate"), _style("", "rate"), partial(_style, "erased", "rate")
 
@@ -74,6 +75,7 @@ PANELS: Panels = {
         Wanted("keeps the style", _STYLED(), "target", ("object",)),
         Wanted("keeps the object", _OBJECT(), "target", _STYLE),
         Wanted("shows nothing", _NOTHING, "target"),
+        Wanted("blank", _BLANK, "target"),
         Wanted("variety", _likeness(better="higher"), "target"),
         Wanted("distance to real pictures", _likeness(better="lower"), "target"),
     ),

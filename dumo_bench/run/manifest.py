@@ -6,17 +6,21 @@ import json
 import platform
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import MISSING, asdict, fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dumo_bench.analysis import results
 from dumo_bench.errors import UserError
+from dumo_bench.run import manifest_fields
 from dumo_bench.run.needs import NotApplicable
 from dumo_bench.run.plan import Plan, Wish
 from dumo_bench.storage import files
+from dumo_bench.storage.names import bounded
 from dumo_bench.suites import contract, registry
+from dumo_bench.suites.content import content
 from dumo_bench.types import Sampling, Suite, canonical, digest
 
 LIBRARIES = ("dumo-bench", "torch", "diffusers", "transformers", "nudenet", "torchmetrics", "numpy", "scipy")
@@ -35,7 +39,7 @@ def path(out: Path, wish: Wish, suite: str, method: str) -> Path:
     """Where the manifest of a wish lies; equal wishes share one, and their shards."""
     key = digest({k: v for k, v in asdict(wish).items() if k != "shard"})[:8]
     name = re.sub(r"[^\w.-]+", "_", f"{suite}-{method}")
-    return out / "runs" / f"{name}-{key}.json"
+    return out / "runs" / f"{bounded(name)}-{key}.json"
 
 
 def write(out: Path, wish: Wish, plan: Plan, scorers: Sequence[str], spent: Mapping[str, Any]) -> Path:
@@ -43,7 +47,7 @@ def write(out: Path, wish: Wish, plan: Plan, scorers: Sequence[str], spent: Mapp
     place = path(out, wish, plan.suite.name, (plan.parts or plan.reference)[0].recipe.method)
     before = _read(place) if place.exists() else {"runs": []}
     idle = not spent.get("made") and not spent.get("measured")
-    if before["runs"] and idle and set(scorers) <= set(before["scorers"]):
+    if before.get("runs") and idle and set(scorers) <= set(before.get("scorers", ())):
         return place
     said = {
         "suite": plan.suite.name,
@@ -55,7 +59,7 @@ def write(out: Path, wish: Wish, plan: Plan, scorers: Sequence[str], spent: Mapp
         "sampling": contract.described(plan.suite, plan.contract),
         "recipes": {part.case.name: asdict(part.recipe) for part in plan.parts or plan.reference},
         "scorers": sorted({*scorers, *before.get("scorers", ())}),
-        "runs": [*before["runs"], {**spent, **machine()}],
+        "runs": [*before.get("runs", ()), {**spent, **machine()}],
     }
     return _put(place, said)
 
@@ -63,7 +67,7 @@ def write(out: Path, wish: Wish, plan: Plan, scorers: Sequence[str], spent: Mapp
 def refuse(out: Path, wish: Wish, why: NotApplicable) -> Path:
     """Note that a wish cannot be carried out on this model; what was run before under the same wish stays."""
     place = path(out, wish, why.suite.name, why.method)
-    if place.exists() and _read(place)["runs"]:
+    if place.exists() and _read(place).get("runs"):
         return place
     said = {
         "suite": why.suite.name,
@@ -105,31 +109,40 @@ def scorers(out: Path) -> list[str]:
 
 
 def suites(out: Path) -> dict[str, Suite]:
-    """The suites that were run into a results folder, where they can still be read."""
+    """The suites that were run into a results folder, where they can still be read.
+
+    A manifest is data: nothing that it names is imported. It may name a suite of this project, or a TOML file.
+    """
     found = {}
-    for spec in {entry["wish"]["suite"] for entry in read_all(out)}:
+    for spec in sorted({entry["wish"]["suite"] for entry in read_all(out)}):
         try:
-            suite = registry.load(spec)
+            suite = registry.from_data(spec)
         except UserError:
-            continue  # its file has moved: the tables are still whole
+            continue  # its file has moved, or it is a plugin's: the tables are still whole
         found[suite.name] = suite
+        name = results.named(suite.name, content(suite))  # where its folder holds another content of it as well
+        found[name] = replace(suite, name=name)
     return found
 
 
 def contracts(out: Path) -> dict[str, dict[str, Any]]:
     """The sampling contracts of a results folder's runs by their keys."""
     every = [manifest["sampling"] for manifest in read_all(out) if "sampling" in manifest]
-    return {key: said for one in every for key, said in _by_key(one)}
+    return {key: said for one in every for key, said in _by_key({**_DEFAULTS, **one})}
+
+
+#: what an early contract need not say; none said what a sampler is, and their keys have no word of it
+_DEFAULTS = {one.name: one.default for one in fields(Sampling) if one.default is not MISSING and one.name != "sampler"}
 
 
 def _by_key(said: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """A contract with its key. One of an early manifest has none and does not say what rows state: every possible."""
     if "key" in said:
-        yield said["key"], {name: value for name, value in said.items() if name != "key"}
+        yield str(said["key"]), {name: value for name, value in said.items() if name != "key"}
         return
     for n in range(len(contract.OF_ROWS) + 1):
         for own in combinations(contract.OF_ROWS, n):
-            yield contract.key_by_rows(Sampling(**said), own), {**said, **dict.fromkeys(own, contract.PER_ROW)}
+            yield contract.keyed(digest(said)[:12], own), {**said, **dict.fromkeys(own, contract.PER_ROW)}
 
 
 def machine() -> dict[str, Any]:
@@ -148,8 +161,12 @@ def _versions() -> dict[str, str]:
 
 
 def _read(place: Path) -> dict[str, Any]:
+    """A manifest; one that cannot be what this program wrote is told in one line."""
     try:
+        if not place.is_file():
+            raise ValueError("it is no file")
         found: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
-    except ValueError as error:
+        manifest_fields.check(found)
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{place} is broken ({error}): delete it; pictures and tables do not depend on it") from error
     return found

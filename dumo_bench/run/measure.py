@@ -11,6 +11,7 @@ from dumo_bench.errors import UserError, unknown
 from dumo_bench.interfaces import Detector, Scorer, SetScorer
 from dumo_bench.plugins import versions
 from dumo_bench.storage.metrics import Declared
+from dumo_bench.texts import line
 from dumo_bench.types import Detection, Sample, Score, SetScore
 
 Row: TypeAlias = dict[str, Any]
@@ -37,13 +38,14 @@ def checked(scorer: AnyScorer, scores: Sequence[S], of: str) -> Sequence[S]:
     given, known = [score.metric for score in scores], names(scorer)
     for n, name in enumerate(given):
         if name not in known:
-            raise unknown(f"scorer {scorer.name} gave {of} a metric that it does not declare in `metrics`", name, known)
+            what = f"scorer {scorer.name} gave {of} a metric that it does not declare in `metrics`"
+            raise Refused(str(unknown(what, name, known)))
         if name in given[:n]:
-            raise UserError(f"scorer {scorer.name} gave {of} the metric {name!r} twice; wanted it once")
+            raise Refused(f"scorer {scorer.name} gave {of} the metric {name!r} twice; wanted it once")
         if problem := _misfit(scorer, scores[n]):
-            raise UserError(f"scorer {scorer.name} gave {of} {problem}")
+            raise Refused(f"scorer {scorer.name} gave {of} {problem}")
     if lacking := sorted(known - {*given}):
-        raise UserError(
+        raise Refused(
             f"scorer {scorer.name} gave {of} no {lacking[0]!r}, which it declares; wanted a number, or "
             f"Score({lacking[0]!r}, None, why, reason)"
         )
@@ -53,12 +55,12 @@ def checked(scorer: AnyScorer, scores: Sequence[S], of: str) -> Sequence[S]:
 def listed(scorer: AnyScorer, found: Any, kind: type, of: str, n: int | None = None) -> list[Any]:
     """What a scorer returned, as a list of `n` things of a kind; else a UserError says what came."""
     if isinstance(found, str | bytes | Mapping) or not isinstance(found, Iterable):
-        raise UserError(f"scorer {scorer.name} gave {of} {found!r}; wanted a sequence of {kind.__name__}")
+        raise Refused(f"scorer {scorer.name} gave {of} {found!r}; wanted a sequence of {kind.__name__}")
     every = list(found)
     if strange := [one for one in every if not isinstance(one, kind)]:
-        raise UserError(f"scorer {scorer.name} gave {of} {strange[0]!r}; wanted a sequence of {kind.__name__}")
+        raise Refused(f"scorer {scorer.name} gave {of} {strange[0]!r}; wanted a sequence of {kind.__name__}")
     if n is not None and len(every) != n:
-        raise UserError(f"scorer {scorer.name} was given {n} pictures and gave back {len(every)}; wanted one each")
+        raise Refused(f"scorer {scorer.name} was given {n} pictures and gave back {len(every)}; wanted one each")
     return every
 
 
@@ -92,6 +94,38 @@ def unmeasured(scorer: AnyScorer, samples: Sequence[Sample], rows: Iterable[Row]
         return (sample.prompt.id, sample.draw.seed, sample.draw.index, sample.job.key)
 
     return [sample for sample in samples if not whole(known.get(place(sample), []))]
+
+
+def why(error: BaseException) -> str:
+    """An error in one line."""
+    said = line(str(error))
+    return f"{type(error).__name__}: {said}"[:300] if said else type(error).__name__
+
+
+def failed(scorer: AnyScorer, reason: str) -> list[Score]:
+    """What a scorer that raised measured of a picture."""
+    return [Score(metric.name, None, reason, "failed") for metric in scorer.metrics]
+
+
+Measured: TypeAlias = tuple[Sequence[Sequence[Score]], dict[str, list[Row]], str]
+
+
+def tried(scorer: Pictured, samples: Sequence[Sample]) -> Measured:
+    """As `measure`; where the scorer raises, or asks the program to end, failed scores and the reason.
+
+    What it gives in place of what it declares is still refused: that is no accident of one picture.
+    """
+    try:
+        return *measure(scorer, samples), ""
+    except Refused as refused:
+        raise UserError(str(refused)) from refused
+    except (Exception, SystemExit) as error:
+        reason = why(error)
+        return [failed(scorer, reason) for _ in samples], {}, reason
+
+
+class Refused(UserError):
+    """A scorer gave what it does not declare, or not what it declares."""
 
 
 def measure(scorer: Pictured, samples: Sequence[Sample]) -> tuple[Sequence[Sequence[Score]], dict[str, list[Row]]]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from dumo_bench.errors import UserError, unknown
-from dumo_bench.hosts import models
+from dumo_bench.hosts import models, samplers
 from dumo_bench.interfaces import Method
 from dumo_bench.run import jobs, needs, resize
 from dumo_bench.storage.store import Store
-from dumo_bench.suites import registry
+from dumo_bench.suites import bounds, registry
+from dumo_bench.suites.content import content
 from dumo_bench.suites.contract import sampling
 from dumo_bench.types import Case, Job, Recipe, Sampling, Suite
 
@@ -54,6 +55,7 @@ class Plan:
     contract: Sampling
     parts: tuple[Part, ...]
     reference: tuple[Part, ...]
+    content: str = ""  # the hash of the suite as its file states it, whatever the model
 
     def wanted(self, shard: tuple[int, int] = (0, 1)) -> list[Job]:
         """Each picture once: the reference's, then the method's."""
@@ -75,7 +77,9 @@ def make(wish: Wish, maker: Maker) -> Plan:
     """The plan of a wish; everything in it is checked before anything is made."""
     if wish.limit is not None and wish.limit < 1:
         raise UserError(f"--limit {wish.limit}: wanted 1 or more")
+    bounds.fit_seed(wish.fit_seed)
     suite = registry.load(wish.suite)
+    held = content(suite)
     model = wish.model or suite.sampling.model
     cases = chosen(suite, wish.cases)
     original, method = maker(REFERENCE, {}), maker(wish.method, {})
@@ -84,7 +88,8 @@ def make(wish: Wish, maker: Maker) -> Plan:
         raise needs.NotApplicable(reason, method.name, model, suite, cases)
     if model != suite.sampling.model:
         suite = resize.fitted(suite, resize.side(models.folder(model)))
-    contract = sampling(suite, model=models.resolve(model).name, dtype=wish.dtype)
+    resize.possible(suite, models.folder(model))
+    contract = defined(sampling(suite, model=models.resolve(model).name, dtype=wish.dtype), model)
     weights = models.content_hash(model)
 
     def asked(case: Case) -> Method:
@@ -96,7 +101,13 @@ def make(wish: Wish, maker: Maker) -> Plan:
 
     reference = tuple(part(case, original) for case in cases)
     own = tuple(part(case, asked(case)) for case in cases)
-    return Plan(suite, model, weights, contract, () if method.name == REFERENCE else own, reference)
+    return Plan(suite, model, weights, contract, () if method.name == REFERENCE else own, reference, held)
+
+
+def defined(contract: Sampling, model: str) -> Sampling:
+    """The contract with the whole definition of its sampler, as it samples this model."""
+    said = samplers.definition(contract.scheduler, models.schedule(model), contract.dtype)
+    return replace(contract, sampler=said)
 
 
 def chosen(suite: Suite, names: Sequence[str]) -> tuple[Case, ...]:

@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from dumo_bench.errors import UserError
+from dumo_bench.suites.bounds import STEP
 from dumo_bench.types import Prompt, Sampling, Suite
 
 T = TypeVar("T", Prompt, Sampling)
-_STEP = 8  # pixels a latent
 
 
 def side(folder: Path) -> int | None:
@@ -21,6 +22,25 @@ def side(folder: Path) -> int | None:
     except (OSError, ValueError, KeyError):
         return None
     return int(latents) * int(2 ** (len(levels) - 1))
+
+
+def step(folder: Path) -> int:
+    """Pixels of one latent, of which a picture's sides are multiples; 8 where the model does not say."""
+    try:
+        levels = json.loads((folder / "vae" / "config.json").read_text())["block_out_channels"]
+    except (OSError, ValueError, KeyError):
+        return STEP
+    return int(2 ** (len(levels) - 1))
+
+
+def possible(suite: Suite, folder: Path) -> None:
+    """Refuse sizes that the model cannot draw, before anything is fitted."""
+    one = step(folder)
+    for thing in (suite.sampling, *suite.prompts):
+        for name in ("height", "width"):
+            if (n := getattr(thing, name)) is not None and n % one:
+                of = f"prompt {thing.id!r}" if isinstance(thing, Prompt) else "[sampling]"
+                raise UserError(f"{suite.name}: {of}: {name} is a multiple of {one} (one latent of the model), got {n}")
 
 
 def fitted(suite: Suite, to: int | None) -> Suite:
@@ -34,7 +54,7 @@ def fitted(suite: Suite, to: int | None) -> Suite:
 
     def scaled(thing: T) -> T:
         own = {name: getattr(thing, name) for name in ("height", "width")}
-        new = {name: max(_STEP, _STEP * round(n * to / written / _STEP)) for name, n in own.items() if n is not None}
+        new = {name: max(STEP, STEP * round(n * to / written / STEP)) for name, n in own.items() if n is not None}
         return replace(thing, **new) if new else thing
 
     return replace(suite, sampling=scaled(suite.sampling), prompts=tuple(scaled(prompt) for prompt in suite.prompts))

@@ -16,8 +16,10 @@ from typing import Any, NamedTuple
 
 from dumo_bench.interfaces import Detector, SetScorer
 from dumo_bench.plugins import versions
-from dumo_bench.run.measure import AnyScorer, Pictured, Row, checked, declared, measure, names, unmeasured
+from dumo_bench.run.measure import AnyScorer, Pictured, Row, checked, declared, names, tried, unmeasured, why
 from dumo_bench.storage import metrics, table
+from dumo_bench.storage.names import bounded
+from dumo_bench.storage.parts import NOTHING
 from dumo_bench.types import SETS, Sample, Score, SetScore, canonical, digest
 
 BATCH = 64
@@ -29,6 +31,7 @@ class Measured(NamedTuple):
 
     new: int
     kept: int
+    failed: tuple[tuple[str, str], ...] = ()  # scorers that raised, and what
 
 
 def score(
@@ -41,7 +44,8 @@ def score(
     """Score the samples of one suite, case and recipe; write their parts of scores, sets and detections.
 
     `tables` is results/tables. `describe` gives the columns that a sample does not know: suite, suite_version, erases
-    (what kind of thing the case erases), edit (sha256, "" for the original), sampling (key of the suite's contract).
+    (what kind of thing the case erases), edit (sha256, "" for the original), sampling (key of the suite's contract);
+    content (hash of what the suite holds) where it is known.
     `tick` is called with the number of pictures a scorer has just been through, those measured earlier included. A
     stopped run keeps what was measured.
     """
@@ -59,16 +63,16 @@ def score(
         if isinstance(scorer, SetScorer):
             done.append(_score_sets(scorer, samples, tables, part))
             tick(len(samples))
-    return Measured(sum(one.new for one in done), sum(one.kept for one in done))
+    failed = tuple(pair for one in done for pair in one.failed)
+    return Measured(sum(one.new for one in done), sum(one.kept for one in done), failed)
 
 
 def part_name(sample: Sample, describe: Mapping[str, Any]) -> str:
-    """The part that holds a sample's rows: readable, and one for each suite, version, case, recipe and contract."""
-    key = digest(
-        [describe["suite"], describe["suite_version"], sample.case.name, sample.job.recipe.key, describe["sampling"]]
-    )
+    """The part that holds a sample's rows: readable, and one for each suite, its content, case, recipe and contract."""
+    told = [describe["suite"], describe["suite_version"], sample.case.name, sample.job.recipe.key, describe["sampling"]]
+    key = digest([*told, describe["content"]] if describe.get("content") else told)
     name = f"{describe['suite']}-{sample.case.name}-{sample.job.recipe.method}-{key[:12]}"
-    return re.sub(r"[^A-Za-z0-9+._-]+", "_", name)
+    return bounded(re.sub(r"[^A-Za-z0-9+._-]+", "_", name))
 
 
 def identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -93,10 +97,11 @@ def _score_pictures(
                 one.scorer, Detector
             ):  # the boxes first: a score whose boxes are lost would never be measured again
                 _write_boxes(one.scorer, tables, part.name, one.boxes)
-        if any(one.fresh for one in passes):
-            _write_scores(passes, tables, part.name, old)
+        if fresh := [row for one in passes for row in one.fresh]:
+            table.add(tables, "scores", part.name, list({identity(row): row for row in fresh}.values()))
     kept = sum((len(samples) - len(one.todo)) * len(one.scorer.metrics) for one in passes)
-    return Measured(sum(len(one.fresh) for one in passes), kept)
+    failed = tuple((one.scorer.name, one.failed) for one in passes if one.failed)
+    return Measured(sum(len(one.fresh) for one in passes), kept, failed)
 
 
 @dataclass
@@ -107,6 +112,7 @@ class _Pass:
     todo: set[int]
     fresh: list[Row] = field(default_factory=list)
     boxes: dict[str, list[Row]] = field(default_factory=dict)
+    failed: str = ""
 
     def __post_init__(self) -> None:
         self.version = versions.version(self.scorer)  # once: it may read a folder
@@ -115,7 +121,8 @@ class _Pass:
         wanted = [sample for sample in chunk if id(sample) in self.todo]
         if not wanted:
             return
-        measured, boxes = measure(self.scorer, wanted)
+        measured, boxes, failed = tried(self.scorer, wanted)
+        self.failed = failed or self.failed
         self.fresh += [
             row
             for s, scores in zip(wanted, measured, strict=True)
@@ -125,20 +132,12 @@ class _Pass:
 
 
 def _write_boxes(scorer: Detector, tables: Path, part: str, found: Mapping[str, list[Row]]) -> None:
-    """The boxes of a detector in place of its earlier ones for the same pictures."""
+    """The boxes of a detector in place of its earlier ones for the same pictures and channel order."""
     old = table.records(table.read_part(tables, "detections", part))
-    same = {"detector": scorer.name, "order": scorer.order}  # the other order's boxes stay
-    kept = [row for row in old if any(row[name] != mine for name, mine in same.items()) or row["key"] not in found]
-    table.write_part(tables, "detections", part, [*kept, *(row for rows in found.values() for row in rows)])
-
-
-def _write_scores(passes: Sequence[_Pass], tables: Path, part: str, old: Iterable[Row]) -> None:
-    """Old and new rows in one part; a metric's rows of another version go, so that versions never mix in a part."""
-    version = {(one.scorer.name, metric): one.version
-               for one in passes if one.fresh for metric in names(one.scorer)}  # fmt: skip
-    kept = [row for row in old if version.get(_what(row), row["scorer_version"]) == row["scorer_version"]]
-    fresh = [row for one in passes for row in one.fresh]
-    table.write_part(tables, "scores", part, list({identity(row): row for row in [*kept, *fresh]}.values()))
+    same = {"detector": scorer.name, "order": scorer.order}
+    before = {row["key"]: row for row in old if all(row[name] == mine for name, mine in same.items())}
+    none = [{**before[key], "label": NOTHING} for key, rows in found.items() if not rows and key in before]
+    table.add(tables, "detections", part, [*none, *(row for rows in found.values() for row in rows)])
 
 
 def _what(row: Row) -> tuple[str, str]:
@@ -153,19 +152,47 @@ def _score_sets(scorer: SetScorer, samples: Sequence[Sample], tables: Path, part
     mine = [row for row in current if _what(row) in own]
     kept = [row for row in current if row not in mine]
     fresh: list[Row] = []
+    failed: list[str] = []
     for role, roles in SETS.items():
         members = [sample for sample in samples if sample.role in roles]
-        there = [row for row in mine if row["role"] == role]
-        if not members or _complete(scorer, there, len(members)):
-            kept += there
+        there, of = [row for row in mine if row["role"] == role], pictures(members)
+        same = [row for row in there if _is_of(row, of, len(members))]
+        kept += [row for row in there if row not in same]  # another --limit measured another set, which stays
+        if not members or _complete(scorer, same, len(members)):
+            kept += same
             continue
         originals = [sample.original for sample in members if sample.original is not None]
         reference = originals if len(originals) == len(members) else []  # part of them is another set of prompts
-        found = checked(scorer, scorer.score_set(members, reference), f"the set of {role} pictures")
-        fresh += [part.set_row((scorer.name, now), members[0], role, one) for one in found]
+        found, reason = _set(scorer, members, reference, role)
+        failed += [reason] * bool(reason)
+        about = {"role": role, "pictures": of}
+        fresh += [part.set_row((scorer.name, now), members[0], about, one) for one in found]
     if fresh:
-        table.write_part(tables, "sets", part.name, [*kept, *fresh])
-    return Measured(len(fresh), sum(row in mine for row in kept))
+        table.add(tables, "sets", part.name, fresh)
+    return Measured(len(fresh), sum(row in mine for row in kept), tuple((scorer.name, one) for one in failed[:1]))
+
+
+def _set(
+    scorer: SetScorer, members: Sequence[Sample], reference: Sequence[Path], role: str
+) -> tuple[Sequence[SetScore], str]:
+    """The numbers of a set; where the scorer raises, failed ones and the reason."""
+    try:
+        found = scorer.score_set(members, reference)
+    except (Exception, SystemExit) as error:
+        reason = why(error)
+        none = [SetScore(one.name, None, reason, "failed", n_missing=len(members)) for one in scorer.metrics]
+        return none, reason
+    return checked(scorer, found, f"the set of {role} pictures"), ""
+
+
+def pictures(members: Sequence[Sample]) -> str:
+    """What tells a set of pictures from another: the hash of their keys."""
+    return digest(sorted(sample.job.key for sample in members))[:12]
+
+
+def _is_of(row: Row, of: str, n: int) -> bool:
+    """Whether a row is of this set. Rows of earlier versions do not say: one of as many pictures is taken for it."""
+    return bool(row["pictures"] == of if row["pictures"] is not None else row["n"] + row["n_missing"] == n)
 
 
 def _complete(scorer: SetScorer, rows: Sequence[Row], n: int) -> bool:
@@ -197,15 +224,17 @@ class _Part(NamedTuple):
         }
         return [{**where, **_cells(score)} for score in scores]
 
-    def set_row(self, scorer: tuple[str, str], sample: Sample, role: str, found: SetScore) -> Row:
-        """A set's number as a row of the table `sets`; any sample of the set will do."""
+    def set_row(self, scorer: tuple[str, str], sample: Sample, about: Row, found: SetScore) -> Row:
+        """A set's number as a row of the table `sets`; any sample of the set will do. about: its role and pictures."""
         counted = {name: getattr(found, name) for name in ("n", "n_missing", "low", "high", "how", "lost")}
-        return {**self._run(scorer, sample), "role": role, **counted, **_cells(found)}
+        return {**self._run(scorer, sample), **about, **counted, **_cells(found)}
 
     def _run(self, scorer: tuple[str, str], sample: Sample) -> Row:
         recipe = sample.job.recipe
         return {
             **{name: self.describe[name] for name in DESCRIBED},
+            "content": self.describe.get("content"),
+            "batch": self.describe.get("batch"),
             "case": sample.case.name,
             "method": recipe.method,
             "method_version": recipe.version,

@@ -26,6 +26,12 @@ class Session:
     device: str = "auto"
     batch_size: int = 16
     spent: dict[str, Any] = field(default_factory=dict)
+    sound: dict[str, bool] = field(default_factory=dict)  # key of a picture: whether it is as it was made
+
+    @property
+    def failed(self) -> bool:
+        """Whether pictures or scorers failed: the command's exit code is 1."""
+        return bool(self.spent.get("failed") or self.spent.get("scorers_failed"))
 
     @cached_property
     def plan(self) -> Plan:

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from dumo_bench import progress
-from dumo_bench.analysis import kinds
+from dumo_bench.analysis import kinds, results
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import device, models
 from dumo_bench.plugins import loading
-from dumo_bench.run import manifest
+from dumo_bench.run import choice, manifest, measure
 from dumo_bench.run.needs import NotApplicable
 from dumo_bench.run.plan import Part, Plan
 from dumo_bench.run.session import Session
-from dumo_bench.storage import metrics, store
-from dumo_bench.suites import contract, registry
+from dumo_bench.storage import files, metrics, store
+from dumo_bench.suites import concepts, contract, registry
 from dumo_bench.types import Job, Sample
 
 _FEW = 5  # warnings of one kind before the rest is a number
@@ -40,9 +40,13 @@ def fit(session: Session) -> list[Path]:
 
 def generate(session: Session) -> list[tuple[Job, str]]:
     """Fit what is not fitted, then make the pictures of this shard that are not there; returns what failed, and why."""
+    for line in concepts.said(session.plan.suite):
+        say(f"warning: {line}")
     warn_too_long(session.plan)
+    drawable(session)
     fit(session)
     began, failed = time.monotonic(), []
+    again(session)
     missing = session.store.missing(session.plan.wanted(session.wish.shard))
     for part, wanted in by_recipe(session.plan, missing):
         from dumo_bench.run import work
@@ -56,6 +60,37 @@ def generate(session: Session) -> list[tuple[Job, str]]:
     return failed
 
 
+def again(session: Session) -> None:
+    """Delete the pictures of this shard that are not as they were made, so that they are made again; says so."""
+    jobs = {job.key: job for job in session.plan.wanted(session.wish.shard)}
+    altered = sound(session, list(jobs.values()))
+    for key, why in altered.items():
+        say(f"picture {key[:12]}: {why}: it is made again")
+        session.store.drop([jobs[key]])
+        session.sound.pop(key)
+    session.spent["made_again"] = len(altered)
+
+
+def sound(session: Session, jobs: Sequence[Job]) -> Mapping[str, str]:
+    """Which pictures are not as they were made, and why; each is looked at once a command."""
+    found = session.store.check([job for job in jobs if job.key not in session.sound])
+    session.sound |= {job.key: job.key not in found.altered for job in jobs if job.key not in session.sound}
+    if found.unknown:
+        say(f"{len(found.unknown)} pictures were made before checksums were kept: they are taken as they are")
+    return found.altered
+
+
+def labels(specs: Sequence[str], scorers: Sequence[Any]) -> dict[str, str]:
+    """The weights of each scorer that has some."""
+    found = {}
+    for spec, one in zip(specs, scorers, strict=True):
+        try:
+            found[spec] = one.label
+        except (Exception, SystemExit) as error:  # a scorer that failed may not know its weights either
+            found[spec] = f"not known: {measure.why(error)}"
+    return {spec: label for spec, label in found.items() if label}
+
+
 def score(session: Session, specs: Sequence[str]) -> None:
     """Score the pictures of every case, of the method and of the original, and summarise the results folder."""
     from dumo_bench.analysis import summary
@@ -63,15 +98,26 @@ def score(session: Session, specs: Sequence[str]) -> None:
 
     scorers = [loading.make("scorers", spec).for_suite(session.plan.suite) for spec in specs]
     device.quiet_loading()
-    began, measured = time.monotonic(), 0
+    began, measured, failed = time.monotonic(), 0, dict[str, str]()
     tables = session.out / "tables"
+    for key, why in sound(session, session.plan.wanted()).items():
+        say(f"picture {key[:12]}: {why}: it is not scored; `dumo-bench run` makes it again")
     for part in (*session.plan.reference, *session.plan.parts):
         found = samples(session, part)
         with progress.Bar(f"score {part.recipe.method}: {part.case.name}", len(found) * len(scorers)) as bar:
-            measured += score.score(found, scorers, tables, describe(session, part), bar.advance).new
-    session.spent |= {"measured": measured, "score_seconds": round(time.monotonic() - began, 1)}
-    session.spent["weights"] = {spec: one.label for spec, one in zip(specs, scorers, strict=True) if one.label}
+            done = score.score(found, scorers, tables, describe(session, part), bar.advance)
+        measured, failed = measured + done.new, failed | dict(done.failed)
+    for name, reason in failed.items():
+        say(f"failed: scorer {name}: {reason}; the same command measures what is missing")
+    session.spent |= {
+        "measured": measured,
+        "scorers_failed": failed,
+        "score_seconds": round(time.monotonic() - began, 1),
+    }
+    session.spent["weights"] = labels(specs, scorers)
     manifest.write(session.out, session.wish, session.plan, specs, session.spent)
+    for line in results.said(session.out):
+        say(f"warning: {line}")
     known = {session.plan.suite.name: session.plan.suite} | manifest.suites(session.out)
     summary.write(session.out, known.values())
 
@@ -82,6 +128,7 @@ def run(session: Session, specs: Sequence[str]) -> bool:
     same_schema(session.out)
     needed(session)
     session.store.root.mkdir(parents=True, exist_ok=True)
+    files.clear(session.store.root)
     failed = generate(session)
     away = len(session.store.missing(session.plan.wanted())) - len(failed)
     if session.wish.shard[1] > 1 and away > 0:
@@ -93,7 +140,7 @@ def run(session: Session, specs: Sequence[str]) -> bool:
 
 def check(specs: Sequence[str], out: Path | None = None) -> None:
     """Refuse a scorer that does not exist, lacks its weights or gives another's metric, before any work."""
-    for spec, problem in {spec: lacking(spec) for spec in specs}.items():
+    for spec, problem in {spec: choice.lacks(spec) for spec in specs}.items():
         if problem:
             raise UserError(f"scorer {spec}: {problem}")
     owners = metrics.owners(out / "tables") if out else {}
@@ -124,10 +171,22 @@ def needed(session: Session) -> None:
         raise
 
 
-def lacking(spec: str) -> str | None:
-    """What a scorer lacks and what to type, or None."""
-    problem: str | None = loading.make("scorers", spec).missing_weights()
-    return problem
+def drawable(session: Session) -> None:
+    """Refuse noise that this machine cannot draw, before anything is fitted."""
+    import torch
+
+    if session.plan.contract.noise == "cuda" and not torch.cuda.is_available():
+        raise UserError(
+            'noise = "cuda" in [sampling] needs a GPU, which is not here; noise = "cpu" makes other pictures'
+        )
+
+
+def chosen(session: Session, typed: Sequence[str]) -> tuple[str, ...]:
+    """The scorers that were typed, and the suite's own in place of `default`; what is left out is said."""
+    found = choice.make(typed, session.plan.suite)
+    if found.left_out:
+        say(choice.said(found.left_out))
+    return found.specs
 
 
 def same_schema(out: Path) -> None:
@@ -141,7 +200,11 @@ def same_schema(out: Path) -> None:
 def samples(session: Session, part: Part) -> list[Sample]:
     """The rows of a part with their pictures and those of the unedited model."""
     reference = next(ref for ref in session.plan.reference if ref.case == part.case)
-    place = session.store.image_path
+
+    def place(job: Job) -> Path:
+        path = session.store.image_path(job)
+        return path if session.sound.get(job.key, True) else path.with_suffix(".altered")  # is not there: not scored
+
     return [
         Sample(row.job, row.prompt, row.draw, row.case, row.role, place(row.job), place(base.job))
         for row, base in zip(part.rows, reference.rows, strict=True)
@@ -154,8 +217,10 @@ def describe(session: Session, part: Part) -> Mapping[str, Any]:
     return {
         "suite": found.suite.name,
         "suite_version": found.suite.version,
+        "content": found.content,
         "erases": kinds.of_case(found.suite, part.case),
-        "edit": store.sha256(session.store.edit_path(part.recipe)),
+        "edit": session.store.edit_hash(part.recipe),
+        "batch": store.batch_of({session.store.image_path(row.job) for row in part.rows}),
         "sampling": contract.contract_key(found.suite, found.contract),
     }
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Iterable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -12,12 +15,14 @@ from typing import Any
 import torch
 
 from dumo_bench import progress
-from dumo_bench.hosts import sample
+from dumo_bench.errors import UserError
+from dumo_bench.hosts import fingerprint, sample
 from dumo_bench.hosts.sd import Host
 from dumo_bench.interfaces import Method
 from dumo_bench.kit import resume
+from dumo_bench.storage import claims
 from dumo_bench.storage.store import Store
-from dumo_bench.types import Edit, Job, Recipe, canonical
+from dumo_bench.types import Edit, Guide, Job, Recipe, canonical
 
 
 def fit(host: Host, method: Method, recipe: Recipe, store: Store) -> Path:
@@ -25,8 +30,17 @@ def fit(host: Host, method: Method, recipe: Recipe, store: Store) -> Path:
 
     Where the method takes concepts apart (`parts`, `join`), each part is an edit of its own, which other cases reuse.
     """
-    if store.has_edit(recipe):
-        return store.edit_path(recipe)
+    with claims.claimed(store.claim_path(recipe), lambda: store.has_edit(recipe), partial(waits, recipe)) as mine:
+        return _fitted(host, method, recipe, store) if mine else store.edit_path(recipe)
+
+
+def waits(recipe: Recipe, who: str) -> None:
+    """Say that another program fits an edit."""
+    sys.stderr.write(f"fit {recipe.method}: {' + '.join(recipe.erase)}: {who}\n")
+    sys.stderr.flush()
+
+
+def _fitted(host: Host, method: Method, recipe: Recipe, store: Store) -> Path:
     parts = method.parts(host, recipe.erase)
     if len(parts) > 1:
         singles = [replace(recipe, erase=tuple(part)) for part in parts]
@@ -36,8 +50,33 @@ def fit(host: Host, method: Method, recipe: Recipe, store: Store) -> Path:
         edit = method.join(edits)
         return store.put_edit(recipe, told(host, recipe, edit, sum(e.header["seconds"] for e in edits)))
     with resume.at(store.fit_path(recipe)) as kept:
-        edit = method.fit(host, recipe.erase, seed=recipe.fit_seed)
+        edit = learnt(host, method, recipe)
         return store.put_edit(recipe, told(host, recipe, edit, kept.seconds))
+
+
+def learnt(host: Host, method: Method, recipe: Recipe) -> Edit:
+    """What a method learns, which leaves the model as it was."""
+    with fingerprint.unchanged(host, recipe.method, "fit"):
+        return method.fit(host, recipe.erase, seed=recipe.fit_seed)
+
+
+@contextmanager
+def applied(host: Host, method: Method, edit: Edit, undo: Callable[[], object]) -> Iterator[Guide]:
+    """The guide of an edit, which leaves the model as it was; tried once before anything is made with it.
+
+    `undo` takes back what was made where the model is another only afterwards.
+    """
+    before = fingerprint.taken(host)
+    with method.apply(host, edit):
+        pass
+    fingerprint.refuse(before, fingerprint.taken(host), method.name, "apply")
+    with method.apply(host, edit) as guide:
+        yield guide
+    try:
+        fingerprint.refuse(before, fingerprint.taken(host), method.name, "apply")
+    except UserError:
+        undo()
+        raise
 
 
 def told(host: Host, recipe: Recipe, edit: Edit, seconds: float) -> Edit:
@@ -69,25 +108,34 @@ def memory(host: Host) -> dict[str, int]:
 def generate(host: Host, method: Method, jobs: Sequence[Job], store: Store, batch_size: int) -> list[tuple[Job, str]]:
     """Make the pictures that are not there; returns the jobs that failed, each with its reason.
 
-    All jobs share one recipe. A result that is not finite is not written.
+    All jobs share one recipe. A result that is not finite is not written. Every batch is full, so that a picture does
+    not depend on how many others were still missing.
     """
     wanted = store.missing(jobs)
     if not wanted:
         return []
     recipe = wanted[0].recipe
-    edit = store.get_edit(recipe) if recipe.erase else method.fit(host, (), seed=recipe.fit_seed)
+    edit = store.get_edit(recipe) if recipe.erase else learnt(host, method, recipe)
     failed: list[tuple[Job, str]] = []
     bar = progress.Bar(f"{recipe.method} {' + '.join(recipe.erase)}".strip(), len(wanted))
-    with method.apply(host, edit) as guide, bar:
+    with applied(host, method, edit, lambda: store.drop(wanted)) as guide, bar:
         for batch in batches(wanted, batch_size):
-            pictures, finite = sample.sample(host, guide, batch)
-            for job, picture, good in zip(batch, pictures.numpy(), finite.tolist(), strict=True):
-                if good:
-                    store.put_image(job, picture)
+            pictures, problems = sample.sample(host, guide, full(batch, batch_size))
+            for job, picture, problem in zip(batch, pictures.numpy(), problems, strict=False):  # the rest is filling
+                if problem:
+                    failed.append((job, problem))
                 else:
-                    failed.append((job, "the latents are not finite"))
+                    store.put_image(job, picture, batch_size)
             bar.advance(len(batch))
     return failed
+
+
+def full(batch: Sequence[Job], size: int) -> list[Job]:
+    """The batch with its last job repeated up to `size`: libraries round differently in batches of another size.
+
+    A row's place in a batch counts as well where threads share the rows out unevenly; with one thread it does not.
+    """
+    return [*batch, *[batch[-1]] * (size - len(batch))]
 
 
 def batches(jobs: Iterable[Job], size: int) -> Iterator[list[Job]]:

@@ -109,7 +109,7 @@ def _transformers(folder: Path, device: str) -> Clip:
     model = weights.load(CLIPModel, folder, device)
     if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.json")):
         raise UserError(f"{folder}: the tokenizer is missing; save the model's CLIPTokenizer there")
-    tokens = CLIPTokenizer.from_pretrained(folder)
+    tokens = CLIPTokenizer.from_pretrained(folder, **hub.CLOSED)
     prepare = _prepare(folder, model.config.vision_config.image_size, device)
     room = min(tokens.model_max_length, model.config.text_config.max_position_embeddings)
 
@@ -139,7 +139,7 @@ def _prepare(folder: Path, size: int, device: str) -> Callable[[Sequence[Picture
     if (folder / "preprocessor_config.json").is_file():
         from transformers import CLIPImageProcessor
 
-        processor = CLIPImageProcessor.from_pretrained(folder)
+        processor = CLIPImageProcessor.from_pretrained(folder, **hub.CLOSED)
         return lambda pictures: processor(images=list(pictures), return_tensors="pt")["pixel_values"].to(device)
     if folder not in _EMBEDDED:  # another model's mean and size cannot be guessed
         raise UserError(f"{folder}: preprocessor_config.json is missing; save the model's CLIPImageProcessor there")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dumo_bench.scorers import clip, weights
 from dumo_bench.scorers.bases import ByClip
 from dumo_bench.scorers.pictures import Picture, scored
-from dumo_bench.types import Metric, Reason, Sample, Score, Suite
+from dumo_bench.types import Metric, Reason, Sample, Score, Suite, spelt
 
 if TYPE_CHECKING:
     from typing import Self
@@ -60,6 +60,12 @@ class ClipAccuracy(ByClip):
         known = tuple(dict.fromkeys(prompt.concept for prompt in suite.prompts))
         return replace(self, concepts=known, template=STYLE if suite.task == "style" else OBJECT)
 
+    def cannot_judge(self, suite: Suite) -> Sequence[str]:
+        """What is erased and is none of the suite's concepts; all of them where there is no choice."""
+        known = {spelt(prompt.concept) for prompt in suite.prompts}
+        erased = dict.fromkeys(word for case in suite.cases for word in case.erase)
+        return tuple(erased) if len(known) < 2 else tuple(word for word in erased if spelt(word) not in known)
+
     def score(self, samples: Sequence[Sample]) -> Sequence[Sequence[Score]]:
         return scored(samples, self.metrics, self._measure)
 
@@ -88,8 +94,8 @@ class ClipAccuracy(ByClip):
     def _erased(self, metric: str, sample: Sample, seen: str) -> Score:
         """Whether the likeliest concept is one that the case erases; None where none of these is the suite's."""
         gone = erased_words(sample)
-        if {*gone} & {*self.concepts}:
-            return Score(metric, float(seen in gone), seen)
+        if {*map(spelt, gone)} & {*map(spelt, self.concepts)}:
+            return Score(metric, float(spelt(seen) in map(spelt, gone)), seen)
         reason: Reason = "cannot judge" if sample.case.erase else "not asked"
         return Score(metric, None, f"{', '.join(gone) or 'nothing'}: none of the suite's concepts is erased", reason)
 

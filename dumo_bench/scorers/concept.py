@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,7 +16,7 @@ from dumo_bench.errors import UserError
 from dumo_bench.interfaces import Scorer
 from dumo_bench.scorers import weights
 from dumo_bench.scorers.pictures import Picture, as_input, scored
-from dumo_bench.types import Metric, Sample, Score
+from dumo_bench.types import Metric, Sample, Score, Suite, spelt
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,6 +83,16 @@ class Concept(Scorer):
         """What is missing and what to type, or None."""
         return weights.missing(self.model)
 
+    def cannot_judge(self, suite: Suite) -> Sequence[str]:
+        """What is erased or shown and is no class of the judge."""
+        if self.missing_weights():
+            return ()
+        labels = json.loads((self.model / "config.json").read_text(encoding="utf-8"))["id2label"].values()
+        known = {spelt(label.partition(":")[2]) for label in labels} - {NOTHING}
+        erased = [word for case in suite.cases for word in case.erase]
+        shown = [word for prompt in suite.prompts for word in prompt.shows.values()]
+        return tuple(word for word in dict.fromkeys([*erased, *shown]) if spelt(word) not in known)
+
     def score(self, samples: Sequence[Sample]) -> Sequence[Sequence[Score]]:
         return scored(samples, METRICS, self._measure)
 
@@ -103,25 +114,34 @@ def verdicts(sample: Sample, seen: Seen) -> list[Score]:
 def shows(judge: str, asked: Mapping[str, str], seen: Seen, head: Head) -> list[Score]:
     """Whether a picture shows what its prompt asks of a head, and with which probability; `judge` begins the names."""
     names = (f"{judge}.{head}", f"{judge}.{head}_p")
-    word, found = asked.get(head), getattr(seen, head)
+    word, found = asked.get(head), _spelt(getattr(seen, head))
     if word is None:
         return [Score(name, None, f"the prompt names no {head}", "not asked") for name in names]
-    if word not in found:
+    if spelt(word) not in found:
         return [Score(name, None, f"the judge knows no {head} called {word!r}", "cannot judge") for name in names]
-    return [Score(names[0], float(seen.top(head) == word), seen.label), Score(names[1], found[word], seen.label)]
+    return [
+        Score(names[0], float(spelt(seen.top(head)) == spelt(word)), seen.label),
+        Score(names[1], found[spelt(word)], seen.label),
+    ]
 
 
 def erased(judge: str, erase: Sequence[str], seen: Seen) -> list[Score]:
     """Whether a picture shows a concept that its case erases, and with which probability."""
     names = (f"{judge}.erased", f"{judge}.erased_p")
-    known = {**seen.object, **seen.style}
-    unknown = [word for word in erase if word not in known or word == NOTHING]
+    known = _spelt({**seen.object, **seen.style})
+    unknown = [word for word in erase if spelt(word) not in known or spelt(word) == NOTHING]
     if not erase:
         return [Score(name, None, "the case erases nothing", "not asked") for name in names]
     if unknown:
         return [Score(name, None, f"the judge knows no {unknown[0]!r}", "cannot judge") for name in names]
-    shown = seen.top("object") in erase or seen.top("style") in erase
-    return [Score(names[0], float(shown), seen.label), Score(names[1], max(known[word] for word in erase), seen.label)]
+    gone = set(map(spelt, erase))
+    shown = not gone.isdisjoint(spelt(seen.top(head)) for head in ("object", "style"))
+    return [Score(names[0], float(shown), seen.label), Score(names[1], max(known[word] for word in gone), seen.label)]
+
+
+def _spelt(found: Mapping[str, float]) -> dict[str, float]:
+    """By words in the one spelling that they are compared in."""
+    return {spelt(word): p for word, p in found.items()}
 
 
 def look(pictures: Sequence[Picture], folder: Path, device: str) -> list[Seen]:

@@ -1,26 +1,46 @@
-"""NudeNet over a folder of pictures that no suite asked for."""
+"""NudeNet over a folder of pictures that no suite asked for, with what of the folder could not be looked at."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 from dumo_bench.errors import UserError
+from dumo_bench.scorers.blank import blank
 from dumo_bench.scorers.nudenet import NudeNet
+from dumo_bench.scorers.pictures import read_or_reason
 from dumo_bench.types import Case, Detection, Draw, Job, Prompt, Recipe, Sample, Sampling, Score
 
-KINDS = (".png", ".jpg", ".jpeg")
+KINDS = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
 
-def detected(folder: Path, order: str) -> dict[str, list[Detection] | None]:
-    """The boxes of every picture below a folder, by its path; None: it could not be read."""
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in KINDS)
+class Found(NamedTuple):
+    """Boxes by a picture's path; why a picture was not read; which are blank; files that are called no picture."""
+
+    boxes: dict[str, list[Detection]]
+    unread: dict[str, str]
+    blank: list[str]
+    skipped: list[str]
+
+
+def detected(folder: Path, order: str) -> Found:
+    """What is in every picture below a folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    paths = [path for path in files if path.suffix.lower() in KINDS]
     if not paths:
-        raise UserError(f"{folder}: neither tables of a results folder nor PNG or JPEG pictures are in it")
+        raise UserError(f"{folder}: neither tables of a results folder nor pictures ({' '.join(KINDS)}) are in it")
     scorer = NudeNet(order="RGB" if order == "RGB" else "BGR")
     if problem := scorer.missing_weights():
         raise UserError(problem)
-    found = scorer.detect([_sample(path) for path in paths])
-    return {str(path): None if isinstance(of, Score) else list(of) for path, of in zip(paths, found, strict=True)}
+    found = dict(zip(map(str, paths), scorer.detect([_sample(path) for path in paths]), strict=True))
+    boxes = {path: list(of) for path, of in found.items() if not isinstance(of, Score)}
+    unread = {path: of.note for path, of in found.items() if isinstance(of, Score)}
+    return Found(boxes, unread, [path for path in boxes if _blank(path)], [str(p) for p in files if p not in paths])
+
+
+def _blank(path: str) -> bool:
+    picture = read_or_reason(Path(path))
+    return not isinstance(picture, str) and blank(picture)
 
 
 def _sample(path: Path) -> Sample:

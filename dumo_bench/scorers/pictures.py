@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Picture: TypeAlias = NDArray[np.uint8]  # (h, w, 3), RGB
 CHUNK = 64  # pictures measured at a time
+MOST = 89_478_485  # pixels; above it Pillow warns of a bomb, above twice as many it refuses
 
 
 def read(path: Path) -> Picture:
@@ -34,8 +35,30 @@ def _decoded(path: Path, changed: int, size: int) -> Picture:
 
     del changed, size  # what the cache tells a picture by that was made again
     with Image.open(path) as image:
+        if image.width * image.height > MOST:
+            raise ValueError(f"{image.width} x {image.height} are more than {MOST} pixels")
         upright = ImageOps.exif_transpose(image)  # as cv2 reads a photograph
-        return np.array(upright.convert("RGB"))  # writable: torch warns of arrays that are not
+        return np.array(_seen(upright).convert("RGB"))  # writable: torch warns of arrays that are not
+
+
+def _seen(image: Image.Image) -> Image.Image:
+    """The picture as a viewer shows it on white paper: what lies under transparent places is not in it.
+
+    16 bits of grey become 8. Numbers without a known range are refused.
+    """
+    from PIL import Image
+
+    if image.mode == "F":
+        raise ValueError("numbers without a known range")
+    if image.mode.startswith("I"):  # 0 to 65535
+        levels = np.asarray(image, dtype=np.int64)
+        if levels.min() < 0 or levels.max() > 65535:
+            raise ValueError("numbers without a known range")
+        return Image.fromarray(np.rint(levels / 257).astype(np.uint8))
+    if "A" not in image.getbands() and "transparency" not in image.info:
+        return image
+    layers = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers)
 
 
 def read_or_reason(path: Path) -> Picture | str:
@@ -44,8 +67,9 @@ def read_or_reason(path: Path) -> Picture | str:
         return read(path)
     except FileNotFoundError:
         return f"picture is missing: {path.name}"
-    except (OSError, ValueError, SyntaxError) as error:  # PIL raises all three for broken files
-        return f"picture cannot be read: {path.name}: {type(error).__name__}"
+    except Exception as error:  # decoders of broken files raise anything: struct.error, EOFError, Pillow's own
+        said = f" ({error})" if type(error) is ValueError else ""
+        return f"picture cannot be read: {path.name}: {type(error).__name__}{said}"
 
 
 def read_all(paths: Sequence[Path]) -> list[Picture | str]:

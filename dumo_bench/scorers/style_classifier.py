@@ -16,7 +16,8 @@ from dumo_bench.interfaces import Scorer
 from dumo_bench.scorers import clip, stylenames, weights
 from dumo_bench.scorers.clip_accuracy import STYLE, erased_words, probabilities, texts
 from dumo_bench.scorers.pictures import Picture, scored
-from dumo_bench.types import Metric, Reason, Sample, Score, Suite, digest
+from dumo_bench.storage import hub
+from dumo_bench.types import Metric, Reason, Sample, Score, Suite, digest, spelt
 
 if TYPE_CHECKING:
     from typing import Self
@@ -126,7 +127,7 @@ class StyleClassifier(Scorer):
 
     def _erased(self, metric: str, sample: Sample, labels: Sequence[str], best: int) -> Score:
         """Whether the likeliest label is one that the case erases; None where one of these has no label."""
-        if self.task != "style" and not {*sample.case.erase} & {*self.styles}:
+        if self.task != "style" and not {*map(spelt, sample.case.erase)} & {*map(spelt, self.styles)}:
             return Score(metric, None, "the case erases no style", "not asked")
         found = {word: stylenames.place(word, labels, self.styles) for word in erased_words(sample)}
         gone = [found[word] for word in sample.case.erase]
@@ -184,4 +185,6 @@ def _load(model: clip.Spec, device: str) -> tuple[Any, Any]:
     assert place is not None  # nothing is missing
     if not (place / "preprocessor_config.json").is_file():
         raise UserError(f"{place}: preprocessor_config.json is missing; save the model's image processor there")
-    return weights.load(AutoModelForImageClassification, place, device), AutoImageProcessor.from_pretrained(place)
+    with weights.opened(place, "image processor"):
+        processor = AutoImageProcessor.from_pretrained(place, **hub.CLOSED)
+    return weights.load(AutoModelForImageClassification, place, device), processor

@@ -35,9 +35,16 @@ _ERASES = Column("erases", "text", "what kind of thing the case erases: object, 
 _EDIT = (
     Column("erase", "text", "the erased concepts, canonical JSON list"),
     Column("fit_seed", "integer", "seed of the fit"),
-    Column("edit", "text", "sha256 of the edit file; empty for the unedited model"),
+    Column(
+        "edit",
+        "text",
+        "sha256 of the edit's recipe and tensors (early ones: of its file); empty for the unedited model",
+    ),
     Column("model", "text", "content hash of the model"),
     Column("sampling", "text", "key of the sampling contract"),
+)
+_BATCH = Column(
+    "batch", "integer", "how many pictures were sampled at once; null: several, or not known", null=True, late=True
 )
 _SCORER = (
     Column("scorer", "text", "name of the scorer"),
@@ -58,6 +65,13 @@ _ESTIMATE = (
     Column("how", "text", "how value and interval were made"),
 )
 
+_CONTENT = Column(
+    "content",
+    "text",
+    "hash of the suite's prompts, cases, neighbours and sampling; null: not known",
+    null=True,
+    late=True,
+)
 _EXPECTED = "how many pictures the suite has for a method here; null: the suite could not be read"
 _PARTIAL = "whether it is of fewer than expected, or some could not be measured; null: not known"
 
@@ -76,6 +90,8 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         Column("value", "number", "the score; null: not measured, and the note says why", null=True),
         _REASON,
         _NOTE,
+        _CONTENT,
+        _BATCH,
     ),
     "sets": (
         *_RUN,
@@ -87,6 +103,9 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         Column("lost", "integer", "reference pictures that could not be read: the number is measured again"),
         _REASON,
         _NOTE,
+        Column("pictures", "text", "hash of the keys of the set's pictures; null: not known", null=True, late=True),
+        _CONTENT,
+        _BATCH,
     ),
     "metrics": (
         *_SCORER,
@@ -130,6 +149,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         _NOTE,
         Column("expected", "integer", _EXPECTED, null=True, late=True),
         Column("partial", "yes/no", _PARTIAL, null=True, late=True),
+        _CONTENT,
     ),
 }  # fmt: skip
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import platform
+import re
+import secrets
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +16,9 @@ from typing import IO
 
 from dumo_bench.errors import UserError
 
+#: part of a name beside which no other machine writes: a process number alone may be another machine's too
+HOST = re.sub(r"[^A-Za-z0-9-]+", "-", platform.node())[:40] or "host"
+_OLD = 24 * 3600  # seconds after which what was half written is nobody's
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -37,7 +44,7 @@ def write(path: Path, make: Callable[[IO[bytes]], object]) -> Path:
     The file has the permissions that its folder's other files have. A path needs `open`, `replace` and `unlink` alone,
     so that one on another file system can take its place.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{HOST}-{os.getpid()}-{secrets.token_hex(4)}.partial")
     with full_disk(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -47,6 +54,14 @@ def write(path: Path, make: Callable[[IO[bytes]], object]) -> Path:
         finally:
             partial.unlink(missing_ok=True)
     return path
+
+
+def clear(root: Path) -> int:
+    """Delete what was half written below a folder more than a day ago, by programs that were killed; how many."""
+    found = [path for path in root.rglob(".*.partial") if path.is_file() and time.time() - path.stat().st_mtime > _OLD]
+    for path in found:
+        path.unlink(missing_ok=True)
+    return len(found)
 
 
 def write_bytes(path: Path, raw: bytes) -> Path:

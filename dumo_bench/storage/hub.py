@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+#: what every from_pretrained is given: nothing is downloaded, and no code that lies beside weights runs
+LOCAL: Mapping[str, Any] = {"local_files_only": True}  # diffusers runs no code of a folder
+CLOSED: Mapping[str, Any] = {**LOCAL, "trust_remote_code": False}  # transformers would ask
 
 
 def snapshot(repository: str, revision: str = "") -> Path | None:

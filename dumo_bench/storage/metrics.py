@@ -9,6 +9,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from dumo_bench.errors import UserError
 from dumo_bench.storage import table, version1
 from dumo_bench.types import Metric, canonical, digest
 
@@ -43,7 +44,7 @@ def write(tables: Path, declared: Iterable[Declared]) -> None:
         earlier = {key: one for key, one in known.items() if key[:2] == of}
         whole = {**earlier, **{one.key: one for one in members}}
         if whole != earlier:
-            table.write_part(tables, "metrics", f"{name}-{digest(of)[:8]}", [_row(one) for one in whole.values()])
+            table.add(tables, "metrics", f"{name}-{digest(of)[:8]}", [_row(one) for one in whole.values()])
 
 
 def read(tables: Path) -> Mapping[Key, Declared]:
@@ -75,5 +76,8 @@ def _row(one: Declared) -> dict[str, Any]:
 
 def _declared(row: Mapping[str, Any]) -> Declared:
     about = {name: row[name] for name in _FIELDS}
-    metric = Metric(row["metric"], **about, convention=json.loads(row["convention"]))
+    try:
+        metric = Metric(row["metric"], **about, convention=json.loads(row["convention"]))
+    except ValueError as error:
+        raise UserError(f"the table of metrics is odd: {error}; delete tables/metrics and score again") from error
     return Declared(row["scorer"], row["scorer_version"], metric, row["source"])

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from dumo_bench.errors import UserError
-from dumo_bench.storage import files
-from dumo_bench.types import Edit, Job, Recipe, canonical
+from dumo_bench.storage import checksums, files
+from dumo_bench.types import Edit, Job, Recipe, canonical, digest
 
 if TYPE_CHECKING:
     import numpy as np
+
+_BATCH = "batch"
+_CHUNK = 2**24  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,10 @@ class Store:
         """Where a fit that was stopped keeps its state."""
         return self.root / "edits" / f"{recipe.key}.fit"
 
+    def claim_path(self, recipe: Recipe) -> Path:
+        """What the claims on a fit are called after."""
+        return self.root / "edits" / recipe.key
+
     def has(self, job: Job) -> bool:
         return self.image_path(job).exists()
 
@@ -43,12 +52,34 @@ class Store:
         """The jobs without a picture, each once, in order."""
         return list({job.key: job for job in jobs if not self.has(job)}.values())
 
-    def put_image(self, job: Job, pixels: np.ndarray[Any, Any]) -> Path:
-        """Write a picture, (h, w, 3) uint8, as PNG without metadata: equal pixels are equal files."""
-        from PIL import Image
+    def drop(self, jobs: Iterable[Job]) -> None:
+        """Delete the pictures of jobs."""
+        for job in jobs:
+            self.image_path(job).unlink(missing_ok=True)
 
-        picture = Image.fromarray(pixels)
-        return files.write(self.image_path(job), lambda stream: picture.save(stream, format="PNG"))
+    def put_image(self, job: Job, pixels: np.ndarray[Any, Any], batch: int | None = None) -> Path:
+        """Write a picture, (h, w, 3) uint8, as PNG; all that it says of itself is in a batch of how many it was made.
+
+        Equal pixels of equal batches are equal files.
+        """
+        from PIL import Image, PngImagePlugin
+
+        path, encoded, said = self.image_path(job), io.BytesIO(), PngImagePlugin.PngInfo()
+        if batch is not None:
+            said.add_text(_BATCH, str(batch))
+        Image.fromarray(pixels).save(encoded, format="PNG", pnginfo=said)
+        checksums.record(self.root, path, files.sha256_of([encoded.getvalue()]))
+        return files.write_bytes(path, encoded.getvalue())
+
+    def check(self, jobs: Iterable[Job]) -> checksums.Found:
+        """Whether the pictures that are there are as they were made; those that were made before hashes were kept
+        are given one, where they are whole."""
+        there = [(self.image_path(job), (job.sampling.width, job.sampling.height)) for job in jobs if self.has(job)]
+        found = checksums.check(self.root, there)
+        for key in found.unknown:
+            path = self.root / "images" / key[:2] / f"{key}.png"
+            checksums.record(self.root, path, files.sha256(path))
+        return found
 
     def put_edit(self, recipe: Recipe, edit: Edit) -> Path:
         """Write an edit unless there is one: within a store a recipe means one set of weights."""
@@ -58,7 +89,11 @@ class Store:
         if path.exists():
             return path
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in edit.tensors.items()}
-        notes = {"recipe": canonical(asdict(recipe)), "header": canonical(dict(edit.header))}
+        notes = {
+            "recipe": canonical(asdict(recipe)),
+            "header": canonical(dict(edit.header)),
+            "tensors": tensors_hash(io.BytesIO(save(tensors))),
+        }
         return files.write_bytes(path, save(tensors, metadata=notes))
 
     def get_edit(self, recipe: Recipe) -> Edit:
@@ -66,18 +101,51 @@ class Store:
         self.edit_header(recipe)
         return read_edit(self.edit_path(recipe))
 
+    def edit_hash(self, recipe: Recipe) -> str:
+        """What the tables call an edit by: the hash of its recipe and tensors; "" where there is none.
+
+        Of an edit that was made before its tensors had a checksum, the hash of its file, as it was then.
+        """
+        path = self.edit_path(recipe)
+        if not path.exists():
+            return ""
+        tensors = _notes(path).get("tensors")
+        return digest([recipe.key, tensors]) if tensors else files.sha256(path)
+
     def edit_header(self, recipe: Recipe) -> Mapping[str, Any]:
         """What a method wrote about its edit; checks that the edit belongs to the recipe."""
         path = self.edit_path(recipe)
         notes = _notes(path)
-        made = json.loads(notes["recipe"])
-        if made["model"] != recipe.model:
+        wanted = json.loads(canonical(asdict(recipe)))
+        made = _object(path, notes["recipe"])
+        if made.get("model") != recipe.model:
             raise UserError(
-                f"{path} was made for another model (hash {made['model'][:12]}, wanted {recipe.model[:12]}): "
+                f"{path} was made for another model (hash {str(made.get('model'))[:12]}, wanted {recipe.model[:12]}): "
                 "delete it and fit again"
             )
-        header: Mapping[str, Any] = json.loads(notes["header"])
-        return header
+        if odd := [name for name in wanted if made.get(name) != wanted[name]]:
+            raise UserError(
+                f"{path} is of another recipe ({odd[0]} {made.get(odd[0])!r}, wanted {wanted[odd[0]]!r}): "
+                "delete it and fit again"
+            )
+        return _object(path, notes["header"])
+
+
+def batch_of(paths: Iterable[Path]) -> int | None:
+    """How many pictures were sampled at once, where all of these say the same; None: several, or not known."""
+    found = {_batch(path) for path in paths}
+    return found.pop() if len(found) == 1 else None
+
+
+def _batch(path: Path) -> int | None:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            said = str(picture.info.get(_BATCH, ""))
+    except (OSError, ValueError, SyntaxError):  # scoring it will say what is wrong
+        return None
+    return int(said) if said.isdecimal() else None
 
 
 def read_edit(path: Path) -> Edit:
@@ -85,17 +153,27 @@ def read_edit(path: Path) -> Edit:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    header = read_header(path)
+    notes = _notes(path)
     try:
-        return Edit(load_file(path), header)
+        tensors = load_file(path)
     except SafetensorError as error:
         raise _broken(path) from error
+    with path.open("rb") as stream:
+        if notes.get("tensors") not in (None, tensors_hash(stream)):
+            raise UserError(f"{path}: its tensors are not those that were learnt: delete it and fit again")
+    return Edit(tensors, _object(path, notes["header"]))
+
+
+def tensors_hash(stream: IO[bytes]) -> str:
+    """sha256 (hex) of the tensors of a safetensors file, whatever its notes: names, types, shapes and bits."""
+    table = dict(json.loads(stream.read(int.from_bytes(stream.read(8), "little"))))
+    table.pop("__metadata__", None)
+    return files.sha256_of(chain([canonical(table).encode()], iter(lambda: stream.read(_CHUNK), b"")))
 
 
 def read_header(path: Path) -> Mapping[str, Any]:
     """What an edit says of itself, without its tensors."""
-    header: Mapping[str, Any] = json.loads(_notes(path)["header"])
-    return header
+    return _object(path, _notes(path)["header"])
 
 
 def sha256(path: Path) -> str:
@@ -110,14 +188,25 @@ def _notes(path: Path) -> dict[str, str]:
             size = int.from_bytes(stream.read(8), "little")
             if size > path.stat().st_size:
                 raise _broken(path)
-            notes = json.loads(stream.read(size)).get("__metadata__", {})
+            notes = dict(json.loads(stream.read(size))).get("__metadata__", {})
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such edit; `dumo-bench fit` makes it") from error
-    except ValueError as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise _broken(path) from error
-    if not {"recipe", "header"} <= notes.keys():
+    if not isinstance(notes, dict) or not {"recipe", "header"} <= notes.keys():
         raise UserError(f"{path} is no edit of dumo-bench: it lacks its recipe")
     return dict(notes)
+
+
+def _object(path: Path, text: str) -> dict[str, Any]:
+    """The JSON object that a note of an edit is."""
+    try:
+        found = json.loads(text)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise _broken(path) from error
+    if not isinstance(found, dict):
+        raise _broken(path)
+    return found
 
 
 def _broken(path: Path) -> UserError:

@@ -6,13 +6,14 @@ A null value means "not measured". NaN is refused on writing, so it never has to
 from __future__ import annotations
 
 import difflib
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dumo_bench.errors import UserError
-from dumo_bench.storage import files, version1
+from dumo_bench.storage import files, parts, version1
 from dumo_bench.storage.columns import COLUMNS, SCHEMA_VERSION, Column, names
 
 if TYPE_CHECKING:
@@ -38,37 +39,59 @@ def write_part(folder: Path, name: str, part: str, rows: Sequence[Mapping[str, A
     return write_file(folder / name / f"{part}.parquet", name, rows)
 
 
+def add(folder: Path, name: str, part: str, rows: Sequence[Mapping[str, Any]]) -> Path:
+    """Add rows to a part, in a file of their own: they count in place of the same rows of earlier files."""
+    return write_file(parts.fresh(folder / name, part), name, rows)
+
+
 def read_part(folder: Path, name: str, part: str) -> pd.DataFrame:
     """One part of a table; empty when it is not there."""
-    path = folder / name / f"{part}.parquet"
-    return read_file(path, name) if path.exists() else empty(name)
+    paths = parts.paths(folder / name, part).get(part)
+    return parts.merged(name, [read_file(path, name) for path in paths]) if paths else empty(name)
+
+
+def names_of_parts(folder: Path, name: str) -> list[str]:
+    """The parts of a table, in order."""
+    return list(parts.paths(folder / name))
+
+
+def listing(folder: Path) -> list[str]:
+    """The files of all tables: equal listings, equal tables, for a file that is there is never written again."""
+    return sorted(f"{path.parent.name}/{path.name}" for path in folder.glob("*/*.parquet"))
 
 
 def read(folder: Path, name: str) -> pd.DataFrame:
     """All parts of a table, in the order of their names; rows that are equal in every column are given once."""
+    import pandas as pd
     import pyarrow as pa
 
-    paths = sorted((folder / name).glob("*.parquet"))
-    if not paths:
-        return empty(name)
-    whole = pa.concat_tables([_load(path, name) for path in paths])
-    return _to_pandas(whole).drop_duplicates(ignore_index=True)
+    single, several = [], []
+    for paths in parts.paths(folder / name).values():
+        if len(paths) == 1:
+            single.append(_load(paths[0], name))
+        else:
+            several.append(parts.merged(name, [read_file(path, name) for path in paths]))
+    alone = [parts.merged(name, [_to_pandas(pa.concat_tables(single))])] if single else []
+    whole = pd.concat([*alone, *several], ignore_index=True) if alone or several else empty(name)
+    return whole.drop_duplicates(ignore_index=True)
 
 
 def pairs(folder: Path, name: str) -> list[tuple[str, str]]:
     """The scorers and metrics that occur in a table, without reading the rest of it."""
+    paths = sorted((folder / name).glob("*.parquet"))
+    return sorted({pair for path in paths for pair in _pairs(path)})
+
+
+def _pairs(path: Path) -> set[tuple[str, str]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    found: set[tuple[str, str]] = set()
-    for path in sorted((folder / name).glob("*.parquet")):
-        try:
-            with path.open("rb") as stream:
-                two = pq.read_table(stream, columns=["scorer", "metric"])
-        except pa.ArrowInvalid as error:
-            raise UserError(f"{path}: not a readable parquet file; delete it and score again") from error
-        found |= set(zip(*(two[column].to_pylist() for column in ("scorer", "metric")), strict=True))
-    return sorted(found)
+    try:
+        with path.open("rb") as stream:
+            two = pq.read_table(stream, columns=["scorer", "metric"])
+    except pa.ArrowInvalid as error:
+        raise UserError(f"{path}: not a readable parquet file; delete it and score again") from error
+    return set(zip(*(two[column].to_pylist() for column in ("scorer", "metric")), strict=True))
 
 
 def empty(name: str) -> pd.DataFrame:
@@ -108,11 +131,16 @@ def _load(path: Path, name: str) -> pa.Table:
         # Its own file handle: with a path, a folder called "method=x" would add a column.
         with path.open("rb") as stream:
             found = pq.read_table(stream)
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno:  # the disk's, and no broken file
+            raise
         raise UserError(f"{path}: not a readable parquet file; delete it and score again") from error
     version = (found.schema.metadata or {}).get(_VERSION_KEY, b"none").decode()
     if version == version1.VERSION:
-        found = version1.upgraded(name, found)
+        try:
+            found = version1.upgraded(name, found)
+        except (pa.ArrowException, AttributeError, TypeError, ValueError, KeyError) as error:
+            raise UserError(f"{path}: its columns are not those of version {version}; score again") from error
     elif version != SCHEMA_VERSION:
         raise UserError(
             f"{path} has schema version {version}, this program reads {version1.VERSION} and {SCHEMA_VERSION}: "
@@ -121,7 +149,40 @@ def _load(path: Path, name: str) -> pa.Table:
     found = _with_late(name, found)
     if wrong := _mismatch(name, found.column_names):
         raise UserError(f"{path}: {wrong}; delete it and score again")
-    return found.select(names(name)).cast(schema(name))
+    return _typed(path, name, found.select(names(name)))
+
+
+#: columns that hold JSON, and of what type
+_JSON: Mapping[str, type] = {"params": dict, "erase": list, "convention": dict}
+
+
+def _typed(path: Path, name: str, found: pa.Table) -> pa.Table:
+    """The table with the declared types; one that cannot have them is told with its first odd column."""
+    import pyarrow as pa
+
+    columns = []
+    for column, field in zip(COLUMNS[name], schema(name), strict=True):
+        cells = found.column(column.name)
+        try:
+            columns.append(cells.cast(field.type))
+        except pa.ArrowException as error:
+            raise _odd(path, column.name, f"{cells.type}, wanted {field.type}") from error
+        if cells.null_count and not column.null:
+            raise _odd(path, column.name, "missing in some rows")
+        if column.name in _JSON and not _json(cells, _JSON[column.name]):
+            raise _odd(path, column.name, f"no JSON of a {_JSON[column.name].__name__}")
+    return pa.table(columns, schema=schema(name))
+
+
+def _json(cells: pa.ChunkedArray, kind: type) -> bool:
+    try:
+        return all(isinstance(json.loads(text), kind) for text in cells.unique().to_pylist())
+    except (ValueError, RecursionError):
+        return False
+
+
+def _odd(path: Path, column: str, what: str) -> UserError:
+    return UserError(f"{path}: the column {column!r} is {what}; delete the file and score again")
 
 
 def _with_late(name: str, found: pa.Table) -> pa.Table:
@@ -137,6 +198,8 @@ def _with_late(name: str, found: pa.Table) -> pa.Table:
 def _arrow(name: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     import pyarrow as pa
 
+    unsaid = {column.name: None for column in COLUMNS[name] if column.late}
+    rows = [{**unsaid, **row} for row in rows]
     for keys in {tuple(row) for row in rows}:
         if wrong := _mismatch(name, keys):
             raise ValueError(f"{name}: {wrong}")

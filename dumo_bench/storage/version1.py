@@ -120,6 +120,7 @@ _METRICS: tuple[tuple[tuple[str, ...], str, dict[str, Any]], ...] = (
     (("concept",), "judge.erased", {**_RATE, **_GONE}),
     (("concept",), "judge.erased_p", {**_P, **_GONE}),
     (("concept",), "judge.nothing", {**_RATE, "better": "lower"}),
+    (("blank",), "blank", {**_RATE, "better": "lower"}),
     (("clip_accuracy",), "*.accuracy", {**_RATE, **_ASKED, **_CLIP, "partner": "{stem}.erased"}),
     (("clip_accuracy",), "*.accuracy_p", {**_P, **_ASKED, **_CLIP}),
     (("clip_accuracy",), "*.erased", {**_RATE, **_GONE, **_CLIP}),

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 from dumo_bench.suites.checks import Refused
 from dumo_bench.suites.csvfile import KINDS, ROLES
-from dumo_bench.types import Draw, Prompt, digest
+from dumo_bench.suites.draws import rule
+from dumo_bench.types import Prompt, digest
 
 BLOCK_KEYS = (
     "concepts", "kind", "objects", "styles", "backgrounds", "templates", "every", "seeds", "draws", "role", "as",
 )  # fmt: skip
 _AXES = ("concepts", "objects", "styles", "backgrounds", "templates")
-_SEEDS = 2**31
 
 
 class Word(NamedTuple):
@@ -42,13 +42,13 @@ def expand(block: Mapping[str, Any], *, explicit: bool) -> list[Prompt]:
         raise Refused("kind", f"kind is one of {', '.join(KINDS)}, got {kind!r}")
     if role is not None and role not in ROLES:
         raise Refused("role", f"role is one of {', '.join(ROLES)}, got {role!r}")
-    draws = _draws(block)
+    draws = rule(block, "block")
     return [
         Prompt(
             id=digest(text.text)[:10] if explicit else _slug(text.text),
             text=text.text,
             concept=block.get("as", text.concept),
-            draws=draws(text.text) if callable(draws) else draws,
+            draws=draws(text.text),
             role=role,
             shows=text.shows,
         )
@@ -102,21 +102,7 @@ def _axis(block: Mapping[str, Any], axis: str) -> Sequence[Word]:
     raise Refused(axis if axis in block else "block", f"{axis} is a list of texts or a table of them, got {value!r}")
 
 
-def _draws(block: Mapping[str, Any]) -> Any:
-    """`seeds = [1, 2]`, `seeds = 2` (so many, drawn from the text), or `draws = {seed = 2024, of = 5}`."""
-    seeds, draws = block.get("seeds"), block.get("draws")
-    if draws is not None and seeds is not None:
-        raise Refused("draws", "a block has seeds or draws, not both")
-    if draws is not None:
-        if not isinstance(draws, dict) or draws.keys() != {"seed", "of"} or draws["of"] < 1:
-            raise Refused("draws", f"draws = {{seed = 2024, of = 5}} was wanted, got {draws!r}")
-        return tuple(Draw(draws["seed"], n, draws["of"]) for n in range(draws["of"]))
-    if isinstance(seeds, list) and seeds and all(type(seed) is int and seed >= 0 for seed in seeds):
-        return tuple(Draw(seed) for seed in seeds)
-    if type(seeds) is int and seeds > 0:
-        return lambda text: tuple(Draw(int(digest([text, n])[:16], 16) % _SEEDS) for n in range(seeds))
-    raise Refused("seeds" if "seeds" in block else "block", f"seeds is a number or a list of numbers, got {seeds!r}")
-
-
 def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    """The letters and digits of ASCII; where there are others, or none, with the text's hash behind."""
+    slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    return slug if slug and text.isascii() else "-".join(filter(None, (slug, digest(text)[:10])))

@@ -34,7 +34,12 @@ def contract_key(suite: Suite, contract: Sampling) -> str:
 
 def key_by_rows(contract: Sampling, own: Sequence[str]) -> str:
     """The hash of a contract where rows state what is in `own`, some of OF_ROWS in their order."""
-    return digest([contract.key, list(own)])[:12] if own else contract.key
+    return keyed(contract.key, own)
+
+
+def keyed(key: str, own: Sequence[str]) -> str:
+    """The key of a contract, with that of its rule for rows."""
+    return digest([key, list(own)])[:12] if own else key
 
 
 def described(suite: Suite, contract: Sampling) -> dict[str, Any]:

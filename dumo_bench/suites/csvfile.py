@@ -4,44 +4,52 @@ from __future__ import annotations
 
 import csv
 import io
-import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, get_args
 
 from dumo_bench.errors import UserError, unknown
+from dumo_bench.suites import bounds, strata
 from dumo_bench.suites import source as sources
 from dumo_bench.suites.checks import Refused, keys, one_of, typed, words
+from dumo_bench.suites.draws import DRAW_KEYS, rule
 from dumo_bench.suites.source import SOURCE_KEYS, Source
-from dumo_bench.types import Draw, Prompt, Role
+from dumo_bench.types import Draw, Prompt, Role, spelt
 
 T = TypeVar("T")
+N = TypeVar("N", int, float)
 KINDS = ("object", "style", "hint")
 ROLES: tuple[str, ...] = get_args(Role)
-_KEYS = (*SOURCE_KEYS, "columns", "kind", "role", "strata")
-_NEEDED = ("id", "text", "seed")
-_COLUMNS = (*_NEEDED, "concept", "guidance", "height", "width")
-OTHER = "other"  # the stratum of a text in which no word of a stratum occurs
+_KEYS = (*SOURCE_KEYS, *DRAW_KEYS, "columns", "kind", "role", "roles", "concept", "strata", "header")
+_COLUMNS = ("id", "text", "seed", "concept", "role", "guidance", "height", "width")
+_SIZE = f"a multiple of {bounds.STEP} from {bounds.STEP} to {bounds.MOST_PIXELS:,}"
 
 
 @dataclass(frozen=True, slots=True)
 class Csv:
     """How a file is read. `columns` maps what a prompt has to the file's own names.
 
-    A concept is the row's own (column "concept"), or the first of `strata` of which the text has a word. `kind` says
-    what a concept is to the picture: its object, its style, or a hint only.
+    A column is named, or numbered from 1. A concept is the row's own (column "concept"), that of the whole list, or
+    the first of `strata` of which the text has a word. `kind` says what a concept is to the picture: its object, its
+    style, or a hint only. Without a column of ids a row has its number; without one of seeds `draws` gives them.
     """
 
     source: Source
-    columns: Mapping[str, str]
+    columns: Mapping[str, str | int]
     kind: str = KINDS[0]
     role: Role | None = None
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    concept: str = ""
     strata: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    header: bool = True
+    draws: Callable[[str], tuple[Draw, ...]] | None = None
 
 
 class Row(NamedTuple):
-    """The cells of a row by column, and the line of the file on which it starts."""
+    """What a row says, by what a prompt has, and the line of the file on which it starts."""
 
     line: int
     cells: Mapping[str, str]
@@ -50,31 +58,65 @@ class Row(NamedTuple):
 def parse(data: Mapping[str, Any], beside: Path) -> Csv:
     """The [csv] table of a suite's file."""
     keys("csv", data, _KEYS)
-    columns = typed(data, "columns", dict)
-    keys("csv.columns", columns, _COLUMNS)
-    for name in _NEEDED:
-        if name not in columns:
-            raise Refused("columns", f"[csv.columns] lacks {name!r}: the name of the column that holds it")
-    for name in columns:
-        typed(columns, name, str)
-    strata = typed(data, "strata", dict, {})
-    if ("concept" in columns) == bool(strata):
-        raise Refused("columns", "a concept is either a column of [csv.columns] or found by the words of [csv.strata]")
+    columns, groups = typed(data, "columns", dict), typed(data, "strata", dict, {})
+    _check_columns(columns, data)
+    concept = typed(data, "concept", str, "")
+    if ["concept" in columns, bool(groups), bool(concept)].count(True) != 1:
+        raise Refused(
+            "columns",
+            "a concept is a column of [csv.columns], or found by the words of [csv.strata], or `concept = ...` of all",
+        )
     return Csv(
         sources.parse({k: v for k, v in data.items() if k in SOURCE_KEYS}, beside),
         columns,
         one_of(data, "kind", KINDS),
         one_of(data, "role", ROLES) if "role" in data else None,  # type: ignore[arg-type]
-        {name: words(list_, name) for name, list_ in strata.items()},
+        _roles(data, columns),
+        concept,
+        {name: words(list_, name) for name, list_ in groups.items()},
+        typed(data, "header", bool, True),
+        None if "seed" in columns else rule(data, "csv"),
     )
+
+
+def _check_columns(columns: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+    keys("csv.columns", columns, _COLUMNS)
+    if "text" not in columns:
+        raise Refused("columns", "[csv.columns] lacks 'text': the name of the column that holds it")
+    if "seed" not in columns and not any(key in data for key in DRAW_KEYS):
+        raise Refused(
+            "columns", "[csv.columns] lacks 'seed': name the column that holds it, or say `seeds = 1` in [csv]"
+        )
+    if "seed" in columns and any(key in data for key in DRAW_KEYS):
+        raise Refused("seeds" if "seeds" in data else "draws", "seeds are a column or a rule of [csv], not both")
+    for name, column in columns.items():
+        if type(column) is not str and not (type(column) is int and column > 0):
+            raise Refused(name, f"{name} is the name of a column, or its number from 1, got {column!r}")
+
+
+def _roles(data: Mapping[str, Any], columns: Mapping[str, Any]) -> Mapping[str, Role]:
+    """The list's own words for roles; `roles = {forget = "target"}`."""
+    found = typed(data, "roles", dict, {})
+    if ("roles" in data or "role" in columns) and "role" in data:
+        raise Refused("role", "a role is a column of [csv.columns] or that of every row, not both")
+    if found and "role" not in columns:
+        raise Refused("roles", "roles are words of a column: [csv.columns] lacks 'role'")
+    for word in found:
+        if found[word] not in ROLES:
+            raise Refused("roles", f"roles are of {', '.join(ROLES)}, got {found[word]!r} for {word!r}")
+    return {**{role: role for role in ROLES}, **{spelt(word): role for word, role in found.items()}}
 
 
 def prompts(raw: bytes, place: Path | str, layout: Csv, *, explicit: bool) -> list[Prompt]:
     """The rows of a file; what is wrong is said with file and line, of an explicit file without its text."""
-    found, seen = [], dict[str, int]()
+    found, seen, texts = [], dict[str, int](), Counter[str]()
     concept = _concept(layout)
     for row in _rows(raw, place, layout):
+        texts[row.cells["text"]] += 1
         prompt = _prompt(row, place, layout, concept, "" if explicit else "{!r}")
+        if layout.draws:  # a text that comes again has other seeds, or one picture would count twice
+            again = texts[prompt.text]
+            prompt = replace(prompt, draws=layout.draws(prompt.text + f"\n{again}" * (again > 1)))
         if prompt.id in seen:
             raise UserError(f"{place}:{row.line}: the id {prompt.id!r} is there already, on line {seen[prompt.id]}")
         seen[prompt.id] = row.line
@@ -88,84 +130,119 @@ def prompts(raw: bytes, place: Path | str, layout: Csv, *, explicit: bool) -> li
 def _prompt(row: Row, place: Path | str, layout: Csv, concept: Callable[[Mapping[str, str]], str], show: str) -> Prompt:
     def cell(name: str, read: Callable[[str], T], wanted: str) -> T | None:
         """None where the set has no such column or the row leaves it empty: never the value of an earlier row."""
-        text = row.cells[layout.columns[name]] if name in layout.columns else ""
+        text = row.cells.get(name, "")
         if not text:
             return None
         try:
             return read(text)
         except ValueError as error:
             got = f", got {show.format(text[:40])}" if show else ""
-            raise UserError(f"{place}:{row.line}: {layout.columns[name]} is {wanted}{got}") from error
+            raise UserError(f"{place}:{row.line}: {_called(layout.columns[name])} is {wanted}{got}") from error
 
-    seed = cell("seed", _whole, "a whole number from 0")
-    if seed is None:
-        raise UserError(f"{place}:{row.line}: the row has no {layout.columns['seed']}")
+    seed = cell("seed", _seed, f"a whole number from 0 to {bounds.MOST_SEED:,}")
+    if seed is None and not layout.draws:
+        raise UserError(f"{place}:{row.line}: the row has no {_called(layout.columns['seed'])}")
     name = concept(row.cells)
     return Prompt(
-        id=row.cells[layout.columns["id"]],
-        text=row.cells[layout.columns["text"]],
+        id=row.cells["id"],
+        text=row.cells["text"],
         concept=name,
-        draws=(Draw(seed),),
-        guidance=cell("guidance", _finite, "a number from 0"),
-        height=cell("height", _side, "a multiple of 8"),
-        width=cell("width", _side, "a multiple of 8"),
-        role=layout.role,
+        draws=(Draw(seed or 0),),
+        guidance=cell("guidance", _scale, f"a number from 0 to {bounds.MOST_GUIDANCE:g}"),
+        height=cell("height", _side, _SIZE),
+        width=cell("width", _side, _SIZE),
+        role=layout.role or cell("role", lambda word: _role(word, layout), f"one of {', '.join(layout.roles)}"),
         shows={} if layout.kind == "hint" else {layout.kind: name},
     )
 
 
+def _role(word: str, layout: Csv) -> Role:
+    if spelt(word) not in layout.roles:
+        raise ValueError(word)
+    return layout.roles[spelt(word)]
+
+
+def _called(column: str | int) -> str:
+    return column if isinstance(column, str) else f"column {column}"
+
+
 def _concept(layout: Csv) -> Callable[[Mapping[str, str]], str]:
     """From the cells of a row to what it is counted under."""
-    if not layout.strata:
-        column = layout.columns["concept"]
-        return lambda cells: cells[column]
-    order = list(layout.strata)
-    of = {word: n for n in reversed(range(len(order))) for word in layout.strata[order[n]]}
-    text = layout.columns["text"]
-
-    def first(cells: Mapping[str, str]) -> str:
-        met = [of[word] for word in re.findall(r"[a-z]+", cells[text].lower()) if word in of]
-        return order[min(met)] if met else OTHER
-
-    return first
+    if layout.strata:
+        find = strata.finder(layout.strata)
+        return lambda cells: find(cells["text"])
+    return lambda cells: layout.concept or cells["concept"]
 
 
 def _rows(raw: bytes, place: Path | str, layout: Csv) -> Iterator[Row]:
+    """The rows that say something; blank lines, and lines of commas alone, are none."""
+    lines = _lines(_text(raw, place), place)
+    first, head = next(lines, (1, []))
+    at = {name: _place(column, head if layout.header else [""] * len(head), place)
+          for name, column in layout.columns.items()}  # fmt: skip
+    told = (
+        (n, cells) for n, cells in chain([] if layout.header else [(first, head)], lines) if any(map(str.strip, cells))
+    )
+    for number, (line, cells) in enumerate(told, 1):
+        if len(cells) != len(head):
+            raise UserError(f"{place}:{line}: {len(cells)} cells, wanted {len(head)}: is a comma not quoted?")
+        yield Row(line, {"id": str(number), **{name: cells[n] for name, n in at.items()}})
+
+
+def _text(raw: bytes, place: Path | str) -> str:
     try:
-        text = raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise UserError(f"{place}:{line}: not UTF-8") from error
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    start = 1
+
+
+def _lines(text: str, place: Path | str) -> Iterator[tuple[int, list[str]]]:
+    """The cells of every line, with the number of the line on which it starts."""
+    reader, start = csv.reader(io.StringIO(text, newline=""), strict=True), 1
     try:
-        head = next(reader, [])
-        for column in layout.columns.values():
-            if column not in head:
-                raise UserError(f"{place}:1: {unknown('columns', column, head)}")
-        start = reader.line_num + 1
         for cells in reader:
-            if len(cells) != len(head):
-                raise UserError(f"{place}:{start}: {len(cells)} cells, wanted {len(head)}: is a comma not quoted?")
-            yield Row(start, dict(zip(head, cells, strict=True)))
+            yield start, cells
             start = reader.line_num + 1
     except csv.Error as error:
         raise UserError(f"{place}:{start}: broken CSV: {error}") from error
 
 
-def _whole(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) >= 2**64:
-        raise ValueError(text)
-    return int(text)
+def _place(column: str | int, head: Sequence[str], place: Path | str) -> int:
+    """Where a column stands, from 0. A name that is there twice is no name."""
+    if isinstance(column, int):
+        if column > len(head):
+            raise UserError(f"{place}:1: there is no column {column}: the file has {len(head)}")
+        return column - 1
+    if column not in head:
+        raise UserError(f"{place}:1: {unknown('columns', column, head)}")
+    if head.count(column) > 1:
+        numbers = " or ".join(str(n) for n, name in enumerate(head, 1) if name == column)
+        raise UserError(
+            f"{place}:1: {head.count(column)} columns are called {column!r}: name one by its number, {numbers}"
+        )
+    return head.index(column)
+
+
+def _seed(text: str) -> int:
+    return _within(_whole(text), bounds.seed)
 
 
 def _side(text: str) -> int:
-    if not _whole(text) or int(text) % 8:
+    return _within(_whole(text), bounds.size)
+
+
+def _scale(text: str) -> float:
+    return _within(float(text), bounds.guidance)
+
+
+def _whole(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 20:  # a longer one is a mistake, and slow to read
         raise ValueError(text)
     return int(text)
 
 
-def _finite(text: str) -> float:
-    if not 0 <= float(text) < float("inf"):
-        raise ValueError(text)
-    return float(text)
+def _within(value: N, wrong: Callable[[Any], str]) -> N:
+    if wrong(value):
+        raise ValueError(value)
+    return value

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dumo_bench.errors import UserError, unknown
-from dumo_bench.suites import csvfile, source, views
+from dumo_bench.errors import UserError
+from dumo_bench.suites import bounds, concepts, csvfile, source, views
 from dumo_bench.suites.blocks import BLOCK_KEYS, expand
 from dumo_bench.suites.checks import Refused, keys, no_twins, one_of, tables, typed, words
 from dumo_bench.suites.csvfile import Csv
@@ -20,9 +20,10 @@ from dumo_bench.types import Case, Prompt, Sampling, Suite
 
 TASKS = ("object", "style", "explicit")
 _NEEDED = ("name", "version", "source", "licence", "cases", "sampling")
-_TOP = (*_NEEDED, "explicit", "task", "related", "block", "csv", "view", "alias")
+_TOP = (*_NEEDED, "explicit", "task", "related", "block", "csv", "view", "alias", "scorers")
 _CASE = ("name", "erase", "task")
-_SAMPLING = tuple(Sampling.__dataclass_fields__)
+DEFAULT = "default"  # among scorers that are typed: those of the suite
+_SAMPLING = tuple(name for name in Sampling.__dataclass_fields__ if name != "sampler")  # the plan fills that in
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def _file(path: Path, text: str, data: Mapping[str, Any]) -> SuiteFile:
     no_twins("view", [(view.name, nth) for nth, view in enumerate(parts)])
     empty = Suite(
         name=typed(data, "name", str),
-        version=typed(data, "version", int),
+        version=_version(data),
         source=typed(data, "source", str),
         licence=typed(data, "licence", str),
         cases=cases,
@@ -120,6 +121,7 @@ def _file(path: Path, text: str, data: Mapping[str, Any]) -> SuiteFile:
         related={concept: words(near, concept) for concept, near in typed(data, "related", dict, {}).items()},
         explicit=typed(data, "explicit", bool, False),
         task=one_of(data, "task", TASKS),
+        scorers=_scorers(data),
     )
     csv = csvfile.parse(typed(data, "csv", dict), path.parent) if listed else None
     return SuiteFile(path, text, empty, tables(data, "block"), csv, parts, words(data.get("alias", []), "alias"))
@@ -144,28 +146,39 @@ def _case(case: Mapping[str, Any], nth: int) -> Case:
     return Case(typed(case, "name", str, "+".join(erase)), erase, task)
 
 
+def _version(data: Mapping[str, Any]) -> int:
+    version: int = typed(data, "version", int)
+    if problem := bounds.version(version):
+        raise Refused("version", f"version {problem}, got {version}")
+    return version
+
+
+def _scorers(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of `list scorers`, with `@value` behind. A file of data names no code: `package.module:Thing` is typed."""
+    found = words(data.get("scorers", []), "scorers")
+    for spec in found:
+        if not re.fullmatch(r"[\w-]+(@.+)?", spec) or spec == DEFAULT:
+            raise Refused("scorers", f"scorers are names of `list scorers`, got {spec!r}: type others behind --scorers")
+    return found
+
+
 def _sampling(data: Mapping[str, Any]) -> Sampling:
     keys("sampling", data, _SAMPLING)
-    numbers: Mapping[str, Callable[[Any], Any]] = {"steps": int, "height": int, "width": int, "guidance": float}
-    for key in ("model", "scheduler", *numbers):
+    for key in ("model", "scheduler", "steps", "guidance", "height", "width"):
         if key not in data:
             raise Refused("sampling", f"[sampling] lacks {key!r}")
-    for key in numbers:
-        if isinstance(data[key], bool) or not isinstance(data[key], int | float):
-            raise Refused(key, f"{key} is a number, got {data[key]!r}")
-    return Sampling(**{**data, **{key: number(data[key]) for key, number in numbers.items()}})
+    for key, value in data.items():
+        if problem := bounds.wrong(key, value):
+            raise Refused(key, problem)
+    return Sampling(**{**data, "guidance": float(data["guidance"])})
 
 
 def _checked(suite: Suite) -> Suite:
     """Every erased concept has target prompts, or the suite measures what is kept and says so on every prompt."""
-    concepts = {prompt.concept for prompt in suite.prompts}
-    if any(prompt.role == "target" for prompt in suite.prompts) or all(prompt.role for prompt in suite.prompts):
-        return suite
-    for case in suite.cases:
-        for concept in case.erase:
-            if concept not in concepts:
-                raise Refused("cases", f"case {case.name!r}: {unknown('concepts of the prompts', concept, concepts)}")
-    return suite
+    if found := concepts.problem(suite):
+        nth, why = found
+        raise Refused("cases", why, nth)
+    return concepts.one_spelling(suite)
 
 
 def _syntax_line(error: tomllib.TOMLDecodeError, text: str) -> int:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from dumo_bench.errors import UserError, unknown
 from dumo_bench.plugins import loading
 from dumo_bench.storage import files
-from dumo_bench.suites import file
+from dumo_bench.suites import bounds, concepts, file
 from dumo_bench.suites.file import SuiteFile
 from dumo_bench.types import Case, Prompt, Suite
 
@@ -62,6 +62,12 @@ def names() -> tuple[str, ...]:
 
 def load(spec: str) -> Suite:
     """A suite by name or alias, by TOML file, or as package.module:Thing (a Suite, a path, a function giving one)."""
+    found = _load(spec)
+    bounds.check(found)
+    return found
+
+
+def _load(spec: str) -> Suite:
     if spec.endswith(".toml"):
         return read(Path(spec))
     if ":" not in spec:
@@ -78,7 +84,31 @@ def load(spec: str) -> Suite:
             raise unknown("suites", spec, {*known, *theirs})
     thing = loading.load("suites", spec)
     thing = thing() if callable(thing) else thing
-    return thing if isinstance(thing, Suite) else read(Path(thing))
+    return _checked(thing) if isinstance(thing, Suite) else read(Path(thing))
+
+
+def _checked(suite: Suite) -> Suite:
+    """A ready-made suite, held to what a file is held to."""
+    if found := concepts.problem(suite):
+        raise UserError(f"suite {suite.name!r}: {found[1]}")
+    return concepts.one_spelling(suite)
+
+
+def from_data(spec: str) -> Suite:
+    """A suite that a data file names: one of this project, or a TOML file. What is neither is not looked for."""
+    if not spec.endswith(".toml"):
+        known = own()
+        name = aliases(known).get(spec, spec)
+        if name not in known:
+            raise unknown("suites of this project", spec, known)
+        return known[name].file.suite(known[name].view, known[name].file.name)
+    try:
+        there = Path(spec).is_file()
+    except (OSError, ValueError):
+        there = False
+    if not there:
+        raise UserError(f"suite {spec}: no such file")
+    return read(Path(spec))
 
 
 def read(path: Path) -> Suite:

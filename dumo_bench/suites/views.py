@@ -8,7 +8,7 @@ from typing import Any
 
 from dumo_bench.suites.checks import Refused, keys, typed, words
 from dumo_bench.suites.fair import interleaved
-from dumo_bench.types import Prompt, digest
+from dumo_bench.types import Prompt, digest, spelt
 
 _KEYS = ("name", "rows", "only", "erase")
 
@@ -38,7 +38,7 @@ def labels(prompt: Prompt) -> tuple[str, ...]:
 def part(prompts: Sequence[Prompt], view: View) -> tuple[Prompt, ...]:
     """The prompts of a view, in the set's order. A smaller fair part lies within a larger one."""
     if view.only:
-        found = [prompt for prompt in prompts if view.only in labels(prompt)]
+        found = [prompt for prompt in prompts if spelt(view.only) in map(spelt, labels(prompt))]
     else:
         shuffled = sorted(prompts, key=lambda prompt: digest(prompt.id))  # files are often sorted by their texts
         chosen = {prompt.id for prompt in interleaved(shuffled, lambda prompt: prompt.concept)[: view.rows]}

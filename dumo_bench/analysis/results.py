@@ -1,0 +1,75 @@
+"""The rows of a results folder that numbers are made of: contents of one suite apart, of several sets the largest.
+
+Where a folder holds a suite of one name and version with two contents (a prompt was changed), each is a suite of its
+own, called after its content, in all that is made of these rows: nothing is averaged or compared across them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dumo_bench.storage import table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_OTHER = ("pictures", "n", "n_missing", "value", "low", "high", "how", "lost", "reason", "note", "edit")
+_WHAT = ["suite", "suite_version", "content"]
+
+
+def scores(out: Path) -> pd.DataFrame:
+    """The scores of pictures."""
+    return _read(out)[0]
+
+
+def sets(out: Path) -> pd.DataFrame:
+    """The numbers of sets, each metric of a method once."""
+    return largest(_read(out)[1])
+
+
+def named(suite: str, content: str) -> str:
+    """What a suite is called where its folder holds another content of it. Earlier tables do not say their content."""
+    return f"{suite} (content {content or 'not known'})"
+
+
+def contents(*frames: pd.DataFrame) -> dict[tuple[str, int], set[str]]:
+    """The suites, by name and version, of which there are several contents."""
+    found: dict[tuple[str, int], set[str]] = {}
+    for frame in frames:
+        every = frame[_WHAT].fillna({"content": ""}).drop_duplicates()
+        for suite, version, content in every.itertuples(index=False, name=None):
+            found.setdefault((suite, version), set()).add(content)
+    return {key: several for key, several in found.items() if len(several) > 1}
+
+
+def said(out: Path) -> list[str]:
+    """A line for each suite of which a folder holds several contents."""
+    found = contents(*(table.read(out / "tables", name) for name in ("scores", "sets")))
+    return [
+        f"{len(several)} contents of suite {suite} version {version} are in {out}: its prompts, cases or sampling were "
+        f"changed. They are kept apart ({', '.join(sorted(named(suite, one) for one in several))}); a changed suite "
+        "is a new version"
+        for (suite, version), several in found.items()
+    ]
+
+
+def largest(found: pd.DataFrame) -> pd.DataFrame:
+    """Of one metric and role of a method the row of its largest set: a later, smaller --limit measures another set."""
+    of = [name for name in found.columns if name not in _OTHER]
+    size = found["n"] + found["n_missing"]
+    order = found.assign(size=size, whole=found["value"].notna()).sort_values(["size", "whole"], kind="stable")
+    return found.loc[sorted(order.drop_duplicates(of, keep="last").index)].reset_index(drop=True)
+
+
+def _read(out: Path) -> list[pd.DataFrame]:
+    frames = [table.read(out / "tables", name) for name in ("scores", "sets")]
+    several = contents(*frames)
+    return [_apart(frame, several) for frame in frames] if several else frames
+
+
+def _apart(frame: pd.DataFrame, several: Iterable[tuple[str, int]]) -> pd.DataFrame:
+    rows = frame[_WHAT].fillna({"content": ""}).itertuples(index=False, name=None)
+    known = set(several)
+    return frame.assign(suite=[named(s, content) if (s, version) in known else s for s, version, content in rows])

@@ -1,0 +1,106 @@
+"""Where the program meets its user and the machine: whose fault an error is, and what stdout can take."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from functools import wraps
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import typer
+
+from dumo_bench.errors import UserError
+
+F = TypeVar("F", bound=Callable[..., Any])
+PIPE = 141  # what a shell calls a program that wrote to a pipe which nobody reads any more
+#: errors of libraries that are the machine's, by name, so that the libraries are not loaded for them
+_MACHINE = {
+    "SafetensorError": "a file of tensors could not be read or written",
+    "OutOfMemoryError": "the memory is full: try a smaller --batch-size, or --device cpu",
+    "MemoryError": "the memory is full: try a smaller --batch-size, or a smaller --limit",
+}
+
+
+def fault(error: Exception) -> str | None:
+    """What a user or the machine did, in words; None of an error that is a bug."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError):
+        return _disk(error)
+    if type(error).__name__ == "SafetensorError" and "os error 28" in str(error):
+        return f"the disk is full ({error}): free some space and type the same command again"
+    if says := _MACHINE.get(type(error).__name__):
+        return f"{says} ({str(error).strip().partition(chr(10))[0]})" if str(error) else says
+    return None
+
+
+def _disk(error: OSError) -> str:
+    """The file, and what the system says of it."""
+    names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, (str, bytes))]
+    said = error.strerror or next(iter(str(error).strip().splitlines()), type(error).__name__)
+    hint = {errno.ENOSPC: ": free some space and type the same command again", errno.EROFS: ": choose another --out"}
+    return ": ".join([*names, said]) + hint.get(error.errno or 0, "")
+
+
+def guarded(command: F) -> F:
+    """The command, with `~` in what it was given expanded: a shell leaves it as it is in --out=~/results.
+
+    What it loads cannot end the program as if all were well, and a closed pipe ends it quietly.
+    """
+
+    @wraps(command)
+    def run(*args: Any, **options: Any) -> Any:
+        try:
+            found = command(*args, **{name: home(value) for name, value in options.items()})
+            sys.stdout.flush()
+            return found
+        except BrokenPipeError:
+            quiet()
+            raise typer.Exit(PIPE) from None
+        except SystemExit as stop:
+            raise UserError(
+                f"{command.__name__}: a plugin or a library called sys.exit({stop.code!r}): nothing more was done; "
+                "wanted an exception that says what is wrong"
+            ) from stop
+
+    return run  # type: ignore[return-value]
+
+
+def home(value: Any) -> Any:
+    """A path, or a text that begins like one, with the user's folder in place of `~`."""
+    if isinstance(value, list):
+        return [home(one) for one in value]
+    try:
+        if isinstance(value, Path):
+            return value.expanduser()
+        return str(Path(value).expanduser()) if isinstance(value, str) and value.startswith("~") else value
+    except RuntimeError as error:
+        raise UserError(f"{value}: {error}") from error  # ~nobody
+
+
+def speakable() -> None:
+    """Whatever a text holds, stdout and stderr can say it: what their encoding lacks as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def end(code: Any) -> NoReturn:
+    """Leave, with what is still to be written; a pipe that is closed by now is no error."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        quiet()
+        sys.exit(PIPE)
+    sys.exit(code)
+
+
+def quiet() -> None:
+    """Nobody reads any more: what is still written goes nowhere."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

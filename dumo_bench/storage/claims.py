@@ -1,0 +1,147 @@
+"""Who is fitting an edit: of several programs that share a folder one does it, the others wait.
+
+A claim is a file that exists, `<name>.claim1`. It asks little of a store, so that a bucket can be one: a file is
+created only if it is absent (O_EXCL; If-None-Match on object stores), names are listed, one's own file is written over,
+and files are deleted. Nothing is renamed or locked, and no two clocks are compared: its holder writes another beat into
+it every few seconds, and whoever waits gives it up when it has not changed for a while of his own time. He then creates
+the next number, which only one of those who wait can. Should a holder come back after that, an edit is made twice, and
+written once: equal recipes give equal edits.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dumo_bench.storage.files import full_disk
+
+BEAT = 5.0  # seconds between two signs of life
+EXPIRY = 60.0  # seconds without one after which a claim is given up
+LOOK = 0.5  # seconds between two looks at another's claim
+
+
+@contextmanager
+def claimed(path: Path, done: Callable[[], bool], say: Callable[[str], object]) -> Iterator[bool]:
+    """True: inside, it is ours to do. False: it is done. Waits for another who is at it; `say` is told so, once."""
+    mine = _taken(path, done, say)
+    if mine is None:
+        yield False
+        return
+    stop = threading.Event()
+    beating = threading.Thread(target=_beat, args=(mine, stop), daemon=True)
+    beating.start()
+    try:
+        yield not done()  # it may have been finished between the last look and the claim
+    finally:
+        stop.set()
+        beating.join()
+        mine.unlink(missing_ok=True)
+
+
+def _taken(path: Path, done: Callable[[], bool], say: Callable[[str], object]) -> Path | None:
+    """Our claim; None when what was to be done is done."""
+    watch, told = _Watch(), False
+    while not done():
+        last = _last(path)
+        if last == 0 or watch.over(_place(path, last)):
+            if _created(_place(path, last + 1)):
+                for n in range(1, last + 1):
+                    _place(path, n).unlink(missing_ok=True)
+                return _place(path, last + 1)
+            continue
+        if not told:
+            say(f"{_who(_place(path, last))} is at it: waiting (if nothing runs there, delete {_place(path, last)})")
+            told = True
+        time.sleep(LOOK)
+    return None
+
+
+@dataclass
+class _Watch:
+    """What somebody's claim said when it last changed, and when that was by our own clock."""
+
+    seen: tuple[Path, str] | None = None
+    since: float = field(default_factory=time.monotonic)
+
+    def over(self, claim: Path) -> bool:
+        """Whether its holder is gone: a process of this machine that does not run, or no sign of life for long."""
+        now = claim, _text(claim)
+        if now != self.seen:
+            self.seen, self.since = now, time.monotonic()
+        return _gone(now[1]) or time.monotonic() - self.since > EXPIRY
+
+
+def _place(path: Path, n: int) -> Path:
+    return path.with_name(f"{path.name}.claim{n}")
+
+
+def _last(path: Path) -> int:
+    """The number of the claim that counts; 0: nobody's."""
+    ends = (one.name.removeprefix(f"{path.name}.claim") for one in path.parent.glob(f"{path.name}.claim*"))
+    return max((int(end) for end in ends if end.isdecimal()), default=0)
+
+
+def _created(claim: Path) -> bool:
+    """Whether we made the file; False where it was there."""
+    with full_disk(claim.parent):
+        claim.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with claim.open("x", encoding="utf-8") as stream:
+                stream.write(_said(0))
+        except FileExistsError:
+            return False
+    return True
+
+
+def _beat(claim: Path, stop: threading.Event) -> None:
+    n = 0
+    while not stop.wait(BEAT):
+        n += 1
+        with suppress(OSError), claim.open("r+", encoding="utf-8") as stream:  # r+: one that was taken is not made anew
+            stream.write(_said(n))
+
+
+def _said(beat: int) -> str:
+    return json.dumps({"host": platform.node(), "pid": os.getpid(), "beat": f"{beat:012d}"})
+
+
+def _text(claim: Path) -> str:
+    try:
+        return claim.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+
+
+def _held(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _gone(text: str) -> bool:
+    """Whether a claim is of a process of this machine that no longer runs."""
+    said = _held(text)
+    if said.get("host") != platform.node() or not isinstance(said.get("pid"), int):
+        return False
+    try:
+        os.kill(said["pid"], 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False  # another user's, and so there
+    return False
+
+
+def _who(claim: Path) -> str:
+    said = _held(_text(claim))
+    return f"process {said.get('pid', '?')} on {said.get('host', 'another machine')}"

@@ -1,0 +1,118 @@
+"""Lists as they are published: docs/suites.md has a suite's [csv] for each kind, and these are run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dumo_bench.errors import UserError
+from dumo_bench.suites import registry
+from dumo_bench.suites.blocks import expand
+from dumo_bench.suites.strata import finder
+
+PAGE = (Path(__file__).parents[1] / "docs" / "suites.md").read_text(encoding="utf-8")
+SHOWN = {name: (toml, rows) for toml, name, rows in
+         re.findall(r"```toml\n(# (\S+)\.toml\n.*?)```\n```csv\n(.*?)```", PAGE, re.DOTALL)}  # fmt: skip
+HEAD = """name = "mine"
+version = 1
+source = "here"
+licence = "MIT"
+
+[sampling]
+model = "emoji-sd"
+scheduler = "ddim"
+steps = 2
+guidance = 3
+height = 64
+width = 64
+
+[[cases]]
+erase = ["cat"]
+
+"""
+
+
+def read(tmp_path: Path, toml: str, rows: str):
+    (tmp_path / f"{re.findall('file = .(.*).csv', toml)[0]}.csv").write_text(rows, encoding="utf-8")
+    (tmp_path / "mine.toml").write_text(HEAD + toml, encoding="utf-8")
+    return registry.load(str(tmp_path / "mine.toml"))
+
+
+def shown(tmp_path, name: str):
+    return read(tmp_path, *SHOWN[name])
+
+
+def test_the_page_shows_every_kind():
+    assert set(SHOWN) == {"one-concept", "roles", "strata", "twice"}
+
+
+def test_a_list_without_ids_and_seeds_of_one_concept_with_a_blank_last_line(tmp_path):
+    first, second = shown(tmp_path, "one-concept").prompts
+    assert [(p.id, p.concept) for p in (first, second)] == [("1", "cat"), ("2", "cat")]
+    assert len({draw.seed for p in (first, second) for draw in p.draws}) == 4
+    toml, rows = SHOWN["one-concept"]
+    more = read(tmp_path, toml, rows.replace("prompt\n", "prompt\nan owl\n"))
+    assert [p.draws for p in more.prompts[1:]] == [first.draws, second.draws]
+
+
+def test_a_text_that_comes_again_has_other_seeds(tmp_path):
+    toml, _ = SHOWN["one-concept"]
+    found = read(tmp_path, toml, "prompt\na cat\na cat\n").prompts
+    assert len({draw.seed for p in found for draw in p.draws}) == 4
+
+
+def test_the_role_in_a_column(tmp_path):
+    suite = shown(tmp_path, "roles")
+    assert [suite.role(suite.cases[0], p) for p in suite.prompts] == ["target", "unrelated", "target"]
+    toml, rows = SHOWN["roles"]
+    with pytest.raises(UserError, match=r"roles.csv:3: split is one of target"):
+        read(tmp_path, toml, rows.replace("retain", "regain"))
+
+
+def test_strata_of_several_words_and_of_any_script(tmp_path):
+    assert [p.concept for p in shown(tmp_path, "strata").prompts] == ["street food", "other", "cat"]
+    assert finder({"a": ["one two three"], "b": ["two"]})("One, two THREE") == "a"
+
+
+def test_a_column_that_is_there_twice_is_named_by_its_number(tmp_path):
+    suite = shown(tmp_path, "twice")
+    assert [p.text for p in suite.prompts] == ["a cat", "a dog"]
+    toml, rows = SHOWN["twice"]
+    with pytest.raises(UserError, match=r"twice.csv:1: 2 columns are called 'prompt': name one by its number, 2 or 3"):
+        read(tmp_path, toml.replace("text = 3", 'text = "prompt"'), rows)
+    with pytest.raises(UserError, match="there is no column 9: the file has 4"):
+        read(tmp_path, toml.replace("text = 3", "text = 9"), rows)
+
+
+def test_a_list_without_a_header(tmp_path):
+    toml = "[csv]\nfile = 'x.csv'\nheader = false\nconcept = 'cat'\nseeds = [5]\n[csv.columns]\ntext = 1\n"
+    toml = toml.replace("'", '"')
+    assert [(p.id, p.text) for p in read(tmp_path, toml, "a cat\na tabby\n,\n".replace(",", "")).prompts] == [
+        ("1", "a cat"), ("2", "a tabby"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('concept = "cat"\n', "", "a concept is a column"),
+        ("seeds = 2", "", "lacks 'seed'"),
+        ('text = "prompt"', "", "lacks 'text'"),
+        ('text = "prompt"', "text = 0", "its number from 1"),
+        ('text = "prompt"', "text = true", "its number from 1"),
+        ("seeds = 2", 'seeds = 2\nroles = {a = "target"}', "lacks 'role'"),
+    ],
+)
+def test_what_a_list_cannot_be_read_by_is_said(tmp_path, old, new, says):
+    toml, rows = SHOWN["one-concept"]
+    with pytest.raises(UserError, match=r"mine.toml:\d+: ") as error:
+        read(tmp_path, toml.replace(old, new), rows)
+    assert says in str(error.value)
+
+
+def test_blocks_have_ids_in_any_script():
+    texts = {"concepts": ["猫", "犬", "кот", "a café", "a cafe", "!"], "templates": ["{thing}"], "seeds": [1]}
+    ids = [prompt.id for prompt in expand(texts, explicit=False)]
+    assert len(set(ids)) == 6 and all(ids) and "a-cafe" in ids

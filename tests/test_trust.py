@@ -1,0 +1,399 @@
+"""What lies in a results folder is what was made: pictures, edits, the model they are made with, and scores."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import tiny
+import torch
+from fakes import Brightness, Scaled
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from test_score import ABOUT, Count, Size, read, samples, tables
+from test_store import EDIT, JOB, PIXELS, RECIPE
+
+from dumo_bench.errors import UserError
+from dumo_bench.hosts import fingerprint, sd
+from dumo_bench.run import work
+from dumo_bench.run.score import score
+from dumo_bench.storage import checksums, files
+from dumo_bench.storage.store import Store
+from dumo_bench.types import Draw, Edit, Recipe
+
+__all__ = ["samples", "tables"]
+RUN = ("--method", "uce", "--suite")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Store:
+    return Store(tmp_path / "results")
+
+
+# --- pictures
+
+
+def truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def other_pixels(path: Path) -> None:
+    with Image.open(path) as picture:
+        pixels = np.asarray(picture).copy()
+    pixels[0, 0, 0] ^= 1
+    Image.fromarray(pixels).save(path)
+
+
+def other_size(path: Path) -> None:
+    Image.new("RGB", (32, 32)).save(path)
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def another(path: Path) -> None:
+    """A whole picture of this folder under another's name."""
+    other = next(one for one in path.parents[1].rglob("*.png") if one.read_bytes() != path.read_bytes())
+    path.write_bytes(other.read_bytes())
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, bytes]]:
+    """A finished folder, and the bytes of its pictures."""
+    import conftest
+
+    from dumo_bench.cli.app import main
+
+    folder = tmp_path_factory.mktemp("made")
+    suite = folder / "tiny.toml"
+    suite.write_text(conftest.SUITE.format(model=tiny.folder()))
+    with pytest.raises(SystemExit):
+        main(["generate", *RUN, str(suite), "--out", str(folder / "out")])
+    return folder, {path.name: path.read_bytes() for path in (folder / "out").rglob("*.png")}
+
+
+@pytest.mark.parametrize("harm", [truncated, other_pixels, other_size, emptied, another])
+def test_an_altered_picture_is_made_again_and_said(command, made, harm):
+    folder, before = made
+    path = sorted((folder / "out").rglob("*.png"))[3]
+    harm(path)
+    said = command("generate", *RUN, folder / "tiny.toml", "--out", folder / "out")
+    assert said.code == 0 and f"picture {path.stem[:12]}: it is not as it was made: it is made again" in said.err
+    assert {one.name: one.read_bytes() for one in (folder / "out").rglob("*.png")} == before
+    assert "made again" not in command("generate", *RUN, folder / "tiny.toml", "--out", folder / "out").err
+
+
+def test_an_altered_picture_is_not_scored(command, made, tmp_path):
+    folder, _ = made
+    (tmp_path / "bright.py").write_text("from fakes import Brightness\n")
+    path = sorted((folder / "out").rglob("*.png"))[1]
+    kept = path.read_bytes()
+    other_pixels(path)
+    argv = (*RUN, folder / "tiny.toml", "--out", folder / "out", "--scorers", f"{tmp_path}/bright.py:Brightness")
+    said = command("score", *argv)
+    assert "it is not scored; `dumo-bench run` makes it again" in said.err
+    rows = {row["key"]: row for row in read(folder / "out" / "tables")}
+    assert rows[path.stem]["value"] is None and rows[path.stem]["reason"] == "unreadable"
+    assert sum(row["value"] is None for row in rows.values()) == 1
+    said = command("run", *argv)
+    rows = {row["key"]: row for row in read(folder / "out" / "tables")}
+    assert path.read_bytes() == kept and all(row["value"] is not None for row in rows.values())
+
+
+def test_pictures_of_an_earlier_version_are_taken_as_they_are_and_watched_from_then_on(place):
+    path = place.put_image(JOB, PIXELS)
+    (kept,) = (place.root / checksums.FOLDER).iterdir()
+    kept.unlink()
+    assert place.check([JOB]) == checksums.Found({}, (JOB.key,))
+    assert place.check([JOB]) == checksums.Found({}, ())
+    other_pixels(path)
+    assert list(place.check([JOB]).altered) == [JOB.key]
+
+
+@pytest.mark.parametrize("harm", [truncated, other_size, emptied])
+def test_a_broken_picture_of_an_earlier_version_is_found_all_the_same(place, harm):
+    path = place.put_image(JOB, PIXELS)
+    next((place.root / checksums.FOLDER).iterdir()).unlink()
+    harm(path)
+    assert list(place.check([JOB]).altered) == [JOB.key]
+
+
+def test_a_torn_line_of_checksums_spoils_no_other(place):
+    place.put_image(JOB, PIXELS)
+    (kept,) = (place.root / checksums.FOLDER).iterdir()
+    kept.write_bytes(kept.read_bytes()[:-30])
+    other = replace(JOB, draw=Draw(2))
+    place.put_image(other, PIXELS)
+    assert place.check([JOB, other]) == checksums.Found({}, (JOB.key,))
+
+
+def test_sha256sum_reads_the_checksums(place):
+    place.put_image(JOB, PIXELS)
+    (kept,) = (place.root / checksums.FOLDER).iterdir()
+    said = subprocess.run(["sha256sum", "-c", kept], cwd=place.root, capture_output=True, text=True, check=False)
+    assert said.returncode == 0 and said.stdout.endswith(": OK\n")
+
+
+# --- edits
+
+
+def rewritten(path: Path, change: Any) -> None:
+    with safe_open(path, framework="pt") as file:
+        notes = dict(file.metadata())
+    tensors = load_file(path)
+    path.unlink()
+    save_file(change(tensors, notes), path, metadata=notes)
+
+
+def changed(tensors: dict[str, Any], _: Any) -> dict[str, Any]:
+    return tensors | {"unet.a": tensors["unet.a"] + 1}
+
+
+def fewer(tensors: dict[str, Any], _: Any) -> dict[str, Any]:
+    return {"unet.a": tensors["unet.a"]}
+
+
+def renamed(tensors: dict[str, Any], _: Any) -> dict[str, Any]:
+    return {"unet.b": tensors["unet.b"], "unet.c": tensors["unet.a"]}
+
+
+def halved(tensors: dict[str, Any], _: Any) -> dict[str, Any]:
+    return {name: one.half() for name, one in tensors.items()}
+
+
+@pytest.mark.parametrize("change", [changed, fewer, renamed, halved])
+def test_an_edit_whose_tensors_are_others_is_refused(place, change):
+    rewritten(place.put_edit(RECIPE, EDIT), change)
+    with pytest.raises(UserError, match="its tensors are not those that were learnt: delete it and fit again"):
+        place.get_edit(RECIPE)
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (replace(RECIPE, params={"ridge": 9.0}), "params"),
+        (replace(RECIPE, erase=("dog",)), "erase"),
+        (replace(RECIPE, fit_seed=3), "fit_seed"),
+        (replace(RECIPE, method="rece"), "method"),
+        (replace(RECIPE, version="0"), "version"),
+    ],
+)
+def test_an_edit_of_another_recipe_is_refused(place, other, said):
+    place.put_edit(other, EDIT).rename(place.edit_path(RECIPE))
+    with pytest.raises(UserError, match=f"is of another recipe .{said} .*delete it and fit again"):
+        place.get_edit(RECIPE)
+
+
+@pytest.mark.parametrize(
+    "notes", [{"recipe": "[]", "header": "{}"}, {"recipe": "{}", "header": "3"}, {"recipe": "{", "header": ""}]
+)
+def test_an_edit_with_odd_notes_is_refused_in_one_line(place, notes):
+    path = place.edit_path(RECIPE)
+    path.parent.mkdir(parents=True)
+    save_file({"a": torch.ones(1)}, path, metadata=notes)
+    with pytest.raises(UserError, match="delete it and fit again"):
+        place.get_edit(RECIPE)
+
+
+def test_an_edit_of_an_earlier_version_is_read_and_called_by_its_file(place):
+    path = place.put_edit(RECIPE, EDIT)
+    rewritten(path, lambda tensors, notes: notes.pop("tensors") and tensors)
+    assert place.get_edit(RECIPE).header == EDIT.header
+    assert place.edit_hash(RECIPE) == files.sha256(path)
+
+
+def test_an_edit_is_called_by_its_recipe_and_tensors_and_not_by_what_it_took(tmp_path):
+    costs = [Edit(EDIT.tensors, {"seconds": n, "peak_memory": n}) for n in (1, 2)]
+    first, second = (Store(tmp_path / str(n)) for n in (1, 2))
+    for store, edit in zip((first, second), costs, strict=True):
+        store.put_edit(RECIPE, edit)
+    assert first.edit_hash(RECIPE) == second.edit_hash(RECIPE) != ""
+    second.edit_path(RECIPE).unlink()
+    second.put_edit(RECIPE, Edit({"unet.a": torch.zeros(1)}, {}))
+    assert first.edit_hash(RECIPE) != second.edit_hash(RECIPE)
+
+
+# --- the model
+
+
+@pytest.fixture(scope="module")
+def host() -> sd.Host:
+    return tiny.host()
+
+
+def name_of(host: sd.Host) -> str:
+    return sd.key_value_names(host.unet)[-1]
+
+
+@dataclass(frozen=True)
+class Careless(Scaled):
+    """Leaves something of the model changed, in `fit`, or after `apply`."""
+
+    harm: ClassVar[Any] = None
+    where: str = "fit"
+
+    def fit(self, host, erase, *, seed):
+        if self.where == "fit":
+            type(self).harm(host)
+        return super().fit(host, erase, seed=seed)
+
+    def apply(self, host, edit):
+        if self.where == "apply":
+            type(self).harm(host)
+        return super().apply(host, edit)
+
+
+def one_number(host: sd.Host) -> None:
+    with torch.no_grad():
+        dict(host.unet.named_parameters())[name_of(host)][0, 0] += 1e-6
+
+
+def two_places(host: sd.Host) -> None:
+    with torch.no_grad():
+        own = dict(host.unet.named_parameters())[name_of(host)]
+        own[[0, 1]] = own[[1, 0]].clone()
+
+
+def a_text_weight(host: sd.Host) -> None:
+    with torch.no_grad():
+        next(host.text_encoder.parameters()).mul_(1.001)
+
+
+def the_vae(host: sd.Host) -> None:
+    with torch.no_grad():
+        next(host.vae.decoder.parameters()).mul_(2)
+
+
+def a_hook(host: sd.Host) -> None:
+    host.unet.mid_block.register_forward_hook(lambda *_: None)
+
+
+def a_forward(host: sd.Host) -> None:
+    host.unet.mid_block.forward = host.unet.mid_block.forward
+
+
+def another_mode(host: sd.Host) -> None:
+    host.unet.train()
+
+
+HARMS = [one_number, two_places, a_text_weight, the_vae, a_hook, a_forward, another_mode]
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_a_fit_that_leaves_the_model_changed_is_named_and_nothing_is_written(tmp_path, monkeypatch, harm):
+    host = tiny.host()
+    monkeypatch.setattr(Careless, "harm", staticmethod(harm))
+    store, recipe = Store(tmp_path), Recipe("scaled", "1", {}, ("ghost",), 0, host.hash)
+    with pytest.raises(UserError, match=r"method scaled: its fit left the model changed .*nothing was written"):
+        work.fit(host, Careless(), recipe, store)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("harm", HARMS[:2])
+def test_an_apply_that_leaves_the_model_changed_is_named_and_nothing_is_written(tmp_path, monkeypatch, harm):
+    host = tiny.host()
+    monkeypatch.setattr(Careless, "harm", staticmethod(harm))
+    recipe = Recipe("scaled", "1", {}, ("ghost",), 0, host.hash)
+    store, method = Store(tmp_path), Careless(where="apply")
+    work.fit(host, method, recipe, store)
+    job = replace(JOB, recipe=recipe, sampling=replace(JOB.sampling, steps=1))
+    with pytest.raises(UserError, match="method scaled: its apply left the model changed"):
+        work.generate(host, method, [job], store, 1)
+    assert list(tmp_path.rglob("*.png")) == []
+
+
+def test_a_model_that_is_left_alone_has_the_same_fingerprint(host):
+    assert fingerprint.taken(host) == fingerprint.taken(host)
+
+
+# --- scorers
+
+
+@dataclass(frozen=True)
+class Raises(Brightness):
+    """Fails as often as it is told to."""
+
+    name: ClassVar[str] = "raises"
+    metrics = (replace(Brightness.metrics[0], name="raises"),)
+    error: ClassVar[BaseException | None] = None
+
+    def score(self, samples):
+        if self.error is not None:
+            raise self.error
+        return [[replace(self._one(sample), metric="raises")] for sample in samples]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (RuntimeError("no\nsuch \x1b[2Jluck"), "RuntimeError: no such"),
+        (SystemExit(0), "SystemExit: 0"),
+        (UserError("weights are broken"), "UserError: weights are broken"),
+        (MemoryError(), "MemoryError"),
+    ],
+)
+def test_a_scorer_that_raises_fails_alone_and_is_measured_later(samples, tables, monkeypatch, error, said):
+    monkeypatch.setattr(Raises, "error", error)
+    found = score(samples, [Raises(), Size()], tables, ABOUT)
+    assert found.failed[0][0] == "raises" and found.failed[0][1].startswith(said)
+    rows = [row for row in read(tables) if row["scorer"] == "raises"]
+    assert len(rows) == 9 and {(row["value"], row["reason"]) for row in rows} == {(None, "failed")}
+    assert all(row["note"].startswith(said) and "\x1b" not in row["note"] for row in rows)
+    assert len(read(tables)) == 9 + 18
+    monkeypatch.setattr(Raises, "error", None)
+    again = score(samples, [Raises(), Size()], tables, ABOUT)
+    assert (again.new, again.failed) == (9, ())
+    assert all(row["value"] is not None for row in read(tables) if row["scorer"] == "raises")
+
+
+def test_a_scorer_that_gives_too_few_results_is_refused(samples, tables, monkeypatch):
+    monkeypatch.setattr(Raises, "score", lambda self, samples: [])
+    with pytest.raises(UserError, match="pictures and gave back 0; wanted one each"):
+        score(samples, [Raises()], tables, ABOUT)
+
+
+def test_a_scorer_of_sets_that_raises_fails_alone_and_is_measured_later(samples, tables, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(Count, "score_set", lambda *_: 1 / 0)
+        found = score(samples, [Count(), Size()], tables, ABOUT)
+    assert found.failed == (("count", "ZeroDivisionError: division by zero"),)
+    assert {(row["value"], row["reason"]) for row in read(tables, "sets")} == {(None, "failed")}
+    assert len(read(tables)) == 18
+    assert score(samples, [Count(), Size()], tables, ABOUT).failed == ()
+    assert all(row["value"] is not None for row in read(tables, "sets") if row["metric"] == "count.set")
+
+
+def test_a_run_with_a_scorer_that_raises_ends_with_1_and_the_others_and_a_summary(command, made, tmp_path):
+    folder, _ = made
+    code = (
+        "from dataclasses import dataclass\nfrom test_trust import Raises\nRaises.error = RuntimeError('not today')\n"
+    )
+    (tmp_path / "mine.py").write_text(code)
+    (tmp_path / "bright.py").write_text("from fakes import Brightness\n")
+    scorers = f"{tmp_path}/mine.py:Raises,{tmp_path}/bright.py:Brightness"
+    argv = ("score", *RUN, folder / "tiny.toml", "--out", folder / "out", "--scorers", scorers)
+    try:
+        said = command(*argv)
+        assert said.code == 1 and "failed: scorer raises: RuntimeError: not today; the same command" in said.err
+        assert (folder / "out" / "summary.parquet").exists() and "brightness" in said.out
+    finally:
+        Raises.error = None
+    said = command(*argv)
+    assert (said.code, "failed" in said.err) == (0, False)
+    manifests = [json.loads(path.read_text()) for path in (folder / "out" / "runs").iterdir()]
+    assert any(run.get("scorers_failed") for one in manifests for run in one["runs"])
+
+
+def test_equal_pixels_have_equal_checksums(place):
+    place.put_image(JOB, PIXELS)
+    stream = io.BytesIO()
+    Image.fromarray(PIXELS).save(stream, format="PNG")
+    assert checksums.known(place.root)[JOB.key] == {files.sha256_of([stream.getvalue()])}
