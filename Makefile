@@ -46,7 +46,7 @@ setup: .venv/.stamp  ## a virtual environment in .venv with the tested versions
 demo: setup  ## DuMo and UCE against the original model, scored and shown
 	for method in $(METHODS); do \
 	  $(BIN)/dumo-bench run --method $$method --suite $(SUITE) --case $(CASE) --limit $(LIMIT) \
-	    --scorers $(SCORERS) --out $(OUT) $(DEMO_ARGS) || exit $$?; \
+	    --out $(OUT) $(DEMO_ARGS) || exit $$?; \
 	done
 	$(BIN)/dumo-bench report $(OUT)
 
