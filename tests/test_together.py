@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from test_table import row
 
 from dumo_bench.analysis import summary
+from dumo_bench.plugins import loading
+from dumo_bench.run import manifest, plan
 from dumo_bench.storage import claims, files, parts, table
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -115,6 +117,28 @@ def test_of_two_that_score_at_once_no_row_is_lost(tmp_path):
     assert sorted(one["scorer"] for one in found) == ["one"] * 4 + ["two"] * 4
     assert {one["scorer"] for one in table.records(summary.read(tmp_path))} == {"one", "two"}
     assert len(table.read(tmp_path / "tables", "metrics")) == 2
+
+
+def note_as(one: Named, suite: Path, begin: Any) -> None:
+    wish = plan.Wish("original", str(suite), shard=(int(one.name), 2))
+    of = plan.make(wish, lambda spec, settings: loading.make("methods", spec, settings))
+    begin.wait()
+    for n in range(5):
+        manifest.write(one.folder, wish, of, [f"scorer{one.name}"], {"made": 1, "by": one.name, "n": n})
+
+
+def test_of_two_shards_that_end_together_no_run_is_lost(bare_suite, tmp_path):
+    begin = SPAWN.Barrier(2)
+    both = [SPAWN.Process(target=note_as, args=(Named(name, tmp_path), bare_suite, begin)) for name in "01"]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join()
+    assert [process.exitcode for process in both] == [0, 0]
+    (found,) = manifest.read_all(tmp_path)
+    assert sorted((run["by"], run["n"]) for run in found["runs"]) == [(by, n) for by in "01" for n in range(5)]
+    assert found["scorers"] == ["scorer0", "scorer1"]
+    assert [file.suffix for file in (tmp_path / "runs").iterdir()] == [".json"]
 
 
 # --- claims

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import platform
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, fields, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from itertools import combinations
 from pathlib import Path
@@ -17,7 +19,7 @@ from dumo_bench.errors import UserError
 from dumo_bench.run import manifest_fields
 from dumo_bench.run.needs import NotApplicable
 from dumo_bench.run.plan import Plan, Wish
-from dumo_bench.storage import files
+from dumo_bench.storage import claims, files
 from dumo_bench.storage.names import bounded
 from dumo_bench.suites import contract, registry
 from dumo_bench.suites.content import content
@@ -43,8 +45,22 @@ def path(out: Path, wish: Wish, suite: str, method: str) -> Path:
 
 
 def write(out: Path, wish: Wish, plan: Plan, scorers: Sequence[str], spent: Mapping[str, Any]) -> Path:
-    """Add one run to the manifest of its wish; a run that made no picture and measured nothing changes nothing."""
+    """Add one run to the manifest of its wish; a run that made no picture and measured nothing changes nothing.
+
+    Of shards that end together each waits for the other, so that the runs of both are there.
+    """
     place = path(out, wish, plan.suite.name, (plan.parts or plan.reference)[0].recipe.method)
+    with claims.claimed(place, lambda: False, partial(waits, place)):
+        return _add(place, wish, plan, scorers, spent)
+
+
+def waits(place: Path, who: str) -> None:
+    """Say that another program writes the manifest."""
+    sys.stderr.write(f"{place.name}: {who}\n")
+    sys.stderr.flush()
+
+
+def _add(place: Path, wish: Wish, plan: Plan, scorers: Sequence[str], spent: Mapping[str, Any]) -> Path:
     before = _read(place) if place.exists() else {"runs": []}
     idle = not spent.get("made") and not spent.get("measured")
     if before.get("runs") and idle and set(scorers) <= set(before.get("scorers", ())):
