@@ -58,7 +58,10 @@ def test_roles_do_not_depend_on_spelling(bare_suite):
 
 def test_a_concept_in_two_spellings_is_counted_once_and_said(bare_suite):
     suite = written(
-        bare_suite, '["Van Gogh"]', '{"van gogh" = "by van gogh", "Van  Gogh" = "as Van Gogh", dog = "a dog"}'
+        bare_suite,
+        '["Van Gogh"]',
+        '{"van gogh" = "by van gogh", "Van  Gogh" = "as Van Gogh", dog = "a dog"}',
+        related='"van gogh" = ["dog"]',
     )
     assert {p.concept for p in suite.prompts} == {p.shows["object"] for p in suite.prompts} == {"Van Gogh", "dog"}
     assert concepts.said(suite) == [
@@ -103,6 +106,14 @@ def test_a_suite_that_states_every_role_may_erase_what_no_prompt_names(bare_suit
     assert set(roles(suite).values()) == {"unrelated", "target"}
 
 
+@pytest.mark.parametrize(
+    ("related", "word"), [('cat = ["dgo"]', "dgo"), ('cta = ["dog"]', "cta"), ('cat = ["dog", "alein"]', "alein")]
+)
+def test_a_neighbour_that_nothing_shows_is_refused_with_the_nearest_name(bare_suite, related, word):
+    with pytest.raises(UserError, match=rf"small.toml:\d+: related, .*nothing is called '{word}'. Did you mean"):
+        written(bare_suite, '["cat"]', '["a cat", "a dog", "an alien"]', related=related)
+
+
 def test_a_ready_made_suite_is_held_to_the_same(tmp_path, bare_suite):
     (tmp_path / "theirs.py").write_text(
         "from dataclasses import replace\nfrom pathlib import Path\nfrom dumo_bench.suites import registry\n"
@@ -127,7 +138,7 @@ def test_scorers_recognise_a_concept_in_any_spelling(tmp_path, bare_suite):
     assert (found["judge.object"], found["judge.erased"], found["judge.erased_p"]) == (1.0, 1.0, 0.9)
     clip = ClipAccuracy(concepts=("ghost", "dog"))
     assert clip._erased("m", sample, "ghost").value == 1.0
-    assert "Ghost" not in Concept().cannot_judge(written(bare_suite, '["Ghost"]', '["a ghost", "a DOG"]'))
+    assert "Ghost" not in Concept().cannot_judge(written(bare_suite, '["Ghost"]', '["a ghost", "a DOG"]', related=""))
 
 
 def test_what_a_case_erases_by_name_is_found_in_the_tables_in_any_spelling():

@@ -60,6 +60,23 @@ def problem(suite: Suite) -> tuple[int, str] | None:
     return None
 
 
+def stray(suite: Suite) -> str:
+    """What is wrong with the neighbours of a suite's file: one is shown by no prompt and erased by no case; else "".
+
+    A neighbour that is misspelt would be counted as unrelated, without a word. Where every prompt states its role,
+    neighbours decide nothing.
+    """
+    if all(prompt.role for prompt in suite.prompts):
+        return ""
+    shown = [word for prompt in suite.prompts for word in (prompt.concept, *prompt.shows.values())]
+    known = {spelt(word): word for word in (*shown, *(word for case in suite.cases for word in case.erase))}
+    for concept, near in suite.related.items():
+        for word in (concept, *near):
+            if spelt(word) not in known:
+                return f"related, {concept!r}: {unknown('concepts of the suite', word, known.values())}"
+    return ""
+
+
 def _twice(case: Case) -> str:
     seen: dict[str, str] = {}
     for word in case.erase:

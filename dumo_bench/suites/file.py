@@ -56,10 +56,15 @@ class SuiteFile:
         """The suite with its prompts, or the view of it that has this name; `called` as it was typed."""
         with told(self.path, self.text):
             prompts = self.prompts(called or str(self.path))
-            if not view:
-                return _checked(replace(self.empty, prompts=prompts))
-            one = {found.name: found for found in self.views}[view]
-            return _checked(replace(self.empty, name=view, prompts=views.part(prompts, one), cases=self.cases(one)))
+            whole = replace(self.empty, prompts=prompts)
+            suite = _checked(self._view(whole, view) if view else whole)
+            if why := concepts.stray(whole):  # a view need not have every neighbour
+                raise Refused("related", why)
+            return suite
+
+    def _view(self, whole: Suite, view: str) -> Suite:
+        one = {found.name: found for found in self.views}[view]
+        return replace(whole, name=view, prompts=views.part(whole.prompts, one), cases=self.cases(one))
 
     def cases(self, view: View) -> tuple[Case, ...]:
         """The cases of a view: its own, or the whole suite's."""
