@@ -61,7 +61,7 @@ def train(plan: Plan, module: M, loss: Loss[M], folder: Path, say: Callable[[str
         value.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(free, 1.0)
         optimiser.step()
-        _blend(average, module, min(plan.ema, (step + 1) / (step + 10)))
+        blend(average, module, min(plan.ema, (step + 1) / (step + 10)))
         now_loss = float(value.detach())
         running += 0.02 * (now_loss - running) if step > start else now_loss
         now = time.monotonic()
@@ -80,7 +80,8 @@ def seconds(folder: Path, name: str) -> float:
 
 
 @torch.no_grad()
-def _blend(average: nn.Module, module: nn.Module, decay: float) -> None:
+def blend(average: nn.Module, module: nn.Module, decay: float) -> None:
+    """Move the averaged weights towards the module's; buffers are taken as they are."""
     old, new = ([p.detach() for p in net.parameters()] for net in (average, module))
     torch._foreach_lerp_(old, new, 1 - decay)
     for kept, seen in zip(average.buffers(), module.buffers(), strict=True):

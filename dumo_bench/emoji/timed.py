@@ -15,15 +15,13 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from dumo_bench.emoji.loop import Loss, M, blend
 from dumo_bench.storage import files
-
-M = TypeVar("M", bound=nn.Module)
-Loss = Callable[[M, torch.Generator], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +118,8 @@ def _step(budget: Budget, state: State, loss: Loss[Any], g: torch.Generator) -> 
     value.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(free, 1.0)
     state.optimiser.step()
-    _blend(state.average, state.module, min(budget.ema, (state.step + 1) / (state.step + 10)))
+    blend(state.average, state.module, min(budget.ema, (state.step + 1) / (state.step + 10)))
     return value.detach().float()
-
-
-@torch.no_grad()
-def _blend(average: nn.Module, module: nn.Module, decay: float) -> None:
-    old, new = ([p.detach() for p in net.parameters()] for net in (average, module))
-    torch._foreach_lerp_(old, new, 1 - decay)
-    for kept, seen in zip(average.buffers(), module.buffers(), strict=True):
-        kept.copy_(seen)
 
 
 def save(budget: Budget, state: State, folder: Path, running: float) -> None:

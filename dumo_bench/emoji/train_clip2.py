@@ -20,6 +20,7 @@ from transformers import CLIPConfig, CLIPModel
 from dumo_bench.emoji import captions, drawings, measure, phrases, timed, wear, world
 from dumo_bench.emoji.augment import Batch, Studio
 from dumo_bench.emoji.drawings import Drawings
+from dumo_bench.emoji.loop import Loss
 from dumo_bench.emoji.timed import Budget
 
 WIDTH = 128
@@ -59,7 +60,7 @@ def contrast(to_text: Tensor, match: Tensor) -> Tensor:
     return (across + F.cross_entropy(to_text.T, (match / match.sum(0)).T)) / 2
 
 
-def loss_of(studio: Studio, every: phrases.Phrases, ids: tuple[Tensor, Tensor], n: int) -> timed.Loss[nn.Module]:
+def loss_of(studio: Studio, every: phrases.Phrases, ids: tuple[Tensor, Tensor], n: int) -> Loss[nn.Module]:
     """The contrastive loss of a batch with captions drawn for it."""
 
     def loss(clip: nn.Module, g: torch.Generator) -> Tensor:

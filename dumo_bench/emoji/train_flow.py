@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from dumo_bench.emoji import WEIGHTS, captions, drawings, flow, measure, phrases, timed, views, world
 from dumo_bench.emoji.augment import Studio
+from dumo_bench.emoji.loop import Loss
 from dumo_bench.emoji.timed import Budget
 
 COPIES, DROP, SHIFT = 96, 0.1, 2.0
@@ -56,7 +57,7 @@ def times(n: int, g: torch.Generator) -> Tensor:
     return torch.where(torch.rand(n, generator=g, device=g.device) < 0.1, even, t)
 
 
-def loss_of(latents: Tensor, shown: Tensor, texts: Texts, n: int) -> timed.Loss[nn.Module]:
+def loss_of(latents: Tensor, shown: Tensor, texts: Texts, n: int) -> Loss[nn.Module]:
     """Flow matching on packed, scaled latents (m, 16, 16) of pictures (m, 3)."""
 
     def loss(net: nn.Module, g: torch.Generator) -> Tensor:

@@ -19,6 +19,7 @@ from transformers import ResNetConfig, ResNetForImageClassification
 
 from dumo_bench.emoji import drawings, measure, timed, views, warp, wear, world
 from dumo_bench.emoji.augment import Batch, Studio, blank
+from dumo_bench.emoji.loop import Loss
 from dumo_bench.emoji.timed import Budget
 from dumo_bench.emoji.train_judge import LABELS, SPLIT
 
@@ -85,7 +86,7 @@ def mixed(batch: Batch, g: torch.Generator, share: float = 0.08) -> tuple[Tensor
     return x, goal.lerp(goal.roll(1, 0), half), batch.style.masked_fill(two, -100)
 
 
-def loss_of(lessons: Lessons, n: int, device: str) -> timed.Loss[nn.Module]:
+def loss_of(lessons: Lessons, n: int, device: str) -> Loss[nn.Module]:
     """Cross-entropy on both heads."""
 
     def loss(judge: nn.Module, g: torch.Generator) -> Tensor:
