@@ -38,6 +38,11 @@ def make() -> UNet2DConditionModel:
     )
 
 
+def noise_schedule() -> DDPMScheduler:
+    """SD's."""
+    return DDPMScheduler(**SCHEDULE)
+
+
 def weights(noising: DDPMScheduler) -> Tensor:
     """Weight of each timestep's loss, (1000,), mean 1: noise over signal, sigma / alpha.
 
@@ -89,7 +94,7 @@ def run(build: Path) -> UNet2DConditionModel:
     data = draw.pictures(build, COPIES, seed=4)
     every = latents(build)
     every = every / every.std()
-    texts, noising = Texts(build), DDPMScheduler(**SCHEDULE)
+    texts, noising = Texts(build), noise_schedule()
     weight = weights(noising)
     shown = torch.stack([data["object"], data["style"], data["background"]], 1)
 
