@@ -90,7 +90,7 @@ format: setup  ## let ruff mend what it can
 
 check: lint test  ## what continuous integration runs
 
-docs: setup  ## write the command help and the plugin tables into docs/commands.md and README.md
+docs: setup  ## write the command help and the plugin tables into docs/commands.md and docs/plugins.md
 	$(BIN)/python tests/test_docs.py
 
 deviations: setup  ## how far our numbers lie from other libraries', into docs/deviations.md: a minute

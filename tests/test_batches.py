@@ -1,6 +1,6 @@
 """A run that is stopped, split or shuffled makes the same bytes: every batch has its full size.
 
-With one thread: several share the rows of a batch out unevenly, and then a row's place in it counts (docs/design.md).
+With one thread: several share the rows of a batch unevenly, and then a row's place counts (docs/conventions.md).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""README.md and docs/commands.md say what the program prints (`make docs` writes it); the design's examples work."""
+"""The pages say what the program prints (`make docs` writes it), name what exists, and their examples work."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from dumo_bench.plugins import loading
 from dumo_bench.suites import registry
 
 ROOT = Path(__file__).parents[1]
-README, COMMANDS, DESIGN = ROOT / "README.md", ROOT / "docs" / "commands.md", ROOT / "docs" / "design.md"
+README, DOCS = ROOT / "README.md", ROOT / "docs"
+COMMANDS, PLUGINS, EXTENDING = DOCS / "commands.md", DOCS / "plugins.md", DOCS / "extending.md"
+PRINTED = (PLUGINS, COMMANDS)
+PAGES = sorted(page for page in (README, ROOT / "CHANGELOG.md", *DOCS.glob("*.md")))
 MARK = re.compile(r"<!-- says: (?P<argv>[^>]+?) -->\n(?P<said>.*?)<!-- end -->", re.DOTALL)
 
 
@@ -47,14 +50,14 @@ def marked(page: Path) -> dict[str, str]:
     return {found["argv"]: found["said"] for found in MARK.finditer(page.read_text())}
 
 
-@pytest.mark.parametrize(("page", "argv"), [(page, argv) for page in (README, COMMANDS) for argv in marked(page)])
+@pytest.mark.parametrize(("page", "argv"), [(page, argv) for page in PRINTED for argv in marked(page)])
 def test_a_page_says_what_the_program_prints(page, argv):
     assert marked(page)[argv] == says(argv), "type `make docs`"
 
 
-def test_every_list_is_in_the_readme_and_every_command_has_its_help():
-    assert set(marked(README)) == {"--help", *(f"list {what}" for what in ("methods", "scorers", "suites", "models"))}
-    assert set(marked(COMMANDS)) == {f"{name} --help" for name in commands() if name != "list"}
+def test_every_list_has_its_place_and_every_command_its_help():
+    assert set(marked(PLUGINS)) == {f"list {what}" for what in ("methods", "scorers", "suites", "models")}
+    assert set(marked(COMMANDS)) == {"--help", *(f"{name} --help" for name in commands() if name != "list")}
 
 
 def test_every_make_target_that_the_readme_names_exists():
@@ -65,29 +68,28 @@ def test_every_make_target_that_the_readme_names_exists():
 
 
 def test_links_inside_the_repository_lead_somewhere():
-    pages = [README, ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")]
     links = [
         (page, link)
-        for page in pages
+        for page in PAGES
         for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
         if not (page.parent / link).exists()
     ]
     assert links == []
 
 
-def test_the_design_page_names_modules_that_exist():
-    text = DESIGN.read_text()
-    named = re.findall(r"`(dumo_bench/[\w/]+\.py|baselines/[\w/]+\.py|tests/\w+\.py)`", text)
-    assert named
-    assert [name for name in named if not (ROOT / name).exists()] == []
+def test_the_pages_name_modules_that_exist():
+    texts = (page.read_text() for page in PAGES if page.name != "CHANGELOG.md")
+    named = {name for text in texts for name in re.findall(r"`((?:dumo_bench|baselines|tests)/[\w/]+\.py)`", text)}
+    assert len(named) > 10
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 
 
 @pytest.fixture
 def example(tmp_path):
-    """`example("mute.py")`: the block of docs/design.md whose first line is `# mute.py`, as a file."""
+    """`example("mute.py")`: the block of docs/extending.md whose first line is `# mute.py`, as a file."""
 
     def make(name: str) -> Path:
-        blocks = re.findall(r"```(?:python|toml)\n(# (\S+)\n.*?)```", DESIGN.read_text(), re.DOTALL)
+        blocks = re.findall(r"```(?:python|toml)\n(# (\S+)\n.*?)```", EXTENDING.read_text(), re.DOTALL)
         (found,) = [text for text, of in blocks if of == name]
         path = tmp_path / name
         path.write_text(found)
@@ -133,6 +135,6 @@ def test_the_designs_suite_has_prompts_of_every_role(example):
 
 
 if __name__ == "__main__":
-    for page in (README, COMMANDS):
+    for page in PRINTED:
         text = page.read_text()
         page.write_text(MARK.sub(lambda m: f"<!-- says: {m['argv']} -->\n{says(m['argv'])}<!-- end -->", text))

@@ -23,7 +23,7 @@ from dumo_bench.types import Recipe
 ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "golden" / "recipes.json"
 METHODS = loading.names("methods")
-CONTROLS = [f"dumo_bench.selftest.controls.{n}:{n.title()}" for n in ("identity", "perfect", "shuffler", "vandal")]
+CONTROLS = [f"dumo_bench.selftest.controls.{n}:{n.title()}" for n in ("identity", "perfect", "shuffled", "blank")]
 
 MINE = '''
 from dataclasses import dataclass

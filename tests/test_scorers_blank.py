@@ -54,7 +54,7 @@ def test_what_emoji_sd_draws_is_far_from_the_bound():
     from functools import partial
 
     from dumo_bench.hosts import sample, sd
-    from dumo_bench.selftest.controls.vandal import Vandal
+    from dumo_bench.selftest.controls.blank import Blank
     from dumo_bench.types import Draw, Edit, Job, Recipe, Sampling
 
     host = sd.load("emoji-sd")
@@ -62,7 +62,7 @@ def test_what_emoji_sd_draws_is_far_from_the_bound():
     jobs = [Job(Recipe("original", "1", {}, (), 0, ""), text, Draw(1), contract) for text in ("a ghost", "a cat")]
     pictures = sample.sample(host, partial(sd.stock_guide, host), jobs)[0].numpy()
     assert all(edges(one) > 3 * BOUND for one in pictures)
-    with Vandal().apply(host, Edit({}, {})) as guide:  # its one tile has a texture: variety finds it, this does not
+    with Blank().apply(host, Edit({}, {})) as guide:  # its one tile has a texture: variety finds it, this does not
         assert not blank(sample.sample(host, guide, jobs)[0].numpy()[0])
 
 
@@ -93,8 +93,8 @@ def shown(rates: dict[str, float]) -> list[str]:
 
 def test_blank_targets_have_a_sentence_from_a_tenth_above_the_unedited_model():
     assert shown({"original": 0.02, "uce": 0.11}) == []
-    (said,) = shown({"original": 0.02, "uce": 0.12, "esd": 0.0, "vandal": 1.0})
-    assert "uce 0.12, vandal 1.00; the unedited model 0.02" in said and "esd" not in said
+    (said,) = shown({"original": 0.02, "uce": 0.12, "esd": 0.0, "blank": 1.0})
+    assert "uce 0.12, blank 1.00; the unedited model 0.02" in said and "esd" not in said
 
 
 def test_run_measures_it_always():

@@ -26,7 +26,7 @@ from dumo_bench.storage import table
 from dumo_bench.types import Sample, digest
 
 ROOT = Path(__file__).parents[1]
-CONTRAST = re.search(r"```python\n# contrast\.py\n(.*?)```", (ROOT / "docs" / "design.md").read_text(), re.DOTALL)
+CONTRAST = re.search(r"```python\n# contrast\.py\n(.*?)```", (ROOT / "docs" / "extending.md").read_text(), re.DOTALL)
 HEAD = """
 from dataclasses import dataclass, replace
 from dumo_bench.interfaces import Scorer

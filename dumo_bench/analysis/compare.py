@@ -1,4 +1,4 @@
-"""Methods on the same prompts and noise: what differs, by how much, and how many pictures it would take to tell."""
+"""Methods on the same prompts and noise: effect size, interval, p-value, and the sample size needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pairs: the same prompt and noise under two methods. How far they differ, and how surely."""
+"""Pairs: the same prompt and noise under two methods. How far they differ, and whether significantly."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def compare(
     metric: Annotated[str, typer.Option("--metric", help="Only metrics of this name; * stands for anything.")] = "*",
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """What differs between methods, prompt by prompt: by how much, how surely, and what it would take to tell."""
+    """Compare methods prompt by prompt: effect size, confidence interval, p-value and the sample size needed."""
     from dumo_bench.analysis import compare as comparing
     from dumo_bench.analysis import coverage
     from dumo_bench.cli import show

@@ -33,7 +33,7 @@ def selftest(
     ] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Check that scorers and tables say what is known: of no edit, a perfect one, a vandal and a shuffler. Minutes."""
+    """Run control methods with known outcomes (no edit, perfect, blank, shuffled) and check every scorer. Minutes."""
     with nullcontext(out) if out else tempfile.TemporaryDirectory(prefix="dumo-bench-selftest-") as folder:
         found = tested(Path(folder), scorers, device)
     if as_json:

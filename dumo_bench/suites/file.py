@@ -1,4 +1,4 @@
-"""One file of prompts/*.toml. docs/design.md says what it may hold; what is wrong is refused with file and line."""
+"""One file of prompts/*.toml. docs/extending.md says what it may hold; what is wrong is refused with file and line."""
 
 from __future__ import annotations
 

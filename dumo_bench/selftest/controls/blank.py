@@ -1,4 +1,4 @@
-"""A vandal: whatever is asked for, it draws one and the same blank tile. It erases everything, target and rest."""
+"""Blank pictures: the same empty picture for every prompt. It erases everything, targets and the rest."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from dumo_bench.types import Conditions, Denoiser, Edit, Guide
 
 
 @dataclass(frozen=True)
-class Vandal(Method):
+class Blank(Method):
     """It says at every step that all of z is noise, so that what is left is the latent 0."""
 
-    name: ClassVar[str] = "vandal"
+    name: ClassVar[str] = "blank"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "a known answer, no eraser"
 

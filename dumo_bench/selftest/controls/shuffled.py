@@ -1,4 +1,4 @@
-"""A shuffler: every prompt gets the picture of another one. Sets of pictures stay the same, no prompt gets its own."""
+"""Shuffled pictures: every prompt gets that of another. Sets of pictures stay the same, no prompt gets its own."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from dumo_bench.types import Case, Conditions, Denoiser, Edit, Guide, Prompt
 
 
 @dataclass(frozen=True)
-class Shuffler(Method):
+class Shuffled(Method):
     """It needs the suite, as it is run: texts change places within their role, which takes equal seeds and all rows."""
 
-    name: ClassVar[str] = "shuffler"
+    name: ClassVar[str] = "shuffled"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "a known answer, no eraser"
 
@@ -30,7 +30,7 @@ class Shuffler(Method):
         from dumo_bench.suites import registry
 
         if not self.suite:
-            raise UserError("the shuffler needs the suite that is run: type --set suite=NAME")
+            raise UserError("the control `shuffled` needs the suite that is run: type --set suite=NAME")
         suite, case = registry.load(self.suite), Case("", tuple(erase))
         roles: dict[str, list[Prompt]] = {}
         for prompt in suite.prompts:
@@ -52,7 +52,7 @@ def shuffled(prompts: Sequence[Prompt]) -> dict[str, str]:
     """Each text with another's, of another concept wherever no concept has more than half of the texts."""
     if len({(p.draws, p.guidance, p.height, p.width) for p in prompts}) > 1:
         raise UserError(
-            "the shuffler needs prompts of a role to share seeds, guidance and size: sets would not be equal"
+            "the control `shuffled` needs prompts of a role to share seeds, guidance and size: sets would not be equal"
         )
     concepts = {prompt.text: prompt.concept for prompt in prompts}
     texts = sorted(concepts, key=lambda text: (concepts[text], text))
