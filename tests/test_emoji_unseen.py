@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dumo_bench.emoji import phrases, train_unseen, world
+from dumo_bench.emoji import phrases, train_unseen, unseen, world
+from dumo_bench.hosts import sd
 
 GHOST = world.OBJECTS.index("ghost")
 
@@ -69,3 +70,28 @@ def test_the_twin_takes_the_same_steps_where_the_object_is_not_shown(recorded):
 def test_both_start_from_the_same_weights():
     nets = train_unseen.Twins()
     assert all(torch.equal(a, b) for a, b in zip(nets.unseen.parameters(), nets.twin.parameters(), strict=True))
+
+
+def test_eight_bits_keep_every_weight_to_half_a_step_of_its_channel():
+    g = torch.Generator().manual_seed(1)
+    kernels = {
+        "conv": torch.randn(6, 3, 3, 3, generator=g),
+        "dead": torch.zeros(4, 2),
+        "bias": torch.randn(5, generator=g),
+    }
+    back = unseen.unpacked(unseen.packed(kernels))
+    assert back.keys() == kernels.keys()
+    step = kernels["conv"].flatten(1).abs().amax(1) / 127
+    assert ((back["conv"] - kernels["conv"]).abs() <= 0.5001 * step[:, None, None, None]).all()
+    assert torch.equal(back["dead"], kernels["dead"]) and torch.equal(back["bias"], kernels["bias"].half().float())
+
+
+def test_the_kept_weights_become_two_models_that_differ_from_the_host_in_the_unet_alone(tmp_path):
+    folders = unseen.install(tmp_path)
+    hosts = [sd.load("emoji-sd"), *(sd.load(str(folder)) for folder in folders)]
+    assert len({host.hash for host in hosts}) == 3
+    for part in ("vae", "text_encoder"):
+        first, *others = ([w.clone() for w in getattr(host, part).state_dict().values()] for host in hosts)
+        assert all(torch.equal(a, b) for other in others for a, b in zip(first, other, strict=True))
+    one, two = (dict(host.unet.named_parameters()) for host in hosts[1:])
+    assert one.keys() == two.keys() and not torch.equal(one["conv_in.weight"], two["conv_in.weight"])

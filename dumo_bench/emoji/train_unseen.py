@@ -8,7 +8,6 @@ takes another row. Autoencoder and text tower are the host's, which have seen th
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from dumo_bench.emoji import WEIGHTS, drawings, phrases, timed, train_unet, view
 from dumo_bench.emoji.augment import Studio
 from dumo_bench.emoji.loop import Loss
 from dumo_bench.emoji.timed import Budget
-from dumo_bench.storage import files
 
 COPIES, DROP, TOKENS = 96, 0.1, 77
 
@@ -76,25 +74,6 @@ def loss_of(latents: Tensor, shown: Tensor, said: phrases.Phrases, context: Tens
         return first + one(nets.twin, rows, texts.masked_fill(silent, 0), noise, t)
 
     return loss
-
-
-def install(weights: Path, out: Path, word: str) -> None:
-    """Two model folders in half precision, each with the host's other parts beside its own U-Net."""
-    import shutil
-
-    from safetensors import safe_open
-
-    with safe_open(weights, "pt") as kept:
-        facts = kept.metadata()
-        tensors = {name: kept.get_tensor(name) for name in kept.keys()}  # noqa: SIM118
-    about = {"object": word, "steps": int(facts["step"]), "seconds": float(facts["seconds"])}
-    for name in ("unseen", "twin"):
-        folder = out / name
-        shutil.rmtree(folder, ignore_errors=True)
-        net = train_unet.make()
-        net.load_state_dict({key.removeprefix(f"{name}."): v for key, v in tensors.items() if key.startswith(name)})
-        net.half().save_pretrained(folder / "unet")
-        files.write_bytes(folder / "training.json", json.dumps(about).encode() + b"\n")
 
 
 def main() -> None:
