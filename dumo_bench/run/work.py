@@ -21,6 +21,7 @@ from dumo_bench.hosts.sd import Host
 from dumo_bench.interfaces import Method
 from dumo_bench.kit import resume
 from dumo_bench.storage import claims
+from dumo_bench.storage.background import Writer
 from dumo_bench.storage.store import Store
 from dumo_bench.types import Edit, Guide, Job, Recipe, canonical
 
@@ -118,14 +119,14 @@ def generate(host: Host, method: Method, jobs: Sequence[Job], store: Store, batc
     edit = store.get_edit(recipe) if recipe.erase else learnt(host, method, recipe)
     failed: list[tuple[Job, str]] = []
     bar = progress.Bar(f"{recipe.method} {' + '.join(recipe.erase)}".strip(), len(wanted))
-    with applied(host, method, edit, lambda: store.drop(wanted)) as guide, bar:
+    with applied(host, method, edit, lambda: store.drop(wanted)) as guide, bar, Writer() as writer:
         for batch in batches(wanted, batch_size):
             pictures, problems = sample.sample(host, guide, full(batch, batch_size))
             for job, picture, problem in zip(batch, pictures.numpy(), problems, strict=False):  # the rest is filling
                 if problem:
                     failed.append((job, problem))
                 else:
-                    store.put_image(job, picture, batch_size)
+                    writer.submit(store.put_image, job, picture, batch_size)
             bar.advance(len(batch))
     return failed
 
