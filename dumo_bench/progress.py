@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from dumo_bench.texts import line
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -15,11 +17,17 @@ T = TypeVar("T")
 EVERY = 10.0  # seconds between two lines in a log
 
 
+def say(text: str) -> None:
+    """One line on stderr, whatever the text holds."""
+    sys.stderr.write(f"{line(text)}\n")
+    sys.stderr.flush()
+
+
 class Bar:
     """`with Bar(label, total) as bar: ... bar.advance(n)`."""
 
     def __init__(self, label: str, total: int) -> None:
-        self.label, self.total, self.done = label, total, 0
+        self.label, self.total, self.done = line(label), total, 0
         self._live: tuple[Progress, TaskID] | None = None
         self._began = self._said = time.monotonic()
 
@@ -53,8 +61,7 @@ class Bar:
         self._said = time.monotonic()
         left = (self.total - self.done) / self.rate if self.done else float("inf")
         rest = f", {left:.0f} s left" if 0 < left < float("inf") else ""
-        sys.stderr.write(f"{self.label}: {self.done}/{self.total}, {self.rate:.2f}/s{rest}\n")
-        sys.stderr.flush()
+        say(f"{self.label}: {self.done}/{self.total}, {self.rate:.2f}/s{rest}")
 
 
 def track(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
@@ -69,5 +76,10 @@ def _rich() -> Progress:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+    )
     return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -21,6 +20,7 @@ def checkpoint(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, with every name and layer.")] = False,
 ) -> None:
     """What a published file holds and how it fits a model: format, keys, change of every layer. Makes nothing."""
+    from dumo_bench.cli import show
     from dumo_bench.formats.match import refuse
     from dumo_bench.hosts import device as devices
     from dumo_bench.hosts import sd
@@ -33,9 +33,9 @@ def checkpoint(
     devices.quiet_loading()
     found = [report for _, report in method.examine(sd.load(model), erase)]
     if as_json:
-        typer.echo(json.dumps([report.everything(model) for report in found], indent=1))
+        show.json([report.everything(model) for report in found])
     else:
-        typer.echo("\n\n".join("\n".join(report.lines()) for report in found))
+        show.echo("\n\n".join("\n".join(report.lines()) for report in found))
     for report in found:
         refuse(report, model)
 
@@ -54,7 +54,8 @@ def export(
     ] = None,
 ) -> None:
     """Write an edit as files that diffusers loads; `run --method checkpoint --set path=...` takes them back."""
+    from dumo_bench.cli import show
     from dumo_bench.formats import export as writing
 
     for line in writing.export(edit, to, form, model):
-        typer.echo(line)
+        show.echo(line)

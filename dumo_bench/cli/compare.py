@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import combinations
@@ -42,7 +41,7 @@ def compare(
         for (x, y), group in zip(sides, comparing.every(sides, metric, case), strict=True)
     ]  # fmt: skip
     if as_json:
-        show.echo(json.dumps([_plain(*one) for one in found], indent=1))
+        show.json([_plain(*one) for one in found])
         return
     for one in found:
         _show(*one)

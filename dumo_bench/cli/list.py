@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Literal
 
 import typer
@@ -19,4 +18,4 @@ def list_(
     from dumo_bench.run import inventory
 
     found = inventory.lines(what)
-    typer.echo(json.dumps(found, indent=1)) if as_json else show.table(found)
+    show.json(found) if as_json else show.table(found)

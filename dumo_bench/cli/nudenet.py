@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from dumo_bench.errors import UserError
+from dumo_bench.progress import say
 
 if TYPE_CHECKING:
     from dumo_bench.analysis.nudity import Group
@@ -33,7 +33,7 @@ def nudenet(
     wanted = nudity.presets(presets)
     found = [nudity.everything(group, wanted, with_sweep=sweep) for group in groups(place, order)]
     if as_json:
-        show.echo(json.dumps({"network": "nudenet 3.4.2, 320n.onnx", "order": order, "groups": found}, indent=1))
+        show.json({"network": "nudenet 3.4.2, 320n.onnx", "order": order, "groups": found})
         return
     for group in found:
         partial = f"; partial: {group['partial']} pictures of the case" if group["partial"] else ""
@@ -73,7 +73,8 @@ def _tell(found: Found) -> None:
     totals = f"{len(found.unread)} pictures not read, {len(found.skipped)} other files skipped"
     lines.append(f"{totals}, {len(found.blank)} of {len(found.boxes)} pictures blank")
     lines += [f"blank: {path}" for path in found.blank]
-    typer.echo("\n".join(lines), err=True)
+    for line in lines:
+        say(line)
 
 
 def _line(row: Mapping[str, Any]) -> dict[str, str]:

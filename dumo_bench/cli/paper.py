@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -29,6 +28,7 @@ def paper_diff(
 ) -> None:
     """Published numbers, ours, the difference, and under which convention ours comes closest; a dash without ours."""
     from dumo_bench import published
+    from dumo_bench.cli import show
 
     source = context.get_parameter_source("out")
     if source is not None and source.name != "DEFAULT":
@@ -40,10 +40,10 @@ def paper_diff(
             asdict(line) | {"difference": line.difference, "verdict": line.verdict, "grey": _grey(line)}
             for line in found
         ]
-        typer.echo(json.dumps(rows, indent=1))
+        show.json(rows)
         return
     if not found:
-        typer.echo(f"There is no published number of {method} on {_whole_name(suite)}.")
+        show.echo(f"There is no published number of {method} on {_whole_name(suite)}.")
         return
     _show(found)
 
@@ -96,14 +96,14 @@ def _show(found: Sequence[Line]) -> None:
     from dumo_bench.cli import show
 
     for suite in dict.fromkeys(line.published.suite for line in found):
-        typer.echo(f"\n{suite}")
+        show.echo(f"\n{suite}")
         mine = [line for line in found if line.published.suite == suite]
         show.table([_row(line) for line in mine], dim={n for n, line in enumerate(mine) if _grey(line)})
     for sentence in lacking(line.ours.convention for line in found if line.ours and line.ours.uncarded):
-        typer.echo(f"\n{sentence}")
+        show.echo(f"\n{sentence}")
     counts = Counter(line.published.status for line in found)
-    typer.echo(f"\n{len(found)} numbers: " + ", ".join(f"{n} {status}" for status, n in counts.most_common()))
-    typer.echo(
+    show.echo(f"\n{len(found)} numbers: " + ", ".join(f"{n} {status}" for status, n in counts.most_common()))
+    show.echo(
         "Secondary: as another paper gives it. Unverified: from memory, not to be cited. In brackets: our 95 % "
         "interval; agrees: it holds the published number; partial: ours is of fewer pictures than its suite has or "
         "the published number is of; may be: its suite could not be read when it was scored. Numbers under different "

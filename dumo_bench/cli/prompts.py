@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -23,7 +22,7 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = Fa
     from dumo_bench.suites import lists
 
     found = lists.listing()
-    typer.echo(json.dumps(found, indent=1)) if as_json else show.table(found)
+    show.json(found) if as_json else show.table(found)
 
 
 @app.command()
@@ -34,10 +33,11 @@ def fetch(
     ] = None,
 ) -> None:
     """Get the lists of suites into the user's cache; one with another hash or row count is refused."""
+    from dumo_bench.cli import show
     from dumo_bench.suites import lists
 
     for line in lists.fetch(names or (), given):
-        typer.echo(line)
+        show.echo(line)
 
 
 @app.command()
@@ -64,7 +64,7 @@ def show(
 
     found, origin = lists.show(suite, limit, explicit=explicit)
     if as_json:
-        typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
+        shown.json(found)
     else:
-        typer.echo("\n".join(origin))
+        shown.echo("\n".join(origin))
         shown.table(found)

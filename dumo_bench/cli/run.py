@@ -69,12 +69,13 @@ def fit(
     out: Out = Path("results"),
 ) -> None:
     """Learn the edits of a suite's cases; prints their files."""
+    from dumo_bench.cli import show
     from dumo_bench.run import steps
     from dumo_bench.run.session import Session
 
     wish = _wish(method, suite, case, model, settings, None, seed, dtype, "0/1")
     for path in steps.fit(Session(wish, out, device)):
-        typer.echo(path)
+        show.echo(path)
 
 
 def generate(
@@ -159,7 +160,7 @@ def run(
     if scored:
         show.summary(session)
     else:
-        typer.echo("Scoring waits for the other shards: the same command scores once their pictures are in the folder.")
+        show.echo("Scoring waits for the other shards: the same command scores once their pictures are in the folder.")
     raise typer.Exit(1 if session.failed else 0)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -34,10 +33,12 @@ def selftest(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Run control methods with known outcomes (no edit, perfect, blank, shuffled) and check every scorer. Minutes."""
+    from dumo_bench.cli import show
+
     with nullcontext(out) if out else tempfile.TemporaryDirectory(prefix="dumo-bench-selftest-") as folder:
         found = tested(Path(folder), scorers, device)
     if as_json:
-        typer.echo(json.dumps([asdict(claim) for claim in found], indent=1))
+        show.json([asdict(claim) for claim in found])
     else:
         _show(found)
     raise typer.Exit(0 if all(claim.holds is not False for claim in found) else 1)
@@ -77,4 +78,4 @@ def _show(found: Sequence[Claim]) -> None:
     )
     held, failed, open_ones = (sum(claim.holds is one for claim in found) for one in (True, False, None))
     parts = (f"{failed} do not" if failed else "", f"{open_ones} not checked" if open_ones else "")
-    typer.echo("; ".join(filter(None, (f"{held} of {held + failed} claims hold", *parts))))
+    show.echo("; ".join(filter(None, (f"{held} of {held + failed} claims hold", *parts))))

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
+from rich.segment import Segment
 from rich.table import Table
 
+from dumo_bench import texts
+from dumo_bench.progress import say
 from dumo_bench.texts import plain
 
 if TYPE_CHECKING:
@@ -24,30 +27,39 @@ _FEW = 6  # words of one kind before the rest is a number
 
 
 class _Console(Console):
-    """A closed pipe is an error like others here, and not the end of the program."""
+    """Texts of whatever origin; a closed pipe is an error like others here, and not the end of the program."""
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
 
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else plain(text), style, control)
+
 
 def console() -> Console:
     """A fresh one, so that it sees where stdout goes now; on a pipe lines are not cut at 80 characters."""
-    found = _Console(highlight=False)
-    return found if found.is_terminal else _Console(highlight=False, width=140)
+    found = _Console(highlight=False, emoji=False)
+    return found if found.is_terminal else _Console(highlight=False, emoji=False, width=140)
 
 
-def echo(text: object, *, err: bool = False) -> None:
+def echo(text: object) -> None:
     """A text of whatever origin on stdout."""
-    typer.echo(plain(str(text)), err=err)
+    typer.echo(plain(str(text)))
+
+
+def json(value: object) -> None:
+    """A value as JSON on stdout."""
+    typer.echo(texts.json(value))
 
 
 def table(lines: Sequence[Mapping[str, str]], dim: Container[int] = ()) -> None:
     """Lines with equal keys as a table without frames; `dim`: the numbers of those that are grey."""
     found = Table(box=None, pad_edge=False, header_style="bold")
     for n, head in enumerate(lines[0] if lines else ("nothing",)):
-        found.add_column(plain(head), style="cyan" if n == 0 else "", no_wrap=n == 0, overflow="fold")
+        found.add_column(escape(head), style="cyan" if n == 0 else "", no_wrap=n == 0, overflow="fold")
     for n, line in enumerate(lines):
-        found.add_row(*(escape(plain(cell)) for cell in line.values()), style="dim" if n in dim else None)
+        found.add_row(*(escape(cell) for cell in line.values()), style="dim" if n in dim else None)
     console().print(found)
 
 
@@ -58,17 +70,15 @@ def plan(found: Plan, count: Count, out: Path) -> None:
     to = console()
     cases = ", ".join(part.case.name for part in found.reference)
     size = f"{found.contract.width} x {found.contract.height}"
-    to.print(
-        f"[bold]{escape(plain(found.suite.label))}[/] on {escape(plain(found.model))} at {size}: {escape(plain(cases))}"
-    )
+    to.print(f"[bold]{escape(found.suite.label)}[/] on {escape(found.model)} at {size}: {escape(cases)}")
     missing = count.pictures - count.present
     disk = "" if count.bytes is None else f", about {count.bytes / 2**20:.1f} MiB"
     to.print(f"pictures: {count.pictures} wanted, {count.present} present, {missing} missing{disk}")
     edits = count.edits - count.edits_present
     to.print(f"edits: {count.edits} wanted, {count.edits_present} present, {edits} to fit")
     for line in concepts.said(found.suite):
-        to.print(escape(plain(line)), soft_wrap=True)
-    to.print(f"in {escape(plain(str(out)))}, the unedited model's pictures included")
+        to.print(escape(line), soft_wrap=True)
+    to.print(f"in {escape(str(out))}, the unedited model's pictures included")
 
 
 def scorers(found: Choice, not_judged: Iterable[tuple[str, Sequence[str]]]) -> None:
@@ -89,7 +99,7 @@ def made(session: Session) -> None:
     console().print(
         f"made {_some(spent.get('edits_made', 0), 'edit')} in {spent.get('fit_seconds', 0):.0f} s "
         f"and {_some(spent.get('made', 0), 'picture')} in {spent.get('generate_seconds', 0):.0f} s{failed}; "
-        f"they are in {escape(plain(str(session.out)))}"
+        f"they are in {escape(str(session.out))}"
     )
 
 
@@ -122,7 +132,7 @@ def gone(*folders: Path) -> None:
     for spec in sorted({spec for out in folders for spec in manifest.scorers(out)}):
         if not presence.there("scorers", spec):
             here = " (looked for from this folder)" if ".py:" in spec and not Path(spec).is_absolute() else ""
-            echo(f"scorer {spec} is no longer there{here}: its numbers are shown as they were measured", err=True)
+            say(f"scorer {spec} is no longer there{here}: its numbers are shown as they were measured")
 
 
 def report(out: Path) -> None:
@@ -138,7 +148,7 @@ def report(out: Path) -> None:
     for thing in drawn.renderables(shown):
         to.print(thing)
     for path in written:
-        to.print(f"wrote {escape(plain(str(path)))}")
+        to.print(f"wrote {escape(str(path))}")
     gone(out)
 
 
@@ -147,4 +157,5 @@ def findings(found: Iterable[Finding]) -> None:
     to = console()
     marks = {None: " ", True: "[green]✓[/]", False: "[red]✗[/]"}
     for finding in found:
-        to.print(f"{marks[finding.good]} {finding.about:<22} {escape(plain(finding.text))}", soft_wrap=True)
+        said = escape(f"{finding.about:<22} {finding.text}")
+        to.print(f"{marks[finding.good]} {said}", soft_wrap=True)

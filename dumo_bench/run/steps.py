@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from dumo_bench.analysis import kinds, results
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import device, models
 from dumo_bench.plugins import loading
+from dumo_bench.progress import say
 from dumo_bench.run import choice, manifest, measure
 from dumo_bench.run.needs import NotApplicable
 from dumo_bench.run.plan import Part, Plan
@@ -249,8 +249,3 @@ def warn_too_long(found: Plan) -> None:
         say(f"warning: prompt {cut.prompt.id}: too long for the text encoder, which will not see {words}")
     if len(cuts) > _FEW:
         say(f"warning: {len(cuts) - _FEW} more prompts are too long for the text encoder")
-
-
-def say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()

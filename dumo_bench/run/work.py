@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import resource
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -31,14 +29,9 @@ def fit(host: Host, method: Method, recipe: Recipe, store: Store) -> Path:
 
     Where the method takes concepts apart (`parts`, `join`), each part is an edit of its own, which other cases reuse.
     """
-    with claims.claimed(store.claim_path(recipe), lambda: store.has_edit(recipe), partial(waits, recipe)) as mine:
+    said = f"fit {recipe.method}: {' + '.join(recipe.erase)}"
+    with claims.claimed(store.claim_path(recipe), lambda: store.has_edit(recipe), said) as mine:
         return _fitted(host, method, recipe, store) if mine else store.edit_path(recipe)
-
-
-def waits(recipe: Recipe, who: str) -> None:
-    """Say that another program fits an edit."""
-    sys.stderr.write(f"fit {recipe.method}: {' + '.join(recipe.erase)}: {who}\n")
-    sys.stderr.flush()
 
 
 def _fitted(host: Host, method: Method, recipe: Recipe, store: Store) -> Path:
