@@ -6,6 +6,8 @@ import io
 import json
 import subprocess
 from dataclasses import dataclass, replace
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,13 +22,14 @@ from safetensors.torch import load_file, save_file
 from test_score import ABOUT, Count, Size, read, samples, tables
 from test_store import EDIT, JOB, PIXELS, RECIPE
 
+from dumo_bench.analysis import summary
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import fingerprint, sd
 from dumo_bench.run import work
 from dumo_bench.run.score import score
 from dumo_bench.storage import checksums, files
 from dumo_bench.storage.store import Store
-from dumo_bench.types import Draw, Edit, Recipe
+from dumo_bench.types import Draw, Edit, Recipe, Score
 
 __all__ = ["samples", "tables"]
 RUN = ("--method", "uce", "--suite")
@@ -331,6 +334,15 @@ class Raises(Brightness):
         return [[replace(self._one(sample), metric="raises")] for sample in samples]
 
 
+class Panic(BaseException):
+    """As libraries in Rust raise them: no Exception."""
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise ValueError("it cannot say what it is")
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [
@@ -338,6 +350,8 @@ class Raises(Brightness):
         (SystemExit(0), "SystemExit: 0"),
         (UserError("weights are broken"), "UserError: weights are broken"),
         (MemoryError(), "MemoryError"),
+        (Panic("called `Option::unwrap()`"), "Panic: called"),
+        (Mute(), "Mute"),
     ],
 )
 def test_a_scorer_that_raises_fails_alone_and_is_measured_later(samples, tables, monkeypatch, error, said):
@@ -352,6 +366,43 @@ def test_a_scorer_that_raises_fails_alone_and_is_measured_later(samples, tables,
     again = score(samples, [Raises(), Size()], tables, ABOUT)
     assert (again.new, again.failed) == (9, ())
     assert all(row["value"] is not None for row in read(tables) if row["scorer"] == "raises")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e308, -1e200])
+def test_a_value_that_no_table_can_hold_is_not_measured_and_the_summary_is_written(tmp_path, samples, value):
+    score(samples, [Gives(value), Size()], tmp_path / "tables", ABOUT)
+    rows = [row for row in read(tmp_path / "tables") if row["scorer"] == "gives"]
+    assert {(row["value"], row["reason"], row["note"]) for row in rows} == {
+        (None, "failed", f"the scorer returned {value}")
+    }
+    assert len(summary.read(summary.write(tmp_path).parent))
+
+
+@pytest.mark.parametrize("value", [Decimal("0.5"), Fraction(1, 2), np.float32(0.5), np.array(0.5), torch.tensor(0.5)])
+def test_a_value_may_be_any_kind_of_number_and_a_note_any_text(tables, samples, value):
+    score(samples, [Gives(value, "half\ud800 a \x1b[31m")], tables, ABOUT)
+    assert {(row["value"], row["note"]) for row in read(tables)} == {(0.5, "half\ufffd a \ufffd[31m")}
+
+
+@dataclass(frozen=True)
+class Gives(Brightness):
+    """The same of every picture."""
+
+    value: Any = 0.5
+    note: str = ""
+    name: ClassVar[str] = "gives"
+    metrics = (replace(Brightness.metrics[0], name="gives"),)
+
+    def score(self, samples):
+        return [[Score("gives", self.value, self.note)] for _ in samples]
+
+
+def test_a_scorer_that_takes_no_such_suite_is_refused_before_any_work(command, tiny_suite, tmp_path):
+    code = "from fakes import Brightness\nclass Odd(Brightness):\n    def for_suite(self, suite): return None\n"
+    (tmp_path / "odd.py").write_text(code)
+    said = command("run", *RUN, tiny_suite, "--out", tmp_path / "out", "--scorers", f"{tmp_path}/odd.py:Odd")
+    assert said.code == 2 and "for_suite gave None; wanted a Odd" in said.err
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_scorer_that_gives_too_few_results_is_refused(samples, tables, monkeypatch):

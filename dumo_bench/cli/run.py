@@ -52,7 +52,7 @@ def plan(
     wish = _wish(method, suite, case, model, settings, limit, seed, dtype, shard)
     found = planning.make(wish, static.make)
     measured = choice.make(listing(scorers), found.suite)
-    steps.check(measured.specs, out)
+    steps.check(measured.specs, found.suite, out)
     show.plan(found, planning.count(found, Store(out), wish.shard), out)
     show.scorers(measured, choice.not_judged(measured.specs, found.suite))
 
@@ -125,7 +125,7 @@ def score(
     wish = _wish(method, suite, case, model, settings, limit, seed, dtype, "0/1")
     session = Session(wish, out)
     specs = steps.chosen(session, listing(scorers))
-    steps.check(specs, out)
+    steps.check(specs, session.plan.suite, out)
     steps.score(session, specs)
     show.summary(session)
     raise typer.Exit(1 if session.failed else 0)

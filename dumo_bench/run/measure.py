@@ -98,7 +98,10 @@ def unmeasured(scorer: AnyScorer, samples: Sequence[Sample], rows: Iterable[Row]
 
 def why(error: BaseException) -> str:
     """An error in one line."""
-    said = line(str(error))
+    try:
+        said = line(str(error))
+    except Exception:  # it cannot say what it is
+        said = ""
     return f"{type(error).__name__}: {said}"[:300] if said else type(error).__name__
 
 
@@ -111,7 +114,8 @@ Measured: TypeAlias = tuple[Sequence[Sequence[Score]], dict[str, list[Row]], str
 
 
 def tried(scorer: Pictured, samples: Sequence[Sample]) -> Measured:
-    """As `measure`; where the scorer raises, or asks the program to end, failed scores and the reason.
+    """As `measure`; where the scorer raises, whatever it is but Ctrl-C (Rust's panics are no Exception), failed scores
+    and the reason.
 
     What it gives in place of what it declares is still refused: that is no accident of one picture.
     """
@@ -119,7 +123,9 @@ def tried(scorer: Pictured, samples: Sequence[Sample]) -> Measured:
         return *measure(scorer, samples), ""
     except Refused as refused:
         raise UserError(str(refused)) from refused
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         reason = why(error)
         return [failed(scorer, reason) for _ in samples], {}, reason
 
