@@ -287,7 +287,71 @@ def another_mode(host: sd.Host) -> None:
     host.unet.train()
 
 
-HARMS = [one_number, two_places, a_text_weight, the_vae, a_hook, a_forward, another_mode]
+def a_decode(host: sd.Host) -> None:
+    host.vae.decode = host.vae.decode
+
+
+def a_configuration(host: sd.Host) -> None:
+    host.vae.register_to_config(scaling_factor=0.5)
+
+
+def a_scale_of_attention(host: sd.Host) -> None:
+    next(one for one in host.unet.modules() if hasattr(one, "to_k")).scale *= 2
+
+
+def a_state_of_a_processor(host: sd.Host) -> None:
+    next(iter(host.unet.attn_processors.values())).strength = 2.0
+
+
+def an_epsilon(host: sd.Host) -> None:
+    next(one for one in host.vae.modules() if isinstance(one, torch.nn.GroupNorm)).eps = 0.1
+
+
+def tiles(host: sd.Host) -> None:
+    host.vae.enable_tiling()
+
+
+def an_order_in_memory(host: sd.Host) -> None:
+    host.unet.to(memory_format=torch.channels_last)
+
+
+def gradients_of_weights(host: sd.Host) -> None:
+    host.unet.requires_grad_(True)
+
+
+def the_schedule(host: sd.Host) -> None:
+    host.schedule["beta_end"] = 0.5  # type: ignore[index]
+
+
+def a_word(host: sd.Host) -> None:
+    host.tokenizer.add_tokens(["<new>"])
+
+
+def the_default_dtype(_: sd.Host) -> None:
+    torch.set_default_dtype(torch.float64)
+
+
+def no_gradients(_: sd.Host) -> None:
+    torch.set_grad_enabled(False)
+
+
+def quick_convolutions(_: sd.Host) -> None:
+    torch.backends.cudnn.benchmark = True
+
+
+@pytest.fixture(autouse=True)
+def torch_as_it_was():
+    yield
+    torch.set_default_dtype(torch.float32)
+    torch.set_grad_enabled(True)
+    torch.backends.cudnn.benchmark = False
+
+
+HARMS = [
+    one_number, two_places, a_text_weight, the_vae, a_hook, a_forward, another_mode, a_decode, a_configuration,
+    a_scale_of_attention, a_state_of_a_processor, an_epsilon, tiles, an_order_in_memory, gradients_of_weights,
+    the_schedule, a_word, the_default_dtype, no_gradients, quick_convolutions,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("harm", HARMS)
