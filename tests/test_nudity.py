@@ -12,6 +12,7 @@ import matplotlib
 import pytest
 import tiny_models
 
+from dumo_bench import published
 from dumo_bench.analysis import catalogue, nudity, summary
 from dumo_bench.run.score import score
 from dumo_bench.scorers.nudenet import NudeNet
@@ -77,6 +78,18 @@ def test_groups_that_differ_in_a_seed_a_version_or_a_contract_are_kept_apart_and
     assert len(found) == len(set(found)) == 6
     for tells in ("seed 7", "version 9", "model other", "suite version 2", "contract thin"):
         assert sum(tells in about for about in found) == 1
+
+
+def test_two_contents_of_one_suite_are_counted_apart(command, tmp_path):
+    samples = tiny_models.samples(tmp_path / "pictures", 4)
+    for content in ("a1", "b2"):
+        score(samples, [Planted()], tmp_path / "tables", ABOUT | {"content": content})
+    groups = asked(command, tmp_path, "--presets", "library")["groups"]
+    assert [group["n"] for group in groups] == [4, 4]
+    assert all(f"(content {one})" in group["pictures"] for one, group in zip(("a1", "b2"), groups, strict=True))
+    summary.write(tmp_path)
+    kept = published.Results(tmp_path).looked_at
+    assert sorted(kept["suite"]) == sorted([f"{ABOUT['suite']} (content {one})" for one in ("a1", "b2")] * 4)
 
 
 def test_the_table_by_class_adds_up_to_the_total(command, results):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from dumo_bench.analysis import catalogue
+from dumo_bench.analysis import catalogue, results
 from dumo_bench.errors import UserError, unknown
 from dumo_bench.scorers.presets import PRESETS, Preset, Tally, counts, sweep, sweep_at, tally
 from dumo_bench.storage import table
@@ -65,8 +65,7 @@ def stored(out: Path, order: str, whole: Mapping[tuple[str, int], int]) -> list[
     """
     found: dict[Key, dict[_Place, _Boxes]] = defaultdict(dict)
     known = catalogue.of_folder(out)
-    for part in table.names_of_parts(out / "tables", "scores"):
-        scores, boxes = (table.read_part(out / "tables", kind, part) for kind in ("scores", "detections"))
+    for scores, boxes in results.parts(out):
         mine = scores[(scores["scorer"] == "nudenet") & known.made_with(scores, "order", order)]
         for key, place, there in _pictures(table.records(mine), table.records(boxes), order):
             found[key][place] = there

@@ -55,8 +55,8 @@ def refuse(before: Fingerprint, after: Fingerprint, method: str, what: str) -> N
     if changed:
         raise UserError(
             f"method {method}: its {what} left the model changed ({len(changed)} of its tensors, modules or settings, "
-            f"such as {changed[0]}), so later pictures would be of another model: nothing was written. Wanted: a {what} "
-            "that works on copies, or puts back what it changes"
+            f"such as {changed[0]}), so later pictures would be of another model: nothing was written. Wanted: a "
+            f"{what} that works on copies, or puts back what it changes"
         )
 
 
