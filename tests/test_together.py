@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import multiprocessing
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 from test_table import row
 
 from dumo_bench.analysis import summary
+from dumo_bench.errors import UserError
 from dumo_bench.plugins import loading
 from dumo_bench.run import manifest, needs, plan
 from dumo_bench.storage import claims, files, parts, table
@@ -244,6 +246,16 @@ def test_a_holder_that_comes_back_does_not_make_its_claim_anew(place, monkeypatc
         theirs.unlink()
         time.sleep(0.2)
         assert not theirs.exists()
+
+
+def test_a_claim_that_a_full_disk_cut_short_is_not_waited_for(place, monkeypatch):
+    def full(beat: int) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(claims, "_said", full)
+    with pytest.raises(UserError, match="is full: free some space"), claims.claimed(place, lambda: False, "k"):
+        pytest.fail("it is not ours")
+    assert list(place.parent.iterdir()) == []
 
 
 # --- what is half written

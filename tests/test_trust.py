@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -121,6 +122,16 @@ def test_pictures_of_an_earlier_version_are_taken_as_they_are_and_watched_from_t
     assert list(place.check([JOB]).altered) == [JOB.key]
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_pipe_in_the_place_of_a_picture_is_not_waited_for(place, kept):
+    path = place.put_image(JOB, PIXELS)
+    path.unlink()
+    os.mkfifo(path)
+    if not kept:
+        next((place.root / checksums.FOLDER).iterdir()).unlink()
+    assert place.check([JOB]).altered == {JOB.key: "it is no file"}
+
+
 @pytest.mark.parametrize("harm", [truncated, other_size, emptied])
 def test_a_broken_picture_of_an_earlier_version_is_found_all_the_same(place, harm):
     path = place.put_image(JOB, PIXELS)
@@ -193,6 +204,36 @@ def test_an_edit_of_another_recipe_is_refused(place, other, said):
     place.put_edit(other, EDIT).rename(place.edit_path(RECIPE))
     with pytest.raises(UserError, match=f"is of another recipe .{said} .*delete it and fit again"):
         place.get_edit(RECIPE)
+
+
+def test_an_edit_that_says_something_else_of_itself_is_refused(place):
+    path = place.put_edit(RECIPE, EDIT)
+    rewritten(path, lambda tensors, notes: notes.update(header='{"gate": true}') or tensors)
+    with pytest.raises(UserError, match="what it says of itself was changed: delete it and fit again"):
+        place.get_edit(RECIPE)
+
+
+def early(place: Store, header: Any) -> Any:
+    """What an edit of before its header had a checksum says of itself."""
+
+    def change(tensors: Any, notes: Any) -> Any:
+        notes.update(header=json.dumps(header))
+        notes.pop("header_sha256")
+        return tensors
+
+    rewritten(place.put_edit(RECIPE, EDIT), change)
+    return place.get_edit(RECIPE).header
+
+
+@pytest.mark.parametrize("odd", [{"model_hash": 5}, {"concepts": "cat"}, {"params": []}, {"model": None}])
+def test_an_edit_that_says_odd_things_of_itself_is_one_line(place, odd):
+    with pytest.raises(UserError, match=r"its \w+ is .* wanted \w+: delete it and fit again"):
+        early(place, odd)
+
+
+def test_what_an_edit_does_not_say_is_one_line(place):
+    with pytest.raises(UserError, match="the edit does not say its 'groups': delete it and fit again"):
+        _ = early(place, {"method": "dumo"})["groups"]
 
 
 @pytest.mark.parametrize(

@@ -143,11 +143,10 @@ def report(out: Path) -> None:
 
     known = manifest.suites(out)
     shown = reports.cases(out, known)
-    written = reports.write(out, known, shown)
     to = console()
-    for thing in drawn.renderables(shown):
+    for thing in drawn.renderables(shown):  # before anything is written, which a folder of another may refuse
         to.print(thing)
-    for path in written:
+    for path in reports.write(out, known, shown):
         to.print(f"wrote {escape(str(path))}")
     gone(out)
 

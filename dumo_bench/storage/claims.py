@@ -100,6 +100,9 @@ def _created(claim: Path) -> bool:
                 stream.write(_said(0))
         except FileExistsError:
             return False
+        except OSError:
+            claim.unlink(missing_ok=True)  # the disk is full: an empty claim would be waited for
+            raise
     return True
 
 
