@@ -87,8 +87,8 @@ def speakable() -> None:
     """Whatever a text holds, stdout and stderr can say it: what their encoding lacks as an escape, and what a shell
     closed (>&-) to nobody."""
     nobody = Path(os.devnull)
-    sys.stdout = sys.stdout or nobody.open("w")  # noqa: SIM115  # as long as the program
-    sys.stderr = sys.stderr or nobody.open("w")  # noqa: SIM115
+    sys.stdout = sys.stdout or nobody.open("w")  # as long as the program
+    sys.stderr = sys.stderr or nobody.open("w")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
