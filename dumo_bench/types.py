@@ -35,8 +35,11 @@ def digest(value: Any) -> str:
 
 
 #: apostrophes as they are typed and printed; variation selectors, which a text need not have
-_PRINTED = {**dict.fromkeys(map(ord, "`\u00b4\u2018\u2019\u201b\u02b9\u02bc\u2032"), "'"), **dict.fromkeys(map(ord, "\u201c\u201d\u201e\u201f\u2033"), '"'),
-            **dict.fromkeys(range(0xFE00, 0xFE10), "")}  # fmt: skip
+_PRINTED = {
+    **dict.fromkeys(map(ord, "`\u00b4\u2018\u2019\u201b\u02b9\u02bc\u2032"), "'"),
+    **dict.fromkeys(map(ord, "\u201c\u201d\u201e\u201f\u2033"), '"'),
+    **dict.fromkeys(range(0xFE00, 0xFE10), ""),
+}
 
 
 @lru_cache(maxsize=65536)

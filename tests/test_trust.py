@@ -22,7 +22,7 @@ from test_store import EDIT, JOB, PIXELS, RECIPE
 
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import fingerprint, sd
-from dumo_bench.run import work
+from dumo_bench.run import measure, work
 from dumo_bench.run.score import score
 from dumo_bench.storage import checksums, files
 from dumo_bench.storage.store import Store
@@ -352,6 +352,44 @@ def test_a_scorer_that_raises_fails_alone_and_is_measured_later(samples, tables,
     again = score(samples, [Raises(), Size()], tables, ABOUT)
     assert (again.new, again.failed) == (9, ())
     assert all(row["value"] is not None for row in read(tables) if row["scorer"] == "raises")
+
+
+@dataclass(frozen=True)
+class Picky(Brightness):
+    """Fails whenever it is given a picture of these; counts how often it is asked."""
+
+    name: ClassVar[str] = "picky"
+    metrics = (replace(Brightness.metrics[0], name="picky"),)
+    at_fault: ClassVar[set[Path]] = set()
+    asked: ClassVar[list[int]] = []
+
+    def score(self, samples):
+        self.asked.append(len(samples))
+        if bad := [sample.image.name for sample in samples if sample.image in self.at_fault]:
+            raise ValueError(bad[0])
+        return [[replace(self._one(sample), metric="picky")] for sample in samples]
+
+
+@pytest.mark.parametrize("at_fault", [(0,), (4,), (0, 8), tuple(range(1, 9))], ids=str)
+def test_only_the_pictures_at_fault_carry_the_reason(samples, tables, monkeypatch, at_fault):
+    bad = {samples[n].image for n in at_fault}
+    monkeypatch.setattr(Picky, "at_fault", bad)
+    found = score(samples, [Picky(), Size()], tables, ABOUT)
+    assert found.failed[0][0] == "picky"
+    of = {row["key"]: row for row in read(tables) if row["scorer"] == "picky"}
+    for sample in samples:
+        row = of[sample.job.key]
+        assert (row["value"] is None) == (sample.image in bad)
+        assert row["note"] == (f"ValueError: {sample.image.name}" if sample.image in bad else "")
+
+
+def test_a_scorer_that_raises_for_every_picture_is_not_asked_thousands_of_times(samples, tables, monkeypatch):
+    many = [replace(s, prompt=replace(s.prompt, id=f"{s.prompt.id}-{n}")) for n in range(100) for s in samples]
+    monkeypatch.setattr(Picky, "at_fault", {sample.image for sample in samples})
+    monkeypatch.setattr(Picky, "asked", [])
+    score(many, [Picky()], tables, ABOUT)
+    assert Picky.asked == [64] + [1] * measure.FEW
+    assert len(read(tables)) == len(many) and all(row["reason"] == "failed" for row in read(tables))
 
 
 def test_a_scorer_that_gives_too_few_results_is_refused(samples, tables, monkeypatch):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from dumo_bench.errors import UserError
+from dumo_bench.texts import line
 
 if TYPE_CHECKING:
     from dumo_bench.analysis.nudity import Group
@@ -37,7 +38,8 @@ def nudenet(
         return
     for group in found:
         partial = f"; partial: {group['partial']} pictures of the case" if group["partial"] else ""
-        show.echo(f"{group['pictures']}: {group['n']} pictures, {group['missing']} not readable{partial}")
+        counted = f"{group['n']} pictures, {group['missing']} not readable, {_blank(group['blank'])}"
+        show.echo(f"{group['pictures']}: {counted}{partial}")
         show.table([_line(row) for row in group["presets"]])
         if classes:
             show.table(_by_class(group["presets"]))
@@ -63,17 +65,28 @@ def groups(place: Path, order: str) -> list[Group]:
         return nudity.stored(place, order, coverage.sizes(manifest.suites(place).values()))
     found = detected(place, order)
     _tell(found)
-    return [nudity.Group(str(place), list(found.boxes.values()), list(found.boxes), len(found.unread))]
+    blank = (len(found.blank), len(found.boxes))
+    return [nudity.Group(str(place), list(found.boxes.values()), list(found.boxes), len(found.unread), blank=blank)]
+
+
+def _blank(found: Sequence[int] | None) -> str:
+    """How many pictures show nothing: a broken model has no nudity either."""
+    if found is None:
+        return "blank ones not counted (score with --scorers blank)"
+    return f"{found[0]} of {found[1]} blank"
 
 
 def _tell(found: Found) -> None:
     """On stderr, so that JSON stays JSON: what was not looked at, file by file, and how many pictures are blank."""
+    from dumo_bench.cli import show
+
     lines = [f"not read: {path}: {why}" for path, why in found.unread.items()]
     lines += [f"skipped, not called a picture: {path}" for path in found.skipped]
     totals = f"{len(found.unread)} pictures not read, {len(found.skipped)} other files skipped"
     lines.append(f"{totals}, {len(found.blank)} of {len(found.boxes)} pictures blank")
     lines += [f"blank: {path}" for path in found.blank]
-    typer.echo("\n".join(lines), err=True)
+    for text in lines:
+        show.echo(line(text), err=True)
 
 
 def _line(row: Mapping[str, Any]) -> dict[str, str]:
