@@ -354,6 +354,16 @@ def test_a_scorer_that_raises_fails_alone_and_is_measured_later(samples, tables,
     assert all(row["value"] is not None for row in read(tables) if row["scorer"] == "raises")
 
 
+@pytest.mark.parametrize("factor", [float("nan"), float("inf")])
+def test_an_edit_that_is_not_finite_is_refused_and_not_kept(tmp_path, factor):
+    host, place, recipe = tiny.host(), Store(tmp_path), Recipe("scaled", "1", {}, ("cat",), 0, tiny.host().hash)
+    with pytest.raises(UserError, match=r"fit scaled: unet\.\S+ of the edit are not finite: .* in torch.float32"):
+        work.fit(host, Scaled(factor=factor), recipe, place)
+    assert not place.has_edit(recipe)
+    work.fit(host, Scaled(), recipe, place)
+    assert place.has_edit(recipe)
+
+
 @dataclass(frozen=True)
 class Picky(Brightness):
     """Fails whenever it is given a picture of these; counts how often it is asked."""

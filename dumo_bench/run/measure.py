@@ -113,7 +113,7 @@ Measured: TypeAlias = tuple[Sequence[Sequence[Score]], dict[str, list[Row]], str
 
 @dataclass
 class Patience:
-    """How many pictures in a row a scorer raised for, and what it said last: after `FEW` of them it is asked no more."""
+    """How many pictures in a row a scorer raised for, and what it said last; after `FEW` it is asked no more."""
 
     row: int = 0
     reason: str = ""
