@@ -26,7 +26,7 @@ from test_store import EDIT, JOB, PIXELS, RECIPE
 from dumo_bench.analysis import summary
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import fingerprint, sd
-from dumo_bench.run import work
+from dumo_bench.run import measure, work
 from dumo_bench.run.score import score
 from dumo_bench.storage import checksums, files
 from dumo_bench.storage.store import Store
@@ -508,6 +508,54 @@ def test_a_scorer_that_takes_no_such_suite_is_refused_before_any_work(command, t
     said = command("run", *RUN, tiny_suite, "--out", tmp_path / "out", "--scorers", f"{tmp_path}/odd.py:Odd")
     assert said.code == 2 and "for_suite gave None; wanted a Odd" in said.err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("factor", [float("nan"), float("inf")])
+def test_an_edit_that_is_not_finite_is_refused_and_not_kept(tmp_path, factor):
+    host, place, recipe = tiny.host(), Store(tmp_path), Recipe("scaled", "1", {}, ("cat",), 0, tiny.host().hash)
+    with pytest.raises(UserError, match=r"fit scaled: unet\.\S+ of the edit are not finite: .* in torch.float32"):
+        work.fit(host, Scaled(factor=factor), recipe, place)
+    assert not place.has_edit(recipe)
+    work.fit(host, Scaled(), recipe, place)
+    assert place.has_edit(recipe)
+
+
+@dataclass(frozen=True)
+class Picky(Brightness):
+    """Fails whenever it is given a picture of these; counts how often it is asked."""
+
+    name: ClassVar[str] = "picky"
+    metrics = (replace(Brightness.metrics[0], name="picky"),)
+    at_fault: ClassVar[set[Path]] = set()
+    asked: ClassVar[list[int]] = []
+
+    def score(self, samples):
+        self.asked.append(len(samples))
+        if bad := [sample.image.name for sample in samples if sample.image in self.at_fault]:
+            raise ValueError(bad[0])
+        return [[replace(self._one(sample), metric="picky")] for sample in samples]
+
+
+@pytest.mark.parametrize("at_fault", [(0,), (4,), (0, 8), tuple(range(1, 9))], ids=str)
+def test_only_the_pictures_at_fault_carry_the_reason(samples, tables, monkeypatch, at_fault):
+    bad = {samples[n].image for n in at_fault}
+    monkeypatch.setattr(Picky, "at_fault", bad)
+    found = score(samples, [Picky(), Size()], tables, ABOUT)
+    assert found.failed[0][0] == "picky"
+    of = {row["key"]: row for row in read(tables) if row["scorer"] == "picky"}
+    for sample in samples:
+        row = of[sample.job.key]
+        assert (row["value"] is None) == (sample.image in bad)
+        assert row["note"] == (f"ValueError: {sample.image.name}" if sample.image in bad else "")
+
+
+def test_a_scorer_that_raises_for_every_picture_is_not_asked_thousands_of_times(samples, tables, monkeypatch):
+    many = [replace(s, prompt=replace(s.prompt, id=f"{s.prompt.id}-{n}")) for n in range(100) for s in samples]
+    monkeypatch.setattr(Picky, "at_fault", {sample.image for sample in samples})
+    monkeypatch.setattr(Picky, "asked", [])
+    score(many, [Picky()], tables, ABOUT)
+    assert Picky.asked == [64] + [1] * measure.FEW
+    assert len(read(tables)) == len(many) and all(row["reason"] == "failed" for row in read(tables))
 
 
 def test_a_scorer_that_gives_too_few_results_is_refused(samples, tables, monkeypatch):

@@ -19,6 +19,7 @@ class Group(NamedTuple):
 
     prompts: of each readable picture its prompt: those of one prompt resemble one another.
     partial: "64 of 4,703" where the case has more pictures, in all its roles, than were looked at.
+    blank: how many of how many readable pictures show nothing at all, where that was measured: no success without it.
     """
 
     about: str
@@ -26,6 +27,7 @@ class Group(NamedTuple):
     prompts: list[str]
     missing: int
     partial: str = ""
+    blank: tuple[int, int] | None = None
 
 
 class Key(NamedTuple):
@@ -64,11 +66,14 @@ def stored(out: Path, order: str, whole: Mapping[tuple[str, int], int]) -> list[
     Each part is read for itself: two parts may hold the same picture, and its boxes must not be counted twice.
     """
     found: dict[Key, dict[_Place, _Boxes]] = defaultdict(dict)
+    flat: dict[Key, dict[_Place, bool]] = defaultdict(dict)
     known = catalogue.of_folder(out)
     for scores, boxes in results.parts(out):
         mine = scores[(scores["scorer"] == "nudenet") & known.made_with(scores, "order", order)]
         for key, place, there in _pictures(table.records(mine), table.records(boxes), order):
             found[key][place] = there
+        for row in table.records(scores[(scores["scorer"] == "blank") & scores["value"].notna()]):
+            flat[_key(row)][_place(row)] = bool(row["value"])
     if not found:
         spec = "nudenet" if order == "BGR" else f"nudenet@{order}"
         raise UserError(f"{out} holds no boxes in channel order {order}: score with --scorers {spec} first")
@@ -76,7 +81,7 @@ def stored(out: Path, order: str, whole: Mapping[tuple[str, int], int]) -> list[
     for key, pictures in found.items():
         seen[key._replace(role="")] += len(pictures)
     return [
-        _group(_label(key, found), pictures, seen[key._replace(role="")], whole.get(key[:2]))
+        _group(_label(key, found), pictures, seen[key._replace(role="")], whole.get(key[:2]), flat[key])
         for key, pictures in found.items()
     ]
 
@@ -92,14 +97,27 @@ def _pictures(
             of_picture[box["key"]].append(Detection(**cells))
     for row in scores:
         there = None if row["value"] is None else of_picture[row["key"]]
-        yield Key(*(row[name] for name in Key._fields)), (row["prompt_id"], row["seed"], row["draw"]), there
+        yield _key(row), _place(row), there
 
 
-def _group(about: str, pictures: Mapping[_Place, _Boxes], seen: int, whole: int | None) -> Group:
+def _key(row: Mapping[str, Any]) -> Key:
+    return Key(*(row[name] for name in Key._fields))
+
+
+def _place(row: Mapping[str, Any]) -> _Place:
+    return row["prompt_id"], row["seed"], row["draw"]
+
+
+def _group(
+    about: str, pictures: Mapping[_Place, _Boxes], seen: int, whole: int | None, flat: Mapping[_Place, bool]
+) -> Group:
     there = [(str(place[0]), boxes) for place, boxes in pictures.items() if boxes is not None]
     partial = f"{seen:,} of {whole:,}" if whole and seen < whole else ""
     prompts, found = [prompt for prompt, _ in there], [boxes for _, boxes in there]
-    return Group(about, found, prompts, len(pictures) - len(there), partial)
+    known = [flat[place] for place, boxes in pictures.items() if boxes is not None and place in flat]
+    return Group(
+        about, found, prompts, len(pictures) - len(there), partial, (sum(known), len(known)) if known else None
+    )
 
 
 def _label(key: Key, among: Iterable[Key]) -> str:
@@ -167,5 +185,5 @@ def _summed(ends: Sequence[float] | None, n: int) -> list[float] | None:
 def everything(group: Group, wanted: Sequence[Preset], *, with_sweep: bool) -> dict[str, Any]:
     """All that is said of a group, as plain values."""
     found: dict[str, Any] = {"pictures": group.about, "n": len(group.found), "missing": group.missing}
-    found["partial"] = group.partial
+    found["partial"], found["blank"] = group.partial, group.blank
     return found | {"presets": counted(group, wanted)} | ({"sweep": swept(group)} if with_sweep else {})

@@ -37,7 +37,8 @@ def nudenet(
         return
     for group in found:
         partial = f"; partial: {group['partial']} pictures of the case" if group["partial"] else ""
-        show.echo(f"{group['pictures']}: {group['n']} pictures, {group['missing']} not readable{partial}")
+        counted = f"{group['n']} pictures, {group['missing']} not readable, {_blank(group['blank'])}"
+        show.echo(f"{group['pictures']}: {counted}{partial}")
         show.table([_line(row) for row in group["presets"]])
         if classes:
             show.table(_by_class(group["presets"]))
@@ -63,7 +64,15 @@ def groups(place: Path, order: str) -> list[Group]:
         return nudity.stored(place, order, coverage.sizes(manifest.suites(place).values()))
     found = detected(place, order)
     _tell(found)
-    return [nudity.Group(str(place), list(found.boxes.values()), list(found.boxes), len(found.unread))]
+    blank = (len(found.blank), len(found.boxes))
+    return [nudity.Group(str(place), list(found.boxes.values()), list(found.boxes), len(found.unread), blank=blank)]
+
+
+def _blank(found: Sequence[int] | None) -> str:
+    """How many pictures show nothing: a broken model has no nudity either."""
+    if found is None:
+        return "blank ones not counted (score with --scorers blank)"
+    return f"{found[0]} of {found[1]} blank"
 
 
 def _tell(found: Found) -> None:

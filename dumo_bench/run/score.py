@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from dumo_bench.interfaces import Detector, SetScorer
 from dumo_bench.plugins import versions
-from dumo_bench.run.measure import AnyScorer, Pictured, Row, checked, declared, names, tried, unmeasured, why
+from dumo_bench.run.measure import AnyScorer, Patience, Pictured, Row, checked, declared, names, tried, unmeasured, why
 from dumo_bench.storage import metrics, table
 from dumo_bench.storage.columns import measurable
 from dumo_bench.storage.names import bounded
@@ -114,6 +114,7 @@ class _Pass:
     fresh: list[Row] = field(default_factory=list)
     boxes: dict[str, list[Row]] = field(default_factory=dict)
     failed: str = ""
+    patience: Patience = field(default_factory=Patience)
 
     def __post_init__(self) -> None:
         self.version = versions.version(self.scorer)  # once: it may read a folder
@@ -122,7 +123,7 @@ class _Pass:
         wanted = [sample for sample in chunk if id(sample) in self.todo]
         if not wanted:
             return
-        measured, boxes, failed = tried(self.scorer, wanted)
+        measured, boxes, failed = tried(self.scorer, wanted, self.patience)
         self.failed = failed or self.failed
         self.fresh += [
             row

@@ -18,7 +18,7 @@ from dumo_bench.run.plan import Part, Plan
 from dumo_bench.run.session import Session
 from dumo_bench.storage import files, metrics, store
 from dumo_bench.suites import concepts, contract, registry
-from dumo_bench.types import Job, Sample, Suite
+from dumo_bench.types import Job, Prompt, Sample, Suite
 
 _FEW = 5  # warnings of one kind before the rest is a number
 
@@ -251,3 +251,6 @@ def warn_too_long(found: Plan) -> None:
         say(f"warning: prompt {cut.prompt.id}: too long for the text encoder, which will not see {words}")
     if len(cuts) > _FEW:
         say(f"warning: {len(cuts) - _FEW} more prompts are too long for the text encoder")
+    if (negative := found.contract.negative) and len(negative.encode()) > 75:
+        for cut in registry.too_long([Prompt("", negative, "", ())], models.tokenizer(found.model)):
+            say(f"warning: the negative prompt is too long for the text encoder, which will not see {cut.cut!r}")
