@@ -21,7 +21,7 @@ MAY: dict[str, set[str]] = {
     "interfaces": {"hosts"},  # what can be extended; a default may need the host
     "metrics": set(),  # pure functions of arrays
     "storage": set(),  # one write, one hash, one place a thing
-    "plugins": {"interfaces"},
+    "plugins": {"interfaces", "storage"},
     "suites": {"plugins", "storage"},
     "hosts": {"storage"},
     "emoji": {"hosts", "storage"},

@@ -63,7 +63,12 @@ def test_default_is_the_suites_own_and_more_can_be_added(bare_suite):
     plain = choice.make(("default",), ours).specs
     assert plain[:2] == ("nudenet", "clip_score")
     assert choice.make(("default", "likeness"), ours).specs == (*plain, "likeness")
-    assert choice.make(("likeness",), ours).specs == ("likeness",)
+
+
+def test_blank_pictures_are_counted_whatever_is_typed(bare_suite):
+    ours = registry.load(str(suite(bare_suite, '["nudenet", "clip_score"]')))
+    assert choice.make(("likeness",), ours).specs == ("likeness", "blank")
+    assert choice.make(("blank", "likeness"), ours).specs == ("blank", "likeness")
 
 
 def test_what_lacks_its_weights_is_left_out_of_the_set_and_never_when_it_is_typed(bare_suite, with_poor):

@@ -54,7 +54,7 @@ def test_a_prompt_that_is_changed_is_not_mixed_in(command, run, tiny_suite):
     assert after["suite"].nunique() == after["content"].nunique() == 2
     whole = after[(after["metric"] == "brightness") & (after["concept"] == "*") & (after["role"] == "target")]
     assert set(whole["n"]) == set(before.loc[before["concept"] == "*", "n"][before["role"] == "target"]) == {2}
-    assert len(table.read(out / "tables", "scores")) == 24  # 6 prompts, two methods, two contents
+    assert len(table.read(out / "tables", "scores")) == 48  # 6 prompts, two methods, two contents, two scorers
     report = command("report", out)
     assert report.code == 0 and "2 contents of suite small version 1" in (out / "report.md").read_text()
     assert command("compare", "scaled", "original", "--out", out).code == 0

@@ -371,3 +371,10 @@ def test_what_a_scorer_was_given_is_in_its_version(tmp_path):
     assert first.startswith("1+") and first == versions.version(Told(model=str(other)))  # equal files, another name
     (one / "b.png").write_bytes(b"3")
     assert len({first, versions.version(Told(model=str(one))), versions.version(Told(model="c"))}) == 3
+
+
+def test_a_reference_picture_that_is_replaced_by_one_of_equal_size_is_another_version(tmp_path):
+    (tmp_path / "real.png").write_bytes(b"one")
+    before = versions.version(Told(model=str(tmp_path)))
+    (tmp_path / "real.png").write_bytes(b"two")
+    assert versions.version(Told(model=str(tmp_path))) != before

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dumo_bench.interfaces import Detector, Scorer, SetScorer
+from dumo_bench.storage import files
 from dumo_bench.types import digest
 
 
@@ -28,8 +29,9 @@ def _own(scorer: Any, field: str) -> Any:
 
 
 def _inside(given: Any) -> list[Any]:
-    """What was given: of a folder its files with their sizes, else what it is called."""
+    """What was given: of a folder its files with their hashes, else what it is called."""
     place = Path(str(given))
     if not place.is_dir():
         return [place.name]
-    return sorted([str(path.relative_to(place)), path.stat().st_size] for path in place.rglob("*") if path.is_file())
+    every = (path for path in place.rglob("*") if path.is_file())
+    return sorted([str(path.relative_to(place)), files.fingerprint(path)] for path in every)

@@ -26,22 +26,26 @@ class Choice(NamedTuple):
 
 
 def make(typed: Sequence[str], suite: Suite) -> Choice:
-    """The scorers that were typed, with the suite's own where `default` is among them.
+    """The scorers that were typed, with the suite's own where `default` is among them; and those that always measure.
 
     One of the suite's own that lacks its weights is left out. One that was typed stays: that it lacks them is an error.
     """
     named = [spec for spec in typed if spec != DEFAULT]
     ours = of_suite(suite) if DEFAULT in typed else ()
     lacking = {spec: why for spec in ours if spec not in named and (why := lacks(spec))}
-    every = dict.fromkeys(spec for one in typed for spec in (ours if one == DEFAULT else (one,)))
+    every = dict.fromkeys([*(spec for one in typed for spec in (ours if one == DEFAULT else (one,))), *_always()])
     return Choice(tuple(spec for spec in every if spec not in lacking), lacking)
 
 
 def of_suite(suite: Suite) -> tuple[str, ...]:
     """The scorers that a suite names, else those that suit what it erases; and those that always measure."""
     own = suite.scorers or _OF_MODEL.get(suite.sampling.model) or (*_BY_TASK.get(suite.task, ()), *_ANY)
+    return tuple(dict.fromkeys([*own, *_always()]))
+
+
+def _always() -> list[str]:
     there = loading.providers("scorers")
-    return tuple(dict.fromkeys([*own, *(name for name in ALWAYS if name in there)]))
+    return [name for name in ALWAYS if name in there]
 
 
 def lacks(spec: str) -> str | None:

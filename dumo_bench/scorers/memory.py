@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +28,7 @@ _MADE: dict[str, dict[str, Features]] = {}  # extractor -> picture -> (d,)
 def of_pictures(extractor: str, paths: Sequence[Path], pictures: Sequence[Picture], make: Make) -> Features:
     """Features (n, d) of pictures that are read already; `make` is asked for those that are not known."""
     known = _MADE.setdefault(extractor, {})
-    keys = [_fingerprint(path) for path in paths]
+    keys = [files.fingerprint(path) for path in paths]
     new = {key: picture for key, picture in zip(keys, pictures, strict=True) if key not in known}
     if new:
         known.update(zip(new, make(list(new.values())), strict=True))
@@ -39,7 +38,7 @@ def of_pictures(extractor: str, paths: Sequence[Path], pictures: Sequence[Pictur
 def of_files(extractor: str, paths: Sequence[Path], make: Make) -> tuple[Features, int]:
     """Features (n, d) of the readable files, in order, and the number of the others; new ones are kept on disk."""
     known = _recalled(extractor)
-    keys = {path: _fingerprint(path) for path in dict.fromkeys(paths) if path.is_file()}
+    keys = {path: files.fingerprint(path) for path in dict.fromkeys(paths) if path.is_file()}
     todo = {key: path for path, key in keys.items() if key not in known}
     try:
         for start in range(0, len(todo), CHUNK):
@@ -57,17 +56,6 @@ def of_files(extractor: str, paths: Sequence[Path], make: Make) -> tuple[Feature
 def folder(extractor: str) -> Path:
     """Where an extractor's features lie; it may be deleted at any time."""
     return files.cache() / "features" / LAYOUT / extractor.replace(" ", "-").replace("/", "_")
-
-
-def _fingerprint(path: Path) -> str:
-    found = path.stat()
-    return _sha256(path, found.st_mtime_ns, found.st_size)
-
-
-@lru_cache(maxsize=2**17)
-def _sha256(path: Path, changed: int, size: int) -> str:
-    del changed, size
-    return files.sha256(path)
 
 
 def _recalled(extractor: str) -> dict[str, Features]:

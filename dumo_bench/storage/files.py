@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
@@ -91,6 +92,18 @@ def sha256(path: Path) -> str:
     """Of a file's content, in hex."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def fingerprint(path: Path) -> str:
+    """The same, read again only when the file's time or size has changed."""
+    found = path.stat()
+    return _known(path, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=2**17)
+def _known(path: Path, changed: int, size: int) -> str:
+    del changed, size
+    return sha256(path)
 
 
 def sha256_of(parts: Iterable[bytes]) -> str:

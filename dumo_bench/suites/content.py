@@ -8,10 +8,10 @@ from dumo_bench.types import Suite, digest
 
 
 def content(suite: Suite) -> str:
-    """The hash of prompts, cases, neighbours and sampling, as the suite's own file or list states them."""
+    """The hash of prompts, cases, neighbours, task and sampling, as the suite's own file or list states them."""
     prompts = [
         [p.id, p.text, p.concept, p.role, p.guidance, p.height, p.width, dict(p.shows), list(map(asdict, p.draws))]
         for p in suite.prompts
     ]
     cases = [asdict(case) for case in suite.cases]
-    return digest([prompts, cases, dict(suite.related), asdict(suite.sampling)])[:12]
+    return digest([prompts, cases, dict(suite.related), suite.task, asdict(suite.sampling)])[:12]
