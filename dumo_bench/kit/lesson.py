@@ -1,8 +1,9 @@
 """What an eraser learns from, step by step: rows of the concepts, and rows of prompts that it is to leave alone.
 
-lesson = Lesson(host, plan, erase, g)              # samples what is to be retained
-erased, retained = lesson.rows(step, guide, g)     # Latents, the latter None where plan.retain is 0
-train.fit(loss, parameters, plan.fit("ESD"), g, lesson)   # a stopped fit goes on with the rows that it had
+    lesson = Lesson(host, plan, erase, g)           # samples what is to be retained
+    erased, retained = lesson.rows(step, guide, g)  # Latents; the latter None where plan.retain is 0
+
+Given to `train.fit` as what it has to remember, it gives a stopped fit the rows that it had.
 """
 
 from __future__ import annotations

@@ -73,18 +73,11 @@ def _natural(value: Any) -> tuple[tuple[str, float], ...]:
     return tuple((word, float(number or 0)) for word, number in zip_longest(parts[::2], parts[1::2], fillvalue=""))
 
 
-def _text(value: Any) -> str:
-    """A setting in words: a number short, a list that a method was given with its hash."""
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {what or 'missing'}" for name, what in value.items())
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
 def _label(key: Key, alike: Sequence[Key]) -> Label:
     """The method's name, with what tells it from the other variants; a setting left to the method is not said."""
     mine, others = json.loads(key[2]), [json.loads(other[2]) for other in alike]
     apart = {k: v for k, v in sorted(mine.items()) if v is not None and any(other.get(k) != v for other in others)}
-    told = [Told(k, _text(v)) for k, v in apart.items()]
+    told = [Told(k, f"{v:g}" if isinstance(v, float) else str(v)) for k, v in apart.items()]
     for column, word in _TELLS.items():
         at = VARIANT.index(column)
         if len({other[at] for other in alike}) > 1:

@@ -36,7 +36,7 @@ class Given:
 
     def to(self, host: Host) -> Host:
         """The host that the method is fitted on."""
-        return replace(host, plans=self.plans, world={**self.lists, **host.world})
+        return replace(host, plans=self.plans, world={**host.world, **self.lists})
 
 
 def make(method: Method, case: Case, task: str, model: str, weights: str) -> Given:
@@ -48,7 +48,7 @@ def make(method: Method, case: Case, task: str, model: str, weights: str) -> Giv
     for name, suite in asked(method, task, models.world(where)):
         if names := others(suite, case.erase):
             lists[name.removeprefix("@")] = names
-        said[name] = {suite: digest(names)[:12] if names else None}
+        said[f"@{suite}"] = digest(names)[:12] if names else None
     return Given(plans.of(every, tables), lists, said)
 
 
@@ -66,7 +66,7 @@ def asked(method: Method, task: str, world: Mapping[str, Any]) -> Iterator[tuple
 def others(suite: str, erase: Sequence[str]) -> Sequence[str]:
     """A suite's concepts but for those that are erased, also as a part of a longer name ("Vincent Van Gogh").
 
-    None where the suite's list is not on this machine.
+    Nothing where the suite's list is not on this machine.
     """
     csv = registry.file_of(suite).csv
     if csv and source.find(csv.source) is None:
@@ -87,12 +87,10 @@ def told(method: str, params: Mapping[str, Any]) -> Iterator[str]:
     """Sentences for tables: what a recipe says of what its method was given."""
     if plans.FILE in params:
         yield f"{method} was fitted with numbers of the model's own {plans.FILE} ({params[plans.FILE]})."
-    lists = ((name, found) for name, found in params.items() if name.startswith("@") and isinstance(found, Mapping))
-    for name, found in lists:
-        for suite, key in found.items():
-            yield (
-                f"{method} preserves, as {name}, the other names of {suite} (digest {key})."
-                if key
-                else f"{method} preserves nothing as {name}, where the published runs preserve the other names of "
-                f"{suite}, which was not on the machine (`{source.command(suite)}`)."
-            )
+    for suite, key in ((name[1:], key) for name, key in params.items() if name.startswith("@")):
+        missing = f"the list was not on the machine (`{source.command(suite)}`)"
+        yield (
+            f"{method} preserves the other names of {suite} (digest {key})."
+            if key
+            else (f"{method} does not preserve the other names of {suite}, as the published runs do: {missing}.")
+        )
