@@ -130,7 +130,7 @@ def test_the_table_has_no_circle():
 
 
 def test_the_tree_fits_a_screen():
-    assert len(MAY) + len(ABOVE) <= 26
+    assert len(MAY) + len(ABOVE) <= 27
     assert len(list((ROOT / "dumo_bench").glob("*.py"))) <= 8
 
 

@@ -38,8 +38,7 @@ erase = ["ink"]
 
 [[block]]
 concepts = ["ink", "old ink", "inky", "noto", "cat"]
-kind = "style"
-templates = ["{bare}"]
+templates = ["{thing}"]
 seeds = [1]
 """
 
@@ -109,7 +108,7 @@ def test_a_style_s_own_settings_name_the_published_list(method):
 
 @pytest.mark.parametrize(
     ("erase", "n"),
-    [(["Van Gogh"], 1733), (["Vincent Van Gogh"], 1733), (["Rembrandt", "Andy Warhol"], 1732), (["noto"], 1734)],
+    [(["Van Gogh"], 1733), (["Vincent Van Gogh"], 1733), (["Rembrandt", "Andy Warhol"], 1732), (["clown"], 1734)],
 )
 def test_the_other_artists_of_the_published_list_are_preserved_where_it_is_there(monkeypatch, erase, n):
     prompt_files.load(ARTISTS, monkeypatch)
