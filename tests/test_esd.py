@@ -186,7 +186,7 @@ def test_a_preset_can_be_named_by_its_year_on_the_command_line():
 
 
 def test_half_precision_edits_keep_the_host_s_type_and_learn_from_float32(host):
-    small = tiny.host("bfloat16")
+    small = tiny.quick_host("bfloat16")
     made = ESD(variant="strict", lr=1e-5, steps=3, retain=0.0).fit(small, ["ghost"], seed=0).tensors
     assert {t.dtype for t in made.values()} == {torch.bfloat16}
 

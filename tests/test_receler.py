@@ -223,7 +223,7 @@ def test_the_published_numbers():
 
 
 def test_half_precision_hosts_have_half_precision_adapters():
-    made = Receler().fit(tiny.host("bfloat16"), ["ghost"], seed=0).tensors
+    made = Receler().fit(tiny.quick_host("bfloat16"), ["ghost"], seed=0).tensors
     assert {t.dtype for t in made.values()} == {torch.bfloat16}
     assert all(torch.isfinite(t).all() for t in made.values())
 
