@@ -15,20 +15,23 @@ steps would be rounded away. Latents and timesteps agree, which the paper's code
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+from dumo_bench.hosts import plans
 from dumo_bench.hosts.sd import Host, stock_guide
 from dumo_bench.interfaces import Method
-from dumo_bench.kit import latents, parameters, train
+from dumo_bench.kit import lesson, parameters, train
 from dumo_bench.kit.checkpointing import recomputed
-from dumo_bench.kit.latents import Latents, Pool, Trajectory
-from dumo_bench.types import Edit, Guide
+from dumo_bench.kit.latents import Latents, Trajectory, estimate
+from dumo_bench.kit.lesson import Lesson, unchanged
+from dumo_bench.types import Edit
 
 #: variant -> what is trained: of the paper (its code's `xattn`, `noxattn`), and of the later release
 TRAINED: Mapping[str, Mapping[str, str]] = {
@@ -37,42 +40,21 @@ TRAINED: Mapping[str, Mapping[str, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How long, how fast and on what latents. Rates of Adam: of the cross-attentions, and of all that is outside them.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan(lesson.Plan):
+    """lr: of the cross-attentions, lr_outside: of all else. on_policy: latents are of the model being trained."""
 
-    harvest: 0, and every step samples the concept's own name until one level, one row a step; else `rows` rows a step
-    are drawn from all levels of whole runs, of `harvest` captions each, made anew every `refresh` steps. keep: prompts
-    that must stay, where `retain` gives them a weight. ema: decay of a mean of the weights, which is then the result.
-    """
+    bounds: ClassVar[Mapping[str, str]] = {**lesson.Plan.bounds, "lr_outside": "(0, inf)"}
 
-    steps: int
-    lr: float
     lr_outside: float
-    on_policy: bool
-    run: Trajectory
-    retain: float = 0.0
-    keep: int = 32
-    harvest: int = 0
-    refresh: int = 0
-    rows: int = 1
-    ema: float = 0.0
+    on_policy: bool = True
 
 
-_PAPER = Plan(1000, 1e-5, 1e-5, on_policy=True, run=Trajectory(50))
-_LATER = Plan(200, 5e-5, 5e-5, on_policy=False, run=Trajectory(50, sampler="pndm", side=2, align="level"))
-#: a narrow model knows its concepts from few captions, so it learns from those, and has no spare directions, so what
-#: must stay is asked for. Ours, not the paper's.
-_SMALL: dict[str, Any] = {
-    "steps": 240, "lr": 2e-4, "lr_outside": 5e-5, "run": Trajectory(20),
-    "retain": 3.0, "keep": 72, "harvest": 12, "refresh": 25, "rows": 8, "ema": 0.97,
-}  # fmt: skip
-#: preset, text width of the host -> plan; 768 is SD 1.x, 128 is emoji-sd
-PLANS: dict[tuple[str, int], Plan] = {
-    ("paper", 768): _PAPER,
-    ("2025", 768): _LATER,
-    ("paper", 128): replace(_PAPER, **_SMALL),
-    ("2025", 128): replace(_LATER, **_SMALL),
+PLANS: Mapping[str, Plan] = {
+    "paper": Plan(steps=1000, lr=1e-5, lr_outside=1e-5, run=Trajectory(50)),
+    "2025": Plan(
+        steps=200, lr=5e-5, lr_outside=5e-5, on_policy=False, run=Trajectory(50, sampler="pndm", side=2, align="level")
+    ),
 }
 
 
@@ -106,92 +88,40 @@ class ESD(Method):
     checkpointing: bool = False
     strength: float = 1.0
 
+    def plan(self, host: Host, concepts: int = 1) -> Plan:
+        """The paper's plan with the host's own numbers and this method's settings; lr is of what is trained."""
+        own = {"steps": self.steps, "retain": self.retain, "ema": self.ema}
+        found = plans.plan(host.plans, self.name, PLANS[self.preset], concepts, **own)
+        rate = found.lr_outside if self.variant == "u" else found.lr
+        run = replace(found.run, align=self.align or found.run.align)
+        return replace(found, lr=rate if self.lr is None else self.lr, run=run)
+
     def fit(self, host: Host, erase: Sequence[str], *, seed: int) -> Edit:
-        plan, g = self.plan(host), train.seeded(seed)
+        plan, g = self.plan(host, len(erase)), train.seeded(seed)
         names = parameters.SELECTIONS[TRAINED[self.preset][self.variant]](host.unet)
         student = parameters.twin(host.unet, names)
-        learning = dict(student.named_parameters())
-        how = train.Fit(plan.steps, plan.lr, f"ESD-{self.variant} {' + '.join(erase)}", plan.ema)
-        loss = Lesson(host, student, plan, erase, self.eta, g)
+        theta = dict(student.named_parameters())
+        rows = Lesson(host, plan, erase, g)
+        loss = partial(self.loss, host, student, rows)
         with recomputed(student, when=self.checkpointing):
-            curve = train.fit(loss, [learning[n] for n in names], how, g, loss.pool)
+            how = plan.fit(f"ESD-{self.variant} {' + '.join(erase)}")
+            curve = train.fit(loss, [theta[n] for n in names], how, g, rows)
         own = dict(host.unet.named_parameters())
-        made = {f"unet.{n}": torch.lerp(own[n], learning[n].detach(), self.strength) for n in names}
+        made = {f"unet.{n}": torch.lerp(own[n], theta[n].detach(), self.strength) for n in names}
         return Edit(made, {"preset": self.preset, "variant": self.variant, "curves": {"esd": curve}})
 
-    def plan(self, host: Host) -> Plan:
-        """The host's plan with what this method's own settings say otherwise."""
-        width = host.unet.config.cross_attention_dim
-        found = PLANS.get((self.preset, width), PLANS[self.preset, 768])
-        rate = found.lr_outside if self.variant == "u" else found.lr
-        return replace(
-            found,
-            steps=found.steps if self.steps is None else self.steps,
-            lr=rate if self.lr is None else self.lr,
-            retain=found.retain if self.retain is None else self.retain,
-            ema=found.ema if self.ema is None else self.ema,
-            run=found.run if self.align is None else replace(found.run, align=self.align),
-        )
-
-
-class Lesson:
-    """The loss of a step: the objective on rows of the concepts, and the retained ones' where they have a weight."""
-
-    def __init__(
-        self, host: Host, student: Any, plan: Plan, erase: Sequence[str], eta: float, g: torch.Generator
-    ) -> None:
-        self.host, self.student, self.plan, self.eta = host, student, plan, eta
-        guide = partial(stock_guide, replace(host, unet=student) if plan.on_policy else host)
-        self.pool = Pool(host.device)
-        self.rows = harvest(host, guide, plan, erase, self.pool) if plan.harvest else single(host, guide, plan, erase)
-        self.stay = latents.kept(host, erase, plan.keep, g, plan.run) if plan.retain else None
-
-    def __call__(self, step: int, g: torch.Generator) -> Tensor:
-        wrong = objective(self.host.unet, self.student, self.rows(step, g), self.eta)
-        if self.stay is None:
-            return wrong
-        kept = self.stay.draw(self.plan.rows, g)
-        return wrong + self.plan.retain * objective(self.host.unet, self.student, kept, 0.0)
+    def loss(self, host: Host, student: Any, lesson: Lesson[Plan], step: int, g: torch.Generator) -> Tensor:
+        """The objective on rows of the concepts; and no change on the retained ones, where they have a weight."""
+        guide = partial(stock_guide, replace(host, unet=student) if lesson.plan.on_policy else host)
+        erased, retained = lesson.rows(step, guide, g)
+        loss = objective(host.unet, student, erased, self.eta)
+        return loss if retained is None else loss + lesson.plan.retain * unchanged(host.unet, student, retained)
 
 
 def objective(frozen: Any, student: Any, rows: Latents, eta: float) -> Tensor:
-    """|eps(z, t, p) - (e_a - eta (e_p - e_a))|^2, mean over elements; the anchor a is "" in the paper.
-
-    With eta 0 and the prompt as its own anchor it is what must not move.
-    """
+    """|eps(z, t, p) - (e_0 - eta (e_p - e_0))|^2, mean over elements."""
+    z, t, p = rows.z, rows.t, rows.context
     with torch.no_grad():
-        target = latents.estimate(frozen, rows.z, rows.t, rows.anchor)
-        if eta:
-            target = target - eta * (latents.estimate(frozen, rows.z, rows.t, rows.context) - target)
-    made = latents.estimate(student, rows.z, rows.t, rows.context)
-    return (made - target).square().mean()
-
-
-Source = Callable[[int, torch.Generator], Latents]
-
-
-def single(host: Host, guide: Guide, plan: Plan, erase: Sequence[str]) -> Source:
-    """The paper's: a concept is drawn, its name alone is the prompt, and a run stops at one drawn level."""
-
-    def rows(step: int, g: torch.Generator) -> Latents:
-        del step
-        words = train.choose(erase, plan.rows, g)
-        return latents.stopped(host, guide, words, [""] * len(words), plan.run, g)
-
-    return rows
-
-
-def harvest(host: Host, guide: Guide, plan: Plan, erase: Sequence[str], pool: Pool) -> Source:
-    """Rows of all levels of whole runs of captions; the anchor of a caption is what is left without the concept.
-
-    The concepts take turns in a run.
-    """
-    captions = [train.prompts(host, [concept])[0] for concept in erase]
-
-    def rows(step: int, g: torch.Generator) -> Latents:
-        if step % plan.refresh == 0:
-            say = latents.saying(captions, erase, g)
-            pool.add(latents.harvest(host, guide, say, plan.harvest, plan.run, g))
-        return pool.draw(plan.rows, g)
-
-    return rows
+        e_p, e_0 = estimate(frozen, z, t, p), estimate(frozen, z, t, rows.anchor)
+    e_n = estimate(student, z, t, p)
+    return F.mse_loss(e_n, e_0 - eta * (e_p - e_0))

@@ -1,8 +1,16 @@
 """UCE: Unified Concept Editing in Diffusion Models.
 
 Rohit Gandikota, Hadas Orgad, Yonatan Belinkov, Joanna Materzynska, David Bau. WACV 2024, arXiv 2308.14761.
-Presets: `paper` aligns the rows of a concept and of its target from the last subject token on, and always preserves '';
-`2025`, the authors' later release, moves the one row of the last subject token and preserves nothing unasked.
+
+Every cross-attention key and value matrix W maps the rows c_i of what is erased to v_i* = W_old c_i*, of its target,
+and leaves the rows c_j of what is preserved where they were. Eq. 7, with the scales e, p and the ridge of the code:
+
+    W = (e sum_i v_i* c_i^T + p sum_j W_old c_j c_j^T + ridge W_old)
+        (e sum_i c_i c_i^T  + p sum_j c_j c_j^T       + ridge I)^-1
+
+W_old stands on the left of it all, so one matrix serves every layer: see kit/linear.py. Presets: `paper` aligns the
+rows of a concept and of its target from the last subject token on, and always preserves ''; `2025`, the authors' later
+release, moves the one row of the last subject token and preserves nothing unasked.
 """
 
 from __future__ import annotations
@@ -31,19 +39,22 @@ RIDGE_2025 = 0.5
 class UCE(Method):
     """`target` is what concepts are mapped to, None the preset's own; `preserve` strings stay.
 
-    `@styles` and `@objects` among the preserved strings stand for what the model's own `world.json` lists. `augment`
-    also moves the concept inside the phrases of its kind. preserve_scale and ridge None: the preset's own, for this
-    model. Scales do not carry over from one preset to the other.
+    `@styles` and `@objects` among the preserved strings stand for what the model's own `world.json` lists; where it
+    lists no styles, `@styles` are the published runs' other artists, if their list is on this machine. `augment` also
+    moves the concept inside the phrases of its kind. preserve_scale and ridge None: the preset's own, for this model.
+    Scales do not carry over from one preset to the other.
     """
 
     name: ClassVar[str] = "uce"
     version: ClassVar[str] = "4"
     cite: ClassVar[str] = "Gandikota et al., WACV 2024, arXiv 2308.14761"
+    tables: ClassVar[tuple[str, ...]] = ("linear",)
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "style": {"target": "art", "preserve": ("@styles",)},
         "object": {"preserve": ("@objects", "@styles")},
         "explicit": {"preserve": ("@objects", "@styles")},
     }
+    lists: ClassVar[Mapping[str, Mapping[str, str]]] = {"style": {"@styles": "artists-1734", "preset": "paper"}}
     bounds: ClassVar[Mapping[str, str]] = {"erase_scale": "[0, inf)", "preserve_scale": "[0, inf)", "ridge": "(0, inf)"}
 
     preset: Literal["paper", "2025"] = "paper"
@@ -58,18 +69,18 @@ class UCE(Method):
     def fit(self, host: Host, erase: Sequence[str], *, seed: int) -> Edit:
         del seed  # closed form: nothing is drawn
         host = embeddings.once(host)
-        strings = self.kept(host, erase)
+        strings = self.preserved(host, erase)
         own_scale, own_ridge = self.own(host, len(strings))
         ridge = own_ridge if self.ridge is None else self.ridge
-        kept = own_scale if self.preserve_scale is None else self.preserve_scale
-        old, new, keep = self.rows(host, self.pairs(erase), strings)
-        m = linear.factor(old, new, keep, erase=self.erase_scale, preserve=kept, ridge=ridge)
+        p = own_scale if self.preserve_scale is None else self.preserve_scale
+        c_i, target, c_j = self.rows(host, self.pairs(erase), strings)
+        m = linear.factor(c_i, target, c_j, erase=self.erase_scale, preserve=p, ridge=ridge)
         return Edit(linear.times(host.unet, m, self.strength), {"ridge_used": ridge, "preserved": len(strings)})
 
     def rows(
         self, host: Host, pairs: Sequence[tuple[str, str]], strings: Sequence[str]
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Rows to move and where to (n, d), rows that must stay (m, d)."""
+        """Rows c_i to move and c_i* where to (n, d), rows c_j that must stay (m, d)."""
         if self.preset == "paper":
             return *embeddings.aligned(host, pairs), embeddings.whole(host, strings)
         old, new = ([pair[i] for pair in pairs] for i in (0, 1))
@@ -78,7 +89,8 @@ class UCE(Method):
     def own(self, host: Host, preserved: int) -> tuple[float, float]:
         """The preset's weight of the preserved rows, and its ridge."""
         if self.preset == "paper":
-            return max(linear.least_of(host), 1 / max(1, preserved)), linear.ridge_of(host)
+            usual = linear.plan(host)
+            return max(usual.least, 1 / max(1, preserved)), usual.ridge
         return 1.0, RIDGE_2025
 
     def pairs(self, erase: Sequence[str]) -> list[tuple[str, str]]:
@@ -87,7 +99,7 @@ class UCE(Method):
         target = (" " if paper else "") if self.target is None else self.target
         return [(t.format(c), target if paper else t.format(target)) for c in erase for t in TEMPLATES[self.augment]]
 
-    def kept(self, host: Host, erase: Sequence[str]) -> list[str]:
+    def preserved(self, host: Host, erase: Sequence[str]) -> list[str]:
         """The strings to preserve, none of them erased: the paper's list always starts with ''.
 
         Asked of `2025`, '' is the start token's row: also its empty target, and the first row of every prompt.

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from dumo_bench.kit import parameters
 from dumo_bench.kit.checkpointing import recomputed
-from dumo_bench.methods.dumo_recipe import PLANS
+from dumo_bench.methods.dumo_recipe import PLAN
 from dumo_bench.methods.epr import EPR, corrected, scaled
 from dumo_bench.methods.tlmo import BINS
 
@@ -132,14 +132,13 @@ def row(name: str, rows: int, parts: list[int]) -> list[str]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--side", type=int, default=64, help="latents along one side; 64 are 512 pixels")
-    side, recipe = parser.parse_args().side, PLANS[768]
-    many = recipe.rows + recipe.kept_rows
+    side, many = parser.parse_args().side, PLAN.rows + PLAN.retain_rows
     net = sd14.unet()
     found = [
         row("ESD-x", 1, esd(net, side, 1)),
         row("DuMo", 1, dumo(net, side, 1)),
         row("DuMo, as many rows as its recipe has", many, dumo(net, side, many)),
-        row("DuMo, its recipe: checkpointing", many, dumo(net, side, many, checkpointing=recipe.checkpointing)),
+        row("DuMo, its recipe: checkpointing", many, dumo(net, side, many, checkpointing=PLAN.checkpointing)),
     ]
     head = ["GiB, float32, computed", "rows", "weights", "gradients", "Adam", "activations", "sum"]
     print(sd14.table(head, found))

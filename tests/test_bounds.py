@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dumo_bench.errors import UserError
+from dumo_bench.fields import checked
 from dumo_bench.plugins import static
-from dumo_bench.plugins.settings import checked
 from dumo_bench.run import plan, resize
 from dumo_bench.suites import bounds, registry
 from dumo_bench.types import Draw, Prompt, Sampling

@@ -356,6 +356,16 @@ def test_one_of_several_settings_has_to_be_named_and_the_error_says_how(tmp_path
         compare.side("uce:ridge", out)
 
 
+def test_what_one_recipe_alone_says_tells_it_from_the_other(tmp_path):
+    """A model's own plans are in the settings of the edits that were fitted with them, and of no others."""
+    rows = [score("uce", "dog", 0, **settings(ridge=5, **own)) for own in ({}, {"plans.toml": "30"})]
+    out = folder(tmp_path, [*rows, score("original", "dog", 0)])
+    with pytest.raises(UserError, match=r"2 settings, name one: uce:plans.toml=30, uce:plans.toml=null"):
+        compare.side("uce", out)
+    a, b = compare.side("uce:plans.toml=null", out), compare.side("uce:plans.toml=30", out)
+    assert compare.told(a, b) == "plans.toml=None against 30"
+
+
 def test_cases_may_have_presets_of_their_own(tmp_path):
     rows = [score(method, "dog", 0, **settings(push=push)) | {"case": case}
             for case, push in (("ghost", 1), ("noto", 2)) for method in ("dumo", "original")]  # fmt: skip

@@ -12,19 +12,17 @@ from torch.nn.functional import mse_loss
 from dumo_bench.hosts import sd
 from dumo_bench.kit import latents, train
 from dumo_bench.methods.dumo import DuMo, Gate, load
-from dumo_bench.methods.dumo_recipe import Wish, learn, objective
+from dumo_bench.methods.dumo_recipe import learn, objective
 from dumo_bench.methods.epr import corrected, denoiser, scaled
 from dumo_bench.methods.tlmo import bins
 from dumo_bench.types import Conditions, Edit
 
-WISH = Wish(negative=0.5, retain=3.0, tlmo="table", mid=True, steps=None, lr=None)
 T = torch.tensor(500)
 
 
 @pytest.fixture(scope="module")
 def host() -> sd.Host:
-    tiny.quick_dumo()
-    return tiny.host("float64")
+    return tiny.quick_host()
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +110,7 @@ def test_the_objective_is_the_change_wanted_and_retain_times_what_else_has_moved
             for rows, context in ((erase, erase.context), (erase, erase.anchor), (keep, keep.context))
         )
         change, moved = mse_loss(made(erase), anchor - 0.5 * (own - anchor)), mse_loss(made(keep), stay)
-        found = objective(host, WISH, (erase, keep), residuals)
+        found = objective(host.unet, (erase, keep), residuals, 0.5, 3.0)
     assert moved > 1e-3
     assert float(found) == pytest.approx(float(change + 3.0 * moved), rel=1e-9)
 
@@ -127,7 +125,7 @@ def test_latents_to_erase_are_sampled_by_the_model_as_it_is_being_edited(host):
             said.append(any(bool(r.any()) for r in added))
 
     hook = host.unet.register_forward_pre_hook(look, with_kwargs=True)
-    learn(host, WISH, ["ghost"], train.seeded(0))
+    learn(host, DuMo(), ["ghost"], train.seeded(0))
     hook.remove()
     calls = latents.Trajectory().steps - 1  # the last level is the last step's input
     assert said == [False] * calls + [True] * calls

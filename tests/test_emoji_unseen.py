@@ -90,6 +90,7 @@ def test_the_kept_weights_become_two_models_that_differ_from_the_host_in_the_une
     folders = unseen.install(tmp_path)
     hosts = [sd.load("emoji-sd"), *(sd.load(str(folder)) for folder in folders)]
     assert len({host.hash for host in hosts}) == 3
+    assert all(host.plans == hosts[0].plans != {} for host in hosts)
     for part in ("vae", "text_encoder"):
         first, *others = ([w.clone() for w in getattr(host, part).state_dict().values()] for host in hosts)
         assert all(torch.equal(a, b) for other in others for a, b in zip(first, other, strict=True))

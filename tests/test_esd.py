@@ -9,10 +9,11 @@ import pytest
 import tiny
 import torch
 
-from dumo_bench.baselines.esd import ESD, PLANS, TRAINED, Lesson, Plan, harvest, objective, single
+from dumo_bench.baselines.esd import ESD, PLANS, TRAINED, Plan, objective
 from dumo_bench.hosts import sd
 from dumo_bench.kit import latents, parameters, train
-from dumo_bench.kit.latents import Latents, Pool, Trajectory
+from dumo_bench.kit.latents import Latents, Trajectory
+from dumo_bench.kit.lesson import Lesson, unchanged
 from dumo_bench.plugins import static
 
 ETAS = (1.0, 3.0, 10.0)
@@ -20,8 +21,7 @@ ETAS = (1.0, 3.0, 10.0)
 
 @pytest.fixture(scope="module")
 def host() -> sd.Host:
-    tiny.quick_esd()
-    return tiny.host("float64")
+    return tiny.quick_host()
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_the_later_release_s_target_with_eta_two_is_the_paper_s_with_one(host, r
 
 
 def test_what_must_stay_costs_nothing_before_the_first_step(host, rows):
-    assert float(objective(host.unet, host.unet, replace(rows, anchor=rows.context), 0.0)) == 0.0
+    assert float(unchanged(host.unet, host.unet, rows)) == 0.0
 
 
 def test_steps_lower_the_objective_on_a_fixed_batch(host, rows):
@@ -102,6 +102,10 @@ def test_checkpointing_gives_the_same_edit(host):
     assert not host.unet.is_gradient_checkpointing
 
 
+def planned(run: Trajectory, **own) -> Plan:
+    return Plan(steps=1, lr=1.0, lr_outside=1.0, run=run, **own)
+
+
 class Asked:
     """The stock guide, which counts the denoiser's calls and remembers the prompts."""
 
@@ -120,19 +124,18 @@ class Asked:
 
 
 def test_the_paper_learns_one_concept_a_step_from_its_name_alone(host):
-    asked, plan = Asked(host), replace(PLANS["paper", 768], run=Trajectory(4))
-    source, g = single(host, asked, plan, ["ghost", "alien"]), train.seeded(0)
-    made = [source(step, g) for step in range(12)]
+    asked, g = Asked(host), train.seeded(0)
+    lesson = Lesson(host, replace(PLANS["paper"], run=Trajectory(4)), ["ghost", "alien"], g)
+    made = [lesson.rows(step, asked, g)[0] for step in range(12)]
     assert {t for texts in asked.texts for t in texts} == {"ghost", "alien"}
     assert all(len(rows) == 1 for rows in made)
     assert all(torch.equal(rows.anchor, sd.encode(host, [""])) for rows in made)
 
 
 def test_harvested_captions_name_the_concepts_in_turn_and_their_anchors_do_not(host):
-    plan = Plan(1, 1.0, 1.0, True, Trajectory(2), harvest=6, refresh=3, rows=5)
-    asked = Asked(host)
-    source, g = harvest(host, asked, plan, ["ghost", "alien"], Pool(host.device)), train.seeded(0)
-    rows = [source(step, g) for step in range(4)]
+    asked, g = Asked(host), train.seeded(0)
+    lesson = Lesson(host, planned(Trajectory(2), harvest=6, refresh=3, rows=5), ["ghost", "alien"], g)
+    rows = [lesson.rows(step, asked, g)[0] for step in range(4)]
     assert [len(r) for r in rows] == [5] * 4
     assert len(asked.texts) == 2  # of the steps 0 and 3
     assert [train.mentions(t, ("ghost", "alien")[i % 2]) for t in asked.texts for i, t in enumerate(t)] == [True] * 12
@@ -141,12 +144,12 @@ def test_harvested_captions_name_the_concepts_in_turn_and_their_anchors_do_not(h
 
 @pytest.mark.parametrize(("on_policy", "same"), [(True, False), (False, True)])
 def test_only_the_paper_s_latents_follow_the_student(host, on_policy, same):
-    plan = Plan(1, 1.0, 1.0, on_policy, Trajectory(4, align="level"))
+    plan = planned(Trajectory(4, align="level"), on_policy=on_policy)
     student, drawn = parameters.twin(host.unet, parameters.cross(host.unet)), {}
     for noisy in (False, True):
         seen: list[torch.Tensor] = []
         hook = student.register_forward_pre_hook(lambda m, args, seen=seen: seen.append(args[0]))
-        Lesson(host, student, plan, ["ghost"], 1.0, train.seeded(3))(0, train.seeded(4))
+        ESD().loss(host, student, Lesson(host, plan, ["ghost"], train.seeded(3)), 0, train.seeded(4))
         hook.remove()
         drawn[noisy] = seen[-1][-1]
         for name in parameters.cross(student):
@@ -156,14 +159,15 @@ def test_only_the_paper_s_latents_follow_the_student(host, on_policy, same):
 
 def test_what_must_stay_is_added_with_its_weight(host):
     """With a student that has moved, on rows that the same generator draws again."""
-    plan = Plan(1, 1.0, 1.0, False, Trajectory(2), retain=3.0, keep=2, rows=2)
+    plan = planned(Trajectory(2), on_policy=False, retain=3.0, retain_prompts=2, rows=2, retain_rows=2)
     student = parameters.twin(host.unet, parameters.cross(host.unet))
     for name in parameters.cross(student):
         dict(student.named_parameters())[name].data.mul_(1.5)
-    lesson, g = Lesson(host, student, plan, ["ghost"], 1.0, train.seeded(3)), train.seeded(4)
+    lesson = Lesson(host, plan, ["ghost"], train.seeded(3))
     with torch.no_grad():
-        found = lesson(0, train.seeded(4))
-        wrong, stay = objective(host.unet, student, lesson.rows(0, g), 1.0), lesson.stay.draw(2, g)
+        found = ESD().loss(host, student, lesson, 0, train.seeded(4))
+        erased, stay = lesson.rows(0, partial(sd.stock_guide, host), train.seeded(4))
+        wrong = objective(host.unet, student, erased, 1.0)
         own, made = (latents.estimate(unet, stay.z, stay.t, stay.context) for unet in (host.unet, student))
     moved = (made - own).square().mean()
     assert moved > 1e-3
@@ -171,7 +175,7 @@ def test_what_must_stay_is_added_with_its_weight(host):
 
 
 def test_presets_are_the_published_numbers():
-    paper, later = PLANS["paper", 768], PLANS["2025", 768]
+    paper, later = PLANS["paper"], PLANS["2025"]
     assert (paper.steps, paper.lr, paper.lr_outside, paper.retain, paper.rows) == (1000, 1e-5, 1e-5, 0.0, 1)
     assert (later.steps, later.lr, later.on_policy, later.run.align, later.run.side) == (200, 5e-5, False, "level", 2)
     assert (ESD().eta, ESD(preset="2025").eta) == (1.0, 1.0)
@@ -182,7 +186,7 @@ def test_a_preset_can_be_named_by_its_year_on_the_command_line():
 
 
 def test_half_precision_edits_keep_the_host_s_type_and_learn_from_float32(host):
-    small = tiny.host("bfloat16")
+    small = tiny.quick_host("bfloat16")
     made = ESD(variant="strict", lr=1e-5, steps=3, retain=0.0).fit(small, ["ghost"], seed=0).tensors
     assert {t.dtype for t in made.values()} == {torch.bfloat16}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -24,9 +24,8 @@ TEXTS = ("a ghost", "a photo of dog", "", "alien in noto style")
 
 
 @pytest.fixture(scope="module", params=["tiny", "emoji-sd"])
-def host(request) -> Iterator[sd.Host]:
-    with pytest.MonkeyPatch.context() as patch:
-        yield tiny.quick_host() if request.param == "tiny" else tiny.quick_emoji(patch)
+def host(request) -> sd.Host:
+    return tiny.quick_host() if request.param == "tiny" else tiny.quick_emoji()
 
 
 @pytest.fixture(scope="module")

@@ -26,9 +26,7 @@ from dumo_bench.types import Edit, Recipe
 
 @pytest.fixture(scope="module")
 def host() -> sd.Host:
-    tiny.quick_dumo()
-    tiny.quick_receler()
-    return tiny.host()
+    return tiny.quick_host("float32")
 
 
 @pytest.fixture(scope="module")

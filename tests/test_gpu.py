@@ -6,6 +6,7 @@ The slow tests run the same sentences on the CPU, so that they stay true where n
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -63,9 +64,7 @@ def test_a_picture_is_the_same_in_any_batch(device):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_fit_and_apply_leave_the_host_bit_for_bit(device, name):
-    for quick in (tiny.quick_esd, tiny.quick_receler, tiny.quick_dumo):
-        quick()
-    host, method = on(device), tiny.method(name)
+    host, method = replace(on(device), plans=tiny.QUICK), tiny.method(name)
     parts = (host.unet, host.text_encoder, host.vae)
     before = [{k: v.clone() for k, v in part.state_dict().items()} for part in parts]
     edit = method.fit(host, ("ghost",), seed=0)

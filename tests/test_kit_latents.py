@@ -12,6 +12,7 @@ import torch
 from dumo_bench.hosts import sample, sd
 from dumo_bench.kit import latents, train
 from dumo_bench.kit.latents import Trajectory
+from dumo_bench.kit.lesson import retained
 
 STEPS = 5  # bins of 200 timesteps
 
@@ -138,7 +139,7 @@ def test_larger_latents_can_be_sampled(host):
 
 
 def test_what_must_stay_never_names_the_concept_and_holds_the_empty_prompt(host):
-    kept = latents.kept(host, ["dog"], 30, train.seeded(0), Trajectory(2))
+    kept = retained(host, ["dog"], 30, Trajectory(2), train.seeded(0))
     assert len(kept) == 30 * 2
     assert torch.equal(kept.context, kept.anchor)
     empty = sd.encode(host, [""])[0]

@@ -110,7 +110,7 @@ def test_nothing_to_erase_gives_the_original(host):
     assert all(torch.allclose(edit.tensors[f"unet.{n}"], w, atol=1e-10) for n, w in linear.weights(host.unet).items())
 
 
-@pytest.mark.parametrize("toward", ["target", "own"])
+@pytest.mark.parametrize("toward", ["target", "projected", "own", "both"])
 def test_the_other_regularisers_give_other_edits(host, toward):
     one, two = (RECE(toward=t).fit(host, ["ghost"], seed=0) for t in ("zero", toward))
     assert not near(one, two, atol=1e-6)
@@ -123,17 +123,19 @@ def test_epochs_and_lambda_follow_the_task():
     assert RECE().rounds(["a", "b"]) == 1
 
 
-def test_preserved_strings_weigh_in_the_start_and_in_the_epochs_what_the_text_width_says(host, monkeypatch):
+def test_preserved_strings_weigh_in_the_start_and_in_the_epochs_what_the_model_s_plan_says(host):
     many = RECE(preserve=tuple(f"thing {i}" for i in range(40)))  # 1 / 41 is less than the least
     usual = many.fit(host, ["ghost"], seed=0)
     assert near(usual, replace(many, preserve_scale=0.1).fit(host, ["ghost"], seed=0))
-    monkeypatch.setitem(linear.LEAST, 32, 0.03)
-    small, epochs = (m.fit(host, ["ghost"], seed=0) for m in (many, replace(many, preserve_scale=0.1)))
-    assert near(small, replace(many, preserve_scale=0.03).fit(host, ["ghost"], seed=0))
+    known = tiny.planned(host, "linear", least=0.03)
+    small, epochs = (m.fit(known, ["ghost"], seed=0) for m in (many, replace(many, preserve_scale=0.1)))
+    assert near(small, replace(many, preserve_scale=0.03).fit(known, ["ghost"], seed=0))
     assert not near(small, epochs, atol=1e-6) and not near(epochs, usual, atol=1e-6)
 
 
-def test_the_epochs_ridge_is_a_fifth_of_the_starts_at_any_width(host):
+def test_the_epochs_ridge_is_a_fifth_of_the_starts_on_any_model(host):
+    known = tiny.planned(host, "linear", ridge=10.0)
+    assert RECE().fit(known, ["ghost"], seed=0).header["ridge_used"] == pytest.approx(2.0)
     assert RECE().fit(host, ["ghost"], seed=0).header["ridge_used"] == pytest.approx(EPOCH_RIDGE * 0.5)
     assert RECE(start_ridge=20.0).fit(host, ["ghost"], seed=0).header["ridge_used"] == pytest.approx(4.0)
 

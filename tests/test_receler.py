@@ -9,18 +9,16 @@ import tiny
 import torch
 
 from dumo_bench.baselines import receler
-from dumo_bench.baselines.receler import PLANS, Lesson, Receler, outside
+from dumo_bench.baselines.receler import PLAN, Receler, Step, outside
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import sd
 from dumo_bench.kit import adapter, train
-from dumo_bench.kit.latents import Trajectory
 from dumo_bench.types import Edit
 
 
 @pytest.fixture(scope="module")
 def host() -> sd.Host:
-    tiny.quick_receler()
-    return tiny.host("float64")
+    return tiny.quick_host()
 
 
 @pytest.fixture
@@ -28,8 +26,8 @@ def erasers(host) -> dict[str, adapter.Adapter]:
     return adapter.fresh(host.unet, 4, train.seeded(1))
 
 
-def lesson(host, erasers, **settings) -> Lesson:
-    return Lesson(host, Receler(**settings), ["ghost"], erasers, train.seeded(2))
+def outer(host, erasers, **settings) -> Step:
+    return Step(host, Receler(**settings), ["ghost"], erasers, train.seeded(2))
 
 
 def lively(edit: Edit, seed: int) -> Edit:
@@ -74,27 +72,27 @@ def test_an_outer_step_attacks_inner_times_and_the_eraser_learns_once(host, monk
 
 
 def test_the_vectors_are_kept_from_one_outer_step_to_the_next(host, erasers):
-    loss, g = lesson(host, erasers), train.seeded(3)
-    own = loss.attackers["ghost"].vectors
+    loss, g = outer(host, erasers), train.seeded(3)
+    own = loss.attacks["ghost"].vectors
     first = own.detach().clone()
     assert first.shape == (16, 32) and first.min() >= 0 and first.max() <= 1
     loss(0, g)
     second = own.detach().clone()
     loss(1, g)
-    assert own is loss.attackers["ghost"].vectors
+    assert own is loss.attacks["ghost"].vectors
     assert not torch.equal(first, second) and not torch.equal(second, own)
     assert (own - second).abs().max() < 0.5  # four steps of 0.1 at the most
 
 
 def test_several_concepts_take_turns_each_with_vectors_of_its_own(host, erasers):
-    loss, g = Lesson(host, Receler(), ["ghost", "alien"], erasers, train.seeded(2)), train.seeded(3)
-    before = {c: a.vectors.detach().clone() for c, a in loss.attackers.items()}
+    loss, g = Step(host, Receler(), ["ghost", "alien"], erasers, train.seeded(2)), train.seeded(3)
+    before = {c: a.vectors.detach().clone() for c, a in loss.attacks.items()}
     assert not torch.equal(before["ghost"], before["alien"])
     loss(0, g)
-    moved = {c: not torch.equal(before[c], a.vectors) for c, a in loss.attackers.items()}
+    moved = {c: not torch.equal(before[c], a.vectors) for c, a in loss.attacks.items()}
     assert moved == {"ghost": True, "alien": False}
     loss(1, g)
-    assert not torch.equal(before["alien"], loss.attackers["alien"].vectors)
+    assert not torch.equal(before["alien"], loss.attacks["alien"].vectors)
 
 
 def test_four_concepts_have_one_set_of_adapters_and_three_have_three(host):
@@ -108,21 +106,21 @@ def test_four_concepts_have_one_set_of_adapters_and_three_have_three(host):
 def test_the_attack_brings_the_concept_nearer_on_the_same_latents(host, erasers):
     for p in adapter.parameters(erasers):
         p.data.add_(0.1 * torch.randn(p.shape, generator=train.seeded(4), dtype=p.dtype))
-    loss = lesson(host, erasers, inner=12)
-    rows = loss.seen("ghost", 0, train.seeded(5))
+    loss = outer(host, erasers, inner=12)
+    rows = loss.rows(0, train.seeded(5))[0]
     there = loss.frozen(rows, "ghost")[0]
-    loss.attacked(rows, there, loss.attackers["ghost"])
-    before, after = loss.attacks[0]
+    loss.attacked(rows, there, loss.attacks["ghost"])
+    ((before, after),) = loss.attacks["ghost"].curve
     assert after < before
 
 
 def test_only_attacked_rows_have_vectors_and_the_others_are_learnt_from_in_the_last_pass_alone(host, erasers):
-    loss, asked = lesson(host, erasers, inner=3), []
-    rows = loss.seen("ghost", 0, train.seeded(5)).draw(4, train.seeded(6))
+    loss, asked = outer(host, erasers, inner=3), []
+    rows = loss.rows(0, train.seeded(5))[0].draw(4, train.seeded(6))
     hook = host.unet.register_forward_pre_hook(
         lambda module, args, kwargs: asked.append(kwargs["encoder_hidden_states"].detach()), with_kwargs=True
     )
-    made, outputs = loss.attacked(rows, rows.z, loss.attackers["ghost"])
+    made, outputs = loss.attacked(rows, rows.z, loss.attacks["ghost"])
     hook.remove()
     assert [len(context) for context in asked] == [2, 2, 4]
     assert len(made) == 4 and {len(said) for said in outputs.values()} == {4}
@@ -131,60 +129,42 @@ def test_only_attacked_rows_have_vectors_and_the_others_are_learnt_from_in_the_l
 
 
 def test_rows_are_harvested_anew_every_few_turns_and_each_concept_has_its_own(host, erasers):
-    loss, g = Lesson(host, Receler(), ["ghost", "alien"], erasers, train.seeded(2)), train.seeded(3)
+    loss, g = Step(host, Receler(), ["ghost", "alien"], erasers, train.seeded(2)), train.seeded(3)
     sizes = []
     for step in range(6):  # three turns each; the plan harvests every second
         loss(step, g)
-        sizes.append([0 if pool.all is None else len(pool.all) for pool in loss.pools.values()])
+        sizes.append([0 if one.pool.all is None else len(one.pool.all) for one in loss.lesson.sources])
     assert sizes == [[6, 0], [6, 6], [6, 6], [6, 6], [12, 6], [12, 12]]  # two captions, three levels
-    ids = {c: sd.tokens(host, [c])[0][0][1] for c in loss.concepts}
-    for concept, pool in loss.pools.items():
-        assert bool((pool.all.ids == ids[concept]).any(1).all())
+    for concept, source in zip(("ghost", "alien"), loss.lesson.sources, strict=True):
+        assert bool((source.pool.all.ids == sd.tokens(host, [concept])[0][0][1]).any(1).all())
 
 
-def test_the_paper_s_plan_samples_the_concept_s_name_until_one_level_for_every_step(host, erasers, monkeypatch):
-    monkeypatch.setitem(PLANS, 32, replace(PLANS[768], run=Trajectory(4)))
-    loss = lesson(host, erasers)
-    made = [loss.seen("ghost", turn, train.seeded(turn)) for turn in range(3)]
+def test_the_paper_s_plan_samples_the_concept_s_name_until_one_level_for_every_step(host, erasers):
+    loss = outer(replace(host, plans={"receler": {"run": {"steps": 4}}}), erasers)
+    made = [loss.rows(turn, train.seeded(turn))[0] for turn in range(3)]
     assert all(torch.equal(rows.ids, sd.tokens(host, ["ghost"])[0]) for rows in made)
     assert all(torch.equal(rows.anchor, sd.encode(host, [""])) for rows in made)
-    assert loss.stay is None and loss.pools["ghost"].all is None
+    assert loss.lesson.retained is None and loss.lesson.sources[0].pool.all is None
 
 
 def test_the_attack_has_gradients_for_the_vectors_alone(host, erasers):
-    loss = lesson(host, erasers)
+    loss = outer(host, erasers)
     loss(0, train.seeded(0))
     assert all(p.grad is None for p in adapter.parameters(erasers))
     assert all(p.grad is None for p in host.unet.parameters())
 
 
 def test_at_the_start_only_up_can_learn(host, erasers):
-    value = lesson(host, erasers)(0, train.seeded(0))
+    value = outer(host, erasers)(0, train.seeded(0))
     learning = {f"{n}.{k}": p for n, a in erasers.items() for k, p in a.named_parameters()}
     found = torch.autograd.grad(value, list(learning.values()), allow_unused=True)
     for name, g in zip(learning, found, strict=True):
         assert (g is not None and bool(g.abs().max() > 0)) == (".up." in name), name
 
 
-def test_the_first_target_is_the_anchor_pushed_away_from_the_concept_by_gamma(host, erasers):
-    loss = lesson(host, erasers, gamma=0.0)
-    rows = loss.seen("ghost", 0, train.seeded(5))
-    _, bare, _ = loss.frozen(rows, "ghost")
-    there, pushed, _ = replace_method(loss, gamma=2.0).frozen(rows, "ghost")
-    assert torch.allclose(pushed, bare - 2.0 * (there - bare), atol=1e-12)
-    with torch.no_grad():
-        anchor = host.unet(rows.z, rows.t, encoder_hidden_states=rows.anchor).sample
-    assert torch.allclose(bare, anchor, atol=1e-12)
-
-
-def replace_method(loss: Lesson, **settings) -> Lesson:
-    loss.method = replace(loss.method, **settings)
-    return loss
-
-
 def test_the_mask_is_zero_or_one_and_made_of_the_maps_of_its_plan_s_size(host, erasers):
-    loss = lesson(host, erasers)
-    where = loss.frozen(loss.seen("ghost", 0, train.seeded(1)), "ghost")[2]
+    loss = outer(host, erasers)
+    where = loss.frozen(loss.rows(0, train.seeded(1))[0], "ghost")[2]
     assert where.shape == (2, 1, 4, 4)  # latents of 8, cells 2
     assert set(where.unique().tolist()) <= {0.0, 1.0}
     assert 0 < where.mean() < 1
@@ -236,21 +216,20 @@ def test_an_edit_holds_sixteen_adapters_of_four_tensors(host):
 
 
 def test_the_published_numbers():
-    plan = PLANS[768]
+    plan = PLAN
     assert (plan.steps, plan.inner, plan.lr, plan.rank, plan.retain, plan.rows) == (500, 50, 3e-4, 128, 0.0, 1)
     assert (plan.harvest, plan.plain) == (0, 0.0)  # sampled anew every step, all rows attacked
     assert (Receler().gamma, Receler().reg, Receler().threshold, receler.VECTORS) == (1.0, 0.1, 0.1, 16)
 
 
 def test_half_precision_hosts_have_half_precision_adapters():
-    made = Receler().fit(tiny.host("bfloat16"), ["ghost"], seed=0).tensors
+    made = Receler().fit(tiny.quick_host("bfloat16"), ["ghost"], seed=0).tensors
     assert {t.dtype for t in made.values()} == {torch.bfloat16}
     assert all(torch.isfinite(t).all() for t in made.values())
 
 
-def test_a_plan_says_how_many_concepts_have_adapters_of_their_own(host, monkeypatch):
-    monkeypatch.setitem(PLANS, 32, replace(PLANS[32], separate=1))
-    monkeypatch.setitem(receler.SHARED, 32, replace(PLANS[32], steps=3))
+def test_a_plan_says_how_many_concepts_have_adapters_of_their_own(host):
+    host = tiny.planned(host, "receler", separate=1, shared={"steps": 3})
     assert Receler().parts(host, ["ghost", "alien"]) == [("ghost", "alien")]
     assert [Receler().plan(host, n).steps for n in (1, 2)] == [2, 3]
     assert [Receler(steps=5).plan(host, n).steps for n in (1, 2)] == [5, 5]
@@ -259,4 +238,4 @@ def test_a_plan_says_how_many_concepts_have_adapters_of_their_own(host, monkeypa
 
 
 def test_the_sum_serves_up_to_three_concepts_where_nothing_else_is_known():
-    assert PLANS[768].separate == 3 and 768 not in receler.SHARED
+    assert PLAN.separate == 3

@@ -11,12 +11,9 @@ import pytest
 import tiny
 import torch
 
-from dumo_bench.baselines.esd import ESD, PLANS
-from dumo_bench.baselines.receler import Receler
 from dumo_bench.formats.unet_state import selections
 from dumo_bench.hosts import sample, samplers, sd
-from dumo_bench.kit import adapter, embeddings, latents, linear, tokens, train
-from dumo_bench.methods import dumo_recipe
+from dumo_bench.kit import adapter, embeddings, latents, tokens, train
 from dumo_bench.methods.dumo import Gate
 from dumo_bench.methods.epr import EPR
 from dumo_bench.plugins import loading
@@ -32,8 +29,7 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def host(folder) -> sd.Host:
-    tiny.quick_host()
-    return sd.load(str(folder), dtype="float64")
+    return replace(sd.load(str(folder), dtype="float64"), plans=tiny.QUICK)
 
 
 def pictures(host, method, edit: Edit) -> torch.Tensor:
@@ -105,11 +101,3 @@ def test_selections_of_sd_2_1_have_as_many_tensors_as_sd_1_s():
 
 def test_sd_2_1_has_sixteen_adapters():
     assert len(adapter.fresh(sd21(), 128, train.seeded(0))) == 16
-
-
-def test_a_text_width_of_1024_has_the_published_plans(host):
-    wide = replace(host, unet=sd21())
-    assert ESD().plan(wide) == PLANS["paper", 768]
-    assert (Receler().plan(wide, 1).steps, Receler().plan(wide, 1).inner) == (500, 50)
-    assert dumo_recipe.recipe(1024, 1) == dumo_recipe.PLANS[768]
-    assert (linear.ridge_of(wide), linear.least_of(wide)) == (0.5, 0.1)

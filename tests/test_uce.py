@@ -81,10 +81,10 @@ def test_2025_changes_nothing_orthogonal_to_the_concepts_row(host):
 
 def test_the_paper_always_preserves_the_empty_text_and_2025_only_what_is_asked(host):
     asked = ("ghost", "dog")
-    assert UCE(preserve=asked).kept(host, ["ghost"]) == ["", "dog"]
-    assert UCE(preset="2025", preserve=asked).kept(host, ["ghost"]) == ["dog"]
+    assert UCE(preserve=asked).preserved(host, ["ghost"]) == ["", "dog"]
+    assert UCE(preset="2025", preserve=asked).preserved(host, ["ghost"]) == ["dog"]
     known = replace(host, world={"styles": ("noto", "ink")})
-    assert UCE(**UCE.by_task["style"]).kept(known, ["ink"]) == ["", "noto"]
+    assert UCE(**UCE.by_task["style"]).preserved(known, ["ink"]) == ["", "noto"]
 
 
 def test_a_preserved_string_that_is_erased_is_left_out_in_any_case(host):
@@ -123,12 +123,11 @@ def test_a_phrase_goes_to_the_bare_target_in_the_paper_and_to_its_like_in_2025()
 def test_the_lists_of_the_world_stay_where_there_are_any_and_else_nothing_is_added(host):
     known = replace(host, world={"styles": ("noto",), "objects": ("dog", "ghost")})
     method = UCE(**UCE.by_task["object"])
-    assert method.kept(known, ["ghost"]) == ["", "dog", "noto"]
-    assert method.kept(host, ["ghost"]) == UCE().kept(host, ["ghost"]) == [""]
+    assert method.preserved(known, ["ghost"]) == ["", "dog", "noto"]
+    assert method.preserved(host, ["ghost"]) == UCE().preserved(host, ["ghost"]) == [""]
 
 
-def test_many_preserved_strings_weigh_what_the_text_width_says_at_least(host, monkeypatch):
-    monkeypatch.setitem(linear.LEAST, 32, 0.03)
-    assert [UCE().own(host, n)[0] for n in (1, 4, 20, 500)] == [1.0, 0.25, 0.05, 0.03]
-    monkeypatch.delitem(linear.LEAST, 32)
+def test_many_preserved_strings_weigh_what_the_model_s_plan_says_at_least(host):
+    known = tiny.planned(host, "linear", least=0.03)
+    assert [UCE().own(known, n)[0] for n in (1, 4, 20, 500)] == [1.0, 0.25, 0.05, 0.03]
     assert UCE().own(host, 500)[0] == 0.1  # the paper's

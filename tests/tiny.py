@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from dumo_bench.hosts.plans import Plans
 from dumo_bench.hosts.sd import Host
 from dumo_bench.types import Draw, Job, Recipe, Sampling
 
@@ -136,58 +139,49 @@ def method(name: str, model: str = "", **settings):
     return loading.make("methods", name, {**given(name, model), **settings})
 
 
-def quick_dumo() -> None:
-    """Let DuMo train for two steps on this model; its text width of 32 has no recipe of its own."""
-    from dumo_bench.methods.dumo_recipe import PLANS, Plan
-
-    PLANS[32] = Plan(2, 1e-2, 2, 0.1, rows=2, kept_rows=2, refresh=2, erase_prompts=1, retain_prompts=2)
-
-
-def quick_esd() -> None:
-    """Let ESD train for two steps on this model, of rows harvested from short runs."""
-    from dataclasses import replace
-
-    from dumo_bench.baselines.esd import PLANS
-    from dumo_bench.kit.latents import Trajectory
-
-    short = {"steps": 2, "lr": 1e-2, "lr_outside": 1e-2, "run": Trajectory(3)}
-    for preset in ("paper", "2025"):
-        few = replace(PLANS[preset, 128], **short, keep=2, harvest=2, refresh=2, rows=2)
-        PLANS[preset, 32] = few
-
-
-def quick_receler() -> None:
-    """Let Receler train for two outer steps of two inner ones on this model."""
-    from dumo_bench.baselines.receler import PLANS, Plan
-    from dumo_bench.kit.latents import Trajectory
-
-    rows = {"rows": 2, "plain": 0.5, "captions": True, "harvest": 2, "refresh": 2}
-    PLANS[32] = Plan(2, 2, 1e-2, 4, Trajectory(3), cells=2, retain=1.0, keep=2, **rows)
+#: plans of two steps, of rows that are sampled in three
+QUICK: Plans = {
+    "dumo": {
+        "steps": 2, "lr": 1e-2, "table_steps": 2, "table_lr": 0.1, "harvest": 1, "refresh": 2, "rows": 2,
+        "retain_prompts": 2, "retain_rows": 2, "checkpointing": False,
+    },
+    "esd": {
+        "steps": 2, "lr": 1e-2, "lr_outside": 1e-2, "run": {"steps": 3, "sampler": "ddim", "side": 1, "align": "bin"},
+        "harvest": 2, "refresh": 2, "rows": 2, "retain": 3.0, "retain_prompts": 2, "retain_rows": 2, "ema": 0.97,
+    },
+    "receler": {
+        "steps": 2, "inner": 2, "lr": 1e-2, "rank": 4, "run": {"steps": 3}, "cells": 2, "plain": 0.5,
+        "harvest": 2, "refresh": 2, "rows": 2, "retain": 1.0, "retain_prompts": 2, "retain_rows": 2,
+    },
+}  # fmt: skip
+#: cut from emoji-sd's own
+SHORT: Plans = {
+    "dumo": {"steps": 1, "table_steps": 1, "harvest": 1, "rows": 1, "retain_prompts": 1, "retain_rows": 1},
+    "esd": {"steps": 2, "harvest": 2, "rows": 2, "retain_prompts": 2, "retain_rows": 2},
+    "receler": {"steps": 2, "harvest": 2, "rows": 2, "retain_prompts": 2, "retain_rows": 2},
+}
 
 
-def quick_host():
-    """The model in float64, on which every method that trains does so in seconds."""
-    quick_dumo()
-    quick_esd()
-    quick_receler()
-    return host("float64")
+def quick_host(dtype: str = "float64") -> Host:
+    """The model with plans of its own, by which every method that trains does so in seconds."""
+    return replace(host(dtype), plans=QUICK)
 
 
-def quick_emoji(patch):
-    """emoji-sd in float64, its own plans cut to a step or two for as long as the patch lasts."""
-    from dataclasses import replace
+def planned(host: Host, method: str, **own: Any) -> Host:
+    """A host whose plan of a method says otherwise; `shared={...}` where several concepts are learnt together."""
+    return replace(host, plans={**host.plans, method: {**host.plans.get(method, {}), **own}})
 
-    from dumo_bench.baselines import esd, receler
+
+def quick_emoji() -> Host:
+    """emoji-sd in float64, its own plans cut to a step or two."""
     from dumo_bench.hosts import sd
-    from dumo_bench.kit.latents import Trajectory
-    from dumo_bench.methods import dumo_recipe
 
-    few = {"steps": 2, "run": Trajectory(2), "keep": 2, "harvest": 2, "rows": 2}
-    one = {"epr_steps": 1, "table_steps": 1, "rows": 1, "kept_rows": 1, "erase_prompts": 1, "retain_prompts": 1}
-    tables = ((esd.PLANS, ("paper", 128), few), (receler.PLANS, 128, few), (dumo_recipe.PLANS, 128, one))
-    for plans, key, short in tables:
-        patch.setitem(plans, key, replace(plans[key], **short))
-    return sd.load("emoji-sd", dtype="float64")
+    found = sd.load("emoji-sd", dtype="float64")
+    for method, own in SHORT.items():
+        found = planned(found, method, **own)
+    for method in ("esd", "receler"):
+        found = planned(found, method, run={**found.plans[method]["run"], "steps": 2})
+    return found
 
 
 @cache

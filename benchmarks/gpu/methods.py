@@ -109,9 +109,9 @@ def trained(bench: Bench, host: Host, name: str, checkpointing: bool) -> dict[st
     steps = 2 if name == "Receler" else bench.several(2, 4)
     fit = fits(1 + steps, bench.several(3, None))[name]
     resident = networks.gib(host.vae)
-    plans = short_plans(host, 1 + steps, checkpointing=checkpointing)
-    with plans, clock.rounding(USUAL), clock.Peak() as peak, stepwatch(clock.finish) as spent:
-        fit(host)
+    short = short_plans(host, 1 + steps, checkpointing=checkpointing)
+    with clock.rounding(USUAL), clock.Peak() as peak, stepwatch(clock.finish) as spent:
+        fit(short)
     main, *second = (statistics.median(each[1:]) for each in spent.values())
     whole = None if peak.whole is None else peak.whole - resident
     return {"measured GiB": whole, "seconds a step": main, "second stage": second[0] if second else None}

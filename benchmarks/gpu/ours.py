@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,8 +21,6 @@ from dumo_bench.emoji import WEIGHTS
 from dumo_bench.hosts import sample, sd
 from dumo_bench.hosts.sd import Host
 from dumo_bench.kit import adapter
-from dumo_bench.kit.latents import Trajectory
-from dumo_bench.methods import dumo_recipe
 from dumo_bench.methods.dumo import DuMo
 from dumo_bench.methods.epr import EPR, denoiser, widths
 from dumo_bench.methods.original import Original
@@ -85,8 +83,7 @@ def dumo(host: Host) -> Guide:
 
 def receler_on(host: Host) -> AbstractContextManager[Any]:
     """Inside, the host's cross-attentions have Receler's adapters of one concept beside them."""
-    rank = receler.PLANS[768].rank
-    made = adapter.fresh(host.unet, rank, torch.Generator().manual_seed(0))
+    made = adapter.fresh(host.unet, receler.PLAN.rank, torch.Generator().manual_seed(0))
     for one in made.values():
         one.requires_grad_(False)
     return adapter.attached(host.unet, [made])
@@ -118,23 +115,13 @@ def fits(steps: int, inner: int | None) -> Mapping[str, Callable[[Host], Any]]:
     }
 
 
-@contextmanager
-def short_plans(host: Host, steps: int, *, checkpointing: bool = True) -> Iterator[None]:
-    """Inside, ESD and Receler learn from latents that no run was sampled for, and DuMo samples three short of prompts.
+def short_plans(host: Host, steps: int, *, checkpointing: bool = True) -> Host:
+    """The host on which ESD and Receler learn from latents that no run was sampled for, and DuMo samples few prompts.
 
     So a step is its losses alone; what its on-policy sampling costs is a number of guided steps, measured apart.
     """
-    width, run = host.unet.config.cross_attention_dim, Trajectory(1)
-    own = replace(dumo_recipe.PLANS[768], table_steps=steps, erase_prompts=1, retain_prompts=2)
-    tables: list[tuple[dict[Any, Any], Any, Any]] = [
-        (esd.PLANS, ("paper", width), replace(esd.PLANS["paper", 768], run=run)),
-        (receler.PLANS, width, replace(receler.PLANS[768], run=run)),
-        (dumo_recipe.PLANS, width, replace(own, checkpointing=checkpointing)),
-    ]
-    with ExitStack() as patched:
-        for plans, key, plan in tables:
-            patched.enter_context(patch.dict(plans, {key: plan}))
-        yield
+    own = {"table_steps": steps, "harvest": 1, "retain_prompts": 2, "checkpointing": checkpointing}
+    return replace(host, plans={"esd": {"run": {"steps": 1}}, "receler": {"run": {"steps": 1}}, "dumo": own})
 
 
 @contextmanager

@@ -258,8 +258,16 @@ def _fits(frame: pd.DataFrame, name: str, wanted: dict[str, Any]) -> Any:
     for key, column in (("seed", "fit_seed"), ("version", "method_version")):
         if key in wanted:
             mine &= frame[column].astype(str) == str(wanted[key])
-    alike = {text: rest.items() <= json.loads(text).items() for text in frame["params"].unique()}
+    alike = {text: _has(json.loads(text), rest) for text in frame["params"].unique()}
     return mine & frame["params"].map(alike).astype(bool)
+
+
+def _has(params: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Whether these are among the settings; what some recipes alone say (a model's own plans) is null in the others.
+
+    A text may look like a number, as the preset 2025 does.
+    """
+    return all(params.get(name) == value or str(params.get(name)) == str(value) for name, value in wanted.items())
 
 
 def _refuse_mixture(spec: str, name: str, wanted: dict[str, Any], rows: pd.DataFrame) -> None:
@@ -272,7 +280,8 @@ def _refuse_mixture(spec: str, name: str, wanted: dict[str, Any], rows: pd.DataF
     if len(there) < 2:
         return
     settings = [{"version": version, **json.loads(params)} for version, params in there]
-    apart = [key for key in settings[0] if len({json.dumps(one.get(key)) for one in settings}) > 1]
+    every = dict.fromkeys(key for one in settings for key in one)
+    apart = [key for key in every if len({json.dumps(one.get(key)) for one in settings}) > 1]
     typed = [f"{name}:" + ",".join(f"{key}={json.dumps(one.get(key))}" for key in apart) for one in settings]
     raise UserError(f"{spec} is there in {len(there)} settings, name one: {', '.join(typed)}".replace('"', ""))
 
@@ -299,5 +308,6 @@ def _about(one: Side) -> dict[str, Any]:
     first = rows.iloc[0]
     fits = sorted({int(seed) for seed in rows["fit_seed"]})
     every = [json.loads(params) for params in sorted(rows["params"].unique())]  # cases may have presets of their own
-    params = {key: " or ".join(dict.fromkeys(str(one.get(key)) for one in every)) for key in every[0]}
+    keys = dict.fromkeys(key for one in every for key in one)
+    params = {key: " or ".join(dict.fromkeys(str(one.get(key)) for one in every)) for key in keys}
     return {"method": first["method"], "version": first["method_version"], "fit seeds": fits, **params}

@@ -76,7 +76,7 @@ def plan(found: Plan, count: Count, out: Path) -> None:
     to.print(f"pictures: {count.pictures} wanted, {count.present} present, {missing} missing{disk}")
     edits = count.edits - count.edits_present
     to.print(f"edits: {count.edits} wanted, {count.edits_present} present, {edits} to fit")
-    for line in concepts.said(found.suite):
+    for line in (*found.told, *concepts.said(found.suite)):
         to.print(escape(line), soft_wrap=True)
     to.print(f"in {escape(str(out))}, the unedited model's pictures included")
 

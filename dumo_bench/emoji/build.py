@@ -31,6 +31,7 @@ def build(folder: Path, out: Path) -> None:
     real(folder, clip, fresh)
     words = {"objects": world.OBJECTS, "styles": list(world.STYLES), "prompts": vocabulary()}
     (fresh / "world.json").write_text(json.dumps(words, indent=0))
+    shutil.copy(out / "plans.toml", fresh)  # written by hand
     (out.parent / "ATTRIBUTION.md").write_text(attribution())
     (fresh / "training.json").write_text(json.dumps(times(folder), indent=1))
     shutil.rmtree(out, ignore_errors=True)

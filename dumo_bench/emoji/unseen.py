@@ -77,7 +77,8 @@ def _folder(place: Path, tensors: Mapping[str, Tensor], prefix: str) -> Path:
     for part in (part for part in parts if part != "unet" and (WEIGHTS / part).is_dir()):
         shutil.copytree(WEIGHTS / part, place / part, dirs_exist_ok=True)
     unet.half().save_pretrained(place / "unet")
-    shutil.copy(WEIGHTS / "model_index.json", place)
+    for file in ("model_index.json", "plans.toml"):  # it is to be edited as the host is
+        shutil.copy(WEIGHTS / file, place)
     return place
 
 

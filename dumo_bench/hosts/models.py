@@ -97,6 +97,15 @@ def schedule(model: str) -> dict[str, Any]:
     return found
 
 
+def world(where: Path) -> dict[str, Any]:
+    """What the model in a folder says of its own vocabulary, in a world.json; nothing where it has none."""
+    place = where / "world.json"
+    try:
+        return dict(json.loads(place.read_text(encoding="utf-8"))) if place.exists() else {}
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{place} cannot be read: {error}") from error
+
+
 def place(model: str) -> Path:
     """The folder of a model that is on this machine, of whatever kind. Downloads nothing."""
     found = named(model)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from dumo_bench.errors import UserError
+from dumo_bench.hosts import plans
+from dumo_bench.hosts.plans import Plans
 from dumo_bench.storage import hub
 from dumo_bench.types import Conditions, Denoiser, Draw, Edit
 
@@ -21,7 +22,10 @@ CHUNK = 16  # pictures decoded at once, at most
 
 @dataclass(frozen=True, eq=False)
 class Host:
-    """A loaded model. `hash` is of its weights; `world` what it says of its own vocabulary (emoji-sd does)."""
+    """A loaded model. `hash` is of its weights.
+
+    What its folder says of it: `world`, of its own vocabulary; `plans`, of how it is to be edited (emoji-sd has both).
+    """
 
     tokenizer: Any
     text_encoder: nn.Module
@@ -31,6 +35,7 @@ class Host:
     model: str
     hash: str
     world: Mapping[str, Any]
+    plans: Plans = field(default_factory=dict)
 
     @property
     def device(self) -> torch.device:
@@ -74,9 +79,8 @@ def load(model: str, *, device: str = "cpu", dtype: str = "float32") -> Host:
             f"model {model!r} cannot be loaded: {reason} (a name of `list models`, a folder, a hub id)"
         ) from error
     text, unet, vae = (part.to(device).eval().requires_grad_(False) for part in parts[1:])
-    world = Path(place) / "world.json"
-    known = json.loads(world.read_text()) if world.exists() else {}
-    return Host(parts[0], text, unet, vae, schedule, model, models.content_hash(model), known)
+    said = models.world(Path(place)), plans.read(Path(place))
+    return Host(parts[0], text, unet, vae, schedule, model, models.content_hash(model), *said)
 
 
 def tokens(host: Host, texts: Sequence[str]) -> tuple[Tensor, Tensor]:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import partial
 from itertools import islice
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import torch
 from torch import Tensor
 
-from dumo_bench.hosts.sd import Host, conditions, encode, stock_guide, tokens
-from dumo_bench.kit.train import choose, prompts, without
+from dumo_bench.hosts.sd import Host, conditions, encode, tokens
 from dumo_bench.types import Guide
 
 Alignment: TypeAlias = Literal["bin", "level", "compvis"]
-BATCH = 24  # prompts sampled at a time
 EARLY = 750  # latents at this timestep and above are mostly noise, and hold little of what their prompt asked for
 
 Say: TypeAlias = Callable[[int], tuple[list[str], list[str]]]  # so many prompts, each with its anchor
@@ -55,28 +52,6 @@ class Latents:
         return Latents(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Latents)))
 
 
-class Pool:
-    """Rows to draw from, which grow as a fit goes on, and are kept when it is stopped."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-        self.all: Latents | None = None
-
-    def add(self, new: Latents) -> None:
-        self.all = new if self.all is None else Latents.joined([self.all, new])
-
-    def draw(self, n: int, g: torch.Generator) -> Latents:
-        """n rows with replacement."""
-        assert self.all is not None, "add comes before draw"
-        return self.all.draw(n, g)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {} if self.all is None else {f.name: getattr(self.all, f.name) for f in fields(Latents)}
-
-    def load_state_dict(self, kept: dict[str, Any]) -> None:
-        self.all = Latents(**{name: tensor.to(self.device) for name, tensor in kept.items()}) if kept else None
-
-
 def estimate(unet: Any, z: Tensor, t: Tensor, context: Tensor) -> Tensor:
     """The noise estimate (n, c, h, w) of latents z at timesteps t, without guidance."""
     out: Tensor = unet(z, t, encoder_hidden_states=context).sample
@@ -92,14 +67,13 @@ class Trajectory:
     about 49 of 1000 noisier than the latents are, for whoever repeats their numbers.
     """
 
+    bounds: ClassVar[Mapping[str, str]] = {"steps": "[1, inf)", "guidance": "[0, inf)", "side": "[1, inf)"}
+
     steps: int = 20
     guidance: float = 3.0
     sampler: str = "ddim"
     side: int = 1
     align: Alignment = "bin"
-
-
-USUAL = Trajectory()
 
 
 @torch.no_grad()
@@ -154,16 +128,6 @@ def harvest(host: Host, guide: Guide, say: Say, n: int, plan: Trajectory, g: tor
     return replace(rows, context=context, anchor=anchor, ids=ids)
 
 
-def saying(captions: Sequence[Sequence[str]], erase: Sequence[str], g: torch.Generator) -> Say:
-    """Captions of the lists in turn; the anchor of one is what is left of it without the concepts."""
-
-    def say(n: int) -> tuple[list[str], list[str]]:
-        texts = [choose(captions[i % len(captions)], 1, g)[0] for i in range(n)]
-        return texts, [without(text, erase) for text in texts]
-
-    return say
-
-
 def till(
     host: Host, guide: Guide, texts: Sequence[str], plan: Trajectory, k: int, g: torch.Generator
 ) -> tuple[Tensor, int]:
@@ -183,16 +147,3 @@ def stopped(
         width = int(host.schedule["num_train_timesteps"]) // plan.steps
         t = width * (k if late else t // width) + int(torch.randint(width, (1,), generator=g))
     return Latents(z, torch.full((len(texts),), t, device=z.device), *_said(host, texts, anchors))
-
-
-def kept(host: Host, concepts: Sequence[str], n: int, g: torch.Generator, run: Trajectory = USUAL) -> Latents:
-    """What must stay: latents at every level of n prompts without the concepts, sampled by the host as it is."""
-    plain = prompts(host, concepts)[1]
-
-    def say(count: int) -> tuple[list[str], list[str]]:
-        texts = choose(plain, count, g)
-        texts[::6] = [""] * len(texts[::6])  # the unconditional half of guidance must stay as well
-        return texts, texts
-
-    parts = [min(BATCH, n - i) for i in range(0, n, BATCH)]
-    return Latents.joined([harvest(host, partial(stock_guide, host), say, part, run, g) for part in parts])

@@ -11,31 +11,32 @@ all layers together needs W0 only by A = sum_l W0_l^T W0_l, so that too is solve
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from dumo_bench.hosts import plans
 from dumo_bench.hosts.sd import Host, key_value_names
 
-#: text width -> weight of |W - W0|^2 where rows are all those from the last subject token on. 768 is UCE's paper's; a
-#: text space of 128 has far fewer spare directions for as many rows, so 0.5 would also erase everything else.
-RIDGE: Mapping[int, float] = {768: 0.5, 128: 10.0}
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """ridge: weight of |W - W0|^2 where rows are all those from the last subject token on.
+
+    least: weight of a preserved string's rows, however many strings there are. Of UCE's published code, for SD 1.x.
+    """
+
+    bounds: ClassVar[Mapping[str, str]] = {"ridge": "(0, inf)", "least": "[0, inf)"}
+
+    ridge: float = 0.5
+    least: float = 0.1
 
 
-def ridge_of(host: Host) -> float:
-    """The ridge of the host's text width; the paper's where the width is not in the table."""
-    return RIDGE.get(host.unet.config.cross_attention_dim, RIDGE[768])
-
-
-#: text width -> least weight of a preserved string's rows, however many there are: the papers' 0.1; at 0.1 the 131 of
-#: emoji-sd hold on to the ghost as well (UCE left 0.31 of its pictures; at 0.05 0.17, with as much kept), and below
-#: 0.05 what looks like three erased objects goes with them (of those 0.82 stayed at 0.03, 0.94 at 0.05; 120 pictures)
-LEAST: Mapping[int, float] = {768: 0.1, 128: 0.05}
-
-
-def least_of(host: Host) -> float:
-    """The least weight of a preserved string in the host's text width; the papers' where it is not in the table."""
-    return LEAST.get(host.unet.config.cross_attention_dim, LEAST[768])
+def plan(host: Host) -> Plan:
+    """The published numbers, or the host's own."""
+    return plans.plan(host.plans, "linear", Plan())
 
 
 def gram(a: Tensor, b: Tensor) -> Tensor:
@@ -66,17 +67,21 @@ def joint(unet: nn.Module) -> Tensor:
     return torch.stack(every).sum(0)
 
 
-def derived(c: Tensor, a: Tensor, m: Tensor, ridge: float, toward: Tensor | None = None) -> Tensor:
-    """Rows c' (n, d) that minimise sum_l |W0_l M c' - W0_l c|^2 + ridge |c' - toward|^2, float64; toward None is zero.
+def derived(c: Tensor, a: Tensor, m: Tensor, ridge: float, toward: Tensor | None = None, seen: float = 0.0) -> Tensor:
+    """What the edited model must be given to see what the original sees in rows c (n, d): rows c' (n, d), float64.
 
-    What the edited model must be given to see what the original sees in c (n, d); a is `joint` of the original.
+    They minimise sum_l |W0_l M c' - W0_l c|^2 + ridge |c' - toward|^2 + seen sum_l |W0_l M (c' - c)|^2; toward None is
+    zero; a is `joint` of the original.
     """
     back = m.T @ a
-    eye = torch.eye(len(a), dtype=a.dtype, device=a.device)
+    own = back @ m
     wanted = back @ c.double().T
     if toward is not None:
         wanted = wanted + ridge * toward.double().T
-    found: Tensor = torch.linalg.solve(ridge * eye + back @ m, wanted)
+    if seen:
+        wanted = wanted + seen * own @ c.double().T
+    eye = torch.eye(len(a), dtype=a.dtype, device=a.device)
+    found: Tensor = torch.linalg.solve(ridge * eye + (1 + seen) * own, wanted)
     return found.T
 
 

@@ -27,6 +27,20 @@ class Stateful(Protocol):
     def load_state_dict(self, state_dict: dict[str, Any], /) -> Any: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Several things that one loop has to remember, by their names."""
+
+    parts: Mapping[str, Stateful]
+
+    def state_dict(self) -> dict[str, Any]:
+        return {name: part.state_dict() for name, part in self.parts.items()}
+
+    def load_state_dict(self, kept: dict[str, Any]) -> None:
+        for name, part in self.parts.items():
+            part.load_state_dict(kept[name])
+
+
 @dataclass(slots=True)
 class Folder:
     """Where the stages of one fit are kept, one file each; `earlier`: seconds spent before this time."""

@@ -19,11 +19,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dumo_bench.errors import UserError
+from dumo_bench.hosts import plans
 from dumo_bench.hosts.sd import Host, encode, fits, tokens
 from dumo_bench.interfaces import Method
 from dumo_bench.kit import train
 from dumo_bench.methods import tlmo
-from dumo_bench.methods.dumo_recipe import Wish, learn
+from dumo_bench.methods.dumo_recipe import PLAN, Plan, learn
 from dumo_bench.methods.epr import EPR, Blend, denoiser
 from dumo_bench.types import Conditions, Denoiser, Edit, Guide
 
@@ -71,6 +72,10 @@ class DuMo(Method):
     lr: float | None = None
     strength: float = 1.0
 
+    def plan(self, host: Host, concepts: int = 1) -> Plan:
+        """Our recipe with the host's own numbers and this method's settings, for an EPR of so many concepts."""
+        return plans.plan(host.plans, self.name, PLAN, concepts, steps=self.steps, lr=self.lr)
+
     def parts(self, host: Host, erase: Sequence[str]) -> list[tuple[str, ...]]:
         """The concept groups that have an EPR each; their edits are made one by one and joined."""
         del host  # as many on any model
@@ -90,8 +95,7 @@ class DuMo(Method):
         groups = self.parts(host, erase)
         if len(groups) > 1:
             return self.join([self.fit(host, group, seed=seed) for group in groups])
-        wish = Wish(self.negative, self.retain, self.tlmo, self.mid, self.steps, self.lr)
-        epr, scale, curves = learn(host, wish, list(erase), train.seeded(seed))
+        epr, scale, curves = learn(host, self, erase, train.seeded(seed))
         tensors = {f"epr.0.{k}": v for k, v in epr.state_dict().items()}
         tensors |= {f"tlmo.0{k}": v for k, v in tlmo.named(scale).items()}
         return Edit(tensors, {"groups": [list(erase)], "gate": self.gate, "tlmo": self.tlmo, "curves": curves})

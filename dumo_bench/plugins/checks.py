@@ -100,10 +100,12 @@ def _plain(cls: type) -> str:
 
 
 def _needs(cls: type) -> str:
-    """About a method whose needs are no set: a text would be taken letter by letter."""
-    if not issubclass(cls, Method) or isinstance(cls.needs, (set, frozenset)):
+    """About a method whose needs are no set, or its tables no tuple: a text would be taken letter by letter."""
+    if not issubclass(cls, Method):
         return ""
-    return f'needs has to be a set, frozenset({{"unet"}}), got {cls.needs!r}'
+    if not isinstance(cls.needs, (set, frozenset)):
+        return f'needs has to be a set, frozenset({{"unet"}}), got {cls.needs!r}'
+    return "" if isinstance(cls.tables, tuple) else f'tables has to be a tuple, ("linear",), got {cls.tables!r}'
 
 
 def _own(cls: type, bases: list[type[Plugin]]) -> set[str]:

@@ -13,9 +13,9 @@ from types import ModuleType
 from typing import Any, TypeAlias
 
 from dumo_bench.errors import Misdeclared, UserError, unknown
+from dumo_bench.fields import checked
 from dumo_bench.interfaces import Plugin
 from dumo_bench.plugins import checks
-from dumo_bench.plugins.settings import checked
 from dumo_bench.types import digest
 
 Kind: TypeAlias = str  #: a row of `checks.BASES`

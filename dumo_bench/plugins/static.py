@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from dumo_bench.fields import checked
 from dumo_bench.interfaces import Method
 from dumo_bench.plugins import checks, loading
-from dumo_bench.plugins.settings import checked
 
 #: what the fields of a settings dataclass are written with
 _WORDS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
@@ -16,6 +17,7 @@ from dumo_bench.report.cells import CaseTables, Cell, Panel, Shown, cell, common
 from dumo_bench.report.contract import Contracts
 from dumo_bench.report.panels import OTHERS, PANELS, Wanted, others
 from dumo_bench.report.variants import KIN, VARIANT, Key, Label, distinct, variants
+from dumo_bench.run.given import told
 from dumo_bench.storage.table import records
 
 if TYPE_CHECKING:
@@ -55,9 +57,15 @@ def _case(given: Sources, key: tuple[str, int, str]) -> CaseTables:
         part for panel in panels for whole in (panel, seeds.over(panel, kin)) if whole for part in parts(whole)
     )
     covered = coverage.of(rows, labels, VARIANT, given.sizes.get((suite, version)))
-    said = contract.line(sorted(set(every["sampling"])), given.contracts)
+    said = " ".join([contract.line(sorted(set(every["sampling"])), given.contracts), *_given(labels)])
     doubtful = tuple(recognition.doubtful(known))
     return CaseTables(suite, version, case, shown, warning, covered, doubtful, kin, contract=said)
+
+
+def _given(labels: Iterable[Key]) -> list[str]:
+    """What the methods of these rows were given beside their settings: a model's own plans, published lists."""
+    params = VARIANT.index("params")
+    return list(dict.fromkeys(line for key in labels for line in told(str(key[0]), json.loads(key[params]))))
 
 
 def refused(case: CaseTables, reasons: Mapping[str, str]) -> CaseTables:

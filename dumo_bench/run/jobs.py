@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dumo_bench.errors import UserError
 from dumo_bench.interfaces import Method
@@ -26,12 +26,12 @@ class Row:
     job: Job
 
 
-def recipe(method: Method, erase: Sequence[str], *, fit_seed: int, model: str) -> Recipe:
-    """What determines an edit. `model` is the content hash. The original erases nothing, so all cases share it.
+def recipe(method: Method, erase: Sequence[str], *, fit_seed: int, model: str, said: Mapping[str, Any] = {}) -> Recipe:
+    """What determines an edit. `model` is the content hash; `said`: of what the method is given (`run.given`).
 
-    No method can erase nothing.
+    The original erases nothing, so all cases share it. No other method can erase nothing.
     """
-    params = method.identity()
+    params = {**method.identity(), **said}
     if method.name == "original":
         return Recipe(method.name, method.version, params, (), 0, model)
     if not erase or not all(concept.strip() for concept in erase):

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from dumo_bench.errors import UserError, unknown
 from dumo_bench.hosts import models, samplers
 from dumo_bench.interfaces import Method
-from dumo_bench.run import jobs, needs, resize
+from dumo_bench.run import given, jobs, needs, resize
+from dumo_bench.run.given import Given
 from dumo_bench.storage.store import Store
 from dumo_bench.suites import bounds, registry
 from dumo_bench.suites.content import content
@@ -43,6 +44,7 @@ class Part:
     method: Method
     recipe: Recipe
     rows: Sequence[jobs.Row]
+    given: Given = field(default_factory=Given)  # what it is fitted with, beside its settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,12 @@ class Plan:
     parts: tuple[Part, ...]
     reference: tuple[Part, ...]
     content: str = ""  # the hash of the suite as its file states it, whatever the model
+
+    @property
+    def told(self) -> list[str]:
+        """What methods are given beside their settings, a sentence each."""
+        every = (line for part in self.parts for line in given.told(part.method.name, part.given.said))
+        return list(dict.fromkeys(every))
 
     def wanted(self, shard: tuple[int, int] = (0, 1)) -> list[Job]:
         """Each picture once: the reference's, then the method's."""
@@ -98,13 +106,17 @@ def make(wish: Wish, maker: Maker) -> Plan:
     def asked(case: Case) -> Method:
         return maker(wish.method, preset(method, case.task or suite.task, wish.settings))
 
-    def part(case: Case, method: Method) -> Part:
-        recipe = jobs.recipe(method, case.erase, fit_seed=wish.fit_seed, model=weights)
-        return Part(case, method, recipe, jobs.rows(suite, case, recipe, contract, wish.limit))
+    def part(case: Case, method: Method, has: Given) -> Part:
+        recipe = jobs.recipe(method, case.erase, fit_seed=wish.fit_seed, model=weights, said=has.said)
+        return Part(case, method, recipe, jobs.rows(suite, case, recipe, contract, wish.limit), has)
 
-    reference = tuple(part(case, original) for case in cases)
-    own = tuple(part(case, asked(case)) for case in cases)
-    return Plan(suite, model, weights, contract, () if method.name == REFERENCE else own, reference, held)
+    def own(case: Case) -> Part:
+        one = asked(case)
+        return part(case, one, given.make(one, case, case.task or suite.task, model, weights))
+
+    reference = tuple(part(case, original, Given()) for case in cases)
+    fitted = () if method.name == REFERENCE else tuple(map(own, cases))
+    return Plan(suite, model, weights, contract, fitted, reference, held)
 
 
 def revision(suite: Suite, model: str) -> str:

@@ -10,9 +10,9 @@ from typing import Any
 from dumo_bench import progress
 from dumo_bench.analysis import kinds, results
 from dumo_bench.errors import UserError
-from dumo_bench.hosts import device, models
+from dumo_bench.hosts import device, models, plans
 from dumo_bench.progress import say
-from dumo_bench.run import choice, manifest, measure
+from dumo_bench.run import choice, given, manifest, measure
 from dumo_bench.run.needs import NotApplicable
 from dumo_bench.run.plan import Part, Plan
 from dumo_bench.run.session import Session
@@ -28,13 +28,23 @@ def fit(session: Session) -> list[Path]:
     from dumo_bench.run import work
 
     began, made = time.monotonic(), 0
+    if any(not session.store.has_edit(part.recipe) for part in learnt(session.plan.parts)):
+        tell(session.plan)
     for part in learnt(session.plan.parts):
         if not session.store.has_edit(part.recipe):
-            made, host = made + 1, session.host
+            made, host = made + 1, part.given.to(session.host)
             say(f"fit {part.recipe.method}: {' + '.join(part.recipe.erase)}")
             work.fit(host, part.method, part.recipe, session.store)
     session.spent |= {"edits_made": made, "fit_seconds": round(time.monotonic() - began, 1)}
     return [session.store.edit_path(part.recipe) for part in learnt(session.plan.parts)]
+
+
+def tell(plan: Plan) -> None:
+    """Say what methods are given beside their settings, and what of it is missing."""
+    for line in plan.told:
+        say(line)
+    for name in given.unread(plan.model, plan.parts[0].method):
+        say(f"warning: no method here reads the table [{name}] of the model's {plans.FILE}")
 
 
 def generate(session: Session) -> list[tuple[Job, str]]:

@@ -102,6 +102,7 @@ def facts(host: Host, recipe: Recipe) -> dict[str, Any]:
         "seed": recipe.fit_seed,
         "model": host.model,
         "model_hash": host.hash,
+        "plans": dict(host.plans),
     }
 
 

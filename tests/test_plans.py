@@ -1,0 +1,244 @@
+"""A model's own plans: without them the papers' numbers, in the key of every edit, refused where they do not fit."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import tiny
+import torch
+from test_architecture import FILES, place
+
+from dumo_bench.baselines import esd, receler
+from dumo_bench.baselines.esd import ESD
+from dumo_bench.baselines.receler import Receler
+from dumo_bench.errors import UserError
+from dumo_bench.hosts import models, plans, sd
+from dumo_bench.kit import linear
+from dumo_bench.kit.latents import Trajectory
+from dumo_bench.methods import dumo_recipe
+from dumo_bench.methods.dumo import DuMo
+from dumo_bench.plugins import loading
+from dumo_bench.run import plan, steps
+from dumo_bench.run.session import Session
+from dumo_bench.storage.store import read_edit
+from dumo_bench.types import digest
+
+METHODS = ("uce", "rece", "esd", "receler", "dumo")
+OWN = """
+[linear]
+ridge = 2.0
+least = 0.05
+
+[esd]
+steps = 7
+run = { steps = 3 }
+
+[esd.shared]
+steps = 9
+
+[receler]
+steps = 7
+
+[dumo]
+table_lr = 0.5
+"""
+
+
+@pytest.fixture
+def model(tmp_path) -> Path:
+    """A user's own copy of the random model, with plans."""
+    shutil.copytree(tiny.folder(), tmp_path / "mine")
+    (tmp_path / "mine" / "plans.toml").write_text(OWN)
+    return tmp_path / "mine"
+
+
+@pytest.fixture
+def session(tiny_suite, tmp_path, model):
+    """A session of a method on that model, as it is now."""
+
+    def make(method: str, **settings) -> Session:
+        return Session(plan.Wish(method, str(tiny_suite), model=str(model), settings=settings), tmp_path / "out", "cpu")
+
+    return make
+
+
+def told(model: Path, old: str, new: str) -> None:
+    """Change a number of the model's plans."""
+    path = model / "plans.toml"
+    assert path.read_text().count(old) == 1
+    path.write_text(path.read_text().replace(old, new))
+
+
+def key(session: Session) -> str:
+    return session.plan.parts[0].recipe.key
+
+
+# what a plan is
+
+
+def test_a_model_without_plans_has_the_papers_whatever_its_size():
+    host = tiny.host()
+    assert host.plans == {} and host.unet.config.cross_attention_dim == 32
+    assert (ESD().plan(host), ESD(preset="2025").plan(host)) == (esd.PLANS["paper"], esd.PLANS["2025"])
+    assert Receler().plan(host) == Receler().plan(host, 7) == receler.PLAN
+    assert DuMo().plan(host) == DuMo().plan(host, 7) == dumo_recipe.PLAN
+    assert linear.plan(host) == linear.Plan(0.5, 0.1)
+
+
+def test_a_user_s_folder_brings_its_own_plans_and_what_they_do_not_say_is_as_in_the_paper(model):
+    host = sd.load(str(model))
+    assert ESD().plan(host) == replace(esd.PLANS["paper"], steps=7, run=Trajectory(3))
+    later = ESD(preset="2025", lr=0.1).plan(host, 2)
+    assert later == replace(esd.PLANS["2025"], steps=9, lr=0.1, run=replace(esd.PLANS["2025"].run, steps=3))
+    assert Receler().plan(host) == replace(receler.PLAN, steps=7)
+    assert Receler(steps=3).plan(host, 4) == replace(receler.PLAN, steps=3)
+    assert linear.plan(host) == linear.Plan(2.0, 0.05)
+
+
+def test_several_concepts_of_emoji_sd_learn_longer_and_retain_more():
+    host = sd.load("emoji-sd")
+    for method in (DuMo(), Receler()):
+        one, several = method.plan(host), method.plan(host, 7)
+        assert several.steps > one.steps and several.retain_prompts > one.retain_prompts and several.retain > one.retain
+    assert Receler().parts(host, ["a", "b"]) == [("a", "b")]
+
+
+ROOMS = {
+    ("kit", "embeddings"): "the shape of no rows",
+    ("kit", "tokens"): "the shape of new vectors",
+    ("formats", "dumo"): "of a published file, beside other shapes",
+}
+
+
+def test_no_code_asks_for_a_text_width_but_to_make_tensors_of_it():
+    found = {place(path) for path in FILES if "cross_attention_dim" in path.read_text() and place(path)[0] != "emoji"}
+    assert found == ROOMS.keys()
+
+
+def test_no_method_s_file_holds_a_plan_of_emoji_sd():
+    """Its name stands in what is said of choices, never in code."""
+    for path in FILES:
+        if place(path)[0] in ("baselines", "kit"):
+            texts = [n.value for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Constant)]
+            assert "emoji-sd" not in texts, path
+
+
+# what a key says of it
+
+
+def test_the_shipped_tables_are_those_with_which_the_first_edits_were_made():
+    weights = models.content_hash("emoji-sd")
+    shipped = plans.read(models.folder("emoji-sd"))
+    assert {name: digest(table) for name, table in shipped.items()} == plans.FIRST[weights]
+    for name in METHODS:
+        tables = {name, *loading.load("methods", name).tables}
+        assert plans.key(shipped, tables, weights) == ""
+        assert plans.key(shipped, tables, "another model's hash") != ""
+        assert plans.key({}, tables, weights) != ""  # the same weights by the paper's numbers
+        assert plans.key({}, tables, "another model's hash") == ""
+
+
+def test_plans_are_outside_of_the_model_s_hash(model):
+    before = models.content_hash(str(model))
+    (model / "plans.toml").unlink()
+    assert models.content_hash(str(model)) == before == models.content_hash(str(tiny.folder()))
+
+
+@pytest.mark.parametrize("name", ["uce", "rece"])
+@pytest.mark.parametrize(("old", "new"), [("ridge = 2.0", "ridge = 3.0"), ("least = 0.05", "least = 0.3")])
+def test_a_changed_number_of_the_closed_forms_is_seen_and_the_edit_fitted_anew(session, model, name, old, new):
+    many = {"preserve": [f"thing {i}" for i in range(9)]}
+    (first,) = steps.fit(session(name, **many))
+    assert steps.fit(session(name, **many)) == [first]
+    told(model, old, new)
+    (second,) = steps.fit(session(name, **many))
+    assert second != first
+    one, other = (read_edit(path) for path in (first, second))
+    assert any(not torch.equal(tensor, other.tensors[k]) for k, tensor in one.tensors.items())
+    assert other.header["plans"] == plans.of(plans.read(model), ["linear"])
+
+
+def test_a_changed_step_of_a_plan_is_trained_anew(session, model):
+    short = tiny.QUICK["esd"] | {"steps": 1}
+    lines = [f"{k} = {v}" for k, v in short.items() if not isinstance(v, dict)]
+    (model / "plans.toml").write_text("\n".join(["[esd]", *lines, "run = { steps = 2 }"]))
+    made = steps.fit(session("esd"))
+    told(model, "retain = 3.0", "retain = 30.0")
+    again = steps.fit(session("esd"))
+    assert made != again
+    one, other = (read_edit(paths[0]).header["curves"]["esd"] for paths in (made, again))
+    assert len(one) == len(other) == 1
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_any_number_that_a_method_reads_is_in_its_key_and_no_other(session, model, name):
+    tables = {name, *loading.load("methods", name).tables}
+    for table, old, new in (
+        ("linear", "least = 0.05", "least = 0.06"),
+        ("esd", "run = { steps = 3 }", "run = { steps = 4 }"),
+        ("esd", "steps = 9", "steps = 8"),
+        ("receler", "[receler]\nsteps = 7", "[receler]\nsteps = 8"),
+        ("dumo", "table_lr = 0.5", "table_lr = 0.6"),
+    ):
+        before = key(session(name))
+        told(model, old, new)
+        assert (key(session(name)) != before) == (table in tables), (table, old)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_is_fitted_with_the_tables_of_its_key_and_no_others(session, name):
+    part = session(name).plan.parts[0]
+    host = part.given.to(tiny.quick_host())
+    assert host.plans.keys() == {name, *loading.load("methods", name).tables} & {"linear", "esd", "receler", "dumo"}
+
+
+def test_parts_of_an_edit_say_the_plan_as_well(session, model, tiny_suite):
+    tiny_suite.write_text(tiny_suite.read_text().replace('erase = ["cat"]', 'erase = ["cat", "dog"]'))
+    (model / "plans.toml").write_text("[receler]\nsteps = 1\ninner = 1\nrank = 2\nrun = { steps = 2 }\nrows = 1\n")
+    steps.fit(session("receler"))
+    told(model, "rank = 2", "rank = 3")
+    (path,) = steps.fit(session("receler"))
+    assert len(list(path.parent.glob("*.safetensors"))) == 6
+    assert {len(t) for k, t in read_edit(path).tensors.items() if k.endswith("down.bias")} == {3}
+
+
+# what does not fit
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[esd]\nstep = 3", r"plans.toml: \[esd\]: nothing is called 'step'. Did you mean 'steps'\?"),
+        ("[esd]\nsteps = 2.5", r"plans.toml: \[esd\]: steps takes int, got 2.5"),
+        ("[esd]\nsteps = -1", r"plans.toml: \[esd\]: steps takes a number in \[0, inf\), got -1"),
+        ("[esd]\nema = 1.0", r"plans.toml: \[esd\]: ema takes a number in \[0, 1\), got 1.0"),
+        ("[esd]\nlr = nan", r"plans.toml: \[esd\]: lr takes finite numbers, got nan"),
+        ("[esd]\nrun = 20", r"plans.toml: esd.run takes a table, got 20"),
+        ("[esd]\nrun = { steps = 0 }", r"plans.toml: \[esd.run\]: steps takes a number in \[1, inf\), got 0"),
+        (
+            '[esd]\nrun = { align = "bins" }',
+            r"plans.toml: \[esd.run\]: align is one of bin, level, compvis",
+        ),
+        ("[esd]\nshared = 2", r"plans.toml: esd.shared takes a table, got 2"),
+        ("[esd.shared]\nstep = 2", r"plans.toml: \[esd.shared\]: nothing is called 'step'"),
+        ("steps = 3", r"plans.toml: 'steps' stands above all tables: put it below a method, as in \[esd\]"),
+        ("[esd", "plans.toml cannot be read: "),
+        ("[esd]\nsteps = 1979-05-27", "plans.toml: wanted numbers, texts and tables of them, got "),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_a_line_before_any_step(session, model, text, says):
+    (model / "plans.toml").write_text(text)
+    with pytest.raises(UserError, match=says) as error:
+        steps.fit(session("esd"))
+    assert "\n" not in str(error.value)
+
+
+def test_a_table_that_no_method_reads_is_told(session, model, capsys):
+    (model / "plans.toml").write_text("[linaer]\nridge = 3.0\n")
+    steps.fit(session("uce"))
+    said = "warning: no method here reads the table [linaer] of the model's plans.toml"
+    assert said in capsys.readouterr().err.splitlines()
