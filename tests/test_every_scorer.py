@@ -53,6 +53,7 @@ SMALL = {
     "lpips": lambda: {"model": models() / "alexnet.pth"},
     "style_classifier": lambda: {"model": f"clip:{models() / 'clip'}", "styles": ("noto", "ink")},
     "clip_accuracy": lambda: {"concepts": ("dog", "ghost")},
+    "clip_accuracy_mace": lambda: {"concepts": ("dog", "ghost")},
     "fid_clean": lambda: {"extractor": inception("clean", "clean.pt")},
     "kid_clean": lambda: {"extractor": inception("clean", "clean.pt")},
     "fid_torchmetrics": lambda: {"extractor": inception("torchmetrics", "torchmetrics.pth")},
