@@ -134,7 +134,8 @@ def test_a_metric_is_of_a_kind_that_fits_its_scorer_and_its_unit(name):
     scorer = build(name)
     assert all((metric.kind == "set") == (name in OF_SETS) for metric in scorer.metrics)
     assert all((metric.kind == "rate") == (metric.unit == "0 or 1") for metric in scorer.metrics)
-    assert all(metric.kind == "rate" for metric in scorer.metrics if metric.measures == "present" or metric.partner)
+    assert all(metric.kind == "rate" for metric in scorer.metrics if metric.measures == "present")
+    assert all(metric.kind == "rate" or metric.unit == "probability" for metric in scorer.metrics if metric.partner)
 
 
 @pytest.mark.parametrize("name", NAMES)
