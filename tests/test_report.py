@@ -681,7 +681,7 @@ ONE_OF_EACH = (
 
 def fitting() -> list[tuple[panels.Wanted, list[str]]]:
     """Every column of every panel, with the metrics that it would show."""
-    own = [one for scorer in (Judge2(), ClipAccuracyMace("x")) for one in declared(scorer)]
+    own = [one for scorer in (Judge2(), ClipAccuracyMace()) for one in declared(scorer)]
     every = {**frames.named(*ONE_OF_EACH).by_name, **catalogue.of_declared(own).by_name}
     columns = [wanted for of in panels.PANELS.values() for wanted in of]
     return [(wanted, [name for name, one in every.items() if wanted.metric(one)]) for wanted in columns]
