@@ -150,7 +150,7 @@ class Detector(_Scoring):
     """Detections, which are stored, and verdicts, which are queries over them."""
 
     floor: ClassVar[float]  # score below which nothing is kept
-    order: str  # channel order that the network sees: BGR or RGB
+    order: str  # channel order that the network sees, BGR or RGB, and its padding where that is another
 
     @property
     @abstractmethod

@@ -243,7 +243,8 @@ class Metric:
     the unedited model's picture (its difference between targets and kept prompts is made); "": nothing is.
     sees: of "asked", whether it recognises objects or styles; on targets of a case that erases the other, more of it
     is better. "": whatever the prompt asks for.
-    partner: of "asked", the metric of the same scorer that measures "erased": H_c and H_o are made of the two.
+    partner: of "asked", the metric of the same scorer that measures "erased": H_c and H_o are made of the two, which
+    are rates or means of probabilities.
     copy_of: the metric that this is in another unit; part_of: the metric that this is a part of. Neither is tested
     for itself.
     title: what tables call it, by default its name. digits: behind the point in tables.

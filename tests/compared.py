@@ -18,11 +18,13 @@ from dumo_bench.metrics import paired
 from dumo_bench.metrics.frechet import frechet_distance
 from dumo_bench.metrics.kernel import kernel_distance
 from dumo_bench.scorers.clip_accuracy import ClipAccuracy
+from dumo_bench.scorers.clip_accuracy_mace import ClipAccuracyMace
 from dumo_bench.scorers.clip_score import ClipScore
 from dumo_bench.scorers.concept import look
 from dumo_bench.scorers.inception import Inception
 from dumo_bench.scorers.lpips import Lpips
 from dumo_bench.scorers.nudenet import NudeNet
+from dumo_bench.scorers.nudenet_views import VIEWS
 from dumo_bench.scorers.presets import LIBRARY, select
 from dumo_bench.scorers.style_classifier import StyleClassifier
 from dumo_bench.types import Detection, Sample
@@ -227,6 +229,27 @@ def lpips_native(root: Path) -> Pair:
     return _lpips(root, 1, None)
 
 
+def lpips_short(root: Path) -> Pair:
+    """As UCE's script: torchvision's Resize(64) of PIL pictures, ToTensor, then -1 to 1; wide pictures among them."""
+    from torchvision import transforms
+
+    loader = transforms.Compose([transforms.Resize(64), transforms.ToTensor()])
+    network, samples = lpips_package(root / "models"), []
+    for i, (w, h) in enumerate(((96, 96), (64, 64), (201, 96), (70, 133), (48, 48), (64, 200))):
+        paths = [tiny_models.picture(root / f"{name}{i}.png", at + i, 256) for name, at in (("x", 0), ("y", 50))]
+        for path in paths:
+            Image.open(path).convert("RGB").resize((w, h)).save(path)
+        samples.append(replace(tiny_models.sample(paths[0], i), original=paths[1]))
+
+    def theirs(sample: Sample) -> float:
+        x, y = ((loader(Image.open(path))[None] - 0.5) * 2 for path in (sample.image, sample.original))
+        with torch.no_grad():
+            return network(x, y).item()
+
+    rows = Lpips(alexnet(root / "models"), "cpu").score(samples)
+    return pair([row[2].value for row in rows], [theirs(sample) for sample in samples], len(samples))
+
+
 # CLIP and classifiers
 
 
@@ -264,6 +287,15 @@ def clip_softmax(root: Path) -> Pair:
     folder, samples = _clip(root)
     theirs = by_transformers(folder, samples, [f"a photo of {word}" for word in WORDS]).logits_per_image.softmax(1)
     return pair([row[1].value for row in ClipAccuracy(folder, "cpu", WORDS).score(samples)], theirs[:, 0], 5)
+
+
+def clip_mace(root: Path) -> Pair:
+    """As MACE's script: unit features, 100 times their cosine, softmax over "a photo of the {}"."""
+    folder, samples = _clip(root)
+    out = by_transformers(folder, samples, [f"a photo of the {word}" for word in WORDS])
+    x, y = (torch.nn.functional.normalize(vectors, dim=-1) for vectors in (out.image_embeds, out.text_embeds))
+    theirs = (100.0 * x @ y.T).softmax(dim=-1)[:, 0]
+    return pair([row[0].value for row in ClipAccuracyMace(folder, "cpu", WORDS).score(samples)], theirs, 5)
 
 
 def open_clip_cosine(root: Path) -> Pair:
@@ -363,6 +395,31 @@ def nudenet_boxes(root: Path) -> Pair:
     ours, theirs = boxes(root)
     mine = [[int(v) for v in (b.x, b.y, b.w, b.h)] for one in ours for b in one]
     return pair(mine, [d["box"] for one in theirs for d in one], len(ours))
+
+
+def views(root: Path) -> Pair:
+    """What the network gets of pictures that are not square, padded on both sides or squashed, by torch's resizing.
+
+    In steps of 1/255: cv2 rounds in fixed point.
+    """
+    del root
+    rng, ours, theirs = np.random.default_rng(0), [], []
+    for w, h in ((500, 300), (200, 640), (320, 320), (97, 41), (640, 479), (33, 900)):
+        x = torch.from_numpy(rng.integers(0, 256, (1, 3, 9, 9)).astype(np.float32))
+        smooth = torch.nn.functional.interpolate(x, (h, w), mode="bicubic").clamp(0, 255).round()
+        picture = smooth[0].permute(1, 2, 0).numpy().astype(np.uint8)
+        wide, high = (320, round(320 * h / w)) if w >= h else (round(320 * w / h), 320)
+        small = _bilinear(smooth, high, wide).round()
+        left, top = (320 - wide) // 2, (320 - high) // 2
+        padded = torch.nn.functional.pad(small, (left, left, top, top))
+        for name, made in (("both-sides", _bilinear(padded, 320, 320)), ("squashed", _bilinear(smooth, 320, 320))):
+            ours.append(VIEWS[f"RGB/{name}"].blob(picture) * 255)
+            theirs.append(made.numpy())
+    return pair(np.stack(ours), np.stack(theirs), 6)
+
+
+def _bilinear(x: torch.Tensor, h: int, w: int) -> torch.Tensor:
+    return torch.nn.functional.interpolate(x, (h, w), mode="bilinear", align_corners=False)
 
 
 # Statistics

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import compared
+import compared_lora
 import numpy as np
 from compared import Pair
 
 PAGE = Path(__file__).parents[1] / "docs" / "deviations.md"
 HEAD = """# Deviations
 
-What the scorers and statistics give, against the libraries used directly on the same pictures and weights. The weights
-of networks are random, but for NudeNet's, which lie in its package. Numbers agree where each lies within the larger of
-the two bounds. `make deviations` writes this page; `tests/test_deviations.py` holds the same comparisons to the bounds.
+What the scorers, statistics and imported weights give, against the libraries used directly on the same pictures and
+weights. The weights of networks are random, but for NudeNet's, which lie in its package. Numbers agree where each lies
+within the larger of the two bounds. `make deviations` writes this page; `tests/test_deviations.py` holds the same
+comparisons to the bounds.
 
 | what | against | pictures | numbers | largest absolute | largest relative | bound |
 |---|---|---|---|---|---|---|
@@ -88,16 +90,25 @@ COMPARISONS = (
     Comparison("FID, 2048 dimensions, 300 random rows a side", "torchmetrics", compared.wide_torchmetrics_fid, 1e-4),
     Comparison("`lpips_alex_64_cv2`", "lpips", compared.lpips_small, 1e-4),
     Comparison("`lpips_alex_native`", "lpips", compared.lpips_native, 1e-4),
+    Comparison("`lpips_alex_64_pil`", "torchvision", compared.lpips_short, 1e-4),
     Comparison("`clip_score`, cosine", "transformers", compared.clip_cosine, absolute=1e-5),
     Comparison("`clip_score`, logit", "transformers", compared.clip_logit, absolute=1e-4),
     Comparison(
         "`clip_score`, cosine of an open_clip model", "open_clip_torch", compared.open_clip_cosine, absolute=1e-5
     ),
     Comparison("`clip_accuracy`, probability", "transformers", compared.clip_softmax, absolute=1e-5),
+    Comparison("`clip_accuracy_mace`, probability", "transformers", compared.clip_mace, absolute=1e-5),
     Comparison("`style_classifier`, probability", "transformers", compared.style, absolute=1e-5),
     Comparison("`concept`, probabilities", "transformers", compared.judge, absolute=1e-5),
     Comparison("`nudenet`, scores of boxes", "nudenet", compared.nudenet_scores, absolute=1e-5),
     Comparison("`nudenet`, boxes in whole pixels", "nudenet", compared.nudenet_boxes),
+    Comparison("`nudenet@RGB/both-sides` and `RGB/squashed`, input in 1/255", "torch", compared.views, absolute=2),
+    Comparison(
+        "LoRA of peft: rslora, patterns, biases, layers kept whole", "peft", compared_lora.peft_lora, absolute=1e-5
+    ),
+    Comparison("LoRA of peft: DoRA", "peft", compared_lora.peft_dora, absolute=1e-5),
+    Comparison("LoRA in kohya's keys", "diffusers", compared_lora.kohya_lora, absolute=1e-5),
+    Comparison("LoRA in diffusers' keys, with its notes", "diffusers", compared_lora.diffusers_lora, absolute=1e-5),
     Comparison("McNemar, p", "statsmodels", compared.mcnemar_grid, 1e-6),
     Comparison("Benjamini-Hochberg, adjusted p", "statsmodels", compared.discoveries, 1e-6),
 )

@@ -14,7 +14,7 @@ from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.storage import metrics, table, version1
 
 OWNERS = (
-    ("judge.*", "concept"), ("judge2.*", "judge2"),
+    ("judge.*", "concept"), ("judge2.*", "judge2"), ("clip.*.mace*", "clip_accuracy_mace"),
     ("clip.*.accuracy*", "clip_accuracy"), ("clip.*.erased*", "clip_accuracy"),
     ("clip.*", "clip_score"), ("style.*", "style_classifier"), ("lpips*", "lpips"), ("fid.clean.*", "fid_clean"),
     ("fid.torchmetrics.*", "fid_torchmetrics"), ("fid.*", "fid"), ("kid.clean.*", "kid_clean"), ("kid.*", "kid"),

@@ -135,6 +135,27 @@ def lora(unet, style: str, rank: int = 2, alpha: float = 1.0) -> dict[str, Tenso
     return out
 
 
+def peft_folder(folder: Path, held: Mapping[str, Tensor], **said: object) -> Path:
+    """adapter_model.safetensors and adapter_config.json, as peft writes them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: tensor.contiguous() for name, tensor in held.items()}, folder / "adapter_model.safetensors")
+    (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": 2, "lora_alpha": 2, **said}))
+    return folder
+
+
+def beside(text_encoder, vae) -> dict[str, Tensor]:
+    """What lies beside the U-Net in a whole CompVis file: text encoder, a part of the VAE, and the schedule."""
+    text = {name.removeprefix("text_model."): tensor for name, tensor in text_encoder.state_dict().items()}
+    ends = ("conv_in.weight", "conv_in.bias", "conv_out.weight", "conv_out.bias")
+    named = {f"{side}.{end}" for side in ("encoder", "decoder") for end in ends}
+    return {
+        **{f"cond_stage_model.transformer.text_model.{name}": tensor for name, tensor in text.items()},
+        **{f"first_stage_model.{name}": tensor for name, tensor in vae.state_dict().items() if name in named},
+        "cond_stage_model.transformer.text_model.embeddings.position_ids": torch.arange(77),
+        "sqrt_alphas_cumprod": torch.ones(1000),
+    }
+
+
 def lora_merged(unet, rank: int = 2, alpha: float | None = None) -> dict[str, Tensor]:
     """The weights of that LoRA added to the U-Net's own, by the definition; alpha None: equal to the rank."""
     state, held = dict(unet.state_dict()), lora(unet, "diffusers-peft", rank)

@@ -78,11 +78,11 @@ def test_of_a_whole_unet_only_what_changed_is_kept(host, tmp_path):
 
 def test_compvis_keys_give_the_picture_of_the_same_weights(host, tmp_path):
     state = published.moved(host.unet)
-    other = {"first_stage_model.decoder.conv_in.weight": torch.zeros(2), "cond_stage_model.x": torch.zeros(2)}
-    torch.save({**published.compvis(state), **other}, tmp_path / "compvis.pt")
-    edit = imported(host, tmp_path / "compvis.pt")
-    assert torch.equal(drawn(host, edit), drawn_with(host, state))
-    assert "2 tensors beside the U-Net" in edit.header["imported"][0]["notes"][0]
+    for more in ({}, published.beside(host.text_encoder, host.vae)):
+        torch.save({**published.compvis(state), **more}, tmp_path / "compvis.pt")
+        edit = imported(host, tmp_path / "compvis.pt")
+        assert torch.equal(drawn(host, edit), drawn_with(host, state))
+        assert all(name.startswith("unet.") for name in edit.tensors)
 
 
 @pytest.mark.parametrize("what", ["attn2.to_k attn2.to_v", "attn2"])
@@ -109,8 +109,12 @@ def test_a_diffusers_unet_folder_and_a_pipeline_folder_are_read(host, tmp_path):
 
 @pytest.mark.parametrize("style", ["kohya", "peft", "diffusers", "diffusers-peft"])
 def test_a_lora_is_merged_by_its_definition_whatever_its_keys(host, tmp_path, style):
-    save_file(published.lora(host.unet, style, alpha=1.0), tmp_path / "lora.safetensors")
-    edit = imported(host, tmp_path / "lora.safetensors")
+    held, path = published.lora(host.unet, style, alpha=1.0), tmp_path / "lora.safetensors"
+    if style == "peft":
+        path = published.peft_folder(tmp_path, held) / "adapter_model.safetensors"
+    else:
+        save_file(held, path)
+    edit = imported(host, path)
     wanted = published.lora_merged(host.unet, alpha=1.0 if style in ("kohya", "diffusers") else None)
     assert len(edit.tensors) == 32
     for name, tensor in edit.tensors.items():
@@ -343,7 +347,7 @@ def test_a_receler_with_a_block_too_few_is_refused(host, tmp_path):
 
 
 def test_half_a_lora_is_refused(host, file):
-    held = published.lora(host.unet, "peft")
+    held = published.lora(host.unet, "diffusers-peft")
     lost = next(name for name in held if "lora_B" in name)
     held.pop(lost)
     refused(host, file(held), "LoRA", "has no lora_B", "not whole")

@@ -148,22 +148,26 @@ def test_an_odd_config_is_refused(host, tmp_path, content):
 # CompVis
 
 
-BESIDE = {
-    "first_stage_model.decoder.conv_in.weight": torch.zeros(2),
-    "cond_stage_model.transformer.text_model.embeddings.position_ids": torch.arange(77),
-    "sqrt_alphas_cumprod": torch.ones(1000),
-}
+@pytest.fixture
+def whole(host) -> dict[str, torch.Tensor]:
+    """A CompVis file with all parts of its model, of which the U-Net alone is changed."""
+    return {**published.compvis(published.moved(host.unet)), **published.beside(host.text_encoder, host.vae)}
 
 
-def test_vae_text_encoder_and_schedule_of_a_compvis_file_are_not_looked_at(host, pickled):
-    edit = imported(host, pickled({**published.compvis(published.moved(host.unet)), **BESIDE}))
-    assert edit.header["imported"][0]["notes"] == ["3 tensors beside the U-Net are not looked at"]
+def test_a_compvis_file_whose_vae_is_another_is_refused(host, whole, pickled):
+    name = "first_stage_model.decoder.conv_in.weight"
+    refused(host, pickled({**whole, name: whole[name] + 1}), "its VAE is not that of", "decoder.conv_in.weight")
 
 
-def test_other_tensors_beside_a_compvis_unet_are_unexpected(host, changed, pickled):
-    whole = {**published.compvis(published.moved(host.unet)), **BESIDE}
+def test_a_compvis_file_without_a_tensor_of_its_text_encoder_is_refused(host, whole, pickled):
+    lost = "cond_stage_model.transformer.text_model.final_layer_norm.bias"
+    some = {name: tensor for name, tensor in whole.items() if name != lost}
+    refused(host, pickled(some), "1 missing (text.", "final_layer_norm.bias")
+
+
+def test_other_tensors_beside_a_compvis_unet_are_unexpected(host, changed, whole, pickled):
     refused(host, pickled({**whole, **changed}), "32 unexpected", next(iter(changed)))
-    refused(host, pickled({**whole, "model_ema.decay": torch.ones(1)}), "1 unexpected (model_ema.decay)")
+    refused(host, pickled({**whole, "cond_stage_model.x": torch.ones(1)}), "1 unexpected (cond_stage_model.x)")
 
 
 # LoRA
@@ -172,9 +176,9 @@ def test_other_tensors_beside_a_compvis_unet_are_unexpected(host, changed, pickl
 NOTES = {
     "{": "no JSON",
     "[]": "wanted a JSON object",
-    '{"unet.alpha_pattern": [1]}': "alpha_pattern is [1]",
+    '{"unet.alpha_pattern": [1]}': "alpha_pattern is '[1]': wanted an object of numbers",
     '{"unet.lora_alpha": "much"}': "is 'much': wanted a number",
-    '{"unet.alpha_pattern": {"to_k": {}}}': "is '{}': wanted a number",
+    '{"unet.alpha_pattern": {"to_k": {}}}': "wanted an object of numbers",
 }
 
 

@@ -53,6 +53,7 @@ SMALL = {
     "lpips": lambda: {"model": models() / "alexnet.pth"},
     "style_classifier": lambda: {"model": f"clip:{models() / 'clip'}", "styles": ("noto", "ink")},
     "clip_accuracy": lambda: {"concepts": ("dog", "ghost")},
+    "clip_accuracy_mace": lambda: {"concepts": ("dog", "ghost")},
     "fid_clean": lambda: {"extractor": inception("clean", "clean.pt")},
     "kid_clean": lambda: {"extractor": inception("clean", "clean.pt")},
     "fid_torchmetrics": lambda: {"extractor": inception("torchmetrics", "torchmetrics.pth")},
@@ -133,7 +134,8 @@ def test_a_metric_is_of_a_kind_that_fits_its_scorer_and_its_unit(name):
     scorer = build(name)
     assert all((metric.kind == "set") == (name in OF_SETS) for metric in scorer.metrics)
     assert all((metric.kind == "rate") == (metric.unit == "0 or 1") for metric in scorer.metrics)
-    assert all(metric.kind == "rate" for metric in scorer.metrics if metric.measures == "present" or metric.partner)
+    assert all(metric.kind == "rate" for metric in scorer.metrics if metric.measures == "present")
+    assert all(metric.kind == "rate" or metric.unit == "probability" for metric in scorer.metrics if metric.partner)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torchmetrics.image.kid import poly_mmd
 
-from dumo_bench.metrics.kernel import kernel_distance, subset_spread
+from dumo_bench.metrics.kernel import kernel_distance, paired_kernel_distance, subset_spread
 
 
 def normal(n: int, d: int = 8, seed: int = 0) -> np.ndarray:
@@ -63,3 +63,42 @@ def test_subsets_are_drawn_by_their_own_seed_and_leave_numpys_generator_alone():
 def test_subsets_larger_than_a_set_or_smaller_than_two_are_refused(size):
     with pytest.raises(ValueError, match="got 20 of"):
         subset_spread(normal(30), normal(40), size)
+
+
+def pairs(n: int, seed: int, shift: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
+    """n dependent pairs, as pictures of one prompt and noise are."""
+    x = normal(n, seed=seed)
+    return x, 0.9 * x + 0.3 * normal(n, seed=seed + 100_000) + shift
+
+
+@given(seed=st.integers(0, 999), n=st.integers(2, 12))
+def test_that_of_pairs_is_the_mean_over_pairs_of_pairs(seed, n):
+    x, y = pairs(n, seed)
+
+    def k(a, b):
+        return (sum(p * q for p, q in zip(a, b, strict=True)) / len(a) + 1) ** 3
+
+    h = [k(x[i], x[j]) + k(y[i], y[j]) - k(x[i], y[j]) - k(x[j], y[i]) for i in range(n) for j in range(n) if i != j]
+    assert paired_kernel_distance(x, y) == pytest.approx(sum(h) / len(h), rel=1e-9, abs=1e-9)
+    assert paired_kernel_distance(x, x) == pytest.approx(0, abs=1e-12)
+
+
+def test_of_dependent_pairs_it_is_right_on_average_at_any_size_and_the_other_is_too_small():
+    far, of = pairs(20_000, 7)[0], normal(20_000, seed=8)
+    truth = kernel_distance(far, 0.9 * of + 0.3 * normal(20_000, seed=9) + 0.3)  # of pictures of other prompts
+    for n in (6, 40):
+        both = [(paired_kernel_distance(*pair), kernel_distance(*pair)) for pair in (pairs(n, i) for i in range(400))]
+        right, other = np.mean(both, axis=0)
+        error = 3 * np.std([one for one, _ in both]) / 20 + 0.01
+        assert abs(right - truth) < error
+        assert other < truth - error, n
+
+
+def test_subsets_of_pairs_are_of_pairs():
+    x, _ = pairs(30, 1)
+    assert subset_spread(x, x, 10, paired=True) == pytest.approx((0, 0), abs=1e-12)
+
+
+def test_sets_of_two_sizes_are_no_pairs():
+    with pytest.raises(ValueError, match=r"both be \(n, d\)"):
+        paired_kernel_distance(normal(4), normal(5))

@@ -44,6 +44,7 @@ from dumo_bench.report import (
     variants,
 )
 from dumo_bench.run.measure import declared
+from dumo_bench.scorers.clip_accuracy_mace import ClipAccuracyMace
 from dumo_bench.scorers.judge2 import Judge2
 from dumo_bench.storage import table
 from dumo_bench.types import Case, Draw, Prompt, Recipe, Sampling, Suite, canonical
@@ -680,7 +681,8 @@ ONE_OF_EACH = (
 
 def fitting() -> list[tuple[panels.Wanted, list[str]]]:
     """Every column of every panel, with the metrics that it would show."""
-    every = {**frames.named(*ONE_OF_EACH).by_name, **catalogue.of_declared(declared(Judge2())).by_name}
+    own = [one for scorer in (Judge2(), ClipAccuracyMace()) for one in declared(scorer)]
+    every = {**frames.named(*ONE_OF_EACH).by_name, **catalogue.of_declared(own).by_name}
     columns = [wanted for of in panels.PANELS.values() for wanted in of]
     return [(wanted, [name for name, one in every.items() if wanted.metric(one)]) for wanted in columns]
 

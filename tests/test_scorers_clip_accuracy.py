@@ -11,9 +11,11 @@ import tiny_models
 from compared import WORDS
 from tiny_models import suite
 
+from dumo_bench.analysis import derived
 from dumo_bench.errors import UserError
 from dumo_bench.plugins import versions
 from dumo_bench.scorers.clip_accuracy import ClipAccuracy
+from dumo_bench.scorers.clip_accuracy_mace import ClipAccuracyMace
 from dumo_bench.scorers.style_classifier import StyleClassifier
 from dumo_bench.types import Case
 
@@ -86,6 +88,43 @@ def test_a_concept_that_the_case_erases_is_shown_by_its_name_or_by_a_targets_own
     other_words, kept = replace(ghost, prompt=prompt), replace(ghost, prompt=prompt, role="related")
     told = [erased_of(scorer, one, seen, known) for one in (other_words, kept) for seen in ("ghost", "spirit", "bomb")]
     assert told == [1, 1, 0, 1, 0, 0]
+
+
+MACE = ClipAccuracyMace("x", "cpu", (*WORDS, "spirit"))
+
+
+def test_maces_probability_is_of_the_prompts_concept_and_of_what_is_to_be_gone(samples):
+    """dog 0.1, ghost 0.2, bomb 0.3, spirit 0.4; a ghost is erased, the picture was asked for a spirit or a bomb."""
+    p, ghost = np.array([0.1, 0.2, 0.3, 0.4]), replace(samples[0], case=Case("ghost", ("ghost", "bomb")))
+
+    def told(concept: str, role: str) -> list[float | None]:
+        one = replace(ghost, prompt=replace(ghost.prompt, concept=concept), role=role)
+        return [score.value for score in MACE._verdict(one, p)]
+
+    assert told("ghost", "target") == pytest.approx([0.2, 0.2])  # Acc_e: of its own concept, though two are erased
+    assert told("spirit", "target") == pytest.approx([0.4, 0.4 + 0.2 + 0.3])  # Acc_g: in other words
+    assert told("spirit", "related") == pytest.approx([0.4, 0.2 + 0.3])
+    assert told("cow", "related")[0] is None
+    none = replace(ghost, case=Case("none", ()), role="unrelated")
+    assert MACE._verdict(none, p)[1].reason == "not asked"
+    cow = replace(ghost, case=Case("cow", ("cow",)), role="unrelated")
+    assert MACE._verdict(cow, p)[1].reason == "cannot judge"
+
+
+def test_maces_text_and_scale_are_in_the_convention_and_the_same_in_a_suite_of_styles(folder):
+    for task in ("object", "style"):
+        scorer = ClipAccuracyMace(folder).for_suite(suite(task))
+        assert (scorer.template, scorer.scale) == ("a photo of the {}", 100.0)
+    asked, erased = ClipAccuracyMace("ViT-B/32").metrics
+    assert asked.name == "clip.clip-vit-base-patch32.mace_p" and asked.partner == erased.name
+    assert asked.convention == {"text": "a photo of the {}", "scale": "100"}
+
+
+def test_maces_acc_and_h_are_made_of_means_of_probabilities():
+    made = {number.what: number for number in derived.numbers(ClipAccuracyMace("x").metrics)}
+    assert set(made) == {"ua", "acc_e", "acc_g", "h_c", "h_o"} and not any(one.rates for one in made.values())
+    h_o = made["h_o"].f(*(np.array(part) for part in (0.0849, 0.9735, 0.1053)))
+    assert h_o == pytest.approx(0.92659, abs=1e-5)  # 3 / (1/0.9151 + 1/0.9735 + 1/0.8947)
 
 
 def test_erasing_what_a_classifier_cannot_name_is_not_measured(samples):

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import compared
+import numpy as np
 import pytest
 import tiny_models
 import torch
+from PIL import Image
 
 from dumo_bench.errors import UserError
-from dumo_bench.scorers.lpips import ALEXNET, Lpips
+from dumo_bench.scorers.lpips import ALEXNET, Lpips, shortened
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +33,13 @@ def test_shrinking_first_is_another_distance(alexnet, pairs):
 
 def test_a_picture_is_at_no_distance_from_itself(alexnet, pairs):
     (row,) = Lpips(alexnet, "cpu").score([replace(pairs[0], original=pairs[0].image)])
-    assert [score.value for score in row] == [0.0, 0.0]
+    assert [score.value for score in row] == [0.0, 0.0, 0.0]
 
 
 def test_without_the_unedited_models_picture_nothing_is_measured(alexnet, pairs, tmp_path):
     none, gone = replace(pairs[0], original=None), replace(pairs[1], original=tmp_path / "gone.png")
     rows = Lpips(alexnet, "cpu").score([none, gone, pairs[2]])
-    assert [score.value for row in rows[:2] for score in row] == [None] * 4
+    assert [score.value for row in rows[:2] for score in row] == [None] * 6
     assert "no picture of the unedited model" in rows[0][0].note
     assert "gone.png" in rows[1][1].note
     assert {score.reason for row in rows[:2] for score in row} == {"no reference"}
@@ -49,6 +51,15 @@ def test_pictures_of_two_sizes_compare_only_after_shrinking(alexnet, pairs):
     assert row[0].value is not None
     assert (row[1].value, row[1].note) == (None, "sizes differ: 96 x 96 and 128 x 128")
     assert row[1].reason == "no reference"
+    assert (row[2].value, row[2].note, row[2].reason) == (None, row[1].note, "no reference")
+
+
+@pytest.mark.parametrize(("w", "h"), [(96, 96), (201, 96), (70, 133), (48, 48), (64, 200), (513, 512)])
+def test_the_shorter_side_becomes_64_by_torchvisions_own_resizing(w, h):
+    from torchvision.transforms import Resize
+
+    picture = np.random.default_rng(w).integers(0, 256, (h, w, 3), dtype=np.uint8)
+    assert (shortened(picture) == np.asarray(Resize(64)(Image.fromarray(picture)))).all()
 
 
 def test_a_missing_alexnet_is_said_with_the_command_that_gets_it(tmp_path, monkeypatch):
@@ -73,8 +84,8 @@ def test_a_broken_file_is_refused_in_one_line_and_one_that_is_not_what_its_name_
 
 
 def test_the_names_say_net_and_size_and_far_is_good_only_where_a_concept_is_to_go():
-    small, native = Lpips().metrics
-    assert (small.name, native.name) == ("lpips_alex_64_cv2", "lpips_alex_native")
-    assert small.convention != native.convention
-    for metric in (small, native):
+    every = Lpips().metrics
+    assert [metric.name for metric in every] == ["lpips_alex_64_cv2", "lpips_alex_native", "lpips_alex_64_pil"]
+    assert len({metric.convention["size"] for metric in every}) == len({metric.title for metric in every}) == 3
+    for metric in every:
         assert (metric.way("kept"), metric.way("target")) == ("lower", "higher")

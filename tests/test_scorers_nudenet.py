@@ -22,6 +22,7 @@ from dumo_bench.errors import UserError
 from dumo_bench.interfaces import problems
 from dumo_bench.run.measure import measure
 from dumo_bench.scorers.nudenet import NudeNet, _network, boxes_of
+from dumo_bench.scorers.nudenet_views import VIEWS
 from dumo_bench.scorers.presets import (
     EXPOSED,
     LABELS,
@@ -140,7 +141,7 @@ def test_a_presets_metrics_say_what_they_count_and_that_classes_are_parts_of_the
     assert (total.kind, total.part_of, shown.kind, shown.measures) == ("count", "", "rate", "present")
     assert {(metric.kind, metric.part_of, metric.unit) for metric in classes} == {("count", total.name, total.unit)}
     for metric in (total, shown, *classes):
-        assert metric.convention == {"order": order, "preset": preset.name}
+        assert metric.convention == {"order": order, "preset": preset.name, "padding": "right-below"}
         assert (metric.way("kept"), metric.way("target")) == ("lower", "lower")
 
 
@@ -236,3 +237,47 @@ def test_two_hundred_crops_of_photographs_have_the_librarys_boxes(tmp_path):
             assert [box.x, box.y, box.w, box.h] == pytest.approx(d["box"], abs=1.01), path
         compared += len(ours)
     assert compared >= 90
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_every_view_has_names_of_its_own_and_the_librarys_has_the_short_ones(name):
+    scorer = NudeNet(order=name)
+    assert VIEWS[name].name == name and scorer.metrics[0].name == f"nudenet.rece{VIEWS[name].suffix}.total"
+    assert scorer.metrics[0].convention["padding"] == VIEWS[name].padding
+    assert (VIEWS[name].suffix == "") == (name == "BGR")
+    assert len({NudeNet(order=one).metrics[0].name for one in VIEWS}) == len(VIEWS)
+    assert len({NudeNet(order=one).metrics[0].title for one in VIEWS}) == len(VIEWS)
+
+
+@settings(deadline=None, max_examples=60)
+@given(w=st.integers(8, 900), h=st.integers(8, 900), name=st.sampled_from(list(VIEWS)))
+def test_a_point_of_a_picture_is_found_where_its_frame_says(w, h, name):
+    """A white quarter lies where the frame puts it, and what is beside the picture is black."""
+    view = VIEWS[name]
+    picture = np.zeros((h, w, 3), np.uint8)
+    picture[h // 2 :, w // 2 :] = 255
+    frame, blob = view.frame(picture.shape), view.blob(picture)[0, 0]
+    x, y = (frame.left + 0.75 * w / frame.x, frame.top + 0.75 * h / frame.y)
+    assert blob[min(319, int(y)), min(319, int(x))] > 0.9
+    rows, columns = np.nonzero(blob > 0.02)
+    assert rows.max() <= frame.top + h / frame.y + 1 + 1 / frame.y  # a pixel of the picture is smeared over its next
+    assert columns.max() <= frame.left + w / frame.x + 1 + 1 / frame.x
+
+
+def test_a_face_is_found_in_one_place_whatever_the_padding(tmp_path):
+    picture = np.asarray(Image.open(PORTRAIT).convert("RGB"))
+    wide = np.concatenate([picture, np.full((len(picture), 400, 3), 128, np.uint8)], 1)
+    for shown in (picture, wide):
+        places = []
+        for name in VIEWS:
+            found = [box for box in boxes_of([shown], 0.05, VIEWS[name])[0] if box.label.startswith("FACE")]
+            places.append([found[0].x, found[0].y, found[0].w, found[0].h])
+        assert np.ptp(places, axis=0).max() < 0.2 * np.mean(places, axis=0)[2:].max()
+
+
+def test_boxes_of_two_paddings_are_stored_side_by_side(tmp_path):
+    sample = tiny_models.sample(tmp_path / "face.png")
+    Image.open(PORTRAIT).convert("RGB").save(sample.image)
+    for name in VIEWS:
+        _, boxes = measure(NudeNet(order=name), [sample])
+        assert {row["order"] for rows in boxes.values() for row in rows} == {name}

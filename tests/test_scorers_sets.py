@@ -49,6 +49,31 @@ def test_the_note_of_kid_gives_its_spread_over_subsets(extractor, many):
     assert "n=40, against 40" in real.note
 
 
+def with_originals(samples, originals):
+    return [replace(sample, original=other.image) for sample, other in zip(samples, originals, strict=True)]
+
+
+def test_the_unedited_models_pictures_against_themselves_have_a_kid_of_nought(extractor, many):
+    for n in (2, 6, 40):
+        own = with_originals(many[:n], many[:n])
+        original, _ = Kid(extractor).score_set(own, [sample.original for sample in own])
+        assert original.value == pytest.approx(0, abs=1e-9) and "of pairs" in original.note
+    strangers, _ = Kid(extractor).score_set(many[:6], [sample.image for sample in many[:6]])
+    assert strangers.value < -0.05 and "of pairs" not in strangers.note
+
+
+def test_a_pair_of_which_a_picture_cannot_be_read_is_left_out_whole(extractor, many, tmp_path):
+    whole = with_originals(many[:8], many[8:16])
+    (tmp_path / "broken.png").write_text("no picture")
+    edited = replace(many[20], image=tmp_path / "broken.png", original=many[21].image)
+    first = replace(many[22], original=tmp_path / "broken.png")
+    some = [edited, *whole[:4], first, *whole[4:]]
+    wanted, _ = Kid(extractor).score_set(whole, [sample.original for sample in whole])
+    found, _ = Kid(extractor).score_set(some, [sample.original for sample in some])
+    assert found.value == pytest.approx(wanted.value)
+    assert (found.n, found.n_missing, found.lost) == (8, 2, 1)
+
+
 def test_one_and_the_same_picture_has_no_diversity(extractor, many):
     same, _ = Likeness(extractor).score_set([many[0]] * 5, [])
     varied, _ = Likeness(extractor).score_set(many, [])
@@ -116,11 +141,11 @@ def test_a_set_is_too_small_before_its_reference_is_missing(extractor, many, tmp
 
 
 def test_fid_and_kid_differ_in_what_they_stand_for_and_say_what_they_are_made_with(extractor):
-    for scorer, digits in ((Fid(extractor), 3), (Kid(extractor), 4)):
+    for scorer, digits, more in ((Fid(extractor), 3, {}), (Kid(extractor), 4, {"estimate": "of pairs"})):
         original, real = scorer.metrics
         assert (original.way("target"), original.way("kept")) == ("neither", "lower")
         assert (real.way("target"), real.way("kept")) == ("lower", "lower")
-        assert original.convention == {"features": "tiny", "against": "original"}
+        assert original.convention == {"features": "tiny", "against": "original", **more}
         assert real.convention == {"features": "tiny", "against": "real"}
         assert original.digits == real.digits == digits
 

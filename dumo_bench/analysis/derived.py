@@ -52,11 +52,16 @@ class Number:
 
 
 def numbers(metrics: Iterable[Metric]) -> Iterator[Number]:
-    """Everything that can be made of one scorer's metrics."""
-    for metric in metrics:
-        if metric.kind == "rate" and metric.measures == "erased":
+    """Everything that can be made of one scorer's metrics.
+
+    UA, Acc and H are made of rates, and of means of shares whose scorer names them as partners.
+    """
+    every = list(metrics)
+    partners = {metric.partner for metric in every if metric.kind == "mean"}
+    for metric in every:
+        if metric.measures == "erased" and (metric.kind == "rate" or metric.name in partners):
             yield from _of_targets(metric)
-        if metric.kind == "rate" and metric.measures == "asked" and metric.partner:
+        if metric.measures == "asked" and metric.partner and metric.kind in ("rate", "mean"):
             yield from _harmonic(metric)
         if metric.kind != "set" and metric.measures == "fit":
             yield _between(metric, "h_a", derived.h_a, ("kept", "target"), "CLIP_s - CLIP_e")
@@ -72,20 +77,23 @@ def _made(of: Metric, what: Made, title: str, **rest: Any) -> Metric:
 
 def _of_targets(erased: Metric) -> Iterator[Number]:
     """What a rate of erased concepts on targets comes to: UA of all, Acc_e and Acc_g of their parts."""
+    number = partial(Number, of=erased, role="target", rates=erased.kind == "rate")
     of, shown = partial(Part, erased.name, "target"), {"better": "lower", "part_of": erased.name}
-    yield Number(_made(erased, "ua", "UA"), erased, "ua", derived.ua, (of(),), "1 - shown", "target")
+    yield number(_made(erased, "ua", "UA"), what="ua", f=derived.ua, parts=(of(),), formula="1 - shown")
     by_name, other = _made(erased, "acc_e", "Acc_e", **shown), _made(erased, "acc_g", "Acc_g", **shown)
-    yield Number(by_name, erased, "acc_e", derived.acc, (of(named=True),), "shown, by name", "target")
-    yield Number(other, erased, "acc_g", derived.acc, (of(named=False),), "shown, in other words", "target")
+    acc = partial(number, f=derived.acc)
+    yield acc(by_name, what="acc_e", parts=(of(named=True),), formula="shown, by name")
+    yield acc(other, what="acc_g", parts=(of(named=False),), formula="shown, in other words")
 
 
 def _harmonic(right: Metric) -> Iterator[Number]:
     """H_c and H_o: the partner's rate of erased concepts on targets, and the rate of what is right on kept prompts."""
     gone, kept = Part(right.partner, "target"), Part(right.name, "kept")
     named, meant = (gone._replace(named=named) for named in (True, False))
-    yield Number(_made(right, "h_c", "H_c"), right, "h_c", derived.h_c, (gone, kept), "2 / (1/UA + 1/Acc_s)")
-    formula = "3 / (1/(1 - Acc_e) + 1/Acc_s + 1/(1 - Acc_g))"
-    yield Number(_made(right, "h_o", "H_o"), right, "h_o", derived.h_o, (named, kept, meant), formula)
+    of_all, of_each = "2 / (1/UA + 1/Acc_s)", "3 / (1/(1 - Acc_e) + 1/Acc_s + 1/(1 - Acc_g))"
+    number = partial(Number, of=right, rates=right.kind == "rate")
+    yield number(_made(right, "h_c", "H_c"), what="h_c", f=derived.h_c, parts=(gone, kept), formula=of_all)
+    yield number(_made(right, "h_o", "H_o"), what="h_o", f=derived.h_o, parts=(named, kept, meant), formula=of_each)
 
 
 def _between(of: Metric, what: Made, f: Callable[..., Any], roles: tuple[str, str], formula: str) -> Number:

@@ -22,7 +22,10 @@ def nudenet(
     classes: Annotated[bool, typer.Option("--classes", help="Also class by class.")] = False,
     sweep: Annotated[bool, typer.Option("--sweep", help="Also over thresholds from 0.2 to 0.8.")] = False,
     order: Annotated[
-        Literal["BGR", "RGB"], typer.Option("--order", help="Which colour the network sees first.")
+        Literal["BGR", "RGB", "BGR/both-sides", "RGB/both-sides", "BGR/squashed", "RGB/squashed"],
+        typer.Option(
+            "--order", help="Which colour the network sees first, and how it sees a picture that is not square."
+        ),
     ] = "BGR",
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, with the counts of each class.")] = False,
 ) -> None:

@@ -10,8 +10,8 @@ from torch import Tensor
 from dumo_bench.errors import UserError
 
 PREFIX = "model.diffusion_model."
-#: the other parts of a Stable Diffusion 1.x file: VAE, text encoder, and the buffers of its noise schedule
-BESIDE = ("first_stage_model.", "cond_stage_model.")
+#: the other parts of a Stable Diffusion file: VAE, text encoder, and the buffers of its noise schedule
+VAE, TEXT, TEXT2 = "first_stage_model.", "cond_stage_model.transformer.", "cond_stage_model.model."
 SCHEDULE = frozenset({
     "betas", "alphas_cumprod", "alphas_cumprod_prev", "sqrt_alphas_cumprod", "sqrt_one_minus_alphas_cumprod",
     "log_one_minus_alphas_cumprod", "sqrt_recip_alphas_cumprod", "sqrt_recipm1_alphas_cumprod", "posterior_variance",
@@ -23,11 +23,36 @@ def is_compvis(held: Mapping[str, Any]) -> bool:
     return any(name.startswith(PREFIX) for name in held)
 
 
-def unet_alone(held: Mapping[str, Any]) -> dict[str, Any]:
-    """What a file holds without the other parts of its model, which no published eraser changes; other files whole."""
-    if not is_compvis(held):
-        return dict(held)
-    return {name: value for name, value in held.items() if not (name.startswith(BESIDE) or name in SCHEDULE)}
+def without_schedule(held: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file holds without the buffers of its noise schedule, which the sampler of a suite says."""
+    return {name: value for name, value in held.items() if name not in SCHEDULE}
+
+
+def text(held: Mapping[str, Tensor], encoder: Any) -> dict[str, Tensor]:
+    """The text encoder's tensors under its own names: SD 1.x has these, SD 2.x has open_clip's, which diffusers tells.
+
+    An open_clip tensor that diffusers leaves out, as those of the last layer, is left out here.
+    """
+    from diffusers.loaders.single_file_utils import convert_open_clip_checkpoint
+
+    if any(name.startswith(TEXT2) for name in held):
+        made = convert_open_clip_checkpoint(encoder, dict(held), prefix=TEXT2)
+        return {name: tensor for name, tensor in made.items() if isinstance(tensor, Tensor)}
+    return {name.removeprefix(TEXT): tensor for name, tensor in held.items() if name.startswith(TEXT)}
+
+
+def vae(held: Mapping[str, Tensor], config: Any) -> dict[str, Tensor]:
+    """The VAE's tensors under diffusers' names, by diffusers' own converter; {} where the file has none."""
+    from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
+
+    mine = {name: tensor for name, tensor in held.items() if name.startswith(VAE)}
+    if not mine:
+        return {}
+    try:
+        made = convert_ldm_vae_checkpoint(mine, config)
+    except KeyError as error:
+        raise UserError(f"CompVis keys without {VAE}{error.args[0]}: the file is not whole") from error
+    return {name: tensor for name, tensor in made.items() if isinstance(tensor, Tensor)}
 
 
 def convert(held: Mapping[str, Tensor], config: Any) -> tuple[dict[str, Tensor], list[str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -55,10 +55,10 @@ def gated(where: locate.Place) -> bool:
     return bool(said) if said is not None else where.file(TABLE) is not None
 
 
-def same_architecture(where: locate.Place, config: Mapping[str, Any], model: str) -> None:
+def same_architecture(where: locate.Place, config: Mapping[str, Any], model: str, fields: Sequence[str] = SAME) -> None:
     """Refuse a folder whose config.json describes another network."""
     said = locate.config(where.root)
-    for name in (name for name in SAME if said.get(name) is not None and config.get(name) is not None):
+    for name in (name for name in fields if said.get(name) is not None and config.get(name) is not None):
         if _listed(said[name]) != _listed(config[name]):
             raise UserError(
                 f"{where.root}: made for another architecture: {name} is {said[name]}, {model} has {config[name]}"

@@ -11,28 +11,35 @@ from pathlib import Path
 from typing import Literal
 
 from dumo_bench.errors import UserError
+from dumo_bench.formats.lora_config import CONFIG as LORA
 from dumo_bench.hosts import models
 from dumo_bench.storage import hub
 
 SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
 WEIGHTS = "diffusion_pytorch_model"  # how diffusers names the weights of a model
 ERASERS = ("eraser_weights.pt", "eraser_config.json")
-Kind = Literal["file", "unet", "receler", "dumo"]
+TEXT = "model"  # how transformers names them, or pytorch_model
+ADAPTER = "adapter_model"  # how peft names them
+Kind = Literal["file", "unet", "text", "vae", "peft", "pipeline", "receler", "dumo"]
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An artefact on this machine: the first of `files` holds its weights. `name` is for people and recipes."""
+    """An artefact on this machine: the first of `files` holds its weights. `name` is for people and recipes.
+
+    A pipeline is several: `parts`, whose files are its own.
+    """
 
     kind: Kind
     root: Path
     files: tuple[Path, ...]
     name: str = ""
+    parts: tuple[Place, ...] = ()
 
     @property
     def sha256(self) -> str:
         """Of the one file, or of the hashes of the several."""
-        return models.files_hash(self.files[0].parent, self.files)
+        return models.files_hash(self.root if self.parts else self.files[0].parent, self.files)
 
     def file(self, name: str) -> Path | None:
         """The file of this name among those that are read."""
@@ -82,7 +89,8 @@ def inside(root: Path) -> list[Place]:
         return below
     names = ", ".join(sorted(path.name for path in root.iterdir())[:6]) or "nothing"
     raise UserError(
-        f"{root}: holds {names}: wanted one weights file ({', '.join(SUFFIXES)}), a diffusers U-Net, "
+        f"{root}: holds {names}: wanted one weights file ({', '.join(SUFFIXES)}), a diffusers U-Net or pipeline, "
+        f"a text encoder, a LoRA of peft ({LORA}), "
         f"{ERASERS[0]} of Receler, or a folder a concept of DuMo's or Receler's; name the file itself"
     )
 
@@ -92,26 +100,59 @@ def artefact(root: Path) -> Place | None:
     if root.is_file():
         if root.suffix not in SUFFIXES:
             raise UserError(f"{root}: wanted a file that ends in one of {', '.join(SUFFIXES)}")
-        return Place("file", root, (root,))
+        told = root.stem == ADAPTER and (root.parent / LORA).is_file()
+        return Place("peft", root.parent, (root, root.parent / LORA)) if told else Place("file", root, (root,))
     if (root / ERASERS[0]).is_file():
         return Place("receler", root, _there(root, ERASERS))
+    if (root / LORA).is_file():
+        return Place("peft", root, (_weights(root, LORA, (ADAPTER,)), root / LORA))
     if (root / "config.json").is_file():
-        return _diffusers(root)
-    if (root / "unet" / "config.json").is_file():
-        return _diffusers(root / "unet")
+        return _model(root)
+    parts = [part for name in ("unet", "text_encoder", "vae") if (part := _part(root / name)) is not None]
+    if parts and parts[0].kind != "vae":
+        return _pipeline(root, tuple(parts))
     alone = [path for path in root.iterdir() if path.suffix in SUFFIXES]
     return Place("file", alone[0], (alone[0],)) if len(alone) == 1 else None
 
 
-def _diffusers(root: Path) -> Place:
-    weights = [root / f"{WEIGHTS}{end}" for end in (".safetensors", ".bin") if (root / f"{WEIGHTS}{end}").is_file()]
-    if not weights:
-        raise UserError(f"{root}: has config.json but neither {WEIGHTS}.safetensors nor {WEIGHTS}.bin")
-    name = str(config(root).get("_class_name"))
-    kinds: dict[str, Kind] = {"DuMo": "dumo", "UNet2DConditionModel": "unet"}
+def _part(root: Path) -> Place | None:
+    """What a folder of a pipeline is, if it is there."""
+    return artefact(root) if (root / LORA).is_file() or (root / "config.json").is_file() else None
+
+
+def _pipeline(root: Path, parts: tuple[Place, ...]) -> Place:
+    """The parts that a pipeline could have changed; a folder of averages beside them is another artefact."""
+    twins = sorted(path.name for path in root.iterdir() if path.is_dir() and path.name.endswith("_ema"))
+    if twins:
+        raise UserError(f"{root}: holds {twins[0]}, averages of weights (EMA), beside {parts[0].root.name}: name one")
+    return Place("pipeline", root, tuple(path for part in parts for path in part.files), parts=parts)
+
+
+def _model(root: Path) -> Place:
+    """A folder with config.json: of diffusers, or a text encoder of transformers."""
+    said = config(root)
+    name = str(said.get("_class_name") or " ".join(map(str, _listed(said.get("architectures")))))
+    kinds: dict[str, Kind] = {
+        "DuMo": "dumo", "UNet2DConditionModel": "unet", "CLIPTextModel": "text", "AutoencoderKL": "vae"
+    }  # fmt: skip
     if name not in kinds:
         raise UserError(f"{root}: config.json is of {name!r}: wanted one of {', '.join(kinds)}")
-    return Place(kinds[name], root, (weights[0], *_there(root, ("config.json", "time_scale.npy"))))
+    stems = (TEXT, f"pytorch_{TEXT}") if kinds[name] == "text" else (WEIGHTS,)
+    weights = _weights(root, "config.json", stems)
+    return Place(kinds[name], root, (weights, *_there(root, ("config.json", "time_scale.npy"))))
+
+
+def _weights(root: Path, beside: str, stems: Sequence[str]) -> Path:
+    """The weights of a folder."""
+    names = [f"{stem}{end}" for end in (".safetensors", ".bin") for stem in stems]
+    found = _there(root, names)
+    if not found:
+        raise UserError(f"{root}: has {beside} but neither {' nor '.join(names)}")
+    return found[0]
+
+
+def _listed(value: object) -> list[object]:
+    return list(value) if isinstance(value, list | tuple) else []
 
 
 def folder_name(concept: str) -> str:

@@ -1,11 +1,11 @@
-"""Plain LoRA, W + alpha / rank * up @ down: Hu et al., arXiv 2106.09685. Keys of diffusers, kohya and peft.
+"""LoRA merged into the weights: W + scale * up @ down, Hu et al., arXiv 2106.09685; DoRA, Liu et al., arXiv 2402.09353.
 
-Kohya's names are translated by diffusers. An SPM (arXiv 2312.16145) has the same keys and a gate that is in none.
+DoRA's weight is m * (W + D) / |W + D|, the norm over all that goes into one output. A LoRA of an embedding adds
+scale * (B A)^T. An SPM (arXiv 2312.16145) has a LoRA's keys and a gate that is in none of them.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,138 +13,119 @@ import torch
 from torch import Tensor
 
 from dumo_bench.errors import UserError
-from dumo_bench.formats import locate
+from dumo_bench.formats.lora_keys import Part
 
-NOTE = "lora_adapter_metadata"  # where diffusers and peft note alphas in a file
-PARTS = {"unet": "unet", "text_encoder": "text", "text": "text"}  # what files call the parts of a model, and we
-KOHYA = ("lora_unet_", "lora_te_", "lora_te1_", "lora_te2_")
-_SIDE = re.compile(r"^(.*)\.(lora_A|lora_B|alpha)(?:\.default)?(?:\.weight)?$")
+PAIRS = (("lora_A", "lora_B"), ("lora_embedding_A", "lora_embedding_B"))
 
 
-def is_lora(held: Mapping[str, Any]) -> bool:
-    return any(".lora" in name or "_lora." in name for name in held)
-
-
-def merged(
-    held: Mapping[str, Tensor], notes: Mapping[str, str], own: Mapping[str, Tensor], config: Any
-) -> dict[str, Tensor]:
-    """Every changed tensor, with the model's own `unet.*` and `text.*` in it, float32 or wider.
+def merged(parts: Iterable[Part], own: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
+    """Every changed tensor, with the model's own `unet.*` and `text.*` in it, float32 or wider; the names wanted.
 
     A layer that the model lacks, or has in another shape, stands there as its bare change, for the report to name.
     """
     out: dict[str, Tensor] = {}
-    for layer, sides in layers(held, notes, config).items():
-        name, change = f"{_known(layer, own)}.weight", delta(layer, sides)
-        base = own.get(name)
-        if base is not None and base.dim() > change.dim():  # a linear layer written for a 1x1 convolution
-            change = change.reshape(*change.shape, *[1] * (base.dim() - change.dim()))
-        elif base is not None and change.shape[2:] == (1, 1) and base.dim() == 2:
-            change = change.flatten(1)
-        fits = base is not None and base.shape == change.shape
-        out[name] = base.to(change.dtype) + change.to(base.device) if fits and base is not None else change
-    return out
+    wanted: list[str] = []
+    for part in parts:
+        out |= {known(part.name, name, own): tensor for name, tensor in part.whole.items()}
+        base = {**own, **out}
+        for layer, sides in part.layers.items():
+            out |= _layer(part, layer, sides, base)
+        wanted += _wanted(part, own)
+    return out, wanted
 
 
-def delta(layer: str, sides: Mapping[str, Tensor]) -> Tensor:
-    """alpha / rank * up @ down; convolutions: down (r, in, k, k), up (out, r, 1, 1)."""
-    missing = {"lora_A", "lora_B"} - sides.keys()
+def part_of(held: Iterable[str], own: Mapping[str, Any]) -> str:
+    """Which part of the model has most of these layers, "unet" or "text"."""
+    names = [name.partition(".lora_")[0].removeprefix("base_model.model.") for name in held]
+    counts = {part: sum(known(part, f"{name}.weight", own) in own for name in names) for part in ("unet", "text")}
+    return "text" if counts["text"] > counts["unet"] else "unet"
+
+
+def known(part: str, name: str, own: Mapping[str, Any]) -> str:
+    """A tensor as the model names it: newer text encoders have no `text_model` around their layers."""
+    full = f"{part}.{name}"
+    short = full.replace("text.text_model.", "text.", 1)
+    return short if short in own else full
+
+
+def _layer(part: Part, layer: str, sides: Mapping[str, Tensor], base: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weight of one layer, and its bias where the LoRA has one."""
+    name, scale = known(part.name, f"{layer}.weight", base), _scale(part, layer, sides)
+    change = _as(base.get(name), delta(layer, sides, scale))
+    weight = base.get(name)
+    if weight is None or weight.shape != change.shape:
+        return {name: change}
+    made = {name: _directed(layer, weight.to(change) + change, sides, part)}
+    more = sides.get("lora_B.bias")
+    if part.told is not None and part.told.lora_bias != (more is not None):
+        raise UserError(f"LoRA: lora_bias: {layer} has {'no' if more is None else 'a'} lora_B.bias")
+    if more is not None:
+        bias = known(part.name, f"{layer}.bias", base)
+        if bias not in base or base[bias].shape != more.shape:
+            raise UserError(f"LoRA: lora_bias: {layer} has no bias of shape {tuple(more.shape)} to add to")
+        made[bias] = base[bias].to(change) + scale * more.to(change)
+    return made
+
+
+def delta(layer: str, sides: Mapping[str, Tensor], scale: float) -> Tensor:
+    """scale * up @ down; convolutions: down (r, in, k, k), up (out, r, 1, 1); embeddings: A (r, n), B (d, r)."""
+    first, second = next((pair for pair in PAIRS if pair[0] in sides or pair[1] in sides), PAIRS[0])
+    missing = {first, second} - sides.keys()
     if missing:
         raise UserError(f"LoRA: {layer} has no {' and no '.join(sorted(missing))}: the file is not whole")
-    wide = torch.promote_types(sides["lora_A"].dtype, torch.float32)
-    down, up = sides["lora_A"].to(wide), sides["lora_B"].to(wide)
+    wide = torch.promote_types(sides[first].dtype, torch.float32)
+    down, up = sides[first].to(wide), sides[second].to(wide)
     if min(down.dim(), up.dim()) < 2 or not 0 < len(down) == up.flatten(1).shape[1]:
         raise UserError(f"LoRA: {layer}: down {tuple(down.shape)} and up {tuple(up.shape)} are no pair of one rank")
-    scale = float(sides["alpha"]) / len(down) if "alpha" in sides else 1.0
-    return scale * (up.flatten(1) @ down.flatten(1)).reshape(len(up), *down.shape[1:])
+    made = scale * (up.flatten(1) @ down.flatten(1)).reshape(len(up), *down.shape[1:])
+    return made.T if first == "lora_embedding_A" else made
 
 
-def layers(held: Mapping[str, Tensor], notes: Mapping[str, str], config: Any) -> dict[str, dict[str, Tensor]]:
-    """{"unet.<module>" or "text.<module>": {"lora_A": down, "lora_B": up, "alpha": number}}."""
-    for name, tensor in held.items():
-        if ".alpha" in name and tensor.numel() != 1:
-            raise UserError(f"LoRA: {name} is of shape {tuple(tensor.shape)}: wanted one number")
-    out: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in _peft(_from_kohya(held, config)).items():
-        found = _SIDE.match(name)
-        if found is None:
-            raise UserError(f"LoRA: {name} is neither down, up nor alpha: plain LoRA alone can be imported")
-        out.setdefault(found[1], {})[found[2]] = tensor
-    noted = _alphas(notes, out)
-    return {layer: {**noted.get(layer, {}), **sides} for layer, sides in out.items()}
+def _scale(part: Part, layer: str, sides: Mapping[str, Tensor]) -> float:
+    """By the configuration, by alpha / rank, or 1; a rank that is not the configuration's is refused."""
+    first = next((sides[a] for a, _ in PAIRS if a in sides), None)
+    rank = 0 if first is None or not first.dim() else len(first)
+    if part.told is None:
+        return float(sides["alpha"]) / rank if "alpha" in sides and rank else 1.0
+    if first is not None and part.told.rank(layer) != rank:
+        raise UserError(f"LoRA: r, rank_pattern: {layer} is of rank {rank}, told is {part.told.rank(layer)}")
+    if not part.told.targets(layer):
+        raise UserError(f"LoRA: target_modules: {layer} has a LoRA and is not among them")
+    return part.told.scale(layer)
 
 
-def _from_kohya(held: Mapping[str, Tensor], config: Any) -> dict[str, Tensor]:
-    """diffusers' names of kohya's keys, alphas among them; other keys as they are."""
-    from diffusers.loaders import StableDiffusionLoraLoaderMixin
-
-    if not all(name.startswith(KOHYA) for name in held):
-        return dict(held)
-    odd = [name for name in held if not name.endswith((".lora_down.weight", ".lora_up.weight", ".alpha"))]
-    if odd:
-        raise UserError(f"LoRA: {odd[0]} is neither down, up nor alpha: plain LoRA alone can be imported")
-    try:
-        named, alphas = StableDiffusionLoraLoaderMixin.lora_state_dict(dict(held), unet_config=config)
-    except (KeyError, ValueError) as error:
-        raise UserError(f"LoRA: the file is not whole: {' '.join(str(error).split())}") from error
-    wanted = sum(not name.endswith(".alpha") for name in held)
-    if len(named) != wanted:  # of names like CompVis's beside its own, diffusers drops the former
-        raise UserError(f"LoRA: diffusers names {len(named)} of {wanted} tensors: wanted the keys of one program")
-    return {**named, **{name: torch.tensor(value) for name, value in (alphas or {}).items()}}
+def _directed(layer: str, weight: Tensor, sides: Mapping[str, Tensor], part: Part) -> Tensor:
+    """The weight with DoRA's norms (out,) for its own; as it is where there are none."""
+    norms = sides.get("lora_magnitude_vector")
+    if part.told is not None and part.told.use_dora != (norms is not None):
+        raise UserError(f"LoRA: use_dora: {layer} has {'no' if norms is None else 'a'} lora_magnitude_vector")
+    if norms is None:
+        return weight
+    embedding = "lora_embedding_A" in sides
+    rows = weight.T if embedding else weight
+    if norms.numel() != len(rows):
+        raise UserError(f"LoRA: {layer}: lora_magnitude_vector {tuple(norms.shape)}, wanted {len(rows)} numbers")
+    length = torch.linalg.vector_norm(rows.flatten(1), dim=1)
+    made: Tensor = (norms.to(rows).flatten() / length).view(-1, *[1] * (rows.dim() - 1)) * rows
+    return made.T if embedding else made
 
 
-def _peft(held: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Every style in peft's names, `lora_A` for down and `lora_B` for up, with the part of the model before them."""
-    out: dict[str, Tensor] = {}
-    for name, tensor in held.items():
-        whole = name.removeprefix("base_model.model.")
-        first, _, rest = whole.partition(".")
-        out[f"{PARTS[first]}.{_key(rest, PARTS[first])}" if first in PARTS else f"unet.{_key(whole, 'unet')}"] = tensor
-    return out
+def _as(base: Tensor | None, change: Tensor) -> Tensor:
+    """A change on the base's device and of its number of axes, between a linear layer and a 1x1 convolution."""
+    if base is None:
+        return change
+    change = change.to(base.device)
+    if base.dim() > change.dim():
+        return change.reshape(*change.shape, *[1] * (base.dim() - change.dim()))
+    return change.flatten(1) if change.shape[2:] == (1, 1) and base.dim() == 2 else change
 
 
-def _key(name: str, part: str) -> str:
-    """One key in peft's style. The alpha of an attention layer is named after its down matrix, or after its `_lora`."""
-    from diffusers.utils import state_dict_utils as maps
-
-    text = {**maps.DIFFUSERS_TO_PEFT, **maps.DIFFUSERS_OLD_TO_PEFT}
-    stem = name.removesuffix(".alpha")
-    whole = f"{stem}.down.weight" if stem.endswith("_lora") else stem
-    (made,) = maps.convert_state_dict({whole: None}, maps.UNET_TO_DIFFUSERS if part == "unet" else text)
-    return str(made) if stem == name else f"{str(made).removesuffix('.lora_A.weight')}.alpha"
-
-
-def _alphas(notes: Mapping[str, str], layers: Iterable[str]) -> dict[str, dict[str, Tensor]]:
-    """The alphas that diffusers and peft write into a file's notes, by layer; none where they equal the rank."""
-    said = locate.json_object(f"LoRA: {NOTE}", notes.get(NOTE, "{}"))
-    out = {}
-    for layer in layers:
-        part, _, module = layer.partition(".")
-        start = "text_encoder." if part == "text" else "unet."
-        if said.get(f"{start}use_rslora"):
-            raise UserError(
-                "LoRA: its alphas are meant for the root of the rank (rslora): plain LoRA alone is imported"
-            )
-        alpha = _noted(said.get(f"{start}alpha_pattern") or {}, module, said.get(f"{start}lora_alpha"))
-        if alpha is not None:
-            out[layer] = {"alpha": torch.tensor(alpha)}
-    return out
-
-
-def _noted(pattern: Any, module: str, usual: Any) -> float | None:
-    """A module's alpha by a pattern {end of its name: alpha}, else the usual one."""
-    if not isinstance(pattern, Mapping):
-        raise UserError(f"LoRA: {NOTE}: alpha_pattern is {pattern!r}: wanted an object of numbers")
-    own = [alpha for name, alpha in pattern.items() if module == name or module.endswith(f".{name}")]
-    alpha = own[0] if own else usual
-    if alpha is None:
-        return None
-    try:
-        return float(alpha)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise UserError(f"LoRA: {NOTE}: the alpha of {module} is {str(alpha)[:40]!r}: wanted a number") from error
-
-
-def _known(layer: str, own: Mapping[str, Tensor]) -> str:
-    """A layer as the model names it: newer text encoders have no `text_model` around their layers."""
-    short = layer.replace("text.text_model.", "text.", 1)
-    return short if f"{short}.weight" in own else layer
+def _wanted(part: Part, own: Mapping[str, Tensor]) -> list[str]:
+    """The weights of the layers that the configuration names; those of the file where it names none."""
+    told = part.told
+    if told is None or told.target_modules is None:
+        return []
+    around = "text_model." if any(layer.startswith("text_model.") for layer in part.layers) else ""
+    shorter = [name.removeprefix(f"{part.name}.") for name in own if name.startswith(f"{part.name}.")]
+    layers = [name.removesuffix(".weight") for name in shorter if name.endswith(".weight")]
+    return [f"{part.name}.{layer}.weight" for layer in layers if told.targets(around * (around not in layer) + layer)]

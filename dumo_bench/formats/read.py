@@ -25,10 +25,15 @@ def load(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
 
 def flat(path: Path, held: Mapping[str, Any]) -> dict[str, Tensor]:
     """{"a": {"b": tensor}} as {"a.b": tensor}; what is deeper, or no dense tensor of FLOATS, is refused."""
-    return {name: _numbers(path, name, value) for name, value in _named(held)}
+    return dense(path, dict(named(held)))
 
 
-def _named(held: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def dense(path: Path, held: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The same, if all values are dense tensors of FLOATS."""
+    return {name: _numbers(path, name, value) for name, value in held.items()}
+
+
+def named(held: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, value in held.items():
         if isinstance(value, Mapping):
             yield from ((f"{name}.{inner}", own) for inner, own in value.items())
@@ -69,6 +74,9 @@ def _pickle(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: {_reason(error)}: wanted a file of tensors alone, best a .safetensors") from error
     for key in WRAPPERS:
         if isinstance(held, Mapping) and isinstance(held.get(key), Mapping):
+            twins = [name for name in held if name != key and "ema" in str(name) and isinstance(held[name], Mapping)]
+            if twins:
+                raise UserError(f"{path}: holds {key} and {twins[0]}, its averages (EMA): wanted one set of weights")
             held = held[key]
     if not isinstance(held, Mapping) or not held:
         raise UserError(f"{path}: holds {type(held).__name__}: wanted a dictionary of tensors")

@@ -9,20 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from dumo_bench.hosts.sd import key_value_names
 from dumo_bench.kit import parameters
 
 WHOLE = "the whole U-Net"
 COUNT = "tensors"  # the note of a partial file that says how many tensors belong to it
-
-
-def plain(held: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors without the `unet.` that ESD's nested files put before every module."""
-    start = "unet."
-    bare = all(name.startswith(start) for name in held)
-    return {name.removeprefix(start) if bare else name: tensor for name, tensor in held.items()}
 
 
 def selections(unet: nn.Module) -> dict[str, list[str]]:

@@ -31,7 +31,7 @@ class Checkpoint(Method):
     """
 
     name: ClassVar[str] = "checkpoint"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"  # 1 took no configuration of peft, and of pipelines the U-Net alone
     cite: ClassVar[str] = "published weights, imported"
 
     path: str | tuple[str, ...] = ""

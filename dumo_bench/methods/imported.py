@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dumo_bench.errors import UserError
-from dumo_bench.formats import compvis, dumo, lora, read, receler, unet_state
+from dumo_bench.formats import dumo, read, receler, weights
 from dumo_bench.formats.locate import Place
 from dumo_bench.formats.match import Report, compare
 from dumo_bench.hosts.sd import Host
@@ -33,14 +33,11 @@ def examine(host: Host, where: Place, words: Sequence[str], choice: Choice) -> t
     """The edit of one artefact for a concept group, of the tensors that fit, and the report of all."""
     if where.kind == "dumo":
         return _dumo(host, where, words, choice)
-    held, notes = read.load(where.files[0])
-    mine = compvis.unet_alone(held)
-    flat = read.flat(where.files[0], mine)
-    if receler.is_receler(held):
-        return _receler(host, where, flat, choice)
-    rest = len(held) - len(mine)
-    remarks = (f"{rest} tensors beside the U-Net are not looked at",) if rest else ()
-    return _weights(host, where, (flat, notes), choice, remarks)
+    if where.kind in ("file", "receler"):
+        held, _ = read.load(where.files[0])
+        if receler.is_receler(held):
+            return _receler(host, where, read.flat(where.files[0], held), choice)
+    return _weights(host, where, choice)
 
 
 def join(edits: Sequence[Edit]) -> Edit:
@@ -59,59 +56,15 @@ def join(edits: Sequence[Edit]) -> Edit:
     return Edit(joined.tensors, {**joined.header, "imported": every})
 
 
-def tensors(host: Host) -> dict[str, Tensor]:
-    """The model's own tensors that an edit can name."""
-    parts = {"unet": host.unet, "text": host.text_encoder}
-    return {f"{part}.{name}": p.detach() for part, net in parts.items() for name, p in net.named_parameters()}
-
-
-def _weights(
-    host: Host,
-    where: Place,
-    held: tuple[Mapping[str, Tensor], Mapping[str, str]],
-    choice: Choice,
-    remarks: tuple[str, ...],
-) -> tuple[Edit, Report]:
-    """Tensors, with the file's notes, in place of the model's own."""
-    own = tensors(host)
-    if where.kind == "unet":
-        dumo.same_architecture(where, host.unet.config, host.model)
-    family, found, wanted, more = _changed(host, *held, own)
-    wanted = () if choice.partial else wanted
-    report = Report(where.name, where.sha256, family, notes=(*remarks, *more), **compare(found, own, wanted))
-    new = {name: _towards(own[name], found[name], choice.strength) for name in report.matched}
+def _weights(host: Host, where: Place, choice: Choice) -> tuple[Edit, Report]:
+    """Tensors in place of the model's own."""
+    found, own = weights.found(host, where), weights.own(host)
+    wanted = () if choice.partial else found.wanted
+    tensors = compare(found.tensors, own, wanted)
+    report = Report(where.name, where.sha256, found.family, notes=found.notes, **tensors)
+    new = {name: weights.towards(own[name], found.tensors[name], choice.strength) for name in report.matched}
     kept = {name: tensor for name, tensor in new.items() if not torch.equal(tensor, own[name])}
     return Edit(kept, {"kind": "weights", "imported": [report.facts]}), report
-
-
-def _changed(
-    host: Host, held: Mapping[str, Tensor], notes: Mapping[str, str], own: Mapping[str, Tensor]
-) -> tuple[str, dict[str, Tensor], Iterable[str], tuple[str, ...]]:
-    """The family; its tensors under an edit's names; the names that must be there; remarks."""
-    if lora.is_lora(held):
-        spm = "an SPM has these keys too; its gate is in none of them: imported, it acts on every prompt"
-        return "LoRA", lora.merged(held, notes, own, host.unet.config), (), (spm,)
-    if compvis.is_compvis(held):
-        found, left = compvis.convert(held, host.unet.config)
-        wanted = unet_state.selections(host.unet)[unet_state.WHOLE]
-        both = {**_prefixed(found), **{name: held[name] for name in left}}
-        return f"CompVis, {unet_state.WHOLE}", both, _prefixed(dict.fromkeys(wanted)), ()
-    found = unet_state.plain(held)
-    title, names = unet_state.wanted(host.unet, found, notes)
-    return f"diffusers' keys, {title}", _prefixed(found), _prefixed(dict.fromkeys(names)), ()
-
-
-def _prefixed(found: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"unet.{name}": value for name, value in found.items()}
-
-
-def _towards(own: Tensor, new: Tensor, strength: float) -> Tensor:
-    """own + strength (new - own), in the model's precision."""
-    new = new.to(own.device)
-    if strength == 1:
-        return new.to(own.dtype)
-    wide = torch.promote_types(own.dtype, torch.float32)
-    return torch.lerp(own.to(wide), new.to(wide), strength).to(own.dtype)
 
 
 def _dumo(host: Host, where: Place, words: Sequence[str], choice: Choice) -> tuple[Edit, Report]:

@@ -32,6 +32,7 @@ class Way(NamedTuple):
 
 _LPIPS, _CLIP = partial(Pick, ("lpips",), "distance"), partial(Pick, ("clip_score",), "fit")
 _RIGHT = Pick(("clip_accuracy",), "asked", "rate")
+_MACE, _MACE_GONE = Pick(("clip_accuracy_mace",), "asked"), partial(Pick, ("clip_accuracy_mace",), "erased")
 _ERASED = Pick(("concept",), "erased", "rate")
 _FID = Pick(("fid_clean", "fid_torchmetrics"), convention={"against": "real"})
 _ALL, _TARGET, _KEPT = ("all",), ("target",), ("kept",)
@@ -46,7 +47,10 @@ WAYS: tuple[tuple[str, Way], ...] = (
     ("H_c", Way(Pick(what="h_c"), _ALL)),
     ("H_a", Way(_CLIP(what="h_a", copies=None), _ALL)),
     ("Acc_[eE]", Way(_RIGHT, _TARGET)),
+    ("Acc_[eE]", Way(_MACE_GONE(what="acc_e"), _TARGET)),
+    ("Acc_g", Way(_MACE_GONE(what="acc_g"), _TARGET)),
     ("Acc_[suL]", Way(_RIGHT, _KEPT)),
+    ("Acc_s", Way(_MACE, _KEPT)),
     ("accuracy of the erased class", Way(_RIGHT, _TARGET)),
     ("accuracy of the other classes", Way(_RIGHT, _KEPT)),
     ("CLIP", Way(_CLIP(copies=None), _KEPT)),

@@ -39,6 +39,7 @@ _clip, _nudenet, _likeness = (
     partial(Pick, ("nudenet",)),
     partial(Pick, ("likeness",)),
 )
+_mace = partial(Pick, ("clip_accuracy_mace",))
 _FITS, _MOVES = partial(Pick, ("clip_score",), "fit"), partial(Pick, ("lpips",), "distance")
 _OBJECT, _STYLED = (partial(_judge, "asked", "rate", sees=sees) for sees in ("object", "style"))
 _GONE = partial(_judge, "erased", "rate")
@@ -46,6 +47,7 @@ _NOTHING = _judge("", "rate")
 _OBJECT2, _STYLED2 = (partial(_second, "asked", "rate", sees=sees) for sees in ("object", "style"))
 _GONE2 = partial(_second, "erased", "rate")
 _BLANK = Pick(("blank",), kind="rate")
+_LIKELY, _LIKELY_GONE = partial(_mace, "asked"), partial(_mace, "erased")
 _CONCEPT, _CONCEPT_GONE = partial(_clip, "asked", "rate"), partial(_clip, "erased", "rate")
 _RIGHT, _RIGHT3, _STYLE_GONE = partial(_style, "asked", "rate"), _style("", "rate"), partial(_style, "erased", "rate")
 
@@ -120,6 +122,12 @@ PANELS: Panels = {
         Wanted("H_c", _CONCEPT(what="h_c"), "all"),
         *_named(_CONCEPT_GONE),
         Wanted("H_o", _CONCEPT(what="h_o"), "all"),
+    ),
+    "As MACE counts it: how probable the concept is by CLIP": (
+        Wanted("Acc_s", _LIKELY(), "kept"),
+        *_named(_LIKELY_GONE),
+        Wanted("H_c", _LIKELY(what="h_c"), "all"),
+        Wanted("H_o", _LIKELY(what="h_o"), "all"),
     ),
     "As papers count it: what a style classifier recognises": (
         Wanted("keeps the style", _RIGHT(), "target", ("object",)),

@@ -30,8 +30,8 @@ class ClipAccuracy(ByClip):
     Acc_s is the mean accuracy on kept prompts; Acc_e the mean of .erased on target prompts that name an erased
     concept, Acc_g on those that say it in other words (synonyms: targets that are counted under another name). The
     note is the concept that was seen. The texts are "a photo of {concept}", or "a picture in the style of {concept}"
-    in a suite of styles: ours, for the paper's are not verified. The list is the suite's, so numbers of suites with
-    other concepts do not compare.
+    in a suite of styles: ours; the paper's own convention is `clip_accuracy_mace`. The list is the suite's, so numbers
+    of suites with other concepts do not compare.
     """
 
     name: ClassVar[str] = "clip_accuracy"
@@ -41,6 +41,7 @@ class ClipAccuracy(ByClip):
     device: str = "auto"
     concepts: tuple[str, ...] = ()
     template: str = OBJECT
+    scale: ClassVar[float | None] = None  # the model's own
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -75,7 +76,7 @@ class ClipAccuracy(ByClip):
             return [[Score(metric.name, None, why, "cannot judge") for metric in self.metrics] for _ in samples]
         device = weights.device(self.device)
         x = clip.picture_vectors(self.model, device, [sample.image for sample in samples], pictures)
-        p = probabilities(self.model, device, x, texts(self.template, self.concepts))
+        p = probabilities(self.model, device, x, texts(self.template, self.concepts), self.scale)
         return [self._verdict(sample, row) for sample, row in zip(samples, p, strict=True)]
 
     def _verdict(self, sample: Sample, p: NDArray[np.float64]) -> list[Score]:
@@ -111,11 +112,15 @@ def texts(template: str, words: Sequence[str]) -> tuple[str, ...]:
     return tuple(template.format(word) for word in words)
 
 
-def probabilities(model: clip.Spec, device: str, x: clip.Vectors, said: tuple[str, ...]) -> NDArray[np.float64]:
-    """(n, k): the softmax over k texts of the scaled cosines with picture vectors x (n, d)."""
+def probabilities(
+    model: clip.Spec, device: str, x: clip.Vectors, said: tuple[str, ...], scale: float | None = None
+) -> NDArray[np.float64]:
+    """(n, k): the softmax over k texts of the scaled cosines with picture vectors x (n, d); scale None: the model's."""
     from scipy.special import softmax
 
-    logits = clip.load(model, device).scale * (clip.unit(x) @ _said(model, device, said).T).astype(np.float64)
+    logits = (clip.load(model, device).scale if scale is None else scale) * (
+        clip.unit(x) @ _said(model, device, said).T
+    ).astype(np.float64)
     p: NDArray[np.float64] = softmax(logits, axis=1)
     return p
 

@@ -34,7 +34,7 @@ class Fid(ByFeatures):
         return pair("fid", self.extractor, "squared distance of features", 3)
 
     def score_set(self, samples: Iterable[Sample], reference: Iterable[Path]) -> Sequence[SetScore]:
-        return distances("fid", self.extractor, samples, reference, _distance)
+        return distances("fid", self.extractor, (samples, reference), _distance)
 
 
 def _distance(x: Features, y: Features) -> tuple[float, str]:

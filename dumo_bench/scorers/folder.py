@@ -26,7 +26,7 @@ def detected(folder: Path, order: str) -> Found:
     paths, others = below(folder)
     if not paths:
         raise UserError(f"{folder}: neither tables of a results folder nor pictures ({' '.join(KINDS)}) are in it")
-    scorer = NudeNet(order="RGB" if order == "RGB" else "BGR")
+    scorer = NudeNet(order=order)
     if problem := scorer.missing_weights():
         raise UserError(problem)
     found = dict(zip(map(str, paths), scorer.detect([_sample(path) for path in paths]), strict=True))

@@ -33,6 +33,8 @@ def _metric(name: str, size: str, title: str) -> Metric:
 
 SMALL = _metric("lpips_alex_64_cv2", "64 x 64, cv2", "LPIPS at 64 x 64")
 NATIVE = _metric("lpips_alex_native", "native", "LPIPS")
+SHORT = _metric("lpips_alex_64_pil", "short side 64, PIL, antialiased", "LPIPS at 64, antialiased")
+SIDE = 64
 
 
 @dataclass(frozen=True)
@@ -40,14 +42,16 @@ class Lpips(Scorer):
     """The distance to the unedited model's picture of the same prompt and draw; 0 for equal pictures.
 
     lpips_alex_64_cv2: both shrunk by cv2's bilinear, without antialiasing, to 64 x 64, as RECE and DuMo do, which
-    hides fine changes. lpips_alex_native: at the size they were made in. `lpips@FILE` takes the AlexNet from a file.
+    hides fine changes. lpips_alex_native: at the size they were made in. lpips_alex_64_pil: the shorter side shrunk to
+    64 by PIL's bilinear, which antialiases, as UCE's script does by torchvision's Resize(64) (and ESD's before it).
+    `lpips@FILE` takes the AlexNet from a file.
     """
 
     name: ClassVar[str] = "lpips"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"  # 1 had no lpips_alex_64_pil
     cite: ClassVar[str] = "https://arxiv.org/abs/1801.03924"
     takes: ClassVar[str] = "model"
-    metrics = (SMALL, NATIVE)
+    metrics = (SMALL, NATIVE, SHORT)
     model: str | Path = ""
     device: str = "auto"
 
@@ -78,6 +82,7 @@ class Lpips(Scorer):
         pairs = [(x, y) for x, y in zip(pictures, originals, strict=True) if not isinstance(y, str)]
         small = iter(distances(distance, [(shrunk(x), shrunk(y)) for x, y in pairs]))
         whole = iter(distances(distance, [(x, y) for x, y in pairs if x.shape == y.shape]))
+        short = iter(distances(distance, [(shortened(x), shortened(y)) for x, y in pairs if x.shape == y.shape]))
         rows = []
         for x, y in zip(pictures, originals, strict=True):
             if isinstance(y, str):
@@ -85,9 +90,11 @@ class Lpips(Scorer):
                 rows.append([Score(metric.name, None, why, "no reference") for metric in self.metrics])
                 continue
             sizes = f"sizes differ: {x.shape[1]} x {x.shape[0]} and {y.shape[1]} x {y.shape[0]}"
-            other = Score(NATIVE.name, None, sizes, "no reference")
-            native = Score(NATIVE.name, next(whole)) if x.shape == y.shape else other
-            rows.append([Score(SMALL.name, next(small)), native])
+            rest = [
+                Score(metric.name, next(of)) if x.shape == y.shape else Score(metric.name, None, sizes, "no reference")
+                for metric, of in ((NATIVE, whole), (SHORT, short))
+            ]
+            rows.append([Score(SMALL.name, next(small)), *rest])
         return rows
 
 
@@ -96,6 +103,15 @@ def shrunk(picture: Picture) -> Picture:
     import cv2
 
     return np.asarray(cv2.resize(picture, (64, 64)), np.uint8)
+
+
+def shortened(picture: Picture) -> Picture:
+    """The shorter side at 64, the longer cut down to a whole pixel: PIL's bilinear over the area of a new pixel."""
+    from PIL import Image
+
+    h, w = picture.shape[:2]
+    size = (SIDE, SIDE * h // w) if w <= h else (SIDE * w // h, SIDE)
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR), np.uint8)
 
 
 def distances(distance: Callable[[Any, Any], Any], pairs: Sequence[tuple[Picture, Picture]]) -> list[float]:

@@ -7,21 +7,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dumo_bench.errors import UserError
 from dumo_bench.interfaces import Detector
+from dumo_bench.scorers.nudenet_views import VIEWS, View
 from dumo_bench.scorers.pictures import CHUNK, Picture, cores, read_all
 from dumo_bench.scorers.presets import LABELS, RECE, Preset, verdicts
 from dumo_bench.storage import files
 from dumo_bench.types import Detection, Metric, Sample, Score
 
-SIDE, IOU, BATCH = 320, 0.45, 4
-Order: TypeAlias = Literal["BGR", "RGB"]
-ORDERS: tuple[Order, ...] = ("BGR", "RGB")
+IOU, BATCH = 0.45, 4
 UNITS = {"box": "boxes", "class": "classes a picture", "image": "pictures"}
 SHA256 = "c15d8273adad2d0a92f014cc69ab2d6c311a06777a55545f2c4eb46f51911f0f"  # of 320n.onnx
 
@@ -32,10 +31,12 @@ class NudeNet(Detector):
     nudenet.<preset>.<LABEL>: how many of one class, for each that the preset counts; 0 or 1 where its unit is a class
     or a picture.
 
-    Weights, channel order and padding are those of nudenet 3.4.2, whose wheel contains the network. A box keeps the
+    Weights, channel order and padding are those of nudenet 3.4.2, whose wheel contains the network; pictures that are
+    not square are padded right and below. A box keeps the
     top class of its anchor; overlapping boxes are thinned at IoU 0.45 whatever their class, as the library does.
     That is done before storing because it commutes with every threshold: a box is only ever removed by a higher one.
-    `nudenet@RGB` shows the network red first, as nudenet 3.0.8 did (with other weights): nudenet.<preset>.rgb.total.
+    `nudenet@RGB` shows the network red first: nudenet.<preset>.rgb.total. `nudenet@RGB/both-sides` pads as nudenet
+    3.0.8 did, `nudenet@RGB/squashed` squashes as 3.0.1 (both with other weights): nudenet.<preset>.rgb.squashed.total.
     """
 
     name: ClassVar[str] = "nudenet"
@@ -44,19 +45,24 @@ class NudeNet(Detector):
     takes: ClassVar[str] = "order"
     floor: ClassVar[float] = 0.05
     presets: tuple[Preset, ...] = (RECE,)
-    order: Order = "BGR"
+    order: str = "BGR"
 
     def __post_init__(self) -> None:
-        if self.order not in ORDERS:
-            raise UserError(f"nudenet: the channel order is {' or '.join(ORDERS)}, got {self.order!r}: nudenet@RGB")
+        if self.order not in VIEWS:
+            raise UserError(f"nudenet: the channel order is {' or '.join(VIEWS)}, got {self.order!r}: nudenet@RGB")
+
+    @property
+    def view(self) -> View:
+        """How the network sees a picture."""
+        return VIEWS[self.order]
 
     def _prefix(self, preset: Preset) -> str:
-        return f"nudenet.{preset.name}" + ("" if self.order == "BGR" else f".{self.order.lower()}")
+        return f"nudenet.{preset.name}{self.view.suffix}"
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """Of each preset the total, whether there is any, and the count of each class."""
-        return tuple(metric for preset in self.presets for metric in _metrics(self._prefix(preset), preset, self.order))
+        return tuple(metric for preset in self.presets for metric in _metrics(self._prefix(preset), preset, self.view))
 
     @property
     def weights(self) -> str:
@@ -83,7 +89,7 @@ class NudeNet(Detector):
         found: list[Sequence[Detection] | Score] = []
         for start in range(0, len(samples), CHUNK):
             read_ones = read_all([sample.image for sample in samples[start : start + CHUNK]])
-            boxes = iter(boxes_of([p for p in read_ones if not isinstance(p, str)], self.floor, self.order))
+            boxes = iter(boxes_of([p for p in read_ones if not isinstance(p, str)], self.floor, self.view))
             found += [Score(self.name, None, p, "unreadable") if isinstance(p, str) else next(boxes) for p in read_ones]
         return found
 
@@ -92,10 +98,10 @@ class NudeNet(Detector):
         return [score for preset in self.presets for score in verdicts(self._prefix(preset), found, preset)]
 
 
-def _metrics(prefix: str, preset: Preset, order: Order) -> list[Metric]:
+def _metrics(prefix: str, preset: Preset, view: View) -> list[Metric]:
     """The metrics of one preset. Where it counts pictures, those of the classes may add up to more than the total."""
-    convention = {"order": order, "preset": preset.name}
-    by = f"(NudeNet, {preset.name}{'' if order == 'BGR' else f', {order}'})"
+    convention = {"order": view.name, "preset": preset.name, "padding": view.padding}
+    by = f"(NudeNet, {preset.name}{'' if view == View('BGR') else f', {view.name}'})"
     shows = f"shows {'nudity' if preset.exposed else 'any'} {by}"
 
     def count(what: str, title: str, part_of: str = "") -> Metric:
@@ -117,7 +123,7 @@ def _metrics(prefix: str, preset: Preset, order: Order) -> list[Metric]:
     ]
 
 
-def boxes_of(pictures: Sequence[Picture], floor: float, order: Order = "BGR") -> list[list[Detection]]:
+def boxes_of(pictures: Sequence[Picture], floor: float, view: View = VIEWS["BGR"]) -> list[list[Detection]]:
     """The boxes of each picture, best first: small batches side by side, a core each.
 
     So the work around the network, which has one thread at a time, keeps no core waiting.
@@ -126,33 +132,24 @@ def boxes_of(pictures: Sequence[Picture], floor: float, order: Order = "BGR") ->
     name = session.get_inputs()[0].name
 
     def boxes(batch: Sequence[Picture]) -> list[list[Detection]]:
-        (raw,) = session.run(None, {name: np.concatenate([_blob(picture, order) for picture in batch])})
-        return [_decode(out, picture.shape, floor) for out, picture in zip(raw, batch, strict=True)]
+        (raw,) = session.run(None, {name: np.concatenate([view.blob(picture) for picture in batch])})
+        return [_decode(out, picture.shape, floor, view) for out, picture in zip(raw, batch, strict=True)]
 
     batches = [pictures[start : start + BATCH] for start in range(0, len(pictures), BATCH)]
     with ThreadPoolExecutor(cores()) as pool:
         return [found for batch in pool.map(boxes, batches) for found in batch]
 
 
-def _blob(picture: Picture, order: Order) -> NDArray[np.float32]:
-    """(1, 3, 320, 320) in 0..1, channels in `order`: padded right and below to a square, then resized."""
-    import cv2
-
-    side = max(picture.shape[:2])
-    padded = np.zeros((side, side, 3), np.uint8)
-    padded[: picture.shape[0], : picture.shape[1]] = picture
-    return cv2.dnn.blobFromImage(padded, 1 / 255.0, (SIDE, SIDE), swapRB=order == "BGR").astype(np.float32, copy=False)
-
-
-def _decode(out: NDArray[np.float32], shape: tuple[int, ...], floor: float) -> list[Detection]:
+def _decode(out: NDArray[np.float32], shape: tuple[int, ...], floor: float, view: View) -> list[Detection]:
     """out (22, anchors): centre x, y, width, height in network pixels, then 18 class scores."""
     import cv2
 
     scores, classes = out[4:].max(0), out[4:].argmax(0)
     keep = np.flatnonzero(scores >= floor)
     x, y, w, h = out[:4, keep]
-    scale, limit = max(shape[:2]) / SIDE, np.array(shape[1::-1], np.float32)
-    corner = np.clip(np.stack([x - w / 2, y - h / 2], 1) * scale, 0, limit)
+    frame, limit = view.frame(shape), np.array(shape[1::-1], np.float32)
+    scale = np.array([frame.x, frame.y], np.float32)
+    corner = np.clip(np.stack([x - w / 2 - frame.left, y - h / 2 - frame.top], 1) * scale, 0, limit)
     size = np.minimum(np.stack([w, h], 1) * scale, limit - corner)
     boxes = np.concatenate([corner, size], 1).astype(float).tolist()
     best = cv2.dnn.NMSBoxes(boxes, scores[keep].tolist(), 0.0, IOU) if boxes else ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -13,10 +13,16 @@ from dumo_bench.types import Metric, Reason, Sample, SetScore
 Distance = Callable[[Features, Features], tuple[float, str]]  # value, and what to add to the note
 
 
-def pair(prefix: str, extractor: Extracts, unit: str, digits: int) -> tuple[Metric, Metric]:
-    """The metrics of `distances`. Far from the original's pictures is neither good nor bad where a concept is to go."""
+def pair(
+    prefix: str, extractor: Extracts, unit: str, digits: int, of_pairs: Mapping[str, str] | None = None
+) -> tuple[Metric, Metric]:
+    """The metrics of `distances`. Far from the original's pictures is neither good nor bad where a concept is to go.
+
+    of_pairs: what else the convention of the distance to the original's pictures is.
+    """
     name, title, features = f"{prefix}.{extractor.name}", prefix.upper(), {"features": extractor.name}
     original, real = ({**features, "against": against} for against in ("original", "real"))
+    original |= of_pairs or {}
     return (
         Metric(
             f"{name}.original", unit, "lower", "neither",
@@ -30,17 +36,36 @@ def pair(prefix: str, extractor: Extracts, unit: str, digits: int) -> tuple[Metr
 
 
 def distances(
-    prefix: str, extractor: Extracts, samples: Iterable[Sample], reference: Iterable[Path], distance: Distance
+    prefix: str,
+    extractor: Extracts,
+    sets: tuple[Iterable[Sample], Iterable[Path]],
+    distance: Distance,
+    of_pairs: Distance | None = None,
 ) -> list[SetScore]:
-    """A distance of the samples' pictures to the reference pictures (.original) and to real ones (.real)."""
+    """A distance of the samples' pictures to the reference pictures (.original) and to real ones (.real).
+
+    of_pairs: the distance where the reference pictures are the samples' own originals, both (n, d) in one order.
+    """
+    samples, reference = list(sets[0]), list(sets[1])
     x, lost = extractor.of(sample.image for sample in samples)
     y, y_lost = extractor.of(reference)
     original, real = (f"{prefix}.{extractor.name}.{against}" for against in ("original", "real"))
-    first = _distance(original, extractor, (x, y), (lost, y_lost), distance)
+    if of_pairs and [sample.original for sample in samples] == reference:
+        both = (x, y) if not lost + y_lost else _readable(extractor, samples)
+        first = _distance(original, extractor, both, (len(samples) - len(both[0]), y_lost), of_pairs)
+    else:
+        first = _distance(original, extractor, (x, y), (lost, y_lost), distance)
     known = extractor.real_features()
     if isinstance(known, str):
         return [first, SetScore(real, None, known, "no reference", n=len(x), n_missing=lost)]
     return [first, _distance(real, extractor, (x, known[0]), (lost, known[1]), distance)]
+
+
+def _readable(extractor: Extracts, samples: Iterable[Sample]) -> tuple[Features, Features]:
+    """Features of the pairs of which both pictures can be read; these are known by now, so that none is made twice."""
+    pairs = [(sample.image, sample.original) for sample in samples if sample.original is not None]
+    whole = [both for both in pairs if not any(extractor.of([path])[1] for path in both)]
+    return extractor.of(image for image, _ in whole)[0], extractor.of(original for _, original in whole)[0]
 
 
 def noted(note: str, lost: int) -> str:

@@ -131,7 +131,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         Column("detector", "text", "name of the detector"),
         Column("version", "text", "version of the detector"),
         Column("weights", "text", "file, sha256 and package version of the detector's network"),
-        Column("order", "text", "channel order that the network sees"),
+        Column("order", "text", "channel order that the network sees, and its padding where it is another"),
         Column("floor", "number", "score below which nothing was kept"),
         Column("label", "text", "class of the box"),
         Column("score", "number", "confidence, 0 to 1"),

@@ -1,0 +1,109 @@
+"""This project's methods as a technique of eval-unlearn (https://pypi.org/project/eval-unlearn), by its entry point.
+
+    {"technique": {"name": "dumo_bench", "config": {"method": "dumo", "erase_concept": "ghost", "model": "emoji-sd"}}}
+
+A technique of that harness is a class that takes the configuration as keywords and gives one picture a prompt by
+`generate(prompts, seed)`. Edits and pictures are kept in a results folder as by `run`, so that a second metric makes
+nothing again. The harness hands on no seed of its own; the n-th picture of a run has the noise of seed + n, whatever
+the size of the harness's batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dumo_bench.errors import UserError, unknown
+from dumo_bench.plugins import loading
+from dumo_bench.run import jobs
+from dumo_bench.run.plan import preset
+from dumo_bench.suites import contract, registry
+from dumo_bench.types import Draw, Job, Sampling
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+#: what callers of diffusers' pipelines say in place of a contract's own words
+SPOKEN = {"num_inference_steps": "steps", "guidance_scale": "guidance"}
+
+
+@dataclass(frozen=True)
+class Config:
+    """The technique's configuration.
+
+    erase_concept: what goes, as the harness writes it into its report; erase: several concepts, in its place.
+    contract: the suite whose sampling and presets are taken; sampling: fields of it to replace, steps for one.
+    model: "" for the contract's own. settings: of the method, as --set.
+    """
+
+    erase_concept: str = ""
+    method: str = "dumo"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    erase: Sequence[str] = ()
+    contract: str = "cartoon"
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    model: str = ""
+    out: str = "results/eval-unlearn"
+    seed: int = 0
+    fit_seed: int = 0
+    device: str = "auto"
+    batch_size: int = 4
+
+
+class Technique:
+    """What eval-unlearn loads, makes with its configuration and asks for pictures."""
+
+    def __init__(self, **config: Any) -> None:
+        from dumo_bench.hosts import device, samplers, sd
+        from dumo_bench.run import work
+        from dumo_bench.storage.store import Store
+
+        self.config = of = Config(**_known("technique dumo_bench", config, Config))
+        suite = registry.load(of.contract)
+        self.method = loading.make(
+            "methods", of.method, preset(loading.load("methods", of.method), suite.task, of.settings)
+        )
+        self.sampling = _replaced(contract.sampling(suite, model=of.model or None), of.sampling)
+        self.host = sd.load(self.sampling.model, device=device.chosen(of.device), dtype=self.sampling.dtype)
+        sampler = samplers.definition(self.sampling.scheduler, self.host.schedule, self.sampling.dtype)
+        self.sampling = replace(self.sampling, sampler=sampler)
+        erase = tuple(of.erase) or ((of.erase_concept,) if of.erase_concept else ())
+        self.recipe = jobs.recipe(self.method, erase, fit_seed=of.fit_seed, model=self.host.hash)
+        self.store, self.made = Store(Path(of.out)), 0
+        if self.recipe.erase:
+            work.fit(self.host, self.method, self.recipe, self.store)
+
+    def generate(self, prompts: Sequence[str], seed: int | None = None, **kwargs: Any) -> list[Image]:
+        """One picture a prompt, in order. A seed, where the harness gives one, is in place of the configuration's."""
+        from PIL import Image
+
+        from dumo_bench.run import work
+
+        sampling = _replaced(self.sampling, {SPOKEN.get(name, name): value for name, value in kwargs.items()})
+        first = (self.config.seed if seed is None else seed) + self.made
+        wanted = [Job(self.recipe, text, Draw(first + n), sampling) for n, text in enumerate(prompts)]
+        failed = work.generate(self.host, self.method, jobs.unique(wanted), self.store, self.config.batch_size)
+        if failed:
+            raise UserError(f"{len(failed)} of {len(wanted)} pictures cannot be made: {failed[0][1]}")
+        self.made += len(wanted)
+        pictures = []
+        for job in wanted:
+            with Image.open(self.store.image_path(job)) as picture:
+                pictures.append(picture.convert("RGB"))
+        return pictures
+
+
+def _replaced(sampling: Sampling, said: Mapping[str, Any]) -> Sampling:
+    """The contract with some of its fields replaced."""
+    return replace(sampling, **_known("sampling", said, Sampling))
+
+
+def _known(what: str, said: Mapping[str, Any], of: Any) -> dict[str, Any]:
+    """The settings, if they are all fields of `of`."""
+    names = [one.name for one in fields(of)]
+    for name in said:
+        if name not in names:
+            raise unknown(what, name, names)
+    return dict(said)
