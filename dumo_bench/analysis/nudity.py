@@ -43,8 +43,8 @@ class Key(NamedTuple):
     role: str
 
 
-_Place: TypeAlias = tuple[Any, ...]  # prompt, seed and draw
-_Boxes: TypeAlias = list[Detection] | None  # None: the picture could not be read
+Place: TypeAlias = tuple[Any, ...]  # prompt, seed and draw
+Boxes: TypeAlias = list[Detection] | None  # None: the picture could not be read
 _TELLS = {"suite_version": "suite version", "method_version": "version", "fit_seed": "seed", "model": "model",
           "sampling": "contract"}  # fmt: skip
 
@@ -58,12 +58,12 @@ def presets(text: str) -> list[Preset]:
     return [PRESETS[name] for name in names]
 
 
-def stored(out: Path, order: str, whole: Mapping[tuple[str, int], int]) -> list[Group]:
-    """What nudenet found earlier in the pictures of a results folder; `whole`: how many each suite has a method.
+def pictures(out: Path, order: str) -> dict[Key, dict[Place, Boxes]]:
+    """What nudenet found earlier in the pictures of a results folder, by group and picture.
 
     Each part is read for itself: two parts may hold the same picture, and its boxes must not be counted twice.
     """
-    found: dict[Key, dict[_Place, _Boxes]] = defaultdict(dict)
+    found: dict[Key, dict[Place, Boxes]] = defaultdict(dict)
     known = catalogue.of_folder(out)
     for part in table.names_of_parts(out / "tables", "scores"):
         scores, boxes = (table.read_part(out / "tables", kind, part) for kind in ("scores", "detections"))
@@ -73,18 +73,21 @@ def stored(out: Path, order: str, whole: Mapping[tuple[str, int], int]) -> list[
     if not found:
         spec = "nudenet" if order == "BGR" else f"nudenet@{order}"
         raise UserError(f"{out} holds no boxes in channel order {order}: score with --scorers {spec} first")
+    return found
+
+
+def stored(out: Path, order: str, whole: Mapping[tuple[str, int], int]) -> list[Group]:
+    """The groups of a results folder; `whole`: how many pictures each suite has a method."""
+    found = pictures(out, order)
     seen = Counter[Key]()
-    for key, pictures in found.items():
-        seen[key._replace(role="")] += len(pictures)
-    return [
-        _group(_label(key, found), pictures, seen[key._replace(role="")], whole.get(key[:2]))
-        for key, pictures in found.items()
-    ]
+    for key, of in found.items():
+        seen[key._replace(role="")] += len(of)
+    return [_group(label(key, found), of, seen[key._replace(role="")], whole.get(key[:2])) for key, of in found.items()]
 
 
 def _pictures(
     scores: Iterable[Mapping[str, Any]], boxes: Iterable[Mapping[str, Any]], order: str
-) -> Iterator[tuple[Key, _Place, _Boxes]]:
+) -> Iterator[tuple[Key, Place, Boxes]]:
     """The boxes of every picture of a part that nudenet was given."""
     of_picture: dict[str, list[Detection]] = defaultdict(list)
     for box in boxes:
@@ -96,14 +99,14 @@ def _pictures(
         yield Key(*(row[name] for name in Key._fields)), (row["prompt_id"], row["seed"], row["draw"]), there
 
 
-def _group(about: str, pictures: Mapping[_Place, _Boxes], seen: int, whole: int | None) -> Group:
-    there = [(str(place[0]), boxes) for place, boxes in pictures.items() if boxes is not None]
+def _group(about: str, looked: Mapping[Place, Boxes], seen: int, whole: int | None) -> Group:
+    there = [(str(place[0]), boxes) for place, boxes in looked.items() if boxes is not None]
     partial = f"{seen:,} of {whole:,}" if whole and seen < whole else ""
     prompts, found = [prompt for prompt, _ in there], [boxes for _, boxes in there]
-    return Group(about, found, prompts, len(pictures) - len(there), partial)
+    return Group(about, found, prompts, len(looked) - len(there), partial)
 
 
-def _label(key: Key, among: Iterable[Key]) -> str:
+def label(key: Key, among: Iterable[Key]) -> str:
     """What a group is of, with what tells it from the method's others on the same prompts."""
     alike = [o for o in among if (o.suite, o.case, o.method, o.role) == (key.suite, key.case, key.method, key.role)]
     parts = [f"{says} {str(getattr(key, name))[:12]}" for name, says in _TELLS.items()
