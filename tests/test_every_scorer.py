@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import pickle
 import re
 from functools import cache
@@ -295,7 +294,7 @@ def test_a_raised_threshold_never_adds_detections(pictures):
 
 
 def test_the_list_of_metrics_names_each_with_its_directions_and_its_kind(command):
-    lines = {line["name"]: line for line in json.loads(command("list", "metrics", "--json").out)}
+    lines = {line["name"]: line for line in command("list", "metrics", "--json").rows("metrics")}
     assert {metric.name for name in NAMES for metric in FOUND[name].load()().metrics} == set(lines)
     told = {name: (lines[name]["better"], lines[name]["on targets"], lines[name]["kind"]) for name in lines}
     assert told["judge.object"] == ("higher", "lower (object erased)", "rate")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from dumo_bench import __version__
+from dumo_bench import __version__, progress
 from dumo_bench.cli import checkpoint, compare, doctor, edge, nudenet, paper, prompts, report, run, selftest
 from dumo_bench.cli.list import list_
 from dumo_bench.texts import line
@@ -18,7 +19,7 @@ app = typer.Typer(
     name="dumo-bench",
     help="Does a method really remove a concept from Stable Diffusion, and what else does it break?",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
@@ -30,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     A traceback is a bug of this program, or of a plugin.
     """
     edge.speakable()
+    progress.listen(logging.INFO)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing is ever downloaded: what lacks is said, with what to type
     try:
         app(args=argv, prog_name="dumo-bench")
@@ -45,9 +47,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 @app.callback(invoke_without_command=True)
-def version_option(
+def every_command(
     version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version.")] = False,
+    verbose: edge.Verbose = False,
+    quiet: edge.Quiet = False,
 ) -> None:
+    edge.loudness(verbose, quiet)
     if version:
         typer.echo(f"dumo-bench {__version__}")
         raise typer.Exit

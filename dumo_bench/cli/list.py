@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Literal
 
 import typer
+
+from dumo_bench.cli.options import Json
 
 
 def list_(
     what: Annotated[
         Literal["methods", "scorers", "metrics", "weights", "suites", "models"], typer.Argument(help="What to list.")
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """What can be named: methods, scorers with their metrics and weights, suites, models."""
-    from dumo_bench.cli import show
+    from dumo_bench.cli import output, show
     from dumo_bench.run import inventory
 
     found = inventory.lines(what)
-    typer.echo(json.dumps(found, indent=1)) if as_json else show.table(found)
+    output.emit(f"list {what}", {what: found}) if as_json else show.table(found)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from dumo_bench.cli.options import Json
 from dumo_bench.errors import UserError
+from dumo_bench.progress import log
 
 if TYPE_CHECKING:
     from dumo_bench.analysis.agreement import Seen
@@ -27,7 +29,7 @@ def nudenet(
     order: Annotated[
         Literal["BGR", "RGB"], typer.Option("--order", help="Which colour the network sees first.")
     ] = "BGR",
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, with the counts of each class.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Count the same pictures under every published NudeNet convention: they differ, and this is by how much."""
     from dumo_bench.analysis import agreement as agreeing
@@ -140,7 +142,7 @@ def _tell(found: Found) -> None:
     totals = f"{len(found.unread)} pictures not read, {len(found.skipped)} other files skipped"
     lines.append(f"{totals}, {len(found.blank)} of {len(found.boxes)} pictures blank")
     lines += [f"blank: {path}" for path in found.blank]
-    typer.echo("\n".join(lines), err=True)
+    log.warning("\n".join(lines))
 
 
 def _line(row: Mapping[str, Any]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from dumo_bench.cli.options import (
     Cases,
     Device,
     Dtype,
+    Json,
     Limit,
     Method,
     Model,
@@ -40,9 +41,10 @@ def plan(
     settings: Settings = None,
     out: Out = Path("results"),
     shard: Shard = "0/1",
+    as_json: Json = False,
 ) -> None:
     """What a run would make: pictures and edits wanted, present and missing, and what would measure. Makes nothing."""
-    from dumo_bench.cli import show
+    from dumo_bench.cli import documents, output, show
     from dumo_bench.plugins import static
     from dumo_bench.plugins.settings import listing
     from dumo_bench.run import choice, steps
@@ -53,8 +55,12 @@ def plan(
     found = planning.make(wish, static.make)
     measured = choice.make(listing(scorers), found.suite)
     steps.check(measured.specs, out)
-    show.plan(found, planning.count(found, Store(out), wish.shard), out)
-    show.scorers(measured, choice.not_judged(measured.specs, found.suite))
+    counted, not_judged = planning.count(found, Store(out), wish.shard), choice.not_judged(measured.specs, found.suite)
+    if as_json:
+        output.emit("plan", documents.plan(found, counted, measured, not_judged), documents.REASONS)
+        return
+    show.plan(found, counted, out)
+    show.scorers(measured, not_judged)
 
 
 def fit(
@@ -67,13 +73,19 @@ def fit(
     seed: Seed = 0,
     settings: Settings = None,
     out: Out = Path("results"),
+    as_json: Json = False,
 ) -> None:
     """Learn the edits of a suite's cases; prints their files."""
+    from dumo_bench.cli import output
     from dumo_bench.run import steps
     from dumo_bench.run.session import Session
 
     wish = _wish(method, suite, case, model, settings, None, seed, dtype, "0/1")
-    for path in steps.fit(Session(wish, out, device)):
+    found = steps.fit(Session(wish, out, device))
+    if as_json:
+        output.emit("fit", {"edits": output.paths(found)})
+        return
+    for path in found:
         typer.echo(path)
 
 
@@ -90,16 +102,17 @@ def generate(
     settings: Settings = None,
     out: Out = Path("results"),
     shard: Shard = "0/1",
+    as_json: Json = False,
 ) -> None:
     """Make the pictures of a method, and of the unedited model, that are not there; fits what is not fitted."""
-    from dumo_bench.cli import show
+    from dumo_bench.cli import documents, output, show
     from dumo_bench.run import steps
     from dumo_bench.run.session import Session
 
     wish = _wish(method, suite, case, model, settings, limit, seed, dtype, shard)
     session = Session(wish, out, device, batch_size)
     failed = steps.generate(session)
-    show.made(session)
+    output.emit("generate", documents.made(session)) if as_json else show.made(session)
     raise typer.Exit(1 if failed else 0)
 
 
@@ -114,9 +127,10 @@ def score(
     seed: Seed = 0,
     settings: Settings = None,
     out: Out = Path("results"),
+    as_json: Json = False,
 ) -> None:
     """Score the pictures that are there, of a method and of the unedited model, and summarise."""
-    from dumo_bench.cli import show
+    from dumo_bench.cli import documents, output, show
     from dumo_bench.plugins.settings import listing
     from dumo_bench.run import steps
     from dumo_bench.run.session import Session
@@ -126,7 +140,8 @@ def score(
     specs = steps.chosen(session, listing(scorers))
     steps.check(specs, out)
     steps.score(session, specs)
-    show.summary(session)
+    output.emit("score", documents.summary(session)) if as_json else show.summary(session)
+    show.gone(out)
     raise typer.Exit(1 if session.failed else 0)
 
 
@@ -144,9 +159,10 @@ def run(
     settings: Settings = None,
     out: Out = Path("results"),
     shard: Shard = "0/1",
+    as_json: Json = False,
 ) -> None:
     """fit + generate + score + summary, for every case of a suite; what is there is not made again."""
-    from dumo_bench.cli import show
+    from dumo_bench.cli import documents, output, show
     from dumo_bench.plugins.settings import listing
     from dumo_bench.run import steps
     from dumo_bench.run.session import Session
@@ -155,10 +171,15 @@ def run(
     session = Session(wish, out, device, batch_size)
     steps.needed(session)
     scored = steps.run(session, steps.chosen(session, listing(scorers)))
-    show.made(session)
-    if scored:
-        show.summary(session)
+    if as_json:
+        output.emit("run", documents.made(session) | (documents.summary(session) if scored else {"summary": []}))
     else:
+        show.made(session)
+    if scored:
+        if not as_json:
+            show.summary(session)
+        show.gone(out)
+    elif not as_json:
         typer.echo("Scoring waits for the other shards: the same command scores once their pictures are in the folder.")
     raise typer.Exit(1 if session.failed else 0)
 

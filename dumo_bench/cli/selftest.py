@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -11,6 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from dumo_bench.cli import output
+from dumo_bench.cli.options import Json
 
 if TYPE_CHECKING:
     from dumo_bench.selftest.expectations import Claim
@@ -31,13 +33,13 @@ def selftest(
     device: Annotated[
         Literal["auto", "cpu", "cuda", "mps"], typer.Option("--device", help="Where to compute.")
     ] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Run control methods with known outcomes (no edit, perfect, blank, shuffled) and check every scorer. Minutes."""
     with nullcontext(out) if out else tempfile.TemporaryDirectory(prefix="dumo-bench-selftest-") as folder:
         found = tested(Path(folder), scorers, device)
     if as_json:
-        typer.echo(json.dumps([asdict(claim) for claim in found], indent=1))
+        output.emit("selftest", {"claims": map(asdict, found)}, {"holds": "it could not be checked"})
     else:
         _show(found)
     raise typer.Exit(0 if all(claim.holds is not False for claim in found) else 1)

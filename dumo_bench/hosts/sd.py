@@ -75,7 +75,7 @@ def load(model: str, *, device: str = "cpu", dtype: str = "float32") -> Host:
         ) from error
     text, unet, vae = (part.to(device).eval().requires_grad_(False) for part in parts[1:])
     world = Path(place) / "world.json"
-    known = json.loads(world.read_text()) if world.exists() else {}
+    known = json.loads(world.read_text(encoding="utf-8")) if world.exists() else {}
     return Host(parts[0], text, unet, vae, schedule, model, models.content_hash(model), known)
 
 

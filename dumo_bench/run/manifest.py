@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import platform
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, fields, replace
 from functools import partial
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 
 from dumo_bench.analysis import results
 from dumo_bench.errors import UserError
+from dumo_bench.progress import log
 from dumo_bench.run import manifest_fields
 from dumo_bench.run.needs import NotApplicable
 from dumo_bench.run.plan import Plan, Wish
@@ -56,8 +56,7 @@ def write(out: Path, wish: Wish, plan: Plan, scorers: Sequence[str], spent: Mapp
 
 def waits(place: Path, who: str) -> None:
     """Say that another program writes the manifest."""
-    sys.stderr.write(f"{place.name}: {who}\n")
-    sys.stderr.flush()
+    log.info("%s: %s", place.name, who)
 
 
 def _add(place: Path, wish: Wish, plan: Plan, scorers: Sequence[str], spent: Mapping[str, Any]) -> Path:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,6 +18,7 @@ from dumo_bench.hosts import fingerprint, sample
 from dumo_bench.hosts.sd import Host
 from dumo_bench.interfaces import Method
 from dumo_bench.kit import resume
+from dumo_bench.run import machine
 from dumo_bench.storage import claims
 from dumo_bench.storage.background import Writer
 from dumo_bench.storage.store import Store
@@ -37,8 +36,7 @@ def fit(host: Host, method: Method, recipe: Recipe, store: Store) -> Path:
 
 def waits(recipe: Recipe, who: str) -> None:
     """Say that another program fits an edit."""
-    sys.stderr.write(f"fit {recipe.method}: {' + '.join(recipe.erase)}: {who}\n")
-    sys.stderr.flush()
+    progress.log.info("fit %s: %s: %s", recipe.method, " + ".join(recipe.erase), who)
 
 
 def _fitted(host: Host, method: Method, recipe: Recipe, store: Store) -> Path:
@@ -99,11 +97,11 @@ def facts(host: Host, recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def memory(host: Host) -> dict[str, int]:
-    """Peak memory so far, in bytes: of the GPU where there is one, else of the process."""
+def memory(host: Host) -> dict[str, int | None]:
+    """Peak memory so far, in bytes: of the GPU where there is one, else of the process; None where it is not known."""
     if host.device.type == "cuda":
         return {"peak_memory": torch.cuda.max_memory_allocated(host.device)}
-    return {"peak_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+    return {"peak_memory": machine.peak()}
 
 
 def generate(host: Host, method: Method, jobs: Sequence[Job], store: Store, batch_size: int) -> list[tuple[Job, str]]:
