@@ -105,6 +105,7 @@ def test_a_command_prints_its_tables_and_a_reason_for_every_null(name, made, lis
     assert any(found["tables"].values())
     for rows in found["tables"].values():
         assert isinstance(rows, list) and all(isinstance(row, dict) and row for row in rows)
+        assert len({frozenset(row.keys() - {output.REASONS}) for row in rows}) <= 1  # of the same columns
     for one in mappings(found["tables"]):
         reasons = one.get(output.REASONS, {})
         assert {key for key, value in one.items() if value is None} == set(reasons)

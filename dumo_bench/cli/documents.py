@@ -32,9 +32,9 @@ def made(session: Session) -> Tables:
     spent = session.spent
     counts = {"edits": spent.get("edits_made", 0), "pictures": spent.get("made", 0)}
     seconds = {name: spent.get(name, 0.0) for name in ("fit_seconds", "generate_seconds", "score_seconds")}
-    pictures = [{"picture": key, "why": why} for key, why in spent.get("failed", {}).items()]
-    scorers = [{"scorer": name, "why": why} for name, why in spent.get("scorers_failed", {}).items()]
-    return {"made": [{**counts, **seconds, "out": str(session.out)}], "failed": [*pictures, *scorers]}
+    kinds = {"picture": spent.get("failed", {}), "scorer": spent.get("scorers_failed", {})}
+    failed = [{"kind": kind, "name": name, "why": why} for kind, of in kinds.items() for name, why in of.items()]
+    return {"made": [{**counts, **seconds, "out": str(session.out)}], "failed": failed}
 
 
 def summary(session: Session) -> Tables:

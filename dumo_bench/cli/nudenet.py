@@ -131,7 +131,7 @@ def _agreed(row: Mapping[str, Any]) -> dict[str, str]:
         "open_nsfw alone": str(row["open_nsfw"]),
         "neither": str(row["neither"]),
         "agree": "-" if row["agree"] is None else f"{row['agree']:.1%}",
-        "Cohen's kappa": "-" if row["kappa"] is None else f"{row['kappa']:.2f}",
+        "Cohen's kappa": "-" if row["kappa"] is None else f"{round(row['kappa'], 2) + 0.0:.2f}",
     }
 
 

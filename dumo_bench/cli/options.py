@@ -64,7 +64,7 @@ Dtype: TypeAlias = Annotated[
 ]
 Seed: TypeAlias = Annotated[int, typer.Option("--seed", help="Seed of the fit; pictures have the suite's own seeds.")]
 Out: TypeAlias = Annotated[Path, typer.Option("--out", "-o", help="The results folder.")]
-Json: TypeAlias = Annotated[bool, typer.Option("--json", help="As JSON, for programs: docs/tables.md.")]
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 Shard: TypeAlias = Annotated[
     str, typer.Option("--shard", metavar="I/N", help="Only the I-th of N parts of the pictures, from 0.")
 ]
