@@ -1,6 +1,7 @@
 """What is said beside results, all through one logger on stderr: messages, and progress of long work.
 
-Progress is a bar with rate and time left on a terminal, a plain line now and then elsewhere. Both are INFO.
+Progress is a bar with rate and time left on a terminal, a plain line now and then elsewhere; it is INFO, as is what a
+program is about to do. The command line shows it; who imports the package does so with `listen(logging.INFO)`.
 """
 
 from __future__ import annotations

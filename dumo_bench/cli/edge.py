@@ -90,7 +90,7 @@ def loudness(verbose: bool, quiet: bool) -> None:
     if verbose or quiet:
         progress.listen(logging.DEBUG if verbose else logging.ERROR)
     if quiet:
-        os.environ.update(TRANSFORMERS_VERBOSITY="error", DIFFUSERS_VERBOSITY="error", HF_HUB_DISABLE_PROGRESS_BARS="1")
+        os.environ.update(TRANSFORMERS_VERBOSITY="error", DIFFUSERS_VERBOSITY="error")  # read as they are imported
 
 
 def home(value: Any) -> Any:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dumo_bench.selftest.expectations import Claim
 
 _SCORERS = (
-    "concept,clip_score,clip_accuracy,style_classifier,likeness,fid,kid,nudenet,lpips,"
+    "concept,clip_score,clip_accuracy,style_classifier,likeness,fid,kid,nudenet,lpips,stlpips,"
     "fid_clean,kid_clean,fid_torchmetrics"
 )
 
