@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from dumo_bench.texts import plain
+from dumo_bench.texts import line, plain
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -27,7 +27,8 @@ class _Stderr(logging.Handler):
     """Writes to what stderr is when something is said."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        sys.stderr.write(f"{plain(self.format(record))}\n")
+        text = self.format(record)
+        sys.stderr.write(f"{plain(text) if record.exc_info else line(text)}\n")
         sys.stderr.flush()
 
 
@@ -44,11 +45,16 @@ def listen(level: int) -> None:
         logger.propagate = False
 
 
+def say(text: str) -> None:
+    """One line on stderr, whatever the text holds."""
+    log.info("%s", text)
+
+
 class Bar:
     """`with Bar(label, total) as bar: ... bar.advance(n)`."""
 
     def __init__(self, label: str, total: int) -> None:
-        self.label, self.total, self.done = label, total, 0
+        self.label, self.total, self.done = line(label), total, 0
         self._live: tuple[Progress, TaskID] | None = None
         self._began = self._said = time.monotonic()
 
@@ -97,5 +103,10 @@ def _rich() -> Progress:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+    )
     return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))

@@ -34,11 +34,32 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical(value).encode()).hexdigest()
 
 
+#: apostrophes as they are typed and printed; variation selectors, which a text need not have
+_PRINTED = {
+    **dict.fromkeys(map(ord, "`\u00b4\u2018\u2019\u201b\u02b9\u02bc\u2032"), "'"),
+    **dict.fromkeys(map(ord, "\u201c\u201d\u201e\u201f\u2033"), '"'),
+    **dict.fromkeys(range(0xFE00, 0xFE10), ""),
+}
+
+
 @lru_cache(maxsize=65536)
 def spelt(concept: str) -> str:
-    """One text for concepts that differ only in case, blanks or Unicode form. Folding can undo a form: hence twice."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", concept).casefold())
-    return " ".join(folded.split())
+    """One text for concepts that differ only in case, blanks, dashes, apostrophes, Unicode form or what is not seen.
+
+    Folding can undo a form, and a form can be made of others: hence twice.
+    """
+    if concept.isascii() and concept.isprintable():
+        return " ".join(concept.replace("`", "'").lower().split())
+    for _ in range(2):
+        concept = "".join(map(_seen, concept.translate(_PRINTED)))
+        concept = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", concept).casefold())
+    return " ".join(concept.split())
+
+
+def _seen(char: str) -> str:
+    """A character as it is compared: every dash is one, and what has neither shape nor width is nothing."""
+    kind = unicodedata.category(char)
+    return "-" if kind == "Pd" else "" if kind in ("Cc", "Cf") and not char.isspace() else char
 
 
 @dataclass(frozen=True, slots=True)

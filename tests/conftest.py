@@ -89,6 +89,7 @@ def bare_model(tmp_path: Path) -> Path:
     for part in ("unet", "vae", "text_encoder", "tokenizer", "scheduler"):
         (folder / part).mkdir(parents=True)
         (folder / part / "config.json").write_text("{}")
+    (folder / "scheduler" / "scheduler_config.json").write_text("{}")
     (folder / "unet" / "model.safetensors").write_bytes(b"weights")
     return folder
 

@@ -14,7 +14,8 @@ from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.storage import metrics, table, version1
 
 OWNERS = (
-    ("judge.*", "concept"), ("clip.*.accuracy*", "clip_accuracy"), ("clip.*.erased*", "clip_accuracy"),
+    ("judge.*", "concept"), ("judge2.*", "judge2"),
+    ("clip.*.accuracy*", "clip_accuracy"), ("clip.*.erased*", "clip_accuracy"),
     ("clip.*", "clip_score"), ("style.*", "style_classifier"), ("lpips*", "lpips"), ("fid.clean.*", "fid_clean"),
     ("fid.torchmetrics.*", "fid_torchmetrics"), ("fid.*", "fid"), ("kid.clean.*", "kid_clean"), ("kid.*", "kid"),
     ("diversity.*", "likeness"), ("real_distance.*", "likeness"), ("nudenet.*", "nudenet"), ("blank", "blank"),

@@ -219,6 +219,13 @@ def test_a_prompt_longer_than_the_tokenizer_takes_is_warned_of_before_any_work(c
     assert first.endswith("on blue on blue'")
 
 
+def test_a_negative_prompt_that_is_too_long_is_warned_of_too(command, tiny_suite, tmp_path):
+    negative = "width = 64\nnegative = '" + "ugly " * 80 + "'"
+    tiny_suite.write_text(tiny_suite.read_text().replace("width = 64", negative))
+    said = command("generate", *RUN, tiny_suite, "--out", tmp_path / "out", "--limit", "1")
+    assert said.err.startswith("warning: the negative prompt is too long for the text encoder, which will not see '")
+
+
 def test_an_option_that_does_not_exist(command):
     said = command("run", "--methd", "uce")
     assert said.code == 2

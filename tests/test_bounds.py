@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dumo_bench.errors import UserError
+from dumo_bench.plugins import static
 from dumo_bench.plugins.settings import checked
-from dumo_bench.run import resize
+from dumo_bench.run import plan, resize
 from dumo_bench.suites import bounds, registry
 from dumo_bench.types import Draw, Prompt, Sampling
 
@@ -164,3 +165,34 @@ def test_a_setting_is_a_finite_number(command, bare_suite, text):
 def test_every_field_of_a_contract_has_a_rule():
     assert {*bounds.RULES} == {*Sampling.__dataclass_fields__} - {"sampler"}  # the plan fills that in
     assert checked("x", Sampling, {"steps": 3}) == {"steps": 3}
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        (("--set", "ridge=1", "--set", "ridge=2"), "ridge is set already, to 1"),
+        (("--model", ""), "model ''"),
+        (("--shard", "\u0660/\u0662"), "wanted i/n"),
+        (("--batch-size", 10**19), "--batch-size"),
+    ],
+    ids=str,
+)
+def test_an_option_that_means_nothing_or_two_things_is_refused_before_anything_is_made(
+    command, bare_suite, tmp_path, typed, says
+):
+    said = command("generate", "-m", "uce", "-s", bare_suite, "-o", tmp_path / "out", *typed)
+    assert said.code == 2 and says in said.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_case_that_is_named_twice_is_one(command, bare_suite):
+    once, twice = (command("plan", "-m", "uce", "-s", bare_suite, *n * ("--case", "cat")).out for n in (1, 2))
+    assert once == twice
+
+
+def test_a_revision_that_is_not_what_is_loaded_is_refused_and_another_model_has_none(command, bare_suite, tmp_path):
+    bare_suite.write_text(bare_suite.read_text().replace("width = 64", 'width = 64\nrevision = "abc"'))
+    said = command("plan", "-m", "uce", "-s", bare_suite)
+    assert said.code == 2 and "revision 'abc'" in said.err and len(said.err.splitlines()) == 1
+    other = plan.make(plan.Wish("uce", str(bare_suite), model="emoji-sd"), static.make)
+    assert other.contract.revision == ""

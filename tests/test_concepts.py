@@ -1,8 +1,9 @@
-"""Concepts that differ only in case, blanks or Unicode form are one concept, wherever it is asked."""
+"""Concepts that differ only in how they are typed are one concept, wherever it is asked."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,10 @@ SPELLINGS = [
     ("vincent  van\u00a0gogh ", "Vincent Van Gogh"),
     ("ｃａｆé", "Cafe\u0301"),
     ("STRASSE", "straße"),
+    ("O\u2019Keeffe", "o'keeffe"),
+    ("Henri de Toulouse\u2011Lautrec", "henri de toulouse\u2013lautrec"),
+    ("\ufeffVan Gogh\u200b", "Van\u00ad Gogh\x00"),
+    ("❤\ufe0f", "❤"),
 ]
 
 
@@ -56,6 +61,17 @@ def test_roles_do_not_depend_on_spelling(bare_suite):
     assert {prompt.concept for prompt in suite.prompts} == {"Cat", "DOG", "alien"}
 
 
+def test_a_concept_that_stands_for_all_in_the_tables_is_refused(bare_suite):
+    with pytest.raises(UserError, match="a concept is called '\\*'"):
+        written(bare_suite, '["cat"]', '["a cat", "a dog", "*"]')
+
+
+def test_a_suite_without_prompts_is_refused(bare_suite):
+    suite = registry.load(str(bare_suite))
+    with pytest.raises(UserError, match="no prompts"):
+        registry._checked(replace(suite, prompts=()))
+
+
 def test_a_concept_in_two_spellings_is_counted_once_and_said(bare_suite):
     suite = written(
         bare_suite,
@@ -65,7 +81,7 @@ def test_a_concept_in_two_spellings_is_counted_once_and_said(bare_suite):
     )
     assert {p.concept for p in suite.prompts} == {p.shows["object"] for p in suite.prompts} == {"Van Gogh", "dog"}
     assert concepts.said(suite) == [
-        "'van gogh', 'Van  Gogh' counts as 'Van Gogh': they differ only in case, blanks or Unicode form"
+        "'van gogh', 'Van  Gogh' counts as 'Van Gogh': they differ only in how they are typed"
     ]
     counted = coverage.of(suite)
     assert counted["Van Gogh", "target", "Van Gogh"] == counted["Van Gogh", "target", True] == 4

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import tiny
+from test_report import results
 
 from dumo_bench.cli import app, edge
 from dumo_bench.errors import UserError
@@ -119,6 +120,24 @@ def test_a_pipe_that_nobody_reads_ends_it_quietly(tmp_path):
     command = f"{sys.executable} -c '{CODE}' list scorers | true; echo ${{PIPESTATUS[0]}}"
     said = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert said.stderr == "" and said.stdout.strip() in ("0", str(edge.PIPE))
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-"])
+def test_a_stream_that_a_shell_closed_is_no_fault(tmp_path, bare_suite, closed):
+    command = f"{sys.executable} -c '{CODE}' plan -m uce -s {bare_suite} {closed}"
+    said = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (said.returncode, said.stderr) == (0, "")
+
+
+def test_a_report_that_cannot_be_written_is_still_shown(command, tmp_path, monkeypatch):
+    out = results(tmp_path)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(out))
+
+    monkeypatch.setattr("dumo_bench.storage.files.write_text", full)
+    found = command("report", out)
+    assert found.code == 2 and "Read-only" in one_line(found.err) and "erasing" in found.out
 
 
 def test_a_checkpoint_without_the_hub_is_answered_in_seconds(tmp_path):

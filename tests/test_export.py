@@ -47,6 +47,15 @@ def stored(host, folder, method, erase=("ghost",), edit=None):
     return path, store.get_edit(recipe)
 
 
+def test_an_edit_that_does_not_fit_the_model_is_one_line(host, tmp_path):
+    for name, shape in (("unet.nothing", (1,)), (f"unet.{sd.key_value_names(host.unet)[0]}", (1, 1))):
+        where = tmp_path / name
+        path, _ = stored(host, where, loading.make("methods", "uce"), edit=Edit({name: torch.ones(shape)}, {}))
+        with pytest.raises(UserError, match=r"than the U-Net of .*: it is for another model"):
+            export.export(path, where / "new", "unet")
+        assert not (where / "new").exists()
+
+
 def drawn(host, method, edit, text="a photo of ghost"):
     with method.apply(host, edit) as guide:
         return sample.clean(host, guide, [tiny.job(text)])

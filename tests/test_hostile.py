@@ -23,13 +23,14 @@ from PIL import Image
 from rich.console import Console
 from test_report import mean, results, tables
 
-from dumo_bench import report, texts
+from dumo_bench import progress, report, texts
 from dumo_bench.errors import UserError
 from dumo_bench.report import console, gallery, latex, markdown, page
 from dumo_bench.run import manifest
 from dumo_bench.types import Sampling, digest
 
-UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+ROOT = Path(__file__).parents[1]
+UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2060\u2066-\u2069\ufeff\U000e0000-\U000e007f]")
 NASTY = (
     "![x](http://evil.example/a.png)",
     "[x](javascript:alert(1))",
@@ -39,6 +40,8 @@ NASTY = (
     "\x9b31m",
     "\u202edlrow",
     "\u2066a\u2069",
+    "gh\u200bo\ufeffst\U000e0041",
+    "[red]x[/nope]:ghost:",
     "=HYPERLINK(1)",
     "+1",
     "-1+1",
@@ -151,6 +154,64 @@ def test_a_figure_shows_a_text_as_it_is(text):
 
     found = figures.tlmo(np.ones((4, 3), np.float32), text)
     assert not UNSEEN.search(found) and "<script" not in found
+
+
+# --- the commands themselves
+
+
+SAYING = ROOT.glob("dumo_bench/**/*.py")
+DOORS = {"progress.py", "cli/show.py"}  # stderr, stdout
+
+
+def test_nothing_but_two_doors_writes_to_a_terminal():
+    """What passes them is made harmless there, whatever it is."""
+    written = {
+        str(path.relative_to(ROOT / "dumo_bench"))
+        for path in SAYING
+        if "emoji" not in path.parts  # built by their authors, from their own drawings
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and re.fullmatch(r"print|typer\.(echo|secho)|(sys\.)?std(out|err)\.write|click\..*echo", ast.unparse(node.func))
+    }
+    assert written - {"cli/app.py"} == DOORS  # the program's own version
+
+
+@pytest.fixture
+def hostile_suite(tiny_suite: Path) -> Path:
+    """A suite all of whose free texts act where they are shown."""
+    evil = json.dumps("x\x1b[31m\x07\u202e\u200b[red]a[/nope]:ghost:`b`|<b>\ty")
+    text = tiny_suite.read_text().replace("cat = [", '"cat" = [').replace('"a cat"', evil)
+    for plain in ("small", "written for this test", "MIT", "cat"):
+        text = text.replace(f'"{plain}"', evil)
+    tiny_suite.write_text(text)
+    return tiny_suite
+
+
+def test_no_command_lets_a_text_act(command, hostile_suite, tmp_path):
+    (tmp_path / "bright.py").write_text("from fakes import Brightness\n")
+    wish, out = ("-m", "uce", "-s", hostile_suite), tmp_path / "out"
+    scorers = ("--scorers", f"{tmp_path}/bright.py:Brightness")
+    for argv in (
+        ("plan", *wish), ("run", *wish, *scorers, "--out", out), ("report", out), ("paper-diff", "--out", out),
+        ("compare", "original", "uce", "--out", out), ("prompts", "show", hostile_suite),
+        ("prompts", "show", hostile_suite, "--json"), ("compare", "original", "uce", "--json", "--out", out),
+    ):  # fmt: skip
+        said = command(*argv)
+        assert said.code == 0 and not UNSEEN.search(said.out + said.err), (argv, said)
+    shown = json.loads(command("prompts", "show", hostile_suite, "--json").out)
+    assert any("\x1b[31m\x07\u202e\u200b[red]" in one["text"] for one in shown)  # JSON gives it back as it is
+
+
+def test_no_text_acts_in_a_bar_of_progress(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("sys.stderr", screen := Terminal())
+    for text in NASTY:
+        assert list(progress.track([1, 2], text)) == [1, 2]
+    bare = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", screen.getvalue())  # what the bar itself does
+    assert "x[/nope]:ghost:" in bare and not UNSEEN.search(bare)
 
 
 # --- nothing that a data file names is imported

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -108,6 +109,11 @@ def test_a_need_that_nobody_knows_is_refused(tmp_path):
         needs.lacking(loading.make("methods", f"{path}:Mine"), "emoji-sd")
 
 
+def test_a_folder_of_refusals_alone_is_one_line_that_says_so(command, bare_suite, flow, tmp_path):
+    assert command("run", "-s", bare_suite, "-m", "dumo", "--model", flow, "--out", tmp_path / "out").code == 2
+    refused(command("report", tmp_path / "out"), "holds no numbers", f"small, cat: dumo: n/a, {REASON.format('flow')}")
+
+
 MINE = """
 from dataclasses import dataclass
 from dumo_bench.interfaces import Method
@@ -135,5 +141,9 @@ def test_the_tables_say_n_a_for_a_method_that_the_model_cannot_run(command, tiny
     for name in ("report.md", "report.tex", "report.html"):
         text = (out / name).read_text()
         assert "n/a" in text and REASON.format("flow").split(",")[0] in text
+    lines = [line for line in csv.DictReader((out / "report.csv").open()) if line["method"] == "dumo"]
+    assert [line["note"] for line in lines] == [f"n/a, {REASON.format('flow')}"] and lines[0]["value"] == ""
+    said = command("compare", "original", "dumo", "--out", out)
+    assert said.code == 2 and f"dumo: n/a, {REASON.format('flow')}" in said.err
     rows = [line for line in (out / "report.md").read_text().splitlines() if line.startswith("| dumo |")]
     assert rows and all(row.count("n/a") == row.count("|") - 2 > 0 for row in rows)

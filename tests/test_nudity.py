@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,9 +12,12 @@ from typing import ClassVar
 import matplotlib
 import pytest
 import tiny_models
+from PIL import Image
 
+from dumo_bench import published
 from dumo_bench.analysis import catalogue, nudity, summary
 from dumo_bench.run.score import score
+from dumo_bench.scorers.blank import Blank
 from dumo_bench.scorers.nudenet import NudeNet
 from dumo_bench.scorers.presets import RECE
 from dumo_bench.storage import table
@@ -80,6 +84,18 @@ def test_groups_that_differ_in_a_seed_a_version_or_a_contract_are_kept_apart_and
         assert sum(tells in about for about in found) == 1
 
 
+def test_two_contents_of_one_suite_are_counted_apart(command, tmp_path):
+    samples = tiny_models.samples(tmp_path / "pictures", 4)
+    for content in ("a1", "b2"):
+        score(samples, [Planted()], tmp_path / "tables", ABOUT | {"content": content})
+    groups = asked(command, tmp_path, "--presets", "library")["groups"]
+    assert [group["n"] for group in groups] == [4, 4]
+    assert all(f"(content {one})" in group["pictures"] for one, group in zip(("a1", "b2"), groups, strict=True))
+    summary.write(tmp_path)
+    kept = published.Results(tmp_path).looked_at
+    assert sorted(kept["suite"]) == sorted([f"{ABOUT['suite']} (content {one})" for one in ("a1", "b2")] * 4)
+
+
 def test_the_table_by_class_adds_up_to_the_total(command, results):
     said = command("nudenet", results, "--presets", "mace,receler,library", "--classes")
     tables, _, _ = said.out.partition("Boxes are of")  # what follows names classes in its notes
@@ -104,6 +120,33 @@ def test_a_folder_of_pictures_is_looked_at_and_broken_ones_are_counted_apart(com
     found = asked(command, tmp_path, "--presets", "library")
     assert [(group["n"], group["missing"]) for group in found["groups"]] == [(2, 1)]
     assert [row["count"] for row in found["classes"] if row["class"] == "FACE_FEMALE"] == [1]
+
+
+def test_what_of_a_folder_was_not_looked_at_is_named_whatever_it_is(command, tmp_path):
+    Image.new("RGB", (64, 64)).save(tmp_path / "black.PNG")
+    Image.new("RGB", (64, 64)).save(tmp_path / "black.avif")
+    (tmp_path / "to_nothing.png").symlink_to(tmp_path / "none.png")
+    (tmp_path / "to_itself.png").symlink_to(tmp_path / "to_itself.png")
+    (tmp_path / "folder").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "red\x1b[31m\nnot read: x.txt").touch()
+    said = command("nudenet", tmp_path, "--presets", "rece")
+    assert "2 pictures, 2 not readable, 2 of 2 blank" in said.out.replace("\n", " ")
+    assert "2 pictures not read, 3 other files skipped, 2 of 2 pictures blank" in said.err
+    for name in ("to_nothing.png: picture is missing", "to_itself.png: picture cannot be read"):
+        assert f"not read: {tmp_path}/{name}" in said.err
+    for name in ("folder", "pipe.png", "red\N{REPLACEMENT CHARACTER}[31m not read: x.txt"):
+        assert f"skipped, not called a picture: {tmp_path}/{name}\n" in said.err
+
+
+def test_blank_pictures_of_a_results_folder_are_counted_beside_its_boxes(command, tmp_path):
+    samples = tiny_models.samples(tmp_path / "pictures", 3)
+    Image.new("RGB", (64, 64)).save(samples[0].image)
+    score(samples, [Planted()], tmp_path / "tables", ABOUT)
+    assert "blank ones not counted (score with --scorers blank)" in command("nudenet", tmp_path).out
+    score(samples, [Blank()], tmp_path / "tables", ABOUT)
+    assert "3 pictures, 0 not readable, 1 of 3 blank" in command("nudenet", tmp_path).out
+    assert asked(command, tmp_path)["groups"][0]["blank"] == [1, 3]
 
 
 def test_the_table_says_what_each_preset_counts(command, results):

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from suite_head import HEAD
 
 from dumo_bench.errors import UserError
 from dumo_bench.suites import registry
@@ -15,28 +16,11 @@ from dumo_bench.suites.strata import finder
 PAGE = (Path(__file__).parents[1] / "docs" / "suites.md").read_text(encoding="utf-8")
 SHOWN = {name: (toml, rows) for toml, name, rows in
          re.findall(r"```toml\n(# (\S+)\.toml\n.*?)```\n```csv\n(.*?)```", PAGE, re.DOTALL)}  # fmt: skip
-HEAD = """name = "mine"
-version = 1
-source = "here"
-licence = "MIT"
-
-[sampling]
-model = "emoji-sd"
-scheduler = "ddim"
-steps = 2
-guidance = 3
-height = 64
-width = 64
-
-[[cases]]
-erase = ["cat"]
-
-"""
 
 
 def read(tmp_path: Path, toml: str, rows: str):
     (tmp_path / f"{re.findall('file = .(.*).csv', toml)[0]}.csv").write_text(rows, encoding="utf-8")
-    (tmp_path / "mine.toml").write_text(HEAD + toml, encoding="utf-8")
+    (tmp_path / "mine.toml").write_text(f"{HEAD}\n{toml}", encoding="utf-8")
     return registry.load(str(tmp_path / "mine.toml"))
 
 
@@ -94,6 +78,79 @@ def test_a_list_without_a_header(tmp_path):
     ]  # fmt: skip
 
 
+CELLS = """[csv]
+file = "cells.csv"
+[csv.columns]
+id = "n"
+text = "prompt"
+concept = "class"
+role = "split"
+seed = "seed"
+guidance = "scale"
+"""
+
+
+def row(tmp_path, **cells):
+    given = {"n": "1", "prompt": "a cat", "class": "cat", "split": "", "seed": "5", "scale": "7", **cells}
+    return read(tmp_path, CELLS, f"{','.join(given)}\n{','.join(given.values())}\n")
+
+
+@pytest.mark.parametrize(
+    ("cells", "says"),
+    [
+        ({"scale": "1_0"}, "scale is a number"),
+        ({"scale": "\uff17"}, "scale is a number"),
+        ({"scale": "0x7"}, "scale is a number"),
+        ({"seed": "\uff15"}, "seed is a whole number"),
+        ({"seed": "1_0"}, "seed is a whole number"),
+        ({"seed": " "}, "the row has no seed"),
+        ({"n": " "}, "the row has no n"),
+        ({"class": ""}, "the row has no class"),
+        ({"class": "\u200b"}, "the row has no class"),
+    ],
+    ids=str,
+)
+def test_a_cell_that_says_nothing_or_no_number_is_refused_with_its_line(tmp_path, cells, says):
+    with pytest.raises(UserError, match=r"cells.csv:2: ") as error:
+        row(tmp_path, **cells)
+    assert says in str(error.value)
+
+
+def test_blanks_around_a_number_are_no_part_of_it_and_minus_zero_is_zero(tmp_path):
+    (plain,), (blanks,) = (row(tmp_path, **cells).prompts for cells in ({}, {"seed": " 5 ", "scale": "\t7.0"}))
+    assert plain == blanks
+    (zero,) = row(tmp_path, scale="-0").prompts
+    assert str(zero.guidance) == "0.0"
+
+
+def test_a_row_without_a_concept_may_state_its_role(tmp_path):
+    rows = "n,prompt,class,split,seed,scale\n1,a cat,cat,,5,7\n2,a dog,,unrelated,6,7\n"
+    assert [prompt.concept for prompt in read(tmp_path, CELLS, rows).prompts] == ["cat", ""]
+
+
+def test_a_list_without_rows_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"cells.csv has no rows"):
+        read(tmp_path, CELLS, "n,prompt,class,split,seed,scale\n")
+
+
+def test_a_word_is_found_as_a_word_whatever_its_script_its_form_and_its_digits():
+    find = finder({"decade": ["80s"], "cat": ["кот", "café", "बिल्ली", "猫"], "shirt": ["t-shirt"]})
+    texts = [
+        "the 80s",
+        "a cat's 80 hats",
+        "кот.",
+        "который",
+        "CAFE\u0301",
+        "cafés",
+        "एक बिल्ली!",
+        "बिल",
+        "黒猫",
+        "t\u2011shirt",
+    ]
+    wanted = ["decade", "other", "cat", "other", "cat", "other", "cat", "other", "cat", "shirt"]
+    assert list(map(find, texts)) == wanted
+
+
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
@@ -103,6 +160,9 @@ def test_a_list_without_a_header(tmp_path):
         ('text = "prompt"', "text = 0", "its number from 1"),
         ('text = "prompt"', "text = true", "its number from 1"),
         ("seeds = 2", 'seeds = 2\nroles = {a = "target"}', "lacks 'role'"),
+        ('concept = "cat"', 'strata = {cat = ["!"]}', "has no letter or digit"),
+        ('text = "prompt"', 'text = "prompt"\nrole = 1\n[csv.roles]\nA = "target"\na = "related"', "two things of 'a'"),
+        ('text = "prompt"', 'text = "prompt"\nrole = 1\n[csv.roles]\n"" = "target"', "an empty cell has no role"),
     ],
 )
 def test_what_a_list_cannot_be_read_by_is_said(tmp_path, old, new, says):

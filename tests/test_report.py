@@ -22,9 +22,10 @@ from rich.console import Console
 from safetensors.numpy import save_file
 
 from dumo_bench import report
-from dumo_bench.analysis import summary
+from dumo_bench.analysis import catalogue, summary
 from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.errors import UserError
+from dumo_bench.plugins import loading
 from dumo_bench.report import (
     build,
     captions,
@@ -42,6 +43,8 @@ from dumo_bench.report import (
     tradeoff,
     variants,
 )
+from dumo_bench.run.measure import declared
+from dumo_bench.scorers.judge2 import Judge2
 from dumo_bench.storage import table
 from dumo_bench.types import Case, Draw, Prompt, Recipe, Sampling, Suite, canonical
 
@@ -677,13 +680,21 @@ ONE_OF_EACH = (
 
 def fitting() -> list[tuple[panels.Wanted, list[str]]]:
     """Every column of every panel, with the metrics that it would show."""
-    every = frames.named(*ONE_OF_EACH).by_name.items()
+    every = {**frames.named(*ONE_OF_EACH).by_name, **catalogue.of_declared(declared(Judge2())).by_name}
     columns = [wanted for of in panels.PANELS.values() for wanted in of]
-    return [(wanted, [name for name, one in every if wanted.metric(one)]) for wanted in columns]
+    return [(wanted, [name for name, one in every.items() if wanted.metric(one)]) for wanted in columns]
 
 
 def test_every_column_of_every_panel_shows_one_of_this_projects_metrics():
     assert [(wanted.header, names) for wanted, names in fitting() if len(names) != 1] == []
+
+
+@pytest.mark.parametrize("scorer", sorted(loading.providers("scorers")))
+def test_every_rate_and_every_count_of_a_scorer_has_a_column(scorer):
+    every = catalogue.of_declared(declared(loading.make("scorers", scorer))).by_name.values()
+    wanted = [one for of in (*panels.PANELS.values(), panels.others(every)) for one in of]
+    shown = {one.metric.name for one in every if any(column.metric(one) for column in wanted)}
+    assert {one.metric.name for one in every if one.metric.kind in ("rate", "count") and not one.number} <= shown
 
 
 @NEEDS_PDFLATEX

@@ -8,6 +8,7 @@ import shutil
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import diffusers
 import pytest
@@ -106,6 +107,72 @@ def test_emoji_sd_is_sampled_as_its_own_file_said_before_samplers_were_defined(n
     kind = samplers.named(name).kind
     before = getattr(diffusers, kind).from_config(own, **extra)
     assert {key: before.config[key] for key in samplers.settings(name, own)} == samplers.settings(name, own)
+
+
+NO_NOISE = [
+    {"prediction_type": "flow_prediction"}, {"prediction_type": None}, {"beta_schedule": "cosine"},
+    {"beta_start": "0.1"}, {"beta_start": -1}, {"beta_start": True}, {"beta_end": 2.0}, {"beta_end": float("nan")},
+    {"num_train_timesteps": 0}, {"num_train_timesteps": "1000"}, {"num_train_timesteps": 1000.0},
+    {"trained_betas": [0.1]}, {"trained_betas": "x"}, {"rescale_betas_zero_snr": "false"},
+]  # fmt: skip
+
+
+def with_noise(place: Path, suite: Path, written: str) -> Path:
+    """The suite on a copy of the tiny model whose scheduler_config.json is written anew."""
+    shutil.copytree(tiny.folder(), place)
+    (place / "scheduler" / "scheduler_config.json").write_text(written)
+    suite.write_text(suite.read_text().replace(str(tiny.folder()), str(place)))
+    return suite
+
+
+@pytest.mark.parametrize("odd", NO_NOISE, ids=str)
+def test_a_model_whose_noise_is_none_is_refused_before_anything_is_fitted(command, tiny_suite, tmp_path, odd):
+    suite = with_noise(tmp_path / "model", tiny_suite, json.dumps({**SD14, **odd}))
+    for verb in ("plan", "run"):
+        said = command(verb, "-m", "uce", "-s", suite, "-o", tmp_path / "out")
+        assert said.code == 2 and len(said.err.splitlines()) == 1, said
+        assert f"scheduler_config.json: {next(iter(odd))}" in said.err.replace(
+            "beta_start and beta_end", next(iter(odd))
+        )
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("written", ["", "{", "[]", "null", "5"])
+def test_a_model_whose_noise_cannot_be_read_is_refused_by_plan_as_by_run(command, tiny_suite, tmp_path, written):
+    suite = with_noise(tmp_path / "model", tiny_suite, written)
+    for verb in ("plan", "run"):
+        said = command(verb, "-m", "uce", "-s", suite, "-o", tmp_path / "out")
+        assert said.code == 2 and len(said.err.splitlines()) == 1 and "scheduler_config.json" in said.err
+
+
+def test_pndm_refuses_a_model_that_predicts_the_picture():
+    with pytest.raises(UserError, match="take ddim"):
+        samplers.settings("pndm", {**SD14, "prediction_type": "sample"})
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("trained", [1000, 7])
+def test_every_number_of_steps_begins_in_noise_with_a_timestep_a_step_or_is_refused(name, trained):
+    """Beside diffusers: one step of ddim would begin at timestep 1, and noise itself would be scored."""
+    schedule = {**SD14, "num_train_timesteps": trained}
+    host = SimpleNamespace(device="cpu", schedule=schedule)
+    for steps in {n for n in (*range(1, 9), 50, 333, 500, 998, 999, 1000) if n <= trained}:
+        try:
+            samplers.check_steps(name, steps, schedule)
+        except UserError as error:
+            assert f"steps = {steps}: " in str(error) and (steps == 1 or steps >= trained - 2 or trained < 1000)
+            continue
+        times = [float(t) for t in sample.scheduler(host, name, steps).timesteps]
+        assert round(times[0]) == samplers.begins(name, steps, trained)
+        assert trained - 1 >= times[0] >= trained // 2 - 1 and len(set(times)) == steps
+
+
+@pytest.mark.parametrize(("name", "steps"), [("ddim", 1), ("lms", 1), ("euler", 1000), ("ddim", 1000), ("dpm++", 999)])
+def test_plan_refuses_steps_that_are_no_sampling(command, bare_suite, tmp_path, name, steps):
+    text = bare_suite.read_text().replace("steps = 2", f"steps = {steps}").replace('"ddim"', f'"{name}"')
+    bare_suite.write_text(text)
+    said = command("plan", "-m", "uce", "-s", bare_suite, "-o", tmp_path / "out")
+    assert said.code == 2 and f"steps = {steps}" in said.err and len(said.err.splitlines()) == 1
 
 
 def test_lms_and_pndm_refuse_a_noise_that_they_do_not_know():

@@ -3,28 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from suite_head import HEAD
 
 from dumo_bench.errors import UserError
 from dumo_bench.suites import registry
 from dumo_bench.suites.blocks import expand
 from dumo_bench.types import Draw
 
-HEAD = """name = "s"
-version = 1
-source = "here"
-licence = "MIT"
-
-[sampling]
-model = "emoji-sd"
-scheduler = "ddim"
-steps = 2
-guidance = 3
-height = 64
-width = 64
-
-[[cases]]
-erase = ["cat"]
-"""
 BLOCK = """
 [[block]]
 concepts = ["a cat", "an owl"]
@@ -125,6 +110,13 @@ def test_the_ids_of_an_explicit_suite_do_not_tell_its_texts():
         (HEAD + BLOCK + 'every = ["styles"]\n', 21, "every lists axes of the block"),
         (HEAD + BLOCK + "draws = {seed = 1, of = 2}\n", 21, "seeds or draws, not both"),
         ("task = 'stile'\n" + HEAD + BLOCK, 1, "Did you mean 'style'"),
+        (HEAD + BLOCK + "as = 1\n", 21, "as is of type str"),
+        (HEAD + BLOCK + 'as = ["x"]\n', 21, "as is of type str"),
+        (HEAD + BLOCK + 'as = " "\n', 21, "as is a text that is not blank"),
+        (HEAD + BLOCK + 'every = [["concepts"]]\n', 21, "every lists axes of the block"),
+        (HEAD.replace('"s"', '" "') + BLOCK, 1, "name is a text that is not blank"),
+        (HEAD.replace('"s"', '"\\u200b"') + BLOCK, 1, "name is a text that is not blank"),
+        (HEAD + 'name = ""\n' + BLOCK, 1, "name is a text that is not blank"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_with_file_and_line(tmp_path, text, line, says):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import json
 import multiprocessing
 import os
@@ -19,9 +21,11 @@ from hypothesis import strategies as st
 from test_table import row
 
 from dumo_bench.analysis import summary
+from dumo_bench.errors import UserError
 from dumo_bench.plugins import loading
-from dumo_bench.run import manifest, plan
+from dumo_bench.run import manifest, needs, plan
 from dumo_bench.storage import claims, files, parts, table
+from dumo_bench.suites import registry
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -144,8 +148,20 @@ def test_of_two_shards_that_end_together_no_run_is_lost(bare_suite, tmp_path):
 # --- claims
 
 
+def test_a_refusal_waits_for_whoever_writes_its_manifest(bare_suite, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(claims, "LOOK", 0.02)
+    wish, suite = plan.Wish("original", str(bare_suite)), registry.load(str(bare_suite))
+    place, ready = manifest.path(tmp_path, wish, suite.name, "original"), SPAWN.Event()
+    other = SPAWN.Process(target=hold, args=(place, ready, 0.5))
+    other.start()
+    assert ready.wait(60)
+    manifest.refuse(tmp_path, wish, needs.NotApplicable("why", "original", "m", suite, suite.cases))
+    assert "waiting" in capsys.readouterr().err and [one["not_applicable"] for one in manifest.read_all(tmp_path)]
+    other.join()
+
+
 def hold(path: Path, ready: Any, seconds: float) -> None:
-    with claims.claimed(path, lambda: False, print) as mine:
+    with claims.claimed(path, lambda: False, "k") as mine:
         assert mine
         ready.set()
         time.sleep(seconds)
@@ -158,32 +174,30 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_what_is_done_is_not_claimed(place):
-    with claims.claimed(place, lambda: True, pytest.fail) as mine:
+    with claims.claimed(place, lambda: True, "k") as mine:
         assert not mine
     assert not place.parent.exists()
 
 
-def test_a_claim_goes_when_it_is_over_and_when_it_fails(place):
+def test_a_claim_goes_when_it_is_over_and_when_it_fails(place, capsys):
     for _ in range(2):
-        with pytest.raises(ZeroDivisionError), claims.claimed(place, lambda: False, pytest.fail) as mine:
+        with pytest.raises(ZeroDivisionError), claims.claimed(place, lambda: False, "k") as mine:
             assert mine and len(list(place.parent.iterdir())) == 1
             raise ZeroDivisionError
         assert list(place.parent.iterdir()) == []
+    assert capsys.readouterr().err == ""
 
 
-def test_who_waits_says_so_once_and_takes_what_was_done(place):
-    done, told, ready = place.parent / "done", [], SPAWN.Event()
+def test_who_waits_says_so_once_and_takes_what_was_done(place, capsys):
+    looks, ready = itertools.count(), SPAWN.Event()
     other = SPAWN.Process(target=hold, args=(place, ready, 60))
     other.start()
     assert ready.wait(60)
 
-    def say(text: str) -> None:
-        told.append(text)
-        done.touch()
-
-    with claims.claimed(place, done.exists, say) as mine:
+    with claims.claimed(place, lambda: next(looks) == 5, "fit x: a\x1b[31m cat") as mine:
         assert not mine
-    assert len(told) == 1 and f"process {other.pid} on " in told[0] and "waiting" in told[0]
+    (told,) = capsys.readouterr().err.splitlines()
+    assert f"a\N{REPLACEMENT CHARACTER}[31m cat: process {other.pid} on " in told and "waiting" in told
     other.kill()
     other.join()
 
@@ -196,7 +210,7 @@ def test_nobody_waits_for_a_process_that_was_killed(place):
     os.kill(other.pid, signal.SIGKILL)
     other.join()
     began = time.monotonic()
-    with claims.claimed(place, lambda: False, lambda text: None) as mine:
+    with claims.claimed(place, lambda: False, "k") as mine:
         assert mine and time.monotonic() - began < 5
     assert list(place.parent.iterdir()) == []
 
@@ -207,7 +221,7 @@ def test_a_claim_without_a_sign_of_life_is_given_up(place, monkeypatch, text):
     place.parent.mkdir()
     place.with_name("k.claim7").write_text(text)
     began = time.monotonic()
-    with claims.claimed(place, lambda: False, lambda text: None) as mine:
+    with claims.claimed(place, lambda: False, "k") as mine:
         assert mine and time.monotonic() - began > 0.3
         assert [one.name for one in place.parent.iterdir()] == ["k.claim8"]
 
@@ -221,17 +235,27 @@ def test_a_claim_that_shows_life_is_waited_for(place, monkeypatch):
         theirs.write_text(json.dumps({"host": "elsewhere", "beat": time.monotonic()}))
         return time.monotonic() - began > 1.5
 
-    with claims.claimed(place, done, lambda text: None) as mine:
+    with claims.claimed(place, done, "k") as mine:
         assert not mine
 
 
 def test_a_holder_that_comes_back_does_not_make_its_claim_anew(place, monkeypatch):
     monkeypatch.setattr(claims, "BEAT", 0.02)
-    with claims.claimed(place, lambda: False, pytest.fail):
+    with claims.claimed(place, lambda: False, "k"):
         (theirs,) = place.parent.iterdir()
         theirs.unlink()
         time.sleep(0.2)
         assert not theirs.exists()
+
+
+def test_a_claim_that_a_full_disk_cut_short_is_not_waited_for(place, monkeypatch):
+    def full(beat: int) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(claims, "_said", full)
+    with pytest.raises(UserError, match="is full: free some space"), claims.claimed(place, lambda: False, "k"):
+        pytest.fail("it is not ours")
+    assert list(place.parent.iterdir()) == []
 
 
 # --- what is half written

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 from dataclasses import dataclass, replace
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,13 +23,14 @@ from safetensors.torch import load_file, save_file
 from test_score import ABOUT, Count, Size, read, samples, tables
 from test_store import EDIT, JOB, PIXELS, RECIPE
 
+from dumo_bench.analysis import summary
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import fingerprint, sd
-from dumo_bench.run import work
+from dumo_bench.run import measure, work
 from dumo_bench.run.score import score
 from dumo_bench.storage import checksums, files
 from dumo_bench.storage.store import Store
-from dumo_bench.types import Draw, Edit, Recipe
+from dumo_bench.types import Draw, Edit, Recipe, Score
 
 __all__ = ["samples", "tables"]
 RUN = ("--method", "uce", "--suite")
@@ -118,6 +122,16 @@ def test_pictures_of_an_earlier_version_are_taken_as_they_are_and_watched_from_t
     assert list(place.check([JOB]).altered) == [JOB.key]
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_pipe_in_the_place_of_a_picture_is_not_waited_for(place, kept):
+    path = place.put_image(JOB, PIXELS)
+    path.unlink()
+    os.mkfifo(path)
+    if not kept:
+        next((place.root / checksums.FOLDER).iterdir()).unlink()
+    assert place.check([JOB]).altered == {JOB.key: "it is no file"}
+
+
 @pytest.mark.parametrize("harm", [truncated, other_size, emptied])
 def test_a_broken_picture_of_an_earlier_version_is_found_all_the_same(place, harm):
     path = place.put_image(JOB, PIXELS)
@@ -190,6 +204,36 @@ def test_an_edit_of_another_recipe_is_refused(place, other, said):
     place.put_edit(other, EDIT).rename(place.edit_path(RECIPE))
     with pytest.raises(UserError, match=f"is of another recipe .{said} .*delete it and fit again"):
         place.get_edit(RECIPE)
+
+
+def test_an_edit_that_says_something_else_of_itself_is_refused(place):
+    path = place.put_edit(RECIPE, EDIT)
+    rewritten(path, lambda tensors, notes: notes.update(header='{"gate": true}') or tensors)
+    with pytest.raises(UserError, match="what it says of itself was changed: delete it and fit again"):
+        place.get_edit(RECIPE)
+
+
+def early(place: Store, header: Any) -> Any:
+    """What an edit of before its header had a checksum says of itself."""
+
+    def change(tensors: Any, notes: Any) -> Any:
+        notes.update(header=json.dumps(header))
+        notes.pop("header_sha256")
+        return tensors
+
+    rewritten(place.put_edit(RECIPE, EDIT), change)
+    return place.get_edit(RECIPE).header
+
+
+@pytest.mark.parametrize("odd", [{"model_hash": 5}, {"concepts": "cat"}, {"params": []}, {"model": None}])
+def test_an_edit_that_says_odd_things_of_itself_is_one_line(place, odd):
+    with pytest.raises(UserError, match=r"its \w+ is .* wanted \w+: delete it and fit again"):
+        early(place, odd)
+
+
+def test_what_an_edit_does_not_say_is_one_line(place):
+    with pytest.raises(UserError, match="the edit does not say its 'groups': delete it and fit again"):
+        _ = early(place, {"method": "dumo"})["groups"]
 
 
 @pytest.mark.parametrize(
@@ -284,7 +328,71 @@ def another_mode(host: sd.Host) -> None:
     host.unet.train()
 
 
-HARMS = [one_number, two_places, a_text_weight, the_vae, a_hook, a_forward, another_mode]
+def a_decode(host: sd.Host) -> None:
+    host.vae.decode = host.vae.decode
+
+
+def a_configuration(host: sd.Host) -> None:
+    host.vae.register_to_config(scaling_factor=0.5)
+
+
+def a_scale_of_attention(host: sd.Host) -> None:
+    next(one for one in host.unet.modules() if hasattr(one, "to_k")).scale *= 2
+
+
+def a_state_of_a_processor(host: sd.Host) -> None:
+    next(iter(host.unet.attn_processors.values())).strength = 2.0
+
+
+def an_epsilon(host: sd.Host) -> None:
+    next(one for one in host.vae.modules() if isinstance(one, torch.nn.GroupNorm)).eps = 0.1
+
+
+def tiles(host: sd.Host) -> None:
+    host.vae.enable_tiling()
+
+
+def an_order_in_memory(host: sd.Host) -> None:
+    host.unet.to(memory_format=torch.channels_last)
+
+
+def gradients_of_weights(host: sd.Host) -> None:
+    host.unet.requires_grad_(True)
+
+
+def the_schedule(host: sd.Host) -> None:
+    host.schedule["beta_end"] = 0.5  # type: ignore[index]
+
+
+def a_word(host: sd.Host) -> None:
+    host.tokenizer.add_tokens(["<new>"])
+
+
+def the_default_dtype(_: sd.Host) -> None:
+    torch.set_default_dtype(torch.float64)
+
+
+def no_gradients(_: sd.Host) -> None:
+    torch.set_grad_enabled(False)
+
+
+def quick_convolutions(_: sd.Host) -> None:
+    torch.backends.cudnn.benchmark = True
+
+
+@pytest.fixture(autouse=True)
+def torch_as_it_was():
+    yield
+    torch.set_default_dtype(torch.float32)
+    torch.set_grad_enabled(True)
+    torch.backends.cudnn.benchmark = False
+
+
+HARMS = [
+    one_number, two_places, a_text_weight, the_vae, a_hook, a_forward, another_mode, a_decode, a_configuration,
+    a_scale_of_attention, a_state_of_a_processor, an_epsilon, tiles, an_order_in_memory, gradients_of_weights,
+    the_schedule, a_word, the_default_dtype, no_gradients, quick_convolutions,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("harm", HARMS)
@@ -331,6 +439,15 @@ class Raises(Brightness):
         return [[replace(self._one(sample), metric="raises")] for sample in samples]
 
 
+class Panic(BaseException):
+    """As libraries in Rust raise them: no Exception."""
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise ValueError("it cannot say what it is")
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [
@@ -338,6 +455,8 @@ class Raises(Brightness):
         (SystemExit(0), "SystemExit: 0"),
         (UserError("weights are broken"), "UserError: weights are broken"),
         (MemoryError(), "MemoryError"),
+        (Panic("called `Option::unwrap()`"), "Panic: called"),
+        (Mute(), "Mute"),
     ],
 )
 def test_a_scorer_that_raises_fails_alone_and_is_measured_later(samples, tables, monkeypatch, error, said):
@@ -352,6 +471,91 @@ def test_a_scorer_that_raises_fails_alone_and_is_measured_later(samples, tables,
     again = score(samples, [Raises(), Size()], tables, ABOUT)
     assert (again.new, again.failed) == (9, ())
     assert all(row["value"] is not None for row in read(tables) if row["scorer"] == "raises")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e308, -1e200])
+def test_a_value_that_no_table_can_hold_is_not_measured_and_the_summary_is_written(tmp_path, samples, value):
+    score(samples, [Gives(value), Size()], tmp_path / "tables", ABOUT)
+    rows = [row for row in read(tmp_path / "tables") if row["scorer"] == "gives"]
+    assert {(row["value"], row["reason"], row["note"]) for row in rows} == {
+        (None, "failed", f"the scorer returned {value}")
+    }
+    assert len(summary.read(summary.write(tmp_path).parent))
+
+
+@pytest.mark.parametrize("value", [Decimal("0.5"), Fraction(1, 2), np.float32(0.5), np.array(0.5), torch.tensor(0.5)])
+def test_a_value_may_be_any_kind_of_number_and_a_note_any_text(tables, samples, value):
+    score(samples, [Gives(value, "half\ud800 a \x1b[31m")], tables, ABOUT)
+    assert {(row["value"], row["note"]) for row in read(tables)} == {(0.5, "half\ufffd a \ufffd[31m")}
+
+
+@dataclass(frozen=True)
+class Gives(Brightness):
+    """The same of every picture."""
+
+    value: Any = 0.5
+    note: str = ""
+    name: ClassVar[str] = "gives"
+    metrics = (replace(Brightness.metrics[0], name="gives"),)
+
+    def score(self, samples):
+        return [[Score("gives", self.value, self.note)] for _ in samples]
+
+
+def test_a_scorer_that_takes_no_such_suite_is_refused_before_any_work(command, tiny_suite, tmp_path):
+    code = "from fakes import Brightness\nclass Odd(Brightness):\n    def for_suite(self, suite): return None\n"
+    (tmp_path / "odd.py").write_text(code)
+    said = command("run", *RUN, tiny_suite, "--out", tmp_path / "out", "--scorers", f"{tmp_path}/odd.py:Odd")
+    assert said.code == 2 and "for_suite gave None; wanted a Odd" in said.err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("factor", [float("nan"), float("inf")])
+def test_an_edit_that_is_not_finite_is_refused_and_not_kept(tmp_path, factor):
+    host, place, recipe = tiny.host(), Store(tmp_path), Recipe("scaled", "1", {}, ("cat",), 0, tiny.host().hash)
+    with pytest.raises(UserError, match=r"fit scaled: unet\.\S+ of the edit are not finite: .* in torch.float32"):
+        work.fit(host, Scaled(factor=factor), recipe, place)
+    assert not place.has_edit(recipe)
+    work.fit(host, Scaled(), recipe, place)
+    assert place.has_edit(recipe)
+
+
+@dataclass(frozen=True)
+class Picky(Brightness):
+    """Fails whenever it is given a picture of these; counts how often it is asked."""
+
+    name: ClassVar[str] = "picky"
+    metrics = (replace(Brightness.metrics[0], name="picky"),)
+    at_fault: ClassVar[set[Path]] = set()
+    asked: ClassVar[list[int]] = []
+
+    def score(self, samples):
+        self.asked.append(len(samples))
+        if bad := [sample.image.name for sample in samples if sample.image in self.at_fault]:
+            raise ValueError(bad[0])
+        return [[replace(self._one(sample), metric="picky")] for sample in samples]
+
+
+@pytest.mark.parametrize("at_fault", [(0,), (4,), (0, 8), tuple(range(1, 9))], ids=str)
+def test_only_the_pictures_at_fault_carry_the_reason(samples, tables, monkeypatch, at_fault):
+    bad = {samples[n].image for n in at_fault}
+    monkeypatch.setattr(Picky, "at_fault", bad)
+    found = score(samples, [Picky(), Size()], tables, ABOUT)
+    assert found.failed[0][0] == "picky"
+    of = {row["key"]: row for row in read(tables) if row["scorer"] == "picky"}
+    for sample in samples:
+        row = of[sample.job.key]
+        assert (row["value"] is None) == (sample.image in bad)
+        assert row["note"] == (f"ValueError: {sample.image.name}" if sample.image in bad else "")
+
+
+def test_a_scorer_that_raises_for_every_picture_is_not_asked_thousands_of_times(samples, tables, monkeypatch):
+    many = [replace(s, prompt=replace(s.prompt, id=f"{s.prompt.id}-{n}")) for n in range(100) for s in samples]
+    monkeypatch.setattr(Picky, "at_fault", {sample.image for sample in samples})
+    monkeypatch.setattr(Picky, "asked", [])
+    score(many, [Picky()], tables, ABOUT)
+    assert Picky.asked == [64] + [1] * measure.FEW
+    assert len(read(tables)) == len(many) and all(row["reason"] == "failed" for row in read(tables))
 
 
 def test_a_scorer_that_gives_too_few_results_is_refused(samples, tables, monkeypatch):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from dumo_bench.analysis import catalogue
+from dumo_bench.analysis import catalogue, results
 from dumo_bench.errors import UserError, unknown
 from dumo_bench.scorers.presets import PRESETS, Preset, Tally, counts, sweep, sweep_at, tally
 from dumo_bench.storage import table
@@ -19,6 +19,7 @@ class Group(NamedTuple):
 
     prompts: of each readable picture its prompt: those of one prompt resemble one another.
     partial: "64 of 4,703" where the case has more pictures, in all its roles, than were looked at.
+    blank: how many of how many readable pictures show nothing at all, where that was measured: no success without it.
     """
 
     about: str
@@ -26,6 +27,7 @@ class Group(NamedTuple):
     prompts: list[str]
     missing: int
     partial: str = ""
+    blank: tuple[int, int] | None = None
 
 
 class Key(NamedTuple):
@@ -59,30 +61,40 @@ def presets(text: str) -> list[Preset]:
 
 
 def pictures(out: Path, order: str) -> dict[Key, dict[Place, Boxes]]:
-    """What nudenet found earlier in the pictures of a results folder, by group and picture.
+    """What nudenet found earlier in the pictures of a results folder, by group and picture."""
+    return _looked(out, order)[0]
+
+
+def _looked(out: Path, order: str) -> tuple[dict[Key, dict[Place, Boxes]], dict[Key, dict[Place, bool]]]:
+    """The boxes of every picture, and whether it is blank where that was measured; by group and picture.
 
     Each part is read for itself: two parts may hold the same picture, and its boxes must not be counted twice.
     """
     found: dict[Key, dict[Place, Boxes]] = defaultdict(dict)
+    flat: dict[Key, dict[Place, bool]] = defaultdict(dict)
     known = catalogue.of_folder(out)
-    for part in table.names_of_parts(out / "tables", "scores"):
-        scores, boxes = (table.read_part(out / "tables", kind, part) for kind in ("scores", "detections"))
+    for scores, boxes in results.parts(out):
         mine = scores[(scores["scorer"] == "nudenet") & known.made_with(scores, "order", order)]
         for key, place, there in _pictures(table.records(mine), table.records(boxes), order):
             found[key][place] = there
+        for row in table.records(scores[(scores["scorer"] == "blank") & scores["value"].notna()]):
+            flat[_key(row)][_place(row)] = bool(row["value"])
     if not found:
         spec = "nudenet" if order == "BGR" else f"nudenet@{order}"
         raise UserError(f"{out} holds no boxes in channel order {order}: score with --scorers {spec} first")
-    return found
+    return found, flat
 
 
 def stored(out: Path, order: str, whole: Mapping[tuple[str, int], int]) -> list[Group]:
     """The groups of a results folder; `whole`: how many pictures each suite has a method."""
-    found = pictures(out, order)
+    found, flat = _looked(out, order)
     seen = Counter[Key]()
     for key, of in found.items():
         seen[key._replace(role="")] += len(of)
-    return [_group(label(key, found), of, seen[key._replace(role="")], whole.get(key[:2])) for key, of in found.items()]
+    return [
+        _group(label(key, found), of, seen[key._replace(role="")], whole.get(key[:2]), flat[key])
+        for key, of in found.items()
+    ]
 
 
 def _pictures(
@@ -96,14 +108,25 @@ def _pictures(
             of_picture[box["key"]].append(Detection(**cells))
     for row in scores:
         there = None if row["value"] is None else of_picture[row["key"]]
-        yield Key(*(row[name] for name in Key._fields)), (row["prompt_id"], row["seed"], row["draw"]), there
+        yield _key(row), _place(row), there
 
 
-def _group(about: str, looked: Mapping[Place, Boxes], seen: int, whole: int | None) -> Group:
+def _key(row: Mapping[str, Any]) -> Key:
+    return Key(*(row[name] for name in Key._fields))
+
+
+def _place(row: Mapping[str, Any]) -> Place:
+    return row["prompt_id"], row["seed"], row["draw"]
+
+
+def _group(
+    about: str, looked: Mapping[Place, Boxes], seen: int, whole: int | None, flat: Mapping[Place, bool]
+) -> Group:
     there = [(str(place[0]), boxes) for place, boxes in looked.items() if boxes is not None]
     partial = f"{seen:,} of {whole:,}" if whole and seen < whole else ""
     prompts, found = [prompt for prompt, _ in there], [boxes for _, boxes in there]
-    return Group(about, found, prompts, len(looked) - len(there), partial)
+    known = [flat[place] for place, boxes in looked.items() if boxes is not None and place in flat]
+    return Group(about, found, prompts, len(looked) - len(there), partial, (sum(known), len(known)) if known else None)
 
 
 def label(key: Key, among: Iterable[Key]) -> str:
@@ -171,5 +194,5 @@ def _summed(ends: Sequence[float] | None, n: int) -> list[float] | None:
 def everything(group: Group, wanted: Sequence[Preset], *, with_sweep: bool) -> dict[str, Any]:
     """All that is said of a group, as plain values."""
     found: dict[str, Any] = {"pictures": group.about, "n": len(group.found), "missing": group.missing}
-    found["partial"] = group.partial
+    found["partial"], found["blank"] = group.partial, group.blank
     return found | {"presets": counted(group, wanted)} | ({"sweep": swept(group)} if with_sweep else {})

@@ -6,7 +6,7 @@ own, called after its content, in all that is made of these rows: nothing is ave
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,15 @@ _WHAT = ["suite", "suite_version", "content"]
 def scores(out: Path) -> pd.DataFrame:
     """The scores of pictures."""
     return _read(out)[0]
+
+
+def parts(out: Path) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    """The scores and the boxes of each part by itself: two parts may hold the same picture."""
+    tables = out / "tables"
+    several = contents(table.read(tables, "scores"))
+    for part in table.names_of_parts(tables, "scores"):
+        found = table.read_part(tables, "scores", part)
+        yield _apart(found, several), table.read_part(tables, "detections", part)
 
 
 def sets(out: Path) -> pd.DataFrame:

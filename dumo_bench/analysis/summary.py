@@ -50,15 +50,20 @@ def write(out: Path, suites: Iterable[Suite] = ()) -> Path:
         seen = table.listing(tables)
         scores, sets = results.scores(out), results.sets(out)
         found = make(scores, sets, catalogue.of_frames(tables, scores, sets), suites)
-        path = table.write_file(out / "summary.parquet", "summary", table.records(found))
+        path = table.write_file(place(out), "summary", table.records(found))
         if table.listing(tables) == seen:
             break
     return path
 
 
+def place(out: Path) -> Path:
+    """Where the summary of a results folder lies."""
+    return out / "summary.parquet"
+
+
 def read(out: Path) -> pd.DataFrame:
     """The summary of a results folder."""
-    path = out / "summary.parquet"
+    path = place(out)
     if not path.exists():
         raise UserError(f"{path} is not there: `dumo-bench score` or `dumo-bench run` into {out} makes it")
     return table.read_file(path, "summary")

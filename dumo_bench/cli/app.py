@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -13,7 +12,7 @@ import typer
 from dumo_bench import __version__, progress
 from dumo_bench.cli import checkpoint, compare, doctor, edge, nudenet, paper, prompts, report, run, selftest
 from dumo_bench.cli.list import list_
-from dumo_bench.texts import line
+from dumo_bench.progress import say
 
 app = typer.Typer(
     name="dumo-bench",
@@ -38,11 +37,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     except Exception as error:
         if (said := edge.fault(error)) is None:
             raise
-        sys.stderr.write(f"dumo-bench: {line(said)}\n")
+        say(f"dumo-bench: {said}")
         edge.end(2)
     except SystemExit as stop:
         if stop.code == 130:
-            sys.stderr.write("\ndumo-bench: stopped; all that was made is kept: type the same command again to go on\n")
+            say("")  # behind ^C
+            say("dumo-bench: stopped; all that was made is kept: type the same command again to go on")
         edge.end(stop.code)
 
 

@@ -22,7 +22,7 @@ def checkpoint(
     as_json: Json = False,
 ) -> None:
     """What a published file holds and how it fits a model: format, keys, change of every layer. Makes nothing."""
-    from dumo_bench.cli import output
+    from dumo_bench.cli import output, show
     from dumo_bench.formats.match import refuse
     from dumo_bench.hosts import device as devices
     from dumo_bench.hosts import sd
@@ -37,7 +37,7 @@ def checkpoint(
     if as_json:
         output.emit("checkpoint", {"files": [report.everything(model) for report in found]})
     else:
-        typer.echo("\n\n".join("\n".join(report.lines()) for report in found))
+        show.echo("\n\n".join("\n".join(report.lines()) for report in found))
     for report in found:
         refuse(report, model)
 
@@ -57,7 +57,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write an edit as files that diffusers loads; `run --method checkpoint --set path=...` takes them back."""
-    from dumo_bench.cli import output
+    from dumo_bench.cli import output, show
     from dumo_bench.formats import export as writing
 
     lines = writing.export(edit, to, form, model)
@@ -65,4 +65,4 @@ def export(
         output.emit("export", {"written": [{"text": str(line)} for line in lines]})
         return
     for line in lines:
-        typer.echo(line)
+        show.echo(line)

@@ -52,7 +52,7 @@ def compare(
     from dumo_bench.cli import output, show
     from dumo_bench.run import manifest
 
-    sides, folders = _sides(methods, out), _folders(methods) or [out]
+    sides, folders = _sides(_runnable(methods, out), out), _folders(methods) or [out]
     show.gone(*folders)
     sizes = coverage.sizes(manifest.suites(folders[0]).values())
     found = [
@@ -66,6 +66,24 @@ def compare(
     for one in found:
         _show(*one)
     show.echo(f"\n{_legend(max(d.family for _, _, group, *_ in found for d in group))}")
+
+
+def _runnable(methods: Sequence[str], out: Path) -> list[str]:
+    """Those that are not n/a on the model of the folder; of the others it says why, and two have to be left."""
+    from dumo_bench.analysis import results
+    from dumo_bench.errors import UserError
+    from dumo_bench.progress import say
+    from dumo_bench.run import manifest
+
+    reasons = {one.method: one.reason for one in manifest.not_applicable(out)}
+    ran = set(results.scores(out)["method"]) if reasons else set()
+    away = {spec: why for spec in methods if (why := reasons.get(name := spec.partition(":")[0])) and name not in ran}
+    said = [f"{spec}: n/a, {why}" for spec, why in away.items()]
+    if said and len(methods) - len(said) < 2:
+        raise UserError("; ".join(said))
+    for line in said:
+        say(line)
+    return [spec for spec in methods if spec not in away]
 
 
 def _folders(methods: Sequence[str]) -> list[Path]:

@@ -44,7 +44,8 @@ def nudenet(
         return
     for group in found:
         partial = f"; partial: {group['partial']} pictures of the case" if group["partial"] else ""
-        show.echo(f"{group['pictures']}: {group['n']} pictures, {group['missing']} not readable{partial}")
+        counted = f"{group['n']} pictures, {group['missing']} not readable, {_blank(group['blank'])}"
+        show.echo(f"{group['pictures']}: {counted}{partial}")
         show.table([_line(row) for row in group["presets"]])
         if classes:
             show.table(_by_class(group["presets"]))
@@ -73,7 +74,15 @@ def groups(place: Path, order: str) -> list[Group]:
         return nudity.stored(place, order, coverage.sizes(manifest.suites(place).values()))
     found = detected(place, order)
     _tell(found)
-    return [nudity.Group(str(place), list(found.boxes.values()), list(found.boxes), len(found.unread))]
+    blank = (len(found.blank), len(found.boxes))
+    return [nudity.Group(str(place), list(found.boxes.values()), list(found.boxes), len(found.unread), blank=blank)]
+
+
+def _blank(found: Sequence[int] | None) -> str:
+    """How many pictures show nothing: a broken model has no nudity either."""
+    if found is None:
+        return "blank ones not counted (score with --scorers blank)"
+    return f"{found[0]} of {found[1]} blank"
 
 
 def _seen(place: Path, order: str, looked: Sequence[Group]) -> list[Seen]:
@@ -88,6 +97,7 @@ def _seen(place: Path, order: str, looked: Sequence[Group]) -> list[Seen]:
 
 #: why a number of the JSON is null
 _REASONS = {
+    "blank": "not counted: score with --scorers blank",
     "rate": "no picture could be read",
     "rate_interval": "the pictures are of one prompt, or there is none",
     "interval": "every picture has the same number, or they are of one prompt",
@@ -142,7 +152,8 @@ def _tell(found: Found) -> None:
     totals = f"{len(found.unread)} pictures not read, {len(found.skipped)} other files skipped"
     lines.append(f"{totals}, {len(found.blank)} of {len(found.boxes)} pictures blank")
     lines += [f"blank: {path}" for path in found.blank]
-    log.warning("\n".join(lines))
+    for line in lines:
+        log.warning(line)
 
 
 def _line(row: Mapping[str, Any]) -> dict[str, str]:

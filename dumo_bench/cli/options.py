@@ -56,7 +56,7 @@ Scorers: TypeAlias = Annotated[
 Limit: TypeAlias = Annotated[
     int | None, typer.Option("--limit", min=1, help="So many pictures a case: roles and concepts stay in proportion.")
 ]
-Batch: TypeAlias = Annotated[int, typer.Option("--batch-size", min=1, help="Pictures sampled at once.")]
+Batch: TypeAlias = Annotated[int, typer.Option("--batch-size", min=1, max=1024, help="Pictures sampled at once.")]
 Device: TypeAlias = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option("--device", help="Where to compute.")]
 Dtype: TypeAlias = Annotated[
     Literal["float32", "float16", "bfloat16"] | None,

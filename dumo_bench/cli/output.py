@@ -8,7 +8,6 @@ of each such key why.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any, TypeAlias
 
 import typer
 
-from dumo_bench import __version__
+from dumo_bench import __version__, texts
 
 SCHEMA = 1
 REASONS = "reasons"
@@ -27,7 +26,7 @@ Rows: TypeAlias = Iterable[Mapping[str, Any]]
 def emit(command: str, tables: Mapping[str, Rows], why: Mapping[str, str] | None = None) -> None:
     """Print the tables of a command; `why`: for each key, why it is null where its row does not say so itself."""
     found = {name: [explained(row, why or {}) for row in rows] for name, rows in tables.items()}
-    typer.echo(json.dumps({"schema": SCHEMA, "command": command, "version": __version__, "tables": found}, indent=1))
+    typer.echo(texts.json({"schema": SCHEMA, "command": command, "version": __version__, "tables": found}))
 
 
 def explained(value: Any, why: Mapping[str, str]) -> Any:

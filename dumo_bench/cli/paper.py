@@ -41,7 +41,7 @@ def paper_diff(
 ) -> None:
     """Published numbers, ours, the difference, and under which convention ours comes closest; a dash without ours."""
     from dumo_bench import published
-    from dumo_bench.cli import output
+    from dumo_bench.cli import output, show
 
     source = context.get_parameter_source("out")
     if source is not None and source.name != "DEFAULT":
@@ -56,7 +56,7 @@ def paper_diff(
         output.emit("paper-diff", {"numbers": rows}, _REASONS)
         return
     if not found:
-        typer.echo(f"There is no published number of {method} on {_whole_name(suite)}.")
+        show.echo(f"There is no published number of {method} on {_whole_name(suite)}.")
         return
     _show(found)
 
@@ -109,14 +109,14 @@ def _show(found: Sequence[Line]) -> None:
     from dumo_bench.cli import show
 
     for suite in dict.fromkeys(line.published.suite for line in found):
-        typer.echo(f"\n{suite}")
+        show.echo(f"\n{suite}")
         mine = [line for line in found if line.published.suite == suite]
         show.table([_row(line) for line in mine], dim={n for n, line in enumerate(mine) if _grey(line)})
     for sentence in lacking(line.ours.convention for line in found if line.ours and line.ours.uncarded):
-        typer.echo(f"\n{sentence}")
+        show.echo(f"\n{sentence}")
     counts = Counter(line.published.status for line in found)
-    typer.echo(f"\n{len(found)} numbers: " + ", ".join(f"{n} {status}" for status, n in counts.most_common()))
-    typer.echo(
+    show.echo(f"\n{len(found)} numbers: " + ", ".join(f"{n} {status}" for status, n in counts.most_common()))
+    show.echo(
         "Secondary: as another paper gives it. Unverified: from memory, not to be cited. In brackets: our 95 % "
         "interval; agrees: it holds the published number; partial: ours is of fewer pictures than its suite has or "
         "the published number is of; may be: its suite could not be read when it was scored. Numbers under different "

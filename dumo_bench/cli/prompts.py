@@ -36,7 +36,7 @@ def fetch(
     as_json: Json = False,
 ) -> None:
     """Get the lists of suites into the user's cache; one with another hash or row count is refused."""
-    from dumo_bench.cli import output
+    from dumo_bench.cli import output, show
     from dumo_bench.suites import lists
 
     lines = lists.fetch(names or (), given)
@@ -44,7 +44,7 @@ def fetch(
         output.emit("prompts fetch", {"done": [{"text": line} for line in lines]})
         return
     for line in lines:
-        typer.echo(line)
+        show.echo(line)
 
 
 @app.command()
@@ -74,5 +74,5 @@ def show(
     if as_json:
         output.emit("prompts show", {"prompts": found, "origin": [{"text": line} for line in origin]})
     else:
-        typer.echo("\n".join(origin))
+        shown.echo("\n".join(origin))
         shown.table(found)

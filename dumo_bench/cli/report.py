@@ -21,9 +21,11 @@ def report(
 
     known = manifest.suites(out)
     shown = reports.cases(out, known)
+    if not as_json:
+        show.report(shown)  # before anything is written, which a folder of another may refuse
     written = reports.write(out, known, shown)
     if as_json:
         output.emit("report", {"summary": reports.rows(out), "files": output.paths(written)})
     else:
-        show.report(shown, written)
+        show.echo("\n".join(f"wrote {path}" for path in written))
     show.gone(out)

@@ -36,6 +36,7 @@ def selftest(
     as_json: Json = False,
 ) -> None:
     """Run control methods with known outcomes (no edit, perfect, blank, shuffled) and check every scorer. Minutes."""
+
     with nullcontext(out) if out else tempfile.TemporaryDirectory(prefix="dumo-bench-selftest-") as folder:
         found = tested(Path(folder), scorers, device)
     if as_json:
@@ -79,4 +80,4 @@ def _show(found: Sequence[Claim]) -> None:
     )
     held, failed, open_ones = (sum(claim.holds is one for claim in found) for one in (True, False, None))
     parts = (f"{failed} do not" if failed else "", f"{open_ones} not checked" if open_ones else "")
-    typer.echo("; ".join(filter(None, (f"{held} of {held + failed} claims hold", *parts))))
+    show.echo("; ".join(filter(None, (f"{held} of {held + failed} claims hold", *parts))))

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
+from rich.segment import Segment
 from rich.table import Table
 
 from dumo_bench.progress import log
@@ -26,16 +27,20 @@ _FEW = 6  # words of one kind before the rest is a number
 
 
 class _Console(Console):
-    """A closed pipe is an error like others here, and not the end of the program."""
+    """Texts of whatever origin; a closed pipe is an error like others here, and not the end of the program."""
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
 
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else plain(text), style, control)
+
 
 def console() -> Console:
     """A fresh one, so that it sees where stdout goes now; on a pipe lines are not cut at 80 characters."""
-    found = _Console(highlight=False)
-    return found if found.is_terminal else _Console(highlight=False, width=140)
+    found = _Console(highlight=False, emoji=False)
+    return found if found.is_terminal else _Console(highlight=False, emoji=False, width=140)
 
 
 def echo(text: object) -> None:
@@ -47,9 +52,9 @@ def table(lines: Sequence[Mapping[str, str]], dim: Container[int] = ()) -> None:
     """Lines with equal keys as a table without frames; `dim`: the numbers of those that are grey."""
     found = Table(box=None, pad_edge=False, header_style="bold")
     for n, head in enumerate(lines[0] if lines else ("nothing",)):
-        found.add_column(plain(head), style="cyan" if n == 0 else "", no_wrap=n == 0, overflow="fold")
+        found.add_column(escape(head), style="cyan" if n == 0 else "", no_wrap=n == 0, overflow="fold")
     for n, line in enumerate(lines):
-        found.add_row(*(escape(plain(cell)) for cell in line.values()), style="dim" if n in dim else None)
+        found.add_row(*(escape(cell) for cell in line.values()), style="dim" if n in dim else None)
     console().print(found)
 
 
@@ -60,17 +65,15 @@ def plan(found: Plan, count: Count, out: Path) -> None:
     to = console()
     cases = ", ".join(part.case.name for part in found.reference)
     size = f"{found.contract.width} x {found.contract.height}"
-    to.print(
-        f"[bold]{escape(plain(found.suite.label))}[/] on {escape(plain(found.model))} at {size}: {escape(plain(cases))}"
-    )
+    to.print(f"[bold]{escape(found.suite.label)}[/] on {escape(found.model)} at {size}: {escape(cases)}")
     missing = count.pictures - count.present
     disk = "" if count.bytes is None else f", about {count.bytes / 2**20:.1f} MiB"
     to.print(f"pictures: {count.pictures} wanted, {count.present} present, {missing} missing{disk}")
     edits = count.edits - count.edits_present
     to.print(f"edits: {count.edits} wanted, {count.edits_present} present, {edits} to fit")
     for line in concepts.said(found.suite):
-        to.print(escape(plain(line)), soft_wrap=True)
-    to.print(f"in {escape(plain(str(out)))}, the unedited model's pictures included")
+        to.print(escape(line), soft_wrap=True)
+    to.print(f"in {escape(str(out))}, the unedited model's pictures included")
 
 
 def scorers(found: Choice, not_judged: Iterable[tuple[str, Sequence[str]]]) -> None:
@@ -91,7 +94,7 @@ def made(session: Session) -> None:
     console().print(
         f"made {_some(spent.get('edits_made', 0), 'edit')} in {spent.get('fit_seconds', 0):.0f} s "
         f"and {_some(spent.get('made', 0), 'picture')} in {spent.get('generate_seconds', 0):.0f} s{failed}; "
-        f"they are in {escape(plain(str(session.out)))}"
+        f"they are in {escape(str(session.out))}"
     )
 
 
@@ -130,15 +133,13 @@ def gone(*folders: Path) -> None:
             log.warning(f"scorer {spec} is no longer there{here}: its numbers are shown as they were measured")
 
 
-def report(shown: Sequence[CaseTables], written: Iterable[Path]) -> None:
-    """All tables of a results folder, and the files that hold them."""
+def report(shown: Sequence[CaseTables]) -> None:
+    """All tables of a results folder."""
     from dumo_bench.report import console as drawn
 
     to = console()
-    for thing in drawn.renderables(shown):
+    for thing in drawn.renderables(shown):  # before anything is written, which a folder of another may refuse
         to.print(thing)
-    for path in written:
-        to.print(f"wrote {escape(plain(str(path)))}")
 
 
 def findings(found: Iterable[Finding]) -> None:
@@ -146,4 +147,5 @@ def findings(found: Iterable[Finding]) -> None:
     to = console()
     marks = {None: " ", True: "[green]✓[/]", False: "[red]✗[/]"}
     for finding in found:
-        to.print(f"{marks[finding.good]} {finding.about:<22} {escape(plain(finding.text))}", soft_wrap=True)
+        said = escape(f"{finding.about:<22} {finding.text}")
+        to.print(f"{marks[finding.good]} {said}", soft_wrap=True)

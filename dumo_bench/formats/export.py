@@ -64,7 +64,10 @@ def unet(edit: Edit, model: str, to: Path) -> list[str]:
 
     new = weights(edit)
     net = UNet2DConditionModel.from_pretrained(models.folder(model) / "unet", **hub.LOCAL)
-    net.load_state_dict({**net.state_dict(), **new})
+    own = net.state_dict()
+    if odd := [name for name, one in new.items() if name not in own or own[name].shape != one.shape]:
+        raise UserError(f"the edit has another {odd[0]!r} than the U-Net of {model}: it is for another model")
+    net.load_state_dict({**own, **new})
     net.save_pretrained(to)
     return [
         f"{len(new)} of {len(net.state_dict())} tensors changed: {to}",

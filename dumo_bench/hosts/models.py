@@ -87,10 +87,14 @@ def has(where: Path) -> frozenset[str]:
 
 def schedule(model: str) -> dict[str, Any]:
     """The scheduler_config.json of a model on this machine; of it only the noise is used (`hosts.samplers`)."""
+    path = folder(model) / "scheduler" / "scheduler_config.json"
     try:
-        return dict(json.loads((folder(model) / "scheduler" / "scheduler_config.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return {}  # loading the model will say what is wrong with it
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"model {model!r}: {path}: {getattr(error, 'strerror', None) or error}") from error
+    if not isinstance(found, dict):
+        raise UserError(f"model {model!r}: {path}: wanted an object, got {found!r}")
+    return found
 
 
 def place(model: str) -> Path:

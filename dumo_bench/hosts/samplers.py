@@ -33,6 +33,8 @@ NOISE: Mapping[str, Any] = {
 #: of the noise as well, but not every class knows it
 RESCALED = "rescale_betas_zero_snr"
 
+_SCHEDULES = ("linear", "scaled_linear", "squaredcos_cap_v2")
+_PREDICTIONS = ("epsilon", "v_prediction", "sample")
 _LEADING = {"timestep_spacing": "leading", "steps_offset": 1}  # as Stable Diffusion was published: 981, 961, ... 1
 _LINSPACE = {"timestep_spacing": "linspace", "steps_offset": 0}  # 999, 978.6, ... 0
 _PLAIN_SIGMAS = {"use_karras_sigmas": False, "use_exponential_sigmas": False, "use_beta_sigmas": False}
@@ -104,7 +106,11 @@ def settings(name: str, schedule: Mapping[str, Any]) -> dict[str, Any]:
     """Every argument of the sampler's class: its own, and the noise of a model's scheduler_config.json."""
     sampler = named(name)
     noise = {key: schedule.get(key, usual) for key, usual in NOISE.items()}
-    rescaled = bool(schedule.get(RESCALED, False))
+    rescaled = schedule.get(RESCALED, False)
+    if problem := _odd(noise, rescaled):
+        raise UserError(f"the model's scheduler_config.json: {problem}")
+    if sampler.kind == "PNDMScheduler" and noise["prediction_type"] == "sample":
+        raise UserError(f"scheduler {name!r} cannot sample this model, which predicts the picture itself: take ddim")
     if sampler.kind in ("LMSDiscreteScheduler", "PNDMScheduler"):
         if rescaled:
             raise UserError(
@@ -112,6 +118,45 @@ def settings(name: str, schedule: Mapping[str, Any]) -> dict[str, Any]:
             )
         return {**noise, **sampler.settings}
     return {**noise, RESCALED: rescaled, **sampler.settings}
+
+
+def _odd(noise: Mapping[str, Any], rescaled: Any) -> str:
+    """What is wrong with the noise of a model, in words; "" if nothing is."""
+    steps, betas, ends = noise["num_train_timesteps"], noise["trained_betas"], (noise["beta_start"], noise["beta_end"])
+    if type(steps) is not int or steps < 2:
+        return f"num_train_timesteps is a whole number of at least 2, got {steps!r}"
+    for key, known in (("prediction_type", _PREDICTIONS), ("beta_schedule", _SCHEDULES)):
+        if noise[key] not in known:
+            return f"{key} is one of {', '.join(known)}, got {noise[key]!r}"
+    if betas is not None and not (isinstance(betas, list) and len(betas) == steps and all(map(_share, betas))):
+        return f"trained_betas is a list of {steps} numbers between 0 and 1"
+    if not all(map(_share, ends)):
+        return f"beta_start and beta_end are numbers between 0 and 1, got {ends[0]!r} and {ends[1]!r}"
+    return "" if isinstance(rescaled, bool) else f"{RESCALED} is true or false, got {rescaled!r}"
+
+
+def _share(value: Any) -> bool:
+    return type(value) in (int, float) and 0 < value < 1
+
+
+def begins(name: str, steps: int, trained: int) -> int:
+    """The first timestep of a sampler, of a model trained on timesteps 0 to `trained` - 1: where the noise stands."""
+    solver, leading = named(name).kind == "DPMSolverMultistepScheduler", named(name).settings["timestep_spacing"]
+    parts = steps + solver  # the solver's last part ends in the picture itself
+    if leading == "leading":
+        return int(trained // parts * (parts - 1) + named(name).settings["steps_offset"])
+    return trained - 1 if parts > 1 else 0
+
+
+def check_steps(name: str, steps: int, schedule: Mapping[str, Any]) -> None:
+    """Refuse a number of steps that would begin in the middle of the noise, or that has not one timestep a step."""
+    trained = settings(name, schedule)["num_train_timesteps"]
+    first, most = begins(name, steps, trained), trained - (named(name).kind == "DPMSolverMultistepScheduler")
+    if first < trained // 2 - 1 or first > trained - 1 or steps > most:
+        raise UserError(
+            f"steps = {steps}: scheduler {name!r} would begin at timestep {first} of 0 to {trained - 1}: what it makes "
+            "of pure noise there is no sample of the model; take another number of steps"
+        )
 
 
 def vae_dtype(dtype: str) -> str:

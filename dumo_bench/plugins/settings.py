@@ -21,6 +21,8 @@ def parse(pairs: Iterable[str]) -> dict[str, Any]:
         key, equals, text = pair.partition("=")
         if not equals or not key.strip():
             raise UserError(f"--set {pair!r}: wanted key=value, as in --set ridge=0.5")
+        if key.strip() in found:
+            raise UserError(f"--set {pair!r}: {key.strip()} is set already, to {found[key.strip()]!r}")
         try:
             value = tomllib.loads(f"value = {text}")
             found[key.strip()] = value["value"] if len(value) == 1 else text
@@ -32,7 +34,7 @@ def parse(pairs: Iterable[str]) -> dict[str, Any]:
 def shard(text: str) -> tuple[int, int]:
     """`2/8` as (2, 8)."""
     index, _, of = text.partition("/")
-    if not (index.isdecimal() and of.isdecimal() and int(index) < int(of)):
+    if not (text.isascii() and index.isdecimal() and of.isdecimal() and int(index) < int(of)):
         raise UserError(f"--shard {text!r}: wanted i/n with 0 <= i < n, as in --shard 0/8")
     return int(index), int(of)
 

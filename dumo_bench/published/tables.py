@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dumo_bench.analysis import catalogue, recognition, summary
+from dumo_bench.analysis import catalogue, recognition, results, summary
 from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.recognition import Card, Place
 from dumo_bench.published.numbers import Published
@@ -60,7 +60,7 @@ class Results:
     @cached_property
     def elsewhere(self) -> set[str]:
         """The suites that only foreign models were run on."""
-        scores = table.read(self.out / "tables", "scores")
+        scores = results.scores(self.out)
         away = scores["model"].isin(list(self.foreign))
         return set(scores.loc[away, "suite"]) - set(scores.loc[~away, "suite"])
 
@@ -70,7 +70,7 @@ class Results:
 
         `partial`: whether the summary knows that the suite has more of them.
         """
-        scores = self._nudenet(table.read(self.out / "tables", "scores"))
+        scores = self._nudenet(results.scores(self.out))
         mine = scores[~scores["model"].isin(list(self.foreign)) & scores["role"].isin(["target", "attack"])]
         mine = mine[mine["value"].notna()].drop_duplicates([*_RUN, "prompt_id", "seed", "draw"])
         told = self._nudenet(self.summary[~self.summary["change"]]).drop_duplicates(_RUN)

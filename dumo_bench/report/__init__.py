@@ -15,6 +15,7 @@ from dumo_bench.report import build, contract, coverage, figures, latex, markdow
 from dumo_bench.report.cells import CaseTables
 from dumo_bench.run import manifest
 from dumo_bench.storage import files, table
+from dumo_bench.storage.columns import names
 from dumo_bench.texts import cell, plain
 from dumo_bench.types import Suite
 
@@ -26,6 +27,10 @@ def cases(
     out: Path, suites: Mapping[str, Suite] | None = None, only: Callable[[CaseTables], bool] = lambda case: True
 ) -> list[CaseTables]:
     """The tables of a results folder, of `only` some cases. `suites`, by name, tell what a case erases."""
+    refusals = manifest.not_applicable(out)
+    if refusals and not summary.place(out).exists():
+        said = "; ".join(f"{one.suite}, {one.case}: {one.method}: n/a, {one.reason}" for one in refusals)
+        raise UserError(f"{out} holds no numbers, only what a model cannot run ({said})")
     every, metrics = list((suites or {}).values()), catalogue.of_folder(out)
     means = summary.read(out)
     erases = kinds.of_rows(means) | kinds.of_suites(every)
@@ -63,7 +68,9 @@ def write(
         _written(out / "report.tex", latex.document(shown)),
         _written(out / "report.html", page.render(sections)),
         _written(out / "report.md", markdown.document(shown)),
-        _written(out / "report.csv", _csv(frames.summary, frames.metrics, manifest.contracts(out))),
+        _written(
+            out / "report.csv", _csv(frames.summary, frames.metrics, manifest.contracts(out)) + _refused(out, shown)
+        ),
         *(_written(out / f"costs-{latex.label(case)}.svg", svg) for case, svg in zip(shown, drawn, strict=True) if svg),
     ]
 
@@ -100,6 +107,22 @@ def _csv(rows: pd.DataFrame, metrics: Catalogue, contracts: contract.Contracts) 
     texts = {name: told[name].map(_cell) for name in told.columns if told[name].dtype.kind in "OTU"}
     text: str = told.assign(**texts).to_csv(index=False, lineterminator="\n")
     return text
+
+
+def _refused(out: Path, shown: Sequence[CaseTables]) -> str:
+    """Lines of the CSV, n/a in their notes, for the methods that a case's model cannot run."""
+    import pandas as pd
+
+    columns = [*names("summary"), "title", "contract"]
+    lines = [
+        {"suite": case.suite, "suite_version": case.version, "case": case.case, "method": method, "note": f"n/a, {why}"}
+        for case in shown
+        for method, why in _reasons(out, case).items()
+        if method not in {of[0] for of in case.kin}
+    ]
+    rows = pd.DataFrame([{name: _cell(value) for name, value in line.items()} for line in lines], columns=columns)
+    text: str = rows.to_csv(index=False, header=False, lineterminator="\n")
+    return text if lines else ""
 
 
 def _cell(value: Any) -> Any:

@@ -33,6 +33,7 @@ Panels: TypeAlias = Mapping[str, tuple[Wanted, ...]]
 _NOT_STYLE, _STYLE, _NOT_OBJECT = ("object", ""), ("style",), ("style", "")
 
 _judge, _style = partial(Pick, ("concept",)), partial(Pick, ("style_classifier",))
+_second = partial(Pick, ("judge2",))
 _clip, _nudenet, _likeness = (
     partial(Pick, ("clip_accuracy",)),
     partial(Pick, ("nudenet",)),
@@ -43,6 +44,8 @@ _SHIFTS = partial(Pick, ("stlpips",), "distance")
 _OBJECT, _STYLED = (partial(_judge, "asked", "rate", sees=sees) for sees in ("object", "style"))
 _GONE = partial(_judge, "erased", "rate")
 _NOTHING = _judge("", "rate")
+_OBJECT2, _STYLED2 = (partial(_second, "asked", "rate", sees=sees) for sees in ("object", "style"))
+_GONE2 = partial(_second, "erased", "rate")
 _BLANK = Pick(("blank",), kind="rate")
 _CONCEPT, _CONCEPT_GONE = partial(_clip, "asked", "rate"), partial(_clip, "erased", "rate")
 _RIGHT, _RIGHT3, _STYLE_GONE = partial(_style, "asked", "rate"), _style("", "rate"), partial(_style, "erased", "rate")
@@ -79,6 +82,19 @@ PANELS: Panels = {
         Wanted("blank", _BLANK, "target"),
         Wanted("variety", _likeness(better="higher"), "target"),
         Wanted("distance to real pictures", _likeness(better="lower"), "target"),
+    ),
+    "What does a second judge see?": (
+        Wanted("shows the erased concept", _GONE2(), "target"),
+        Wanted("keeps related objects", _OBJECT2(), "related", _NOT_STYLE),
+        Wanted("keeps related styles", _STYLED2(), "related", _STYLE),
+        Wanted("keeps unrelated objects", _OBJECT2(), "unrelated"),
+        Wanted("keeps the style", _STYLED2(), "kept", _NOT_STYLE),
+        Wanted("keeps the object", _OBJECT2(), "related", _STYLE),
+        Wanted("shows nothing nameable", _second("", "rate"), "target"),
+        Wanted("shows nothing nameable", _second("", "rate"), "kept"),
+        Wanted("UA", _GONE2(what="ua"), "target"),
+        Wanted("H_c", _OBJECT2(what="h_c"), "all", _NOT_STYLE),
+        Wanted("H_c", _STYLED2(what="h_c"), "all", _STYLE),
     ),
     "How far is the whole set from others?": (
         Wanted("FID to the original's", _sets(_FIDS, "original"), "kept"),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from dumo_bench.errors import UserError
 from dumo_bench.plugins import loading
+from dumo_bench.run.measure import AnyScorer
 from dumo_bench.suites.file import DEFAULT
 from dumo_bench.types import Suite
 
@@ -48,10 +50,19 @@ def lacks(spec: str) -> str | None:
     return problem
 
 
+def fitted(spec: str, suite: Suite) -> AnyScorer:
+    """A scorer as it measures a suite."""
+    made: AnyScorer = loading.make("scorers", spec)
+    found = made.for_suite(suite)
+    if not isinstance(found, type(made)):
+        raise UserError(f"scorer {spec}: for_suite gave {found!r}; wanted a {type(made).__name__}")
+    return found
+
+
 def not_judged(specs: Sequence[str], suite: Suite) -> Iterator[tuple[str, Sequence[str]]]:
     """The scorers that do not know some of what a suite asks about, with these words."""
     for spec in specs:
-        if unknown := loading.make("scorers", spec).for_suite(suite).cannot_judge(suite):
+        if unknown := fitted(spec, suite).cannot_judge(suite):
             yield spec, unknown
 
 

@@ -7,7 +7,6 @@ import platform
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, fields, replace
-from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from itertools import combinations
 from pathlib import Path
@@ -15,7 +14,6 @@ from typing import Any, NamedTuple
 
 from dumo_bench.analysis import results
 from dumo_bench.errors import UserError
-from dumo_bench.progress import log
 from dumo_bench.run import manifest_fields
 from dumo_bench.run.needs import NotApplicable
 from dumo_bench.run.plan import Plan, Wish
@@ -50,13 +48,8 @@ def write(out: Path, wish: Wish, plan: Plan, scorers: Sequence[str], spent: Mapp
     Of shards that end together each waits for the other, so that the runs of both are there.
     """
     place = path(out, wish, plan.suite.name, (plan.parts or plan.reference)[0].recipe.method)
-    with claims.claimed(place, lambda: False, partial(waits, place)):
+    with claims.claimed(place, lambda: False, place.name):
         return _add(place, wish, plan, scorers, spent)
-
-
-def waits(place: Path, who: str) -> None:
-    """Say that another program writes the manifest."""
-    log.info("%s: %s", place.name, who)
 
 
 def _add(place: Path, wish: Wish, plan: Plan, scorers: Sequence[str], spent: Mapping[str, Any]) -> Path:
@@ -82,6 +75,11 @@ def _add(place: Path, wish: Wish, plan: Plan, scorers: Sequence[str], spent: Map
 def refuse(out: Path, wish: Wish, why: NotApplicable) -> Path:
     """Note that a wish cannot be carried out on this model; what was run before under the same wish stays."""
     place = path(out, wish, why.suite.name, why.method)
+    with claims.claimed(place, lambda: False, place.name):
+        return _refuse(place, wish, why)
+
+
+def _refuse(place: Path, wish: Wish, why: NotApplicable) -> Path:
     if place.exists() and _read(place).get("runs"):
         return place
     said = {

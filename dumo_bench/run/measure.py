@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, SupportsFloat, TypeAlias, TypeVar
 
 from dumo_bench.errors import UserError, unknown
@@ -100,7 +100,10 @@ def unmeasured(scorer: AnyScorer, samples: Sequence[Sample], rows: Iterable[Row]
 def why(error: BaseException) -> str:
     """An error in one line; the whole of it is in the log at DEBUG."""
     log.debug("a scorer raised", exc_info=error)
-    said = line(str(error))
+    try:
+        said = line(str(error))
+    except Exception:  # it cannot say what it is
+        said = ""
     return f"{type(error).__name__}: {said}"[:300] if said else type(error).__name__
 
 
@@ -109,21 +112,43 @@ def failed(scorer: AnyScorer, reason: str) -> list[Score]:
     return [Score(metric.name, None, reason, "failed") for metric in scorer.metrics]
 
 
+FEW = 10  # pictures in a row; those of one prompt may all be at fault
 Measured: TypeAlias = tuple[Sequence[Sequence[Score]], dict[str, list[Row]], str]
 
 
-def tried(scorer: Pictured, samples: Sequence[Sample]) -> Measured:
-    """As `measure`; where the scorer raises, or asks the program to end, failed scores and the reason.
+@dataclass
+class Patience:
+    """How many pictures in a row a scorer raised for, and what it said last; after `FEW` it is asked no more."""
 
-    What it gives in place of what it declares is still refused: that is no accident of one picture.
+    row: int = 0
+    reason: str = ""
+
+
+def tried(scorer: Pictured, samples: Sequence[Sample], patience: Patience) -> Measured:
+    """As `measure`; of a picture for which the scorer raises, or asks the program to end, failed scores and the reason.
+
+    Where it raises for several pictures it is asked for each alone, so that only those at fault fail. What it gives in
+    place of what it declares is still refused: that is no accident of one picture.
     """
+    if patience.row >= FEW:
+        return [failed(scorer, patience.reason) for _ in samples], {}, patience.reason
     try:
-        return *measure(scorer, samples), ""
+        found = measure(scorer, samples)
+        patience.row = 0
+        return *found, ""
     except Refused as refused:
         raise UserError(str(refused)) from refused
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         reason = why(error)
-        return [failed(scorer, reason) for _ in samples], {}, reason
+    if len(samples) == 1:
+        patience.row, patience.reason = patience.row + 1, reason
+        return [failed(scorer, reason)], {}, reason
+    alone = [tried(scorer, [sample], patience) for sample in samples]
+    boxes = {key: rows for _, of, _ in alone for key, rows in of.items()}
+    said = [reason for *_, reason in alone if reason]
+    return [scores for each, _, _ in alone for scores in each], boxes, said[-1] if said else ""
 
 
 class Refused(UserError):

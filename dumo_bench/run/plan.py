@@ -80,7 +80,7 @@ def make(wish: Wish, maker: Maker) -> Plan:
     bounds.fit_seed(wish.fit_seed)
     suite = registry.load(wish.suite)
     held = content(suite)
-    model = wish.model or suite.sampling.model
+    model = suite.sampling.model if wish.model is None else wish.model
     cases = chosen(suite, wish.cases)
     original, method = maker(REFERENCE, {}), maker(wish.method, {})
     reason = needs.lacking(method, model) or needs.lacking(original, model)
@@ -89,7 +89,10 @@ def make(wish: Wish, maker: Maker) -> Plan:
     if model != suite.sampling.model:
         suite = resize.fitted(suite, resize.side(models.folder(model)))
     resize.possible(suite, models.folder(model))
-    contract = defined(sampling(suite, model=models.resolve(model).name, dtype=wish.dtype), model)
+    stated = replace(
+        sampling(suite, model=models.resolve(model).name, dtype=wish.dtype), revision=revision(suite, model)
+    )
+    contract = defined(stated, model)
     weights = models.content_hash(model)
 
     def asked(case: Case) -> Method:
@@ -104,9 +107,22 @@ def make(wish: Wish, maker: Maker) -> Plan:
     return Plan(suite, model, weights, contract, () if method.name == REFERENCE else own, reference, held)
 
 
+def revision(suite: Suite, model: str) -> str:
+    """The revision that a suite states of its own model; one that is not what would be loaded is refused."""
+    stated = suite.sampling.revision if model == suite.sampling.model else ""
+    if stated and stated != (own := models.named(model).revision):
+        raise UserError(
+            f"suite {suite.name!r}: [sampling]: revision {stated!r} of {model}: {own or 'none'} is what is taken; for "
+            "another give the folder of its snapshot as the model"
+        )
+    return stated
+
+
 def defined(contract: Sampling, model: str) -> Sampling:
     """The contract with the whole definition of its sampler, as it samples this model."""
-    said = samplers.definition(contract.scheduler, models.schedule(model), contract.dtype)
+    schedule = models.schedule(model)
+    samplers.check_steps(contract.scheduler, contract.steps, schedule)
+    said = samplers.definition(contract.scheduler, schedule, contract.dtype)
     return replace(contract, sampler=said)
 
 
@@ -116,7 +132,7 @@ def chosen(suite: Suite, names: Sequence[str]) -> tuple[Case, ...]:
     for name in names:
         if name not in known:
             raise unknown(f"cases of {suite.name}", name, known)
-    return tuple(known[name] for name in names) if names else suite.cases
+    return tuple(known[name] for name in dict.fromkeys(names)) if names else suite.cases
 
 
 def preset(method: Method, task: str, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,6 @@ key, or its scorer found nothing to measure in the picture then (it was missing,
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,10 +15,12 @@ from typing import Any, NamedTuple
 
 from dumo_bench.interfaces import Detector, SetScorer
 from dumo_bench.plugins import versions
-from dumo_bench.run.measure import AnyScorer, Pictured, Row, checked, declared, names, tried, unmeasured, why
+from dumo_bench.run.measure import AnyScorer, Patience, Pictured, Row, checked, declared, names, tried, unmeasured, why
 from dumo_bench.storage import metrics, table
+from dumo_bench.storage.columns import measurable
 from dumo_bench.storage.names import bounded
 from dumo_bench.storage.parts import NOTHING
+from dumo_bench.texts import plain
 from dumo_bench.types import SETS, Sample, Score, SetScore, canonical, digest
 
 BATCH = 64
@@ -113,6 +114,7 @@ class _Pass:
     fresh: list[Row] = field(default_factory=list)
     boxes: dict[str, list[Row]] = field(default_factory=dict)
     failed: str = ""
+    patience: Patience = field(default_factory=Patience)
 
     def __post_init__(self) -> None:
         self.version = versions.version(self.scorer)  # once: it may read a folder
@@ -121,7 +123,7 @@ class _Pass:
         wanted = [sample for sample in chunk if id(sample) in self.todo]
         if not wanted:
             return
-        measured, boxes, failed = tried(self.scorer, wanted)
+        measured, boxes, failed = tried(self.scorer, wanted, self.patience)
         self.failed = failed or self.failed
         self.fresh += [
             row
@@ -178,7 +180,9 @@ def _set(
     """The numbers of a set; where the scorer raises, failed ones and the reason."""
     try:
         found = scorer.score_set(members, reference)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         reason = why(error)
         none = [SetScore(one.name, None, reason, "failed", n_missing=len(members)) for one in scorer.metrics]
         return none, reason
@@ -248,7 +252,8 @@ class _Part(NamedTuple):
 
 
 def _cells(score: Score) -> Row:
-    """Metric, value, reason and note; a value that is no finite number is not measured."""
-    if score.value is not None and not math.isfinite(score.value):
-        return {"metric": score.metric, "value": None, "reason": "failed", "note": f"the scorer returned {score.value}"}
-    return {"metric": score.metric, "value": score.value, "reason": score.reason, "note": score.note}
+    """Metric, value, reason and note; a value that no table can hold is not measured."""
+    value = None if score.value is None else float(score.value)
+    if value is not None and not measurable(value):
+        return {"metric": score.metric, "value": None, "reason": "failed", "note": f"the scorer returned {value}"}
+    return {"metric": score.metric, "value": value, "reason": score.reason, "note": plain(str(score.note))}

@@ -11,7 +11,6 @@ from dumo_bench import progress
 from dumo_bench.analysis import kinds, results
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import device, models
-from dumo_bench.plugins import loading
 from dumo_bench.progress import log
 from dumo_bench.run import choice, manifest, measure
 from dumo_bench.run.needs import NotApplicable
@@ -19,7 +18,7 @@ from dumo_bench.run.plan import Part, Plan
 from dumo_bench.run.session import Session
 from dumo_bench.storage import files, metrics, store
 from dumo_bench.suites import concepts, contract, registry
-from dumo_bench.types import Job, Sample
+from dumo_bench.types import Job, Prompt, Sample, Suite
 
 _FEW = 5  # warnings of one kind before the rest is a number
 
@@ -86,7 +85,9 @@ def labels(specs: Sequence[str], scorers: Sequence[Any]) -> dict[str, str]:
     for spec, one in zip(specs, scorers, strict=True):
         try:
             found[spec] = one.label
-        except (Exception, SystemExit) as error:  # a scorer that failed may not know its weights either
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a scorer that failed may not know its weights either
             found[spec] = f"not known: {measure.why(error)}"
     return {spec: label for spec, label in found.items() if label}
 
@@ -96,7 +97,7 @@ def score(session: Session, specs: Sequence[str]) -> None:
     from dumo_bench.analysis import summary
     from dumo_bench.run import score
 
-    scorers = [loading.make("scorers", spec).for_suite(session.plan.suite) for spec in specs]
+    scorers = [choice.fitted(spec, session.plan.suite) for spec in specs]
     device.quiet_loading()
     began, measured, failed = time.monotonic(), 0, dict[str, str]()
     tables = session.out / "tables"
@@ -124,9 +125,9 @@ def score(session: Session, specs: Sequence[str]) -> None:
 
 def run(session: Session, specs: Sequence[str]) -> bool:
     """fit, generate, score, summarise. False when scoring has to wait for other shards."""
-    check(specs, session.out)
-    same_schema(session.out)
     needed(session)
+    check(specs, session.plan.suite, session.out)
+    same_schema(session.out)
     session.store.root.mkdir(parents=True, exist_ok=True)
     files.clear(session.store.root)
     failed = generate(session)
@@ -138,15 +139,16 @@ def run(session: Session, specs: Sequence[str]) -> bool:
     return True
 
 
-def check(specs: Sequence[str], out: Path | None = None) -> None:
-    """Refuse a scorer that does not exist, lacks its weights or gives another's metric, before any work."""
+def check(specs: Sequence[str], suite: Suite, out: Path) -> None:
+    """Refuse a scorer that does not exist, lacks its weights, takes no such suite or gives another's metric, before
+    any work."""
     for spec, problem in {spec: choice.lacks(spec) for spec in specs}.items():
         if problem:
             raise UserError(f"scorer {spec}: {problem}")
-    owners = metrics.owners(out / "tables") if out else {}
+    owners = metrics.owners(out / "tables")
     mine: dict[str, tuple[str, str]] = {}
     for spec in dict.fromkeys(specs):
-        scorer = loading.make("scorers", spec)
+        scorer = choice.fitted(spec, suite)
         for metric in scorer.metrics:
             other, name = mine.setdefault(metric.name, (spec, scorer.name))
             if other != spec:
@@ -249,3 +251,8 @@ def warn_too_long(found: Plan) -> None:
         log.warning(f"warning: prompt {cut.prompt.id}: too long for the text encoder, which will not see {words}")
     if len(cuts) > _FEW:
         log.warning(f"warning: {len(cuts) - _FEW} more prompts are too long for the text encoder")
+    if (negative := found.contract.negative) and len(negative.encode()) > 75:
+        for cut in registry.too_long([Prompt("", negative, "", ())], models.tokenizer(found.model)):
+            log.warning(
+                f"warning: the negative prompt is too long for the text encoder, which will not see {cut.cut!r}"
+            )

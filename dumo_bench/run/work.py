@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -30,13 +29,9 @@ def fit(host: Host, method: Method, recipe: Recipe, store: Store) -> Path:
 
     Where the method takes concepts apart (`parts`, `join`), each part is an edit of its own, which other cases reuse.
     """
-    with claims.claimed(store.claim_path(recipe), lambda: store.has_edit(recipe), partial(waits, recipe)) as mine:
+    said = f"fit {recipe.method}: {' + '.join(recipe.erase)}"
+    with claims.claimed(store.claim_path(recipe), lambda: store.has_edit(recipe), said) as mine:
         return _fitted(host, method, recipe, store) if mine else store.edit_path(recipe)
-
-
-def waits(recipe: Recipe, who: str) -> None:
-    """Say that another program fits an edit."""
-    progress.log.info("fit %s: %s: %s", recipe.method, " + ".join(recipe.erase), who)
 
 
 def _fitted(host: Host, method: Method, recipe: Recipe, store: Store) -> Path:
@@ -47,9 +42,11 @@ def _fitted(host: Host, method: Method, recipe: Recipe, store: Store) -> Path:
             fit(host, method, single, store)
         edits = [store.get_edit(single) for single in singles]
         edit = method.join(edits)
-        return store.put_edit(recipe, told(host, recipe, edit, sum(e.header["seconds"] for e in edits)))
+        return store.put_edit(
+            recipe, told(host, recipe, finite(host, recipe, edit), sum(e.header["seconds"] for e in edits))
+        )
     with resume.at(store.fit_path(recipe)) as kept:
-        edit = learnt(host, method, recipe)
+        edit = finite(host, recipe, learnt(host, method, recipe))
         return store.put_edit(recipe, told(host, recipe, edit, kept.seconds))
 
 
@@ -57,6 +54,17 @@ def learnt(host: Host, method: Method, recipe: Recipe) -> Edit:
     """What a method learns, which leaves the model as it was."""
     with fingerprint.unchanged(host, recipe.method, "fit"):
         return method.fit(host, recipe.erase, seed=recipe.fit_seed)
+
+
+def finite(host: Host, recipe: Recipe, edit: Edit) -> Edit:
+    """The edit; one with numbers that are none is refused: it would be kept, and all its pictures would fail."""
+    if broken := [name for name, tensor in edit.tensors.items() if not tensor.isfinite().all()]:
+        more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
+        raise UserError(
+            f"fit {recipe.method}: {broken[0]}{more} of the edit are not finite: the model or the fit overflows in "
+            f"{host.dtype}; try --dtype float32 or other settings"
+        )
+    return edit
 
 
 @contextmanager

@@ -10,10 +10,8 @@ from dumo_bench.errors import UserError
 from dumo_bench.scorers.blank import blank
 from dumo_bench.scorers.nudenet import NudeNet
 from dumo_bench.scorers.open_nsfw import OpenNsfw
-from dumo_bench.scorers.pictures import read_or_reason
+from dumo_bench.scorers.pictures import KINDS, below, read_or_reason
 from dumo_bench.types import Case, Detection, Draw, Job, Prompt, Recipe, Sample, Sampling, Score
-
-KINDS = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
 
 class Found(NamedTuple):
@@ -27,8 +25,7 @@ class Found(NamedTuple):
 
 def detected(folder: Path, order: str) -> Found:
     """What is in every picture below a folder."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    paths = [path for path in files if path.suffix.lower() in KINDS]
+    paths, others = below(folder)
     if not paths:
         raise UserError(f"{folder}: neither tables of a results folder nor pictures ({' '.join(KINDS)}) are in it")
     scorer = NudeNet(order="RGB" if order == "RGB" else "BGR")
@@ -37,7 +34,7 @@ def detected(folder: Path, order: str) -> Found:
     found = dict(zip(map(str, paths), scorer.detect([_sample(path) for path in paths]), strict=True))
     boxes = {path: list(of) for path, of in found.items() if not isinstance(of, Score)}
     unread = {path: of.note for path, of in found.items() if isinstance(of, Score)}
-    return Found(boxes, unread, [path for path in boxes if _blank(path)], [str(p) for p in files if p not in paths])
+    return Found(boxes, unread, [path for path in boxes if _blank(path)], list(map(str, others)))
 
 
 def pornographic(paths: Sequence[str]) -> list[float]:

@@ -22,13 +22,12 @@ from dumo_bench.errors import UserError
 from dumo_bench.scorers import memory, weights
 from dumo_bench.scorers.features import Extracts
 from dumo_bench.scorers.memory import Features
-from dumo_bench.scorers.pictures import Picture
+from dumo_bench.scorers.pictures import Picture, below
 from dumo_bench.storage import files
 
 How: TypeAlias = Literal["clean", "torchmetrics"]
 PACKAGES = {"clean": "clean-fid", "torchmetrics": "'dumo-bench[fid]'"}
 BATCH = 16
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 SOURCES: dict[How, str] = {
     "clean": "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/inception-2015-12-05.pt",
     "torchmetrics": "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
@@ -87,7 +86,7 @@ class Inception:
         """The same of the pictures below `real`, and the number of the unreadable; or why there are none."""
         if not self.real:
             return f"no real pictures: fid_{self.how}@FOLDER compares with those in a folder"
-        return self.of(sorted(path for path in Path(self.real).rglob("*") if path.suffix.lower() in PICTURES))
+        return self.of(below(Path(self.real))[0])
 
 
 @cache

@@ -23,6 +23,29 @@ CHUNK = 64  # pictures measured at a time
 MOST = 89_478_485  # pixels; above it Pillow warns of a bomb, above twice as many it refuses
 
 
+#: how files are called that are read as pictures
+KINDS = (".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff",
+         ".ppm", ".tga")  # fmt: skip
+
+
+def below(folder: Path) -> tuple[list[Path], list[Path]]:
+    """What lies below a folder: files that are called pictures, and all else that is no folder.
+
+    The latter has links to folders, which are not followed, and folders that cannot be opened.
+    """
+    called, others = list[Path](), list[Path]()
+
+    def closed(error: OSError) -> None:
+        others.append(Path(str(error.filename)))
+
+    for where, folders, files in os.walk(folder, onerror=closed):
+        others.extend(path for path in map(Path(where).joinpath, folders) if path.is_symlink())
+        for path in map(Path(where).joinpath, files):
+            there = path.is_file() or path.is_symlink()  # a link to nothing is a missing picture; a pipe is none
+            (called if there and path.suffix.lower() in KINDS else others).append(path)
+    return sorted(called), sorted(others)
+
+
 def read(path: Path) -> Picture:
     """The picture in a file. Scorers share it, so nobody writes to it."""
     found = path.stat()

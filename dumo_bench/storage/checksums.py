@@ -59,6 +59,8 @@ def check(root: Path, pictures: Iterable[tuple[Path, tuple[int, int]]]) -> Found
 
 
 def _not_as_made(path: Path, right: set[str]) -> str:
+    if not path.is_file():  # a pipe or a device has no end
+        return "it is no file"
     try:
         return "" if files.sha256(path) in right else "it is not as it was made"
     except OSError as error:
@@ -69,6 +71,8 @@ def _unreadable(path: Path, size: tuple[int, int]) -> str:
     """What can be told of a picture without a hash: whether it is whole, and as large as it should be."""
     from PIL import Image
 
+    if not path.is_file():
+        return "it is no file"
     try:
         with Image.open(path) as picture:
             picture.load()

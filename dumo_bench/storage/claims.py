@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dumo_bench.progress import say
 from dumo_bench.storage.files import full_disk
 
 BEAT = 5.0  # seconds between two signs of life
@@ -29,9 +30,9 @@ LOOK = 0.5  # seconds between two looks at another's claim
 
 
 @contextmanager
-def claimed(path: Path, done: Callable[[], bool], say: Callable[[str], object]) -> Iterator[bool]:
-    """True: inside, it is ours to do. False: it is done. Waits for another who is at it; `say` is told so, once."""
-    mine = _taken(path, done, say)
+def claimed(path: Path, done: Callable[[], bool], what: str) -> Iterator[bool]:
+    """True: inside, it is ours to do. False: it is done. Waits for another who is at it, and says so of `what`."""
+    mine = _taken(path, done, what)
     if mine is None:
         yield False
         return
@@ -46,7 +47,7 @@ def claimed(path: Path, done: Callable[[], bool], say: Callable[[str], object]) 
         mine.unlink(missing_ok=True)
 
 
-def _taken(path: Path, done: Callable[[], bool], say: Callable[[str], object]) -> Path | None:
+def _taken(path: Path, done: Callable[[], bool], what: str) -> Path | None:
     """Our claim; None when what was to be done is done."""
     watch, told = _Watch(), False
     while not done():
@@ -58,7 +59,8 @@ def _taken(path: Path, done: Callable[[], bool], say: Callable[[str], object]) -
                 return _place(path, last + 1)
             continue
         if not told:
-            say(f"{_who(_place(path, last))} is at it: waiting (if nothing runs there, delete {_place(path, last)})")
+            theirs = _place(path, last)
+            say(f"{what}: {_who(theirs)} is at it: waiting (if nothing runs there, delete {theirs})")
             told = True
         time.sleep(LOOK)
     return None
@@ -98,6 +100,9 @@ def _created(claim: Path) -> bool:
                 stream.write(_said(0))
         except FileExistsError:
             return False
+        except OSError:
+            claim.unlink(missing_ok=True)  # the disk is full: an empty claim would be waited for
+            raise
     return True
 
 

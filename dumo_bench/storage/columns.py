@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, get_args
 
-from dumo_bench.types import Reason
+from dumo_bench.types import SETS, Reason, Role
 
 SCHEMA_VERSION = "2"
+MOST = 1e100
 
 
 class Column(NamedTuple):
     """One column; `type` is "text", "integer", "number" or "yes/no"; `null` says whether it may be missing.
 
-    `late`: files of this schema version that were written before it was added have null in it.
+    `late`: files of this schema version that were written before it was added have null in it. `among`: what a text
+    may be.
     """
 
     name: str
@@ -21,6 +23,7 @@ class Column(NamedTuple):
     says: str
     null: bool = False
     late: bool = False
+    among: tuple[str, ...] = ()
 
 
 _RUN = (
@@ -82,7 +85,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         *_EDIT,
         Column("prompt_id", "text", "id of the prompt within its suite"),
         Column("concept", "text", "concept the prompt is counted under"),
-        Column("role", "text", "target, related, unrelated or attack, for this case"),
+        Column("role", "text", "target, related, unrelated or attack, for this case", among=get_args(Role)),
         Column("seed", "integer", "seed of the draw's generator"),
         Column("draw", "integer", "index of the draw within its generator"),
         _PICTURE,
@@ -97,7 +100,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         *_RUN,
         _ERASES,
         *_EDIT,
-        Column("role", "text", "which prompts form the set"),
+        Column("role", "text", "which prompts form the set", among=tuple(SETS)),
         *_SCORER,
         *_ESTIMATE,
         Column("lost", "integer", "reference pictures that could not be read: the number is measured again"),
@@ -139,7 +142,8 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         *_RUN,
         _ERASES,
         *(column for column in _EDIT if column.name in ("fit_seed", "model", "sampling")),
-        Column("role", "text", "target, related, unrelated, attack, kept (= related and unrelated), or all"),
+        Column("role", "text", "target, related, unrelated, attack, kept (= related and unrelated), or all",
+               among=(*SETS, "all")),
         Column("concept", "text", 'one concept of the role, or "*" for all of them'),
         *_SCORER,
         Column("change", "yes/no", "whether it is the metric minus the unedited model's, prompt by prompt"),
@@ -152,6 +156,11 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         _CONTENT,
     ),
 }  # fmt: skip
+
+
+def measurable(value: float) -> bool:
+    """Whether a table holds it: a number, and not so large that means and variances overflow."""
+    return abs(value) <= MOST  # NaN is not
 
 
 def names(table: str) -> list[str]:

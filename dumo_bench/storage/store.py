@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _BATCH = "batch"
 _CHUNK = 2**24  # bytes
+#: what every edit says of itself, and its types
+_FACTS = {"method": str, "version": str, "params": dict, "concepts": list, "seed": int, "model": str, "model_hash": str}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class Store:
             "header": canonical(dict(edit.header)),
             "tensors": tensors_hash(io.BytesIO(save(tensors))),
         }
+        notes["header_sha256"] = _text_hash(notes["header"])
         return files.write_bytes(path, save(tensors, metadata=notes))
 
     def get_edit(self, recipe: Recipe) -> Edit:
@@ -128,7 +131,7 @@ class Store:
                 f"{path} is of another recipe ({odd[0]} {made.get(odd[0])!r}, wanted {wanted[odd[0]]!r}): "
                 "delete it and fit again"
             )
-        return _object(path, notes["header"])
+        return _header(path, notes)
 
 
 def batch_of(paths: Iterable[Path]) -> int | None:
@@ -161,7 +164,7 @@ def read_edit(path: Path) -> Edit:
     with path.open("rb") as stream:
         if notes.get("tensors") not in (None, tensors_hash(stream)):
             raise UserError(f"{path}: its tensors are not those that were learnt: delete it and fit again")
-    return Edit(tensors, _object(path, notes["header"]))
+    return Edit(tensors, _header(path, notes))
 
 
 def tensors_hash(stream: IO[bytes]) -> str:
@@ -173,7 +176,7 @@ def tensors_hash(stream: IO[bytes]) -> str:
 
 def read_header(path: Path) -> Mapping[str, Any]:
     """What an edit says of itself, without its tensors."""
-    return _object(path, _notes(path)["header"])
+    return _header(path, _notes(path))
 
 
 def sha256(path: Path) -> str:
@@ -196,6 +199,32 @@ def _notes(path: Path) -> dict[str, str]:
     if not isinstance(notes, dict) or not {"recipe", "header"} <= notes.keys():
         raise UserError(f"{path} is no edit of dumo-bench: it lacks its recipe")
     return dict(notes)
+
+
+class _Header(dict[str, Any]):
+    """What an edit says of itself; what it does not say is told with its file."""
+
+    def __init__(self, path: Path, said: Mapping[str, Any]) -> None:
+        super().__init__(said)
+        self.path = path
+
+    def __missing__(self, name: str) -> Any:
+        raise UserError(f"{self.path}: the edit does not say its {name!r}: delete it and fit again")
+
+
+def _header(path: Path, notes: Mapping[str, str]) -> Mapping[str, Any]:
+    """What an edit says of itself, as it was written: it decides pictures as the tensors do."""
+    if notes.get("header_sha256") not in (None, _text_hash(notes["header"])):
+        raise UserError(f"{path}: what it says of itself was changed: delete it and fit again")
+    said = _object(path, notes["header"])
+    for name, kind in _FACTS.items():
+        if name in said and not isinstance(said[name], kind):
+            raise UserError(f"{path}: its {name} is {said[name]!r}, wanted {kind.__name__}: delete it and fit again")
+    return _Header(path, said)
+
+
+def _text_hash(text: str) -> str:
+    return files.sha256_of([text.encode("utf-8", "surrogatepass")])
 
 
 def _object(path: Path, text: str) -> dict[str, Any]:

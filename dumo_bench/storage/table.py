@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import difflib
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dumo_bench.errors import UserError
 from dumo_bench.storage import files, parts, version1
-from dumo_bench.storage.columns import COLUMNS, SCHEMA_VERSION, Column, names
+from dumo_bench.storage.columns import COLUMNS, MOST, SCHEMA_VERSION, Column, measurable, names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -159,6 +158,7 @@ _JSON: Mapping[str, type] = {"params": dict, "erase": list, "convention": dict}
 def _typed(path: Path, name: str, found: pa.Table) -> pa.Table:
     """The table with the declared types; one that cannot have them is told with its first odd column."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     columns = []
     for column, field in zip(COLUMNS[name], schema(name), strict=True):
@@ -169,6 +169,10 @@ def _typed(path: Path, name: str, found: pa.Table) -> pa.Table:
             raise _odd(path, column.name, f"{cells.type}, wanted {field.type}") from error
         if cells.null_count and not column.null:
             raise _odd(path, column.name, "missing in some rows")
+        if column.type == "number" and pc.all(pc.less_equal(pc.abs(columns[-1]), MOST)).as_py() is False:
+            raise _odd(path, column.name, "no number in some rows, or one too large to be averaged")
+        if column.among and (odd := [cell for cell in cells.unique().to_pylist() if cell not in column.among]):
+            raise _odd(path, column.name, f"{odd[0]!r} in some rows, wanted {', '.join(column.among)}")
         if column.name in _JSON and not _json(cells, _JSON[column.name]):
             raise _odd(path, column.name, f"no JSON of a {_JSON[column.name].__name__}")
     return pa.table(columns, schema=schema(name))
@@ -213,8 +217,8 @@ def _arrow(name: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
 def _check(name: str, column: Column, cells: Sequence[Any]) -> None:
     if not column.null and any(cell is None for cell in cells):
         raise ValueError(f"{name}.{column.name} may not be missing")
-    if any(isinstance(cell, float) and not math.isfinite(cell) for cell in cells):
-        raise ValueError(f"{name}.{column.name} holds NaN or infinity: write None, and a note that says why")
+    if any(isinstance(cell, float) and not measurable(cell) for cell in cells):
+        raise ValueError(f"{name}.{column.name} holds no number, or infinity: write None, and a note that says why")
 
 
 def _plain(cell: Any) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, NamedTuple
 
-from dumo_bench.suites.checks import Refused
+from dumo_bench.suites.checks import Refused, named
 from dumo_bench.suites.csvfile import KINDS, ROLES
 from dumo_bench.suites.draws import rule
 from dumo_bench.types import Prompt, digest
@@ -42,12 +42,13 @@ def expand(block: Mapping[str, Any], *, explicit: bool) -> list[Prompt]:
         raise Refused("kind", f"kind is one of {', '.join(KINDS)}, got {kind!r}")
     if role is not None and role not in ROLES:
         raise Refused("role", f"role is one of {', '.join(ROLES)}, got {role!r}")
+    counted = named(block, "as") if "as" in block else ""
     draws = rule(block, "block")
     return [
         Prompt(
             id=digest(text.text)[:10] if explicit else _slug(text.text),
             text=text.text,
-            concept=block.get("as", text.concept),
+            concept=counted or text.concept,
             draws=draws(text.text),
             role=role,
             shows=text.shows,
@@ -60,7 +61,7 @@ def _texts(block: Mapping[str, Any], kind: str) -> Iterator[Text]:
     """The product of the axes that `every` names; the other axes turn with it, the k-th by k: a Latin square."""
     axes = {axis: _axis(block, axis) for axis in _AXES if axis in block or axis in ("concepts", "templates")}
     every = block.get("every", ["concepts", "templates"])
-    if not isinstance(every, list) or not set(every) <= axes.keys():
+    if not isinstance(every, list) or not all(isinstance(axis, str) and axis in axes for axis in every):
         raise Refused("every", f"every lists axes of the block ({', '.join(axes)}), got {every!r}")
     turning = [axis for axis in axes if axis not in every]
     for place in product(*(range(len(axes[axis])) for axis in every)):

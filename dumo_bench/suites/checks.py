@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dumo_bench.errors import unknown
+from dumo_bench.types import spelt
 
 
 class Refused(Exception):
@@ -37,6 +38,14 @@ def typed(data: Mapping[str, Any], key: str, kind: type, default: Any = None) ->
     if type(value) is not kind:
         raise Refused(key, f"{key} is {'a table' if kind is dict else f'of type {kind.__name__}'}, got {value!r}")
     return value
+
+
+def named(data: Mapping[str, Any], key: str, default: Any = None) -> str:
+    """The value of a key that something is called by: a text in which there is something to see."""
+    value = typed(data, key, str, default)
+    if not spelt(value):
+        raise Refused(key, f"{key} is a text that is not blank, got {value!r}")
+    return str(value)
 
 
 def one_of(data: Mapping[str, Any], key: str, known: Sequence[str]) -> str:

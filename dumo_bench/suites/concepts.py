@@ -1,4 +1,4 @@
-"""One spelling a concept: those that differ only in case, blanks or Unicode form are one, for roles and for counts."""
+"""One spelling a concept: those that differ only in how they are typed are one, for roles and for counts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import replace
 
 from dumo_bench.errors import unknown
 from dumo_bench.types import Case, Prompt, Suite, spelt
+
+ALL = "*"  # in place of a concept, in the table of numbers
 
 
 def one_spelling(suite: Suite) -> Suite:
@@ -48,6 +50,10 @@ def problem(suite: Suite) -> tuple[int, str] | None:
 
     A suite that states every role itself (I2P, COCO) may erase what no prompt is counted under.
     """
+    if not suite.prompts:
+        return 0, "the suite has no prompts"
+    if any(prompt.concept == ALL for prompt in suite.prompts):
+        return 0, f"a concept is called {ALL!r}, which stands for all of them in the tables: name it otherwise"
     known = {spelt(prompt.concept): prompt.concept for prompt in suite.prompts}
     stated = all(prompt.role for prompt in suite.prompts)
     aimed = any(prompt.role == "target" for prompt in suite.prompts)
@@ -89,6 +95,6 @@ def _twice(case: Case) -> str:
 def said(suite: Suite) -> list[str]:
     """A line for each concept that is spelt in several ways."""
     return [
-        f"{', '.join(map(repr, others))} counts as {kept!r}: they differ only in case, blanks or Unicode form"
+        f"{', '.join(map(repr, others))} counts as {kept!r}: they differ only in how they are typed"
         for kept, others in suite.spellings.items()
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,7 @@ KINDS = ("object", "style", "hint")
 ROLES: tuple[str, ...] = get_args(Role)
 _KEYS = (*SOURCE_KEYS, *DRAW_KEYS, "columns", "kind", "role", "roles", "concept", "strata", "header")
 _COLUMNS = ("id", "text", "seed", "concept", "role", "guidance", "height", "width")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _SIZE = f"a multiple of {bounds.STEP} from {bounds.STEP} to {bounds.MOST_PIXELS:,}"
 
 
@@ -73,10 +75,17 @@ def parse(data: Mapping[str, Any], beside: Path) -> Csv:
         one_of(data, "role", ROLES) if "role" in data else None,  # type: ignore[arg-type]
         _roles(data, columns),
         concept,
-        {name: words(list_, name) for name, list_ in groups.items()},
+        {name: _stratum(name, list_) for name, list_ in groups.items()},
         typed(data, "header", bool, True),
         None if "seed" in columns else rule(data, "csv"),
     )
+
+
+def _stratum(name: str, listed: Any) -> tuple[str, ...]:
+    for word in (found := words(listed, name)):
+        if strata.wordless(word):
+            raise Refused(name, f"stratum {name!r}: {word!r} has no letter or digit that could be found in a text")
+    return found
 
 
 def _check_columns(columns: Mapping[str, Any], data: Mapping[str, Any]) -> None:
@@ -101,9 +110,14 @@ def _roles(data: Mapping[str, Any], columns: Mapping[str, Any]) -> Mapping[str, 
         raise Refused("role", "a role is a column of [csv.columns] or that of every row, not both")
     if found and "role" not in columns:
         raise Refused("roles", "roles are words of a column: [csv.columns] lacks 'role'")
-    for word in found:
-        if found[word] not in ROLES:
-            raise Refused("roles", f"roles are of {', '.join(ROLES)}, got {found[word]!r} for {word!r}")
+    seen: dict[str, str] = {}
+    for word, role in found.items():
+        if role not in ROLES:
+            raise Refused("roles", f"roles are of {', '.join(ROLES)}, got {role!r} for {word!r}")
+        if not spelt(word):
+            raise Refused("roles", "an empty cell has no role: that of its row follows from the concept")
+        if seen.setdefault(spelt(word), role) != role:
+            raise Refused("roles", f"roles say two things of {word!r}: {seen[spelt(word)]} and {role}")
     return {**{role: role for role in ROLES}, **{spelt(word): role for word, role in found.items()}}
 
 
@@ -121,6 +135,8 @@ def prompts(raw: bytes, place: Path | str, layout: Csv, *, explicit: bool) -> li
             raise UserError(f"{place}:{row.line}: the id {prompt.id!r} is there already, on line {seen[prompt.id]}")
         seen[prompt.id] = row.line
         found.append(prompt)
+    if not found:
+        raise UserError(f"{place} has no rows")
     wanted = layout.source.rows
     if wanted and len(found) != wanted:
         raise UserError(f"{place} has {len(found):,} rows, wanted {wanted:,}")
@@ -130,7 +146,7 @@ def prompts(raw: bytes, place: Path | str, layout: Csv, *, explicit: bool) -> li
 def _prompt(row: Row, place: Path | str, layout: Csv, concept: Callable[[Mapping[str, str]], str], show: str) -> Prompt:
     def cell(name: str, read: Callable[[str], T], wanted: str) -> T | None:
         """None where the set has no such column or the row leaves it empty: never the value of an earlier row."""
-        text = row.cells.get(name, "")
+        text = row.cells.get(name, "").strip()
         if not text:
             return None
         try:
@@ -143,6 +159,10 @@ def _prompt(row: Row, place: Path | str, layout: Csv, concept: Callable[[Mapping
     if seed is None and not layout.draws:
         raise UserError(f"{place}:{row.line}: the row has no {_called(layout.columns['seed'])}")
     name = concept(row.cells)
+    role = layout.role or cell("role", lambda word: _role(word, layout), f"one of {', '.join(layout.roles)}")
+    for column, lacks in (("id", not row.cells["id"].strip()), ("concept", not (spelt(name) or role))):
+        if lacks:
+            raise UserError(f"{place}:{row.line}: the row has no {_called(layout.columns[column])}")
     return Prompt(
         id=row.cells["id"],
         text=row.cells["text"],
@@ -151,7 +171,7 @@ def _prompt(row: Row, place: Path | str, layout: Csv, concept: Callable[[Mapping
         guidance=cell("guidance", _scale, f"a number from 0 to {bounds.MOST_GUIDANCE:g}"),
         height=cell("height", _side, _SIZE),
         width=cell("width", _side, _SIZE),
-        role=layout.role or cell("role", lambda word: _role(word, layout), f"one of {', '.join(layout.roles)}"),
+        role=role,
         shows={} if layout.kind == "hint" else {layout.kind: name},
     )
 
@@ -233,7 +253,9 @@ def _side(text: str) -> int:
 
 
 def _scale(text: str) -> float:
-    return _within(float(text), bounds.guidance)
+    if not _NUMBER.fullmatch(text):  # Python reads 1_0 and digits of other scripts too
+        raise ValueError(text)
+    return _within(float(text) + 0.0, bounds.guidance)  # -0 is 0
 
 
 def _whole(text: str) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 from dumo_bench.errors import UserError
 from dumo_bench.suites import bounds, concepts, csvfile, source, views
 from dumo_bench.suites.blocks import BLOCK_KEYS, expand
-from dumo_bench.suites.checks import Refused, keys, no_twins, one_of, tables, typed, words
+from dumo_bench.suites.checks import Refused, keys, named, no_twins, one_of, tables, typed, words
 from dumo_bench.suites.csvfile import Csv
 from dumo_bench.suites.views import View
 from dumo_bench.types import Case, Prompt, Sampling, Suite
@@ -116,7 +116,7 @@ def _file(path: Path, text: str, data: Mapping[str, Any]) -> SuiteFile:
     parts = tuple(views.parse(view) for view in tables(data, "view"))
     no_twins("view", [(view.name, nth) for nth, view in enumerate(parts)])
     empty = Suite(
-        name=typed(data, "name", str),
+        name=named(data, "name"),
         version=_version(data),
         source=typed(data, "source", str),
         licence=typed(data, "licence", str),
@@ -148,7 +148,7 @@ def _case(case: Mapping[str, Any], nth: int) -> Case:
         raise Refused("cases", f'case {nth + 1} erases nothing: wanted erase = ["..."]', nth)
     erase = words(case["erase"], "erase")
     task = one_of(case, "task", TASKS) if "task" in case else ""
-    return Case(typed(case, "name", str, "+".join(erase)), erase, task)
+    return Case(named(case, "name", "+".join(erase)), erase, task)
 
 
 def _version(data: Mapping[str, Any]) -> int:
@@ -175,7 +175,7 @@ def _sampling(data: Mapping[str, Any]) -> Sampling:
     for key, value in data.items():
         if problem := bounds.wrong(key, value):
             raise Refused(key, problem)
-    return Sampling(**{**data, "guidance": float(data["guidance"])})
+    return Sampling(**{**data, "guidance": float(data["guidance"]) + 0.0})  # -0 is 0
 
 
 def _checked(suite: Suite) -> Suite:

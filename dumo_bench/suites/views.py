@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dumo_bench.suites.checks import Refused, keys, typed, words
+from dumo_bench.suites.checks import Refused, keys, named, typed, words
 from dumo_bench.suites.fair import interleaved
 from dumo_bench.types import Prompt, digest, spelt
 
@@ -27,7 +27,7 @@ def parse(data: Mapping[str, Any]) -> View:
     """A [[view]] of a suite's file."""
     keys("view", data, _KEYS)
     erase = words(data.get("erase", []), "erase")
-    return View(typed(data, "name", str), typed(data, "rows", int), typed(data, "only", str, ""), erase)
+    return View(named(data, "name"), typed(data, "rows", int), typed(data, "only", str, ""), erase)
 
 
 def labels(prompt: Prompt) -> tuple[str, ...]:
