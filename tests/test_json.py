@@ -123,7 +123,7 @@ def test_json_says_what_the_table_says(made, command):
 
 def test_a_run_says_what_it_made_and_what_failed(made, command, tmp_path):
     where = ("--suite", made / "tiny.toml", "--out", tmp_path / "out")
-    said = command("run", *FAKES[:2], "--set", "factor=1e39", *SCORED, *where, "--json")
+    said = command("run", *FAKES[:2], "--set", "factor=1e38", *SCORED, *where, "--json")
     assert said.code == 1
     assert said.rows("made")[0]["pictures"] == 6
     assert [row["why"] for row in said.rows("failed")] == ["the latents are not finite"] * 6

@@ -39,7 +39,7 @@ def test_quiet_says_results_and_errors_alone(command, tiny_suite, tmp_path):
     assert (quiet.code, quiet.err) == (0, "")
     assert "brightness" in quiet.out
     for argv in (("-q", "run", *FAKES), ("run", *FAKES, "--quiet")):
-        failed = command(*argv, "--suite", tiny_suite, "--out", tmp_path / "c", "--set", "factor=1e39")
+        failed = command(*argv, "--suite", tiny_suite, "--out", tmp_path / "c", "--set", "factor=1e38")
         assert failed.code == 1
         assert {line.split(":")[0] for line in failed.err.splitlines()} == {"failed"}
     assert command("-q", "plan", "--method", "nothing", *where).err.startswith("dumo-bench: ")

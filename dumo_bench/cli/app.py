@@ -12,7 +12,7 @@ import typer
 from dumo_bench import __version__, progress
 from dumo_bench.cli import checkpoint, compare, doctor, edge, nudenet, paper, prompts, report, run, selftest
 from dumo_bench.cli.list import list_
-from dumo_bench.progress import say
+from dumo_bench.progress import log
 
 app = typer.Typer(
     name="dumo-bench",
@@ -37,12 +37,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     except Exception as error:
         if (said := edge.fault(error)) is None:
             raise
-        say(f"dumo-bench: {said}")
+        log.error("dumo-bench: %s", said)
         edge.end(2)
     except SystemExit as stop:
         if stop.code == 130:
-            say("")  # behind ^C
-            say("dumo-bench: stopped; all that was made is kept: type the same command again to go on")
+            log.error("")  # behind ^C
+            log.error("dumo-bench: stopped; all that was made is kept: type the same command again to go on")
         edge.end(stop.code)
 
 
