@@ -1,26 +1,53 @@
-"""Progress of long work, on stderr: a bar with rate and time left on a terminal, a plain line now and then in a log."""
+"""What is said beside results, all through one logger on stderr: messages, and progress of long work.
+
+Progress is a bar with rate and time left on a terminal, a plain line now and then elsewhere; it is INFO, as is what a
+program is about to do. The command line shows it; who imports the package does so with `listen(logging.INFO)`.
+"""
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from dumo_bench.texts import line
+from dumo_bench.texts import line, plain
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 T = TypeVar("T")
 EVERY = 10.0  # seconds between two lines in a log
+log = logging.getLogger("dumo_bench")
+
+
+class _Stderr(logging.Handler):
+    """Writes to what stderr is when something is said."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = self.format(record)
+        sys.stderr.write(f"{plain(text) if record.exc_info else line(text)}\n")
+        sys.stderr.flush()
+
+
+_HANDLER = _Stderr()
+
+
+def listen(level: int) -> None:
+    """Show what is logged at `level` and above, warnings of libraries included; at DEBUG with its time."""
+    _HANDLER.setFormatter(logging.Formatter("%(asctime)s %(message)s" if level <= logging.DEBUG else "%(message)s"))
+    logging.captureWarnings(True)
+    for logger in (log, logging.getLogger("py.warnings")):
+        logger.setLevel(level)
+        logger.handlers = [_HANDLER]
+        logger.propagate = False
 
 
 def say(text: str) -> None:
     """One line on stderr, whatever the text holds."""
-    sys.stderr.write(f"{line(text)}\n")
-    sys.stderr.flush()
+    log.info("%s", text)
 
 
 class Bar:
@@ -32,7 +59,7 @@ class Bar:
         self._began = self._said = time.monotonic()
 
     def __enter__(self) -> Self:
-        if self.total and sys.stderr.isatty():
+        if self.total and sys.stderr.isatty() and log.isEnabledFor(logging.INFO):
             bar = _rich()
             bar.start()
             self._live = bar, bar.add_task(self.label, total=self.total, rate="")
@@ -61,7 +88,7 @@ class Bar:
         self._said = time.monotonic()
         left = (self.total - self.done) / self.rate if self.done else float("inf")
         rest = f", {left:.0f} s left" if 0 < left < float("inf") else ""
-        say(f"{self.label}: {self.done}/{self.total}, {self.rate:.2f}/s{rest}")
+        log.info("%s: %s/%s, %.2f/s%s", self.label, self.done, self.total, self.rate, rest)
 
 
 def track(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:

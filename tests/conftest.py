@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,6 +49,11 @@ class Said:
     code: int
     out: str
     err: str
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """A table of what `--json` printed."""
+        rows: list[dict[str, Any]] = json.loads(self.out)["tables"][name]
+        return rows
 
 
 @pytest.fixture

@@ -73,13 +73,13 @@ def test_plan_imports_no_torch(bare_suite, method):
 )
 def test_list_prints_names_and_json_of_them(command, what, some):
     assert some in command("list", what).out
-    assert some in [line["name"] for line in json.loads(command("list", what, "--json").out)]
+    assert some in [line["name"] for line in command("list", what, "--json").rows(what)]
 
 
 def test_the_list_of_weights_says_what_is_here_and_what_gets_the_rest(command, monkeypatch, tmp_path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr("dumo_bench.plugins.loading.providers", with_broken(loading.providers))
-    lines = {line["name"]: line for line in json.loads(command("list", "weights", "--json").out)}
+    lines = {line["name"]: line for line in command("list", "weights", "--json").rows("weights")}
     assert lines["concept"]["state"] == "present" and lines["concept"]["weights"].startswith("judge ")
     assert lines["lpips"]["weights"] == "" and "torchvision.models.alexnet(weights=" in lines["lpips"]["state"]
     assert "no_such_module" in lines["broken"]["state"]
@@ -246,6 +246,33 @@ def test_the_manifest_says_what_was_asked_and_what_it_took(command, tiny_suite, 
     assert found["sampling"]["key"] in set(summary.read(tmp_path)["sampling"])
     assert found["runs"][0]["libraries"]["torch"]
     assert str(os.getcwd()) not in json.dumps(found["runs"])
+
+
+def test_doctor_says_plainly_that_there_is_no_gpu_and_what_follows(command, tmp_path, monkeypatch):
+    import torch
+
+    from dumo_bench.run import machine
+
+    for mps, cuda in ((True, False), (False, True)):
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda mps=mps: mps)
+        monkeypatch.setattr(torch.cuda, "is_available", lambda cuda=cuda: cuda)
+        assert "device gpu" not in [one.about for one in machine._devices()]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for built, says in (("13.0", "none: torch is built for CUDA 13.0 and finds no GPU"), (None, "built without CUDA")):
+        monkeypatch.setattr(torch.version, "cuda", built)
+        (gpu,) = [one for one in machine._devices() if one.about == "device gpu"]
+        assert says in gpu.text and "emoji-sd needs none" in gpu.text
+
+
+def test_doctor_advises_the_extras_that_there_are_and_no_other(command, tmp_path):
+    import tomllib
+
+    project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
+    there = set(project["optional-dependencies"]) - {"dev"}
+    rows = command("doctor", "--out", tmp_path, "--json").rows("findings")
+    told = {row["about"].removeprefix("extra "): row for row in rows if row["about"].startswith("extra ")}
+    assert set(told) == there
+    assert all(row["good"] or f"pip install 'dumo-bench[{name}]'" in row["text"] for name, row in told.items())
 
 
 def test_doctor_names_what_is_there_and_what_is_missing(command, tmp_path):

@@ -91,8 +91,7 @@ def test_pictures_that_one_side_alone_has_are_said(tmp_path, command):
     out = uneven(tmp_path)
     said = command("compare", "dumo", "uce", "--out", out)
     assert "Partial: A has 17 pictures, B 8, both 8 (emoji-cartoon version 1, erasing ghost)" in said.out
-    (group,) = json.loads(command("compare", "dumo", "uce", "--out", out, "--json").out)
-    (pictures,) = group["pictures"]
+    (pictures,) = command("compare", "dumo", "uce", "--out", out, "--json").rows("pictures")
     assert [pictures[key] for key in ("a", "b", "both", "partial")] == [17, 8, 8, True]
 
 
@@ -210,8 +209,8 @@ def test_what_the_scorer_hardly_recognises_before_any_edit_is_marked_beside_its_
     (line,) = [line for line in said.splitlines() if line.startswith("judge.object")]
     assert ("A is better\N{DAGGER}" in line, "A is better" in line) == (is_grey, True)
     assert ("Validity card missing for judge.object (related)" in said) == (rate is None)
-    (group,) = json.loads(command("compare", "dumo", "uce", "--out", out, "--json").out)
-    assert [(row["card"]["rate"], row["grey"]) for row in group["differences"]] == [(rate, is_grey)]
+    differences = command("compare", "dumo", "uce", "--out", out, "--json").rows("differences")
+    assert [(row["card"]["rate"], row["grey"]) for row in differences] == [(rate, is_grey)]
 
 
 @pytest.mark.parametrize("role", ["unrelated", "attack"])
@@ -268,10 +267,14 @@ def three(tmp_path: Path) -> Path:
 
 def test_of_three_methods_every_two_are_compared_and_q_is_of_all_tests(tmp_path, command):
     out = three(tmp_path)
-    groups = json.loads(command("compare", "dumo", "uce", "rece", "--out", out, "--json").out)
-    assert [(group["a"], group["b"]) for group in groups] == [("dumo", "uce"), ("dumo", "rece"), ("uce", "rece")]
+    asked = command("compare", "dumo", "uce", "rece", "--out", out, "--json")
+    assert [(pair["a"], pair["b"]) for pair in asked.rows("comparisons")] == [
+        ("dumo", "uce"),
+        ("dumo", "rece"),
+        ("uce", "rece"),
+    ]
     (alone,) = compare.compare(compare.side("dumo", out), compare.side("uce", out))
-    rows = [row for group in groups for row in group["differences"]]
+    rows = asked.rows("differences")
     assert [row["p"] for row in rows] == [alone.p, alone.p, 1]
     assert [row["q"] for row in rows] == pytest.approx(multipletests([row["p"] for row in rows], method="fdr_bh")[1])
     assert {row["family"] for row in rows} == {3} and alone.family == 1
@@ -428,8 +431,8 @@ def test_the_spread_over_seeds_is_of_the_cases_asked_for_and_of_one_unit(tmp_pat
         ("ghost", "clip.emoji.cosine"),
     }
     assert [one.metric for one in compare.seeds(both, "*x100", "ghost")] == ["clip.emoji.x100"]
-    (group,) = json.loads(command("compare", "dumo", "uce", "--out", out, "--case", "ghost", "--json").out)
-    assert [(one["case"], one["metric"]) for one in group["seeds"]] == [("ghost", "clip.emoji.cosine")]
+    seeds = command("compare", "dumo", "uce", "--out", out, "--case", "ghost", "--json").rows("seeds")
+    assert [(one["case"], one["metric"]) for one in seeds] == [("ghost", "clip.emoji.cosine")]
 
 
 def test_a_picture_that_one_of_several_fits_lacks_is_no_pair(tmp_path):
@@ -442,9 +445,8 @@ def test_a_picture_that_one_of_several_fits_lacks_is_no_pair(tmp_path):
 def test_two_folders_are_compared_method_by_method(tmp_path, command):
     a, b = folder(tmp_path / "a", world(12, 1)), folder(tmp_path / "b", world(12, 1))
     said = command("compare", a, b, "--json")
-    groups = json.loads(said.out)
-    assert [group["a"] for group in groups] == [f"original in {a}", f"perfect in {a}"]
-    assert {row["verdict"] for group in groups for row in group["differences"]} == {"equal"}
+    assert [pair["a"] for pair in said.rows("comparisons")] == [f"original in {a}", f"perfect in {a}"]
+    assert {row["verdict"] for row in said.rows("differences")} == {"equal"}
 
 
 def test_folders_without_a_common_method_are_refused(tmp_path, command):

@@ -96,7 +96,7 @@ def test_lpips_da_is_the_targets_mean_minus_the_kept_prompts_mean():
     row = pick(made(rows), role="all", metric=f"{metric}.da")
     assert (row["value"], row["n"]) == (pytest.approx(0.4 - 0.1), 6)
     assert row["low"] < row["value"] < row["high"]
-    assert row["how"].startswith("LPIPS_e - LPIPS_u")
+    assert row["how"].startswith("distance_e - distance_u")
 
 
 def test_h_a_is_kept_minus_target():

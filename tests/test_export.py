@@ -260,7 +260,7 @@ def test_the_report_of_a_file_that_fits(host, command):
         "changed     32",
     ):
         assert part in said.out
-    found = json.loads(command("checkpoint", tiny.weights(), "--model", tiny.folder(), "--json").out)
+    found = command("checkpoint", tiny.weights(), "--model", tiny.folder(), "--json").rows("files")
     assert found[0]["problem"] == "" and len(found[0]["change"]) == 32 and len(found[0]["sha256"]) == 64
 
 

@@ -198,7 +198,7 @@ def test_no_command_lets_a_text_act(command, hostile_suite, tmp_path):
     ):  # fmt: skip
         said = command(*argv)
         assert said.code == 0 and not UNSEEN.search(said.out + said.err), (argv, said)
-    shown = json.loads(command("prompts", "show", hostile_suite, "--json").out)
+    shown = command("prompts", "show", hostile_suite, "--json").rows("prompts")
     assert any("\x1b[31m\x07\u202e\u200b[red]" in one["text"] for one in shown)  # JSON gives it back as it is
 
 

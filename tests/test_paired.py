@@ -94,7 +94,7 @@ def moved(rng: np.random.Generator, targets: int, kept: int, by: float = 0.0) ->
 @pytest.mark.parametrize(("targets", "kept"), [(2, 9), (3, 9), (8, 20)])
 def test_where_erasers_are_alike_five_in_a_hundred_tests_of_numbers_of_several_means_say_otherwise(targets, kept):
     rng = RNG(targets)
-    p = [paired.of_numbers(derived.lpips_da, moved(rng, targets, kept), rates=False).p for _ in range(300)]
+    p = [paired.of_numbers(derived.da, moved(rng, targets, kept), rates=False).p for _ in range(300)]
     assert 0.02 < np.mean(np.array(p) < 0.05) < 0.08
 
 
@@ -110,7 +110,7 @@ def test_where_erasers_are_alike_five_in_a_hundred_tests_of_harmonic_means_say_o
 
 def test_numbers_of_several_means_that_do_differ_are_told_by_a_p_that_reaches_below_a_thousandth():
     rng = RNG(0)
-    found = [paired.of_numbers(derived.lpips_da, moved(rng, 20, 40, by=0.1), rates=False) for _ in range(40)]
+    found = [paired.of_numbers(derived.da, moved(rng, 20, 40, by=0.1), rates=False) for _ in range(40)]
     assert np.mean([one.p < 0.05 for one in found]) > 0.9 and min(one.p for one in found) < 0.001
     assert np.mean([one.low <= 0.1 <= one.high for one in found]) > 0.85
 
@@ -136,13 +136,13 @@ def test_a_and_b_of_every_prompt_change_places_in_all_parts_at_once_in_every_way
 def test_a_difference_of_means_is_tested_as_the_sum_it_is():
     (a, b, first), (c, d, second) = moved(RNG(1), 5, 7)
     signed = np.concatenate([(a - b) / 5, (d - c) / 7])
-    p = paired.of_numbers(derived.lpips_da, [(a, b, first), (c, d, second)], rates=False).p
+    p = paired.of_numbers(derived.da, [(a, b, first), (c, d, second)], rates=False).p
     assert p == pytest.approx(paired.signs(signed, each(12)))
 
 
 def test_a_prompt_of_two_parts_changes_places_in_both():
     a, b = RNG(0).random((2, 6))
-    twice = paired.exchange(derived.lpips_da, [(a, b, each(6)), (2 * a, 2 * b, each(6))])
+    twice = paired.exchange(derived.da, [(a, b, each(6)), (2 * a, 2 * b, each(6))])
     assert twice == pytest.approx(paired.signs(a - b, each(6)))
 
 
@@ -150,13 +150,13 @@ def test_one_target_prompt_tells_nothing_however_far_apart_two_erasers_are_on_it
     one, kept = (np.zeros(1), np.ones(1), each(1)), (np.ones(3), np.ones(3), 1 + each(3))
     found = paired.of_numbers(derived.h_c, [one, kept], rates=True)
     assert found.p == 1 and found.low < 0.2 and found.high == 1  # the difference itself is inside
-    assert paired.of_numbers(derived.lpips_da, [one, kept], rates=False) == (None, None, 1, None)
+    assert paired.of_numbers(derived.da, [one, kept], rates=False) == (None, None, 1, None)
 
 
 def test_equal_sides_have_p_1_and_no_interval():
     same = [(RNG(0).random(n),) * 2 for n in (5, 30)]
     parts = [(*same[0], each(5)), (*same[1], 5 + each(30))]
-    assert paired.of_numbers(derived.lpips_da, parts, rates=False) == (None, None, 1, None)
+    assert paired.of_numbers(derived.da, parts, rates=False) == (None, None, 1, None)
 
 
 @settings(deadline=None)

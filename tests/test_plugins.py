@@ -225,3 +225,47 @@ def test_a_value_behind_the_name_sets_the_field_that_the_plugin_takes():
         loading.make("scorers", "nudenet@red")
     with pytest.raises(UserError, match="original takes nothing behind @"):
         loading.make("methods", "original@x")
+
+
+FILE = """
+import dumo_bench.interfaces as hooks
+from dumo_bench.baselines.uce import UCE
+from dumo_bench.interfaces import Method, Scorer as Eye
+raise SystemExit("a plan runs nothing")
+class Mine(Method): ...
+class Heir(UCE): ...
+class Grandchild(Mine): ...
+class Dotted(hooks.Method): ...
+class Sharp(Eye): ...
+class _Hidden(Method): ...
+class Value: ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("option", "names"),
+    [("--method", ["Mine", "Heir", "Grandchild", "Dotted"]), ("--scorers", ["Sharp"])],
+)
+def test_a_file_without_a_class_is_answered_with_the_classes_that_it_holds(command, tmp_path, option, names):
+    path = tmp_path / "mine.py"
+    path.write_text(FILE)
+    words = {"--method": "uce", "--suite": "emoji-cartoon", option: path}
+    said = command("plan", *(word for pair in words.items() for word in pair))
+    assert said.code == 2
+    assert said.err.strip().endswith(" or ".join(f"{path}:{name}" for name in names))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("class Value: ...", "no class in it inherits Method"),
+        ("class (", "is no Python"),
+        (None, "no such file (path/to/file.py:Thing)"),
+    ],
+)
+def test_a_file_that_holds_no_method_says_so(command, tmp_path, text, says):
+    path = tmp_path / "mine.py"
+    if text is not None:
+        path.write_text(text)
+    said = command("plan", "--method", path, "--suite", "emoji-cartoon")
+    assert said.code == 2 and says in said.err and len(said.err.splitlines()) == 1

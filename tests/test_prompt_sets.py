@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
 from collections import Counter
 from dataclasses import replace
@@ -401,7 +400,7 @@ def test_where_a_list_comes_from_is_said_with_its_address_on_the_hub(folder, com
     (folder / "list.csv").write_text(GOOD)
     for said in (command("prompts", "fetch", path), command("prompts", "show", path)):
         assert "hub: https://huggingface.co/datasets/a/b\n" in said.out
-    listed = {line["suite"]: line["source"] for line in json.loads(command("prompts", "list", "--json").out)}
+    listed = {line["suite"]: line["source"] for line in command("prompts", "list", "--json").rows("lists")}
     assert "huggingface.co/datasets/AIML-TUDA/i2p" in listed["i2p-4703"]
 
 
@@ -411,9 +410,9 @@ def test_verify_of_all_does_not_ask_for_what_nobody_fetched(folder, command):
 
 
 def test_lists_say_what_to_type_for_what_is_missing(folder, command):
-    said = json.loads(command("prompts", "list", "--json").out)
+    said = command("prompts", "list", "--json").rows("lists")
     assert {line["suite"]: line["state"] for line in said}["artist"] == "dumo-bench prompts fetch artist"
-    known = json.loads(command("list", "suites", "--json").out)
+    known = command("list", "suites", "--json").rows("suites")
     missing = {line["name"]: line["missing"] for line in known}
     assert (missing["coco-1k"], missing["cartoon"]) == ("dumo-bench prompts fetch coco-30k", "")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -442,7 +441,7 @@ def test_the_shipped_model_is_known_without_the_manifests_of_its_runs(tmp_path, 
     frames.write(tmp_path / "tables", "scores", "a", [row | {"suite": "cartoon"} for row in rows])
     summary.write(tmp_path)
     assert not (tmp_path / "runs").exists()
-    (row,) = json.loads(command("paper-diff", "-s", "cartoon", "-m", "dumo", "-o", tmp_path, "--json").out)
+    (row,) = command("paper-diff", "-s", "cartoon", "-m", "dumo", "-o", tmp_path, "--json").rows("numbers")
     assert row["ours"] is None and row["verdict"] == "ours is of emoji-sd, another model"
 
 
@@ -455,7 +454,7 @@ def test_the_command_prints_published_numbers_and_dashes_without_results(tmp_pat
     assert said.code == 0
     (line,) = [line for line in said.out.splitlines() if line.startswith("DuMo")]
     assert "0.428" in line and "\N{EN DASH}" in line
-    rows = json.loads(command("paper-diff", "--suite", "cartoon", "--out", tmp_path, "--json").out)
+    rows = command("paper-diff", "--suite", "cartoon", "--out", tmp_path, "--json").rows("numbers")
     assert rows[0]["published"]["value"] == 0.428 and rows[0]["ours"] is None
 
 
@@ -473,7 +472,7 @@ def written(out: Path, n: int = 3) -> Path:
 
 def test_the_command_shows_how_many_pictures_each_number_is_of(tmp_path, command):
     asked = ("paper-diff", "--suite", "coco-30k", "--method", "dumo", "--out", written(tmp_path, 37))
-    rows = json.loads(command(*asked, "--json").out)
+    rows = command(*asked, "--json").rows("numbers")
     assert {row["published"]["metric"]: row["ours"]["n"] for row in rows} == {"CLIP": 37, "FID": 37}
     said = [line for line in command(*asked).out.splitlines() if line.startswith("DuMo")]
     assert len(said) == 2 and all("37" in line.split() and "30000" in line.split() for line in said)
@@ -495,7 +494,7 @@ def test_the_default_results_folder_may_be_absent(tmp_path, command, monkeypatch
 
 
 def test_a_suite_goes_by_its_alias(tmp_path, command):
-    rows = json.loads(command("paper-diff", "--suite", "i2p", "--out", tmp_path, "--json").out)
+    rows = command("paper-diff", "--suite", "i2p", "--out", tmp_path, "--json").rows("numbers")
     assert {row["published"]["suite"] for row in rows} == {"i2p-4703"}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -286,7 +285,7 @@ def test_the_command_fails_where_a_claim_does(monkeypatch, command):
     monkeypatch.setattr(selftest, "tested", lambda *_: [wrong])
     said = command("selftest")
     assert said.code == 1 and "FAIL" in said.out and "0 of 1 claims hold; 1 do not" in said.out
-    assert json.loads(command("selftest", "--json").out)[0]["holds"] is False
+    assert command("selftest", "--json").rows("claims")[0]["holds"] is False
 
 
 def test_what_cannot_be_checked_is_said_and_no_failure(monkeypatch, command):
@@ -299,7 +298,7 @@ def test_what_cannot_be_checked_is_said_and_no_failure(monkeypatch, command):
     monkeypatch.setattr(selftest, "tested", lambda *_: there)
     said = command("selftest")
     assert said.code == 0 and "1 of 1 claims hold; 1 not checked" in said.out and "type this" in said.out
-    assert [claim["holds"] for claim in json.loads(command("selftest", "--json").out)] == [True, None]
+    assert [claim["holds"] for claim in command("selftest", "--json").rows("claims")] == [True, None]
 
 
 LYING = '''
@@ -327,9 +326,9 @@ class Lying(Scorer):
 @pytest.mark.slow
 def test_every_claim_holds_on_emoji_sd_and_a_lying_scorer_is_caught(tmp_path, command):
     said = command("selftest", "--out", tmp_path / "out", "--json")
-    assert said.code == 0, [claim for claim in json.loads(said.out) if claim["holds"] is False]
+    assert said.code == 0, [claim for claim in said.rows("claims") if claim["holds"] is False]
     (tmp_path / "lying.py").write_text(LYING)
     scorers = f"concept,clip_score,likeness,fid,kid,{tmp_path / 'lying.py'}:Lying"
     said = command("selftest", "--out", tmp_path / "out", "--scorers", scorers, "--json")
-    failed = {(claim["method"], claim["says"]) for claim in json.loads(said.out) if claim["holds"] is False}
+    failed = {(claim["method"], claim["says"]) for claim in said.rows("claims") if claim["holds"] is False}
     assert said.code == 1 and ("identity", "no score of any picture changes") in failed

@@ -263,8 +263,7 @@ def test_a_strangers_recogniser_has_the_detection_rate_on_unedited_pictures_of_t
 
 def test_compare_has_the_same_verdict_on_a_strangers_recogniser_as_on_the_judge(command: Command, made: Made):
     said = command("compare", "uce", "original", "--out", made.out, "--json")
-    (found,) = json.loads(said.out)
-    judge, mine = both(found["differences"])
+    judge, mine = both(json.loads(said.out)["tables"]["differences"])
     assert judge == mine and len(mine) > 8
     verdicts = {(metric, role): row["verdict"] for (*_, role, _, metric), row in mine.items()}
     assert verdicts["mine.erased", "target"] == verdicts["mine.right", "target"] == "uce is better"

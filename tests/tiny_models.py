@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -127,6 +128,12 @@ def fidelity_inception(path: Path) -> Path:
     torch.manual_seed(0)
     torch.save({}, path)
     torch.save(Unread("inception-v3-compat", ["2048"], feature_extractor_weights_path=str(path)).state_dict(), path)
+    return path
+
+
+def prompts(path: Path, width: int = 8) -> Path:
+    """Two random prompts for Q16, pickled as its authors' are."""
+    path.write_bytes(pickle.dumps(np.random.default_rng(2).standard_normal((2, width)).astype(np.float16)))
     return path
 
 

@@ -66,7 +66,7 @@ def numbers(metrics: Iterable[Metric]) -> Iterator[Number]:
         if metric.kind != "set" and metric.measures == "fit":
             yield _between(metric, "h_a", derived.h_a, ("kept", "target"), "CLIP_s - CLIP_e")
         if metric.kind != "set" and metric.measures == "distance":
-            yield _between(metric, "da", derived.lpips_da, ("target", "kept"), "LPIPS_e - LPIPS_u")
+            yield _between(metric, "da", derived.da, ("target", "kept"), "distance_e - distance_u")
 
 
 def _made(of: Metric, what: Made, title: str, **rest: Any) -> Metric:

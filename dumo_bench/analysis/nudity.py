@@ -45,8 +45,8 @@ class Key(NamedTuple):
     role: str
 
 
-_Place: TypeAlias = tuple[Any, ...]  # prompt, seed and draw
-_Boxes: TypeAlias = list[Detection] | None  # None: the picture could not be read
+Place: TypeAlias = tuple[Any, ...]  # prompt, seed and draw
+Boxes: TypeAlias = list[Detection] | None  # None: the picture could not be read
 _TELLS = {"suite_version": "suite version", "method_version": "version", "fit_seed": "seed", "model": "model",
           "sampling": "contract"}  # fmt: skip
 
@@ -60,13 +60,18 @@ def presets(text: str) -> list[Preset]:
     return [PRESETS[name] for name in names]
 
 
-def stored(out: Path, order: str, whole: Mapping[tuple[str, int], int]) -> list[Group]:
-    """What nudenet found earlier in the pictures of a results folder; `whole`: how many each suite has a method.
+def pictures(out: Path, order: str) -> dict[Key, dict[Place, Boxes]]:
+    """What nudenet found earlier in the pictures of a results folder, by group and picture."""
+    return _looked(out, order)[0]
+
+
+def _looked(out: Path, order: str) -> tuple[dict[Key, dict[Place, Boxes]], dict[Key, dict[Place, bool]]]:
+    """The boxes of every picture, and whether it is blank where that was measured; by group and picture.
 
     Each part is read for itself: two parts may hold the same picture, and its boxes must not be counted twice.
     """
-    found: dict[Key, dict[_Place, _Boxes]] = defaultdict(dict)
-    flat: dict[Key, dict[_Place, bool]] = defaultdict(dict)
+    found: dict[Key, dict[Place, Boxes]] = defaultdict(dict)
+    flat: dict[Key, dict[Place, bool]] = defaultdict(dict)
     known = catalogue.of_folder(out)
     for scores, boxes in results.parts(out):
         mine = scores[(scores["scorer"] == "nudenet") & known.made_with(scores, "order", order)]
@@ -77,18 +82,24 @@ def stored(out: Path, order: str, whole: Mapping[tuple[str, int], int]) -> list[
     if not found:
         spec = "nudenet" if order == "BGR" else f"nudenet@{order}"
         raise UserError(f"{out} holds no boxes in channel order {order}: score with --scorers {spec} first")
+    return found, flat
+
+
+def stored(out: Path, order: str, whole: Mapping[tuple[str, int], int]) -> list[Group]:
+    """The groups of a results folder; `whole`: how many pictures each suite has a method."""
+    found, flat = _looked(out, order)
     seen = Counter[Key]()
-    for key, pictures in found.items():
-        seen[key._replace(role="")] += len(pictures)
+    for key, of in found.items():
+        seen[key._replace(role="")] += len(of)
     return [
-        _group(_label(key, found), pictures, seen[key._replace(role="")], whole.get(key[:2]), flat[key])
-        for key, pictures in found.items()
+        _group(label(key, found), of, seen[key._replace(role="")], whole.get(key[:2]), flat[key])
+        for key, of in found.items()
     ]
 
 
 def _pictures(
     scores: Iterable[Mapping[str, Any]], boxes: Iterable[Mapping[str, Any]], order: str
-) -> Iterator[tuple[Key, _Place, _Boxes]]:
+) -> Iterator[tuple[Key, Place, Boxes]]:
     """The boxes of every picture of a part that nudenet was given."""
     of_picture: dict[str, list[Detection]] = defaultdict(list)
     for box in boxes:
@@ -104,23 +115,21 @@ def _key(row: Mapping[str, Any]) -> Key:
     return Key(*(row[name] for name in Key._fields))
 
 
-def _place(row: Mapping[str, Any]) -> _Place:
+def _place(row: Mapping[str, Any]) -> Place:
     return row["prompt_id"], row["seed"], row["draw"]
 
 
 def _group(
-    about: str, pictures: Mapping[_Place, _Boxes], seen: int, whole: int | None, flat: Mapping[_Place, bool]
+    about: str, looked: Mapping[Place, Boxes], seen: int, whole: int | None, flat: Mapping[Place, bool]
 ) -> Group:
-    there = [(str(place[0]), boxes) for place, boxes in pictures.items() if boxes is not None]
+    there = [(str(place[0]), boxes) for place, boxes in looked.items() if boxes is not None]
     partial = f"{seen:,} of {whole:,}" if whole and seen < whole else ""
     prompts, found = [prompt for prompt, _ in there], [boxes for _, boxes in there]
-    known = [flat[place] for place, boxes in pictures.items() if boxes is not None and place in flat]
-    return Group(
-        about, found, prompts, len(pictures) - len(there), partial, (sum(known), len(known)) if known else None
-    )
+    known = [flat[place] for place, boxes in looked.items() if boxes is not None and place in flat]
+    return Group(about, found, prompts, len(looked) - len(there), partial, (sum(known), len(known)) if known else None)
 
 
-def _label(key: Key, among: Iterable[Key]) -> str:
+def label(key: Key, among: Iterable[Key]) -> str:
     """What a group is of, with what tells it from the method's others on the same prompts."""
     alike = [o for o in among if (o.suite, o.case, o.method, o.role) == (key.suite, key.case, key.method, key.role)]
     parts = [f"{says} {str(getattr(key, name))[:12]}" for name, says in _TELLS.items()

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from dumo_bench import __version__
+from dumo_bench import __version__, progress
 from dumo_bench.cli import checkpoint, compare, doctor, edge, nudenet, paper, prompts, report, run, selftest
 from dumo_bench.cli.list import list_
-from dumo_bench.progress import say
+from dumo_bench.progress import log
 
 app = typer.Typer(
     name="dumo-bench",
     help="Does a method really remove a concept from Stable Diffusion, and what else does it break?",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
@@ -29,25 +30,29 @@ def main(argv: Sequence[str] | None = None) -> None:
     A traceback is a bug of this program, or of a plugin.
     """
     edge.speakable()
+    progress.listen(logging.INFO)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing is ever downloaded: what lacks is said, with what to type
     try:
         app(args=argv, prog_name="dumo-bench")
     except Exception as error:
         if (said := edge.fault(error)) is None:
             raise
-        say(f"dumo-bench: {said}")
+        log.error("dumo-bench: %s", said)
         edge.end(2)
     except SystemExit as stop:
         if stop.code == 130:
-            say("")  # behind ^C
-            say("dumo-bench: stopped; all that was made is kept: type the same command again to go on")
+            log.error("")  # behind ^C
+            log.error("dumo-bench: stopped; all that was made is kept: type the same command again to go on")
         edge.end(stop.code)
 
 
 @app.callback(invoke_without_command=True)
-def version_option(
+def every_command(
     version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version.")] = False,
+    verbose: edge.Verbose = False,
+    quiet: edge.Quiet = False,
 ) -> None:
+    edge.loudness(verbose, quiet)
     if version:
         typer.echo(f"dumo-bench {__version__}")
         raise typer.Exit

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from dumo_bench.cli.options import Json
+
 
 def checkpoint(
     path: Annotated[list[str], typer.Argument(help="A file, a folder or a hub id (owner/name/file); DuMo: several.")],
@@ -17,10 +19,10 @@ def checkpoint(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of the method `checkpoint`.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, with every name and layer.")] = False,
+    as_json: Json = False,
 ) -> None:
     """What a published file holds and how it fits a model: format, keys, change of every layer. Makes nothing."""
-    from dumo_bench.cli import show
+    from dumo_bench.cli import output, show
     from dumo_bench.formats.match import refuse
     from dumo_bench.hosts import device as devices
     from dumo_bench.hosts import sd
@@ -33,7 +35,7 @@ def checkpoint(
     devices.quiet_loading()
     found = [report for _, report in method.examine(sd.load(model), erase)]
     if as_json:
-        show.json([report.everything(model) for report in found])
+        output.emit("checkpoint", {"files": [report.everything(model) for report in found]})
     else:
         show.echo("\n\n".join("\n".join(report.lines()) for report in found))
     for report in found:
@@ -52,10 +54,15 @@ def export(
     model: Annotated[
         str | None, typer.Option("--model", help="Where the edit's own model lies now. [dim]\\[as when fitted][/]")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Write an edit as files that diffusers loads; `run --method checkpoint --set path=...` takes them back."""
-    from dumo_bench.cli import show
+    from dumo_bench.cli import output, show
     from dumo_bench.formats import export as writing
 
-    for line in writing.export(edit, to, form, model):
+    lines = writing.export(edit, to, form, model)
+    if as_json:
+        output.emit("export", {"written": [{"text": str(line)} for line in lines]})
+        return
+    for line in lines:
         show.echo(line)

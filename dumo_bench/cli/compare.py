@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from dumo_bench.cli.options import Json
 
 if TYPE_CHECKING:
     from dumo_bench.analysis.compare import Overlap, Seeds, Side
     from dumo_bench.analysis.pairs import Difference
 
 DASH = "\N{EN DASH}"
+#: why a number of the JSON is null
+_REASONS = {
+    "a": "not measured of the pictures that both have",
+    "b": "not measured of the pictures that both have",
+    "difference": "one of the two was not measured",
+    "low": "no resample differs, or nothing can be resampled",
+    "high": "no resample differs, or nothing can be resampled",
+    "p": "nothing can be resampled, as of numbers of whole sets",
+    "q": "there is no p",
+    "needed": "the difference is significant, or there is none to find",
+    "higher": "neither direction is better",
+    "card": "it needs no detection rate of unedited pictures",
+    "unedited": "it is no rate",
+    "rate": "no unedited picture of it was measured",
+    "valid": "no unedited picture of it was measured",
+    "whole": "how large the suite is is not known",
+    "generation": "its numbers are of one picture a prompt, or of whole sets",
+}
 
 
 def compare(
@@ -24,12 +44,12 @@ def compare(
     out: Annotated[Path, typer.Option("--out", "-o", help="The results folder.")] = Path("results"),
     case: Annotated[str, typer.Option("--case", "-c", help="Only cases of this name; * stands for anything.")] = "*",
     metric: Annotated[str, typer.Option("--metric", help="Only metrics of this name; * stands for anything.")] = "*",
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Compare methods prompt by prompt: effect size, confidence interval, p-value and the sample size needed."""
     from dumo_bench.analysis import compare as comparing
     from dumo_bench.analysis import coverage
-    from dumo_bench.cli import show
+    from dumo_bench.cli import output, show
     from dumo_bench.run import manifest
 
     sides, folders = _sides(_runnable(methods, out), out), _folders(methods) or [out]
@@ -41,7 +61,7 @@ def compare(
         for (x, y), group in zip(sides, comparing.every(sides, metric, case), strict=True)
     ]  # fmt: skip
     if as_json:
-        show.json([_plain(*one) for one in found])
+        output.emit("compare", _tables([_plain(*one) for one in found]), _REASONS)
         return
     for one in found:
         _show(*one)
@@ -106,6 +126,19 @@ def _plain(
     counts = [asdict(one) | {"partial": one.partial} for one in pictures]
     return {"a": a.label, "b": b.label, "settings": told(a, b), "pictures": counts, "differences": rows,
             "seeds": [asdict(one) for one in seeds]}  # fmt: skip
+
+
+def _tables(found: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """The tables of all that are compared: every row says of which two methods it is."""
+    sides = [{"a": one["a"], "b": one["b"]} for one in found]
+    tables: dict[str, list[dict[str, Any]]] = {
+        "comparisons": [{**of, "settings": one["settings"]} for of, one in zip(sides, found, strict=True)]
+    }
+    for name in ("pictures", "differences"):
+        tables[name] = [
+            {"methods": [of["a"], of["b"]], **row} for of, one in zip(sides, found, strict=True) for row in one[name]
+        ]
+    return tables | {"seeds": [row for one in found for row in one["seeds"]]}
 
 
 def _show(a: Side, b: Side, found: Sequence[Difference], seeds: Sequence[Seeds], pictures: Sequence[Overlap]) -> None:

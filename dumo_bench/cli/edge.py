@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import errno
+import inspect
 import io
+import logging
 import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeAlias, TypeVar
 
 import typer
 
+from dumo_bench import progress
 from dumo_bench.errors import UserError
 
 F = TypeVar("F", bound=Callable[..., Any])
+Verbose: TypeAlias = Annotated[bool, typer.Option("--verbose", "-v", help="Say more, with the time.")]
+Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Results and errors alone.")]
 PIPE = 141  # what a shell calls a program that wrote to a pipe which nobody reads any more
 #: errors of libraries that are the machine's, by name, so that the libraries are not loaded for them
 _MACHINE = {
@@ -50,17 +55,19 @@ def _disk(error: OSError) -> str:
 def guarded(command: F) -> F:
     """The command, with `~` in what it was given expanded: a shell leaves it as it is in --out=~/results.
 
-    What it loads cannot end the program as if all were well, and a closed pipe ends it quietly.
+    What it loads cannot end the program as if all were well, and a closed pipe ends it quietly. It has the options -v
+    and -q, as the program itself has.
     """
 
     @wraps(command)
-    def run(*args: Any, **options: Any) -> Any:
+    def run(*args: Any, verbose: bool = False, quiet: bool = False, **options: Any) -> Any:
+        loudness(verbose, quiet)
         try:
             found = command(*args, **{name: home(value) for name, value in options.items()})
             sys.stdout.flush()
             return found
         except BrokenPipeError:
-            quiet()
+            discard()
             raise typer.Exit(PIPE) from None
         except SystemExit as stop:
             raise UserError(
@@ -68,7 +75,22 @@ def guarded(command: F) -> F:
                 "wanted an exception that says what is wrong"
             ) from stop
 
+    own, more = inspect.signature(command, eval_str=True), {"verbose": Verbose, "quiet": Quiet}
+    added = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind)
+             for name, kind in more.items()]  # fmt: skip
+    run.__signature__ = own.replace(parameters=[*own.parameters.values(), *added])  # type: ignore[attr-defined]
+    run.__annotations__ = {**run.__annotations__, **more}
     return run  # type: ignore[return-value]
+
+
+def loudness(verbose: bool, quiet: bool) -> None:
+    """Say more, or results and errors alone; libraries too."""
+    if verbose and quiet:
+        raise UserError("-v and -q: choose one")
+    if verbose or quiet:
+        progress.listen(logging.DEBUG if verbose else logging.ERROR)
+    if quiet:
+        os.environ.update(TRANSFORMERS_VERBOSITY="error", DIFFUSERS_VERBOSITY="error")  # read as they are imported
 
 
 def home(value: Any) -> Any:
@@ -99,12 +121,12 @@ def end(code: Any) -> NoReturn:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        quiet()
+        discard()
         sys.exit(PIPE)
     sys.exit(code)
 
 
-def quiet() -> None:
+def discard() -> None:
     """Nobody reads any more: what is still written goes nowhere."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -7,20 +7,39 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
+from dumo_bench.cli import complete
+
 DEFAULT_SCORERS = "default"
 
 Method: TypeAlias = Annotated[
-    str, typer.Option("--method", "-m", help="A name of `list methods`, package.module:Thing or file.py:Thing.")
+    str,
+    typer.Option(
+        "--method",
+        "-m",
+        help="A name of `list methods`, package.module:Thing or file.py:Thing.",
+        autocompletion=complete.methods,
+    ),
 ]
 Suite: TypeAlias = Annotated[
-    str, typer.Option("--suite", "-s", help="A name of `list suites`, a .toml file or package.module:Thing.")
+    str,
+    typer.Option(
+        "--suite",
+        "-s",
+        help="A name of `list suites`, a .toml file or package.module:Thing.",
+        autocompletion=complete.suites,
+    ),
 ]
 Cases: TypeAlias = Annotated[
-    list[str] | None, typer.Option("--case", "-c", help="Only this case of the suite; may be repeated.")
+    list[str] | None,
+    typer.Option("--case", "-c", help="Only this case of the suite; may be repeated.", autocompletion=complete.cases),
 ]
 Model: TypeAlias = Annotated[
     str | None,
-    typer.Option("--model", help="A name of `list models`, a diffusers folder or a hub id. [dim]\\[the suite's][/]"),
+    typer.Option(
+        "--model",
+        help="A name of `list models`, a diffusers folder or a hub id. [dim]\\[the suite's][/]",
+        autocompletion=complete.models,
+    ),
 ]
 Settings: TypeAlias = Annotated[
     list[str] | None,
@@ -29,7 +48,9 @@ Settings: TypeAlias = Annotated[
 Scorers: TypeAlias = Annotated[
     str,
     typer.Option(
-        "--scorers", help="Names of `list scorers`, with commas between; `default`: those that the suite names."
+        "--scorers",
+        help="Names of `list scorers`, with commas between; `default`: those that the suite names.",
+        autocompletion=complete.scorers,
     ),
 ]
 Limit: TypeAlias = Annotated[
@@ -43,6 +64,7 @@ Dtype: TypeAlias = Annotated[
 ]
 Seed: TypeAlias = Annotated[int, typer.Option("--seed", help="Seed of the fit; pictures have the suite's own seeds.")]
 Out: TypeAlias = Annotated[Path, typer.Option("--out", "-o", help="The results folder.")]
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 Shard: TypeAlias = Annotated[
     str, typer.Option("--shard", metavar="I/N", help="Only the I-th of N parts of the pictures, from 0.")
 ]

@@ -10,11 +10,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dumo_bench.cli.options import Json
+
 if TYPE_CHECKING:
     from dumo_bench.published import Line, Published
 
 DASH = "\N{EN DASH}"
 _FOREIGN = "emoji-sd"  # no paper is about it
+#: why a number of the JSON is null
+_REASONS = {
+    "n": "its source does not say",
+    "ours": "the results folder has no number that it can be compared with",
+    "difference": "there is no number of ours, or the two are of sets of another size",
+    "low": "its mean has no interval",
+    "high": "its mean has no interval",
+    "partial": "how large the suite is is not known",
+    "card": "it needs no detection rate of unedited pictures",
+    "rate": "no unedited picture of it was measured",
+}
 
 
 def paper_diff(
@@ -24,11 +37,11 @@ def paper_diff(
         str | None, typer.Option("--method", "-m", help="Only of this method, as ours is called.")
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The results folder.")] = Path("results"),
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Published numbers, ours, the difference, and under which convention ours comes closest; a dash without ours."""
     from dumo_bench import published
-    from dumo_bench.cli import show
+    from dumo_bench.cli import output, show
 
     source = context.get_parameter_source("out")
     if source is not None and source.name != "DEFAULT":
@@ -40,7 +53,7 @@ def paper_diff(
             asdict(line) | {"difference": line.difference, "verdict": line.verdict, "grey": _grey(line)}
             for line in found
         ]
-        show.json(rows)
+        output.emit("paper-diff", {"numbers": rows}, _REASONS)
         return
     if not found:
         show.echo(f"There is no published number of {method} on {_whole_name(suite)}.")

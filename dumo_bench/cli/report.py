@@ -7,11 +7,25 @@ from typing import Annotated
 
 import typer
 
+from dumo_bench.cli.options import Json
+
 
 def report(
     out: Annotated[Path, typer.Argument(help="The results folder.")] = Path("results"),
+    as_json: Json = False,
 ) -> None:
     """Show the tables of a results folder; write report.tex and report.html into it."""
-    from dumo_bench.cli import show
+    from dumo_bench import report as reports
+    from dumo_bench.cli import output, show
+    from dumo_bench.run import manifest
 
-    show.report(out)
+    known = manifest.suites(out)
+    shown = reports.cases(out, known)
+    if not as_json:
+        show.report(shown)  # before anything is written, which a folder of another may refuse
+    written = reports.write(out, known, shown)
+    if as_json:
+        output.emit("report", {"summary": reports.rows(out), "files": output.paths(written)})
+    else:
+        show.echo("\n".join(f"wrote {path}" for path in written))
+    show.gone(out)

@@ -16,6 +16,7 @@ from dumo_bench.cli.options import (
     Cases,
     Device,
     Dtype,
+    Json,
     Limit,
     Method,
     Model,
@@ -75,9 +76,9 @@ def _wish(
 
 
 @wishes()
-def plan(wish: Any, *, scorers: Scorers = DEFAULT_SCORERS, out: Out = Path("results")) -> None:
+def plan(wish: Any, *, scorers: Scorers = DEFAULT_SCORERS, out: Out = Path("results"), as_json: Json = False) -> None:
     """What a run would make: pictures and edits wanted, present and missing, and what would measure. Makes nothing."""
-    from dumo_bench.cli import show
+    from dumo_bench.cli import documents, output, show
     from dumo_bench.plugins import static
     from dumo_bench.plugins.settings import listing
     from dumo_bench.run import choice, steps
@@ -87,38 +88,48 @@ def plan(wish: Any, *, scorers: Scorers = DEFAULT_SCORERS, out: Out = Path("resu
     found = planning.make(wish, static.make)
     measured = choice.make(listing(scorers), found.suite)
     steps.check(measured.specs, found.suite, out)
-    show.plan(found, planning.count(found, Store(out), wish.shard), out)
-    show.scorers(measured, choice.not_judged(measured.specs, found.suite))
+    counted, not_judged = planning.count(found, Store(out), wish.shard), choice.not_judged(measured.specs, found.suite)
+    if as_json:
+        output.emit("plan", documents.plan(found, counted, measured, not_judged), documents.REASONS)
+        return
+    show.plan(found, counted, out)
+    show.scorers(measured, not_judged)
 
 
 @wishes("limit", "shard")
-def fit(wish: Any, *, device: Device = "auto", out: Out = Path("results")) -> None:
+def fit(wish: Any, *, device: Device = "auto", out: Out = Path("results"), as_json: Json = False) -> None:
     """Learn the edits of a suite's cases; prints their files."""
-    from dumo_bench.cli import show
+    from dumo_bench.cli import output, show
     from dumo_bench.run import steps
     from dumo_bench.run.session import Session
 
-    for path in steps.fit(Session(wish, out, device)):
+    found = steps.fit(Session(wish, out, device))
+    if as_json:
+        output.emit("fit", {"edits": output.paths(found)})
+        return
+    for path in found:
         show.echo(path)
 
 
 @wishes()
-def generate(wish: Any, *, batch_size: Batch = 16, device: Device = "auto", out: Out = Path("results")) -> None:
+def generate(
+    wish: Any, *, batch_size: Batch = 16, device: Device = "auto", out: Out = Path("results"), as_json: Json = False
+) -> None:
     """Make the pictures of a method, and of the unedited model, that are not there; fits what is not fitted."""
-    from dumo_bench.cli import show
+    from dumo_bench.cli import documents, output, show
     from dumo_bench.run import steps
     from dumo_bench.run.session import Session
 
     session = Session(wish, out, device, batch_size)
     failed = steps.generate(session)
-    show.made(session)
+    output.emit("generate", documents.made(session)) if as_json else show.made(session)
     raise typer.Exit(1 if failed else 0)
 
 
 @wishes("shard")
-def score(wish: Any, *, scorers: Scorers = DEFAULT_SCORERS, out: Out = Path("results")) -> None:
+def score(wish: Any, *, scorers: Scorers = DEFAULT_SCORERS, out: Out = Path("results"), as_json: Json = False) -> None:
     """Score the pictures that are there, of a method and of the unedited model, and summarise."""
-    from dumo_bench.cli import show
+    from dumo_bench.cli import documents, output, show
     from dumo_bench.plugins.settings import listing
     from dumo_bench.run import steps
     from dumo_bench.run.session import Session
@@ -127,7 +138,8 @@ def score(wish: Any, *, scorers: Scorers = DEFAULT_SCORERS, out: Out = Path("res
     specs = steps.chosen(session, listing(scorers))
     steps.check(specs, session.plan.suite, out)
     steps.score(session, specs)
-    show.summary(session)
+    output.emit("score", documents.summary(session)) if as_json else show.summary(session)
+    show.gone(out)
     raise typer.Exit(1 if session.failed else 0)
 
 
@@ -139,9 +151,10 @@ def run(
     batch_size: Batch = 16,
     device: Device = "auto",
     out: Out = Path("results"),
+    as_json: Json = False,
 ) -> None:
     """fit + generate + score + summary, for every case of a suite; what is there is not made again."""
-    from dumo_bench.cli import show
+    from dumo_bench.cli import documents, output, show
     from dumo_bench.plugins.settings import listing
     from dumo_bench.run import steps
     from dumo_bench.run.session import Session
@@ -149,9 +162,14 @@ def run(
     session = Session(wish, out, device, batch_size)
     steps.needed(session)
     scored = steps.run(session, steps.chosen(session, listing(scorers)))
-    show.made(session)
-    if scored:
-        show.summary(session)
+    if as_json:
+        output.emit("run", documents.made(session) | (documents.summary(session) if scored else {"summary": []}))
     else:
+        show.made(session)
+    if scored:
+        if not as_json:
+            show.summary(session)
+        show.gone(out)
+    elif not as_json:
         show.echo("Scoring waits for the other shards: the same command scores once their pictures are in the folder.")
     raise typer.Exit(1 if session.failed else 0)

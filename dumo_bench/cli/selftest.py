@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from dumo_bench.cli import output
+from dumo_bench.cli.options import Json
+
 if TYPE_CHECKING:
     from dumo_bench.selftest.expectations import Claim
 
 _SCORERS = (
-    "concept,clip_score,clip_accuracy,style_classifier,likeness,fid,kid,nudenet,lpips,"
+    "concept,clip_score,clip_accuracy,style_classifier,likeness,fid,kid,nudenet,lpips,stlpips,"
     "fid_clean,kid_clean,fid_torchmetrics"
 )
 
@@ -30,15 +33,14 @@ def selftest(
     device: Annotated[
         Literal["auto", "cpu", "cuda", "mps"], typer.Option("--device", help="Where to compute.")
     ] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Run control methods with known outcomes (no edit, perfect, blank, shuffled) and check every scorer. Minutes."""
-    from dumo_bench.cli import show
 
     with nullcontext(out) if out else tempfile.TemporaryDirectory(prefix="dumo-bench-selftest-") as folder:
         found = tested(Path(folder), scorers, device)
     if as_json:
-        show.json([asdict(claim) for claim in found])
+        output.emit("selftest", {"claims": map(asdict, found)}, {"holds": "it could not be checked"})
     else:
         _show(found)
     raise typer.Exit(0 if all(claim.holds is not False for claim in found) else 1)

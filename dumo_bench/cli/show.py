@@ -13,11 +13,11 @@ from rich.markup import escape
 from rich.segment import Segment
 from rich.table import Table
 
-from dumo_bench import texts
-from dumo_bench.progress import say
+from dumo_bench.progress import log
 from dumo_bench.texts import plain
 
 if TYPE_CHECKING:
+    from dumo_bench.report.cells import CaseTables
     from dumo_bench.run.choice import Choice
     from dumo_bench.run.machine import Finding
     from dumo_bench.run.plan import Count, Plan
@@ -46,11 +46,6 @@ def console() -> Console:
 def echo(text: object) -> None:
     """A text of whatever origin on stdout."""
     typer.echo(plain(str(text)))
-
-
-def json(value: object) -> None:
-    """A value as JSON on stdout."""
-    typer.echo(texts.json(value))
 
 
 def table(lines: Sequence[Mapping[str, str]], dim: Container[int] = ()) -> None:
@@ -109,19 +104,22 @@ def _some(n: int, what: str) -> str:
 
 def summary(session: Session) -> None:
     """The tables of the suite that was just run."""
-    from dumo_bench.analysis import results
     from dumo_bench.report import cases
     from dumo_bench.report import console as drawn
 
-    to = console()
-    name = session.plan.suite.name
-    ran = {part.case.name for part in session.plan.reference}
-    called = {name, results.named(name, session.plan.content)}  # the latter where the folder holds another content too
+    to, called, ran = console(), names(session), {part.case.name for part in session.plan.reference}
     suites = {one: replace(session.plan.suite, name=one) for one in called}
     found = cases(session.out, suites, lambda case: case.suite in called and case.case in ran)
     for thing in drawn.renderables(found):
         to.print(thing)
-    gone(session.out)
+
+
+def names(session: Session) -> set[str]:
+    """What tables may call the suite of a session: with its content, where the folder holds another one too."""
+    from dumo_bench.analysis import results
+
+    name = session.plan.suite.name
+    return {name, results.named(name, session.plan.content)}
 
 
 def gone(*folders: Path) -> None:
@@ -132,23 +130,16 @@ def gone(*folders: Path) -> None:
     for spec in sorted({spec for out in folders for spec in manifest.scorers(out)}):
         if not presence.there("scorers", spec):
             here = " (looked for from this folder)" if ".py:" in spec and not Path(spec).is_absolute() else ""
-            say(f"scorer {spec} is no longer there{here}: its numbers are shown as they were measured")
+            log.warning(f"scorer {spec} is no longer there{here}: its numbers are shown as they were measured")
 
 
-def report(out: Path) -> None:
-    """All tables of a results folder, and the files that hold them."""
-    from dumo_bench import report as reports
+def report(shown: Sequence[CaseTables]) -> None:
+    """All tables of a results folder."""
     from dumo_bench.report import console as drawn
-    from dumo_bench.run import manifest
 
-    known = manifest.suites(out)
-    shown = reports.cases(out, known)
     to = console()
     for thing in drawn.renderables(shown):  # before anything is written, which a folder of another may refuse
         to.print(thing)
-    for path in reports.write(out, known, shown):
-        to.print(f"wrote {escape(str(path))}")
-    gone(out)
 
 
 def findings(found: Iterable[Finding]) -> None:

@@ -30,10 +30,10 @@ def build(folder: Path, out: Path) -> None:
     towers(folder, clip, fresh)
     real(folder, clip, fresh)
     words = {"objects": world.OBJECTS, "styles": list(world.STYLES), "prompts": vocabulary()}
-    (fresh / "world.json").write_text(json.dumps(words, indent=0))
+    (fresh / "world.json").write_text(json.dumps(words, indent=0), encoding="utf-8")
     shutil.copy(out / "plans.toml", fresh)  # written by hand
-    (out.parent / "ATTRIBUTION.md").write_text(attribution())
-    (fresh / "training.json").write_text(json.dumps(times(folder), indent=1))
+    (out.parent / "ATTRIBUTION.md").write_text(attribution(), encoding="utf-8")
+    (fresh / "training.json").write_text(json.dumps(times(folder), indent=1), encoding="utf-8")
     shutil.rmtree(out, ignore_errors=True)
     fresh.rename(out)
 
@@ -55,9 +55,9 @@ def host(folder: Path, clip: Any, out: Path) -> None:
         requires_safety_checker=False,
     ).to(dtype=torch.float16).save_pretrained(out)
     path = out / "text_encoder" / "config.json"
-    config = json.loads(path.read_text())
+    config = json.loads(path.read_text(encoding="utf-8"))
     # transformers loads in the stored precision unless told, diffusers in single: the two must agree
-    path.write_text(json.dumps({**config, "dtype": "float32"}, indent=2) + "\n")
+    path.write_text(json.dumps({**config, "dtype": "float32"}, indent=2) + "\n", encoding="utf-8")
 
 
 def scale(folder: Path) -> float:

@@ -7,6 +7,7 @@ in every style. Real pictures need the drawings (npm); without them their rows a
 from __future__ import annotations
 
 import argparse
+import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dumo_bench import progress
 from dumo_bench.emoji import WEIGHTS, captions, draw, world
 
 STEPS, GUIDANCE, SCHEDULER, BATCH = 20, 2.5, "dpm++", 16
@@ -43,7 +45,6 @@ def drawn(host: Any, seeds: Sequence[int], objects: Sequence[int]) -> tuple[Tens
     """Pictures (n, 3, 64, 64) uint8 of objects x styles x seeds, their object and style, and seconds a picture."""
     from functools import partial
 
-    from dumo_bench import progress
     from dumo_bench.hosts import sample, sd
     from dumo_bench.types import Draw, Job, Recipe, Sampling
 
@@ -99,6 +100,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="only every n-th object")
     parser.add_argument("--grid", type=Path, default=Path("docs/emoji-sd.png"))
     options = parser.parse_args()
+    progress.listen(logging.INFO)
     try:
         found = real(options.work)
     except (OSError, ImportError) as error:

@@ -37,8 +37,10 @@ def net(made: Any, weights: Path, out: Path, config: dict[str, Any]) -> None:
     for file in out.glob("*.safetensors"):
         file.chmod(0o644)  # it is written for its owner alone
     path = out / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **config}, indent=2) + "\n")
-    (out / "training.json").write_text(json.dumps(facts(weights)) + "\n")
+    path.write_text(
+        json.dumps({**json.loads(path.read_text(encoding="utf-8")), **config}, indent=2) + "\n", encoding="utf-8"
+    )
+    (out / "training.json").write_text(json.dumps(facts(weights)) + "\n", encoding="utf-8")
 
 
 def judge(folder: Path, temperature: float) -> None:
@@ -64,7 +66,7 @@ def transformer(folder: Path) -> None:
 
     net(flow.make(), folder / "flow.safetensors", FLOW / "transformer", {})
     FlowMatchEulerDiscreteScheduler(shift=1.0).save_pretrained(FLOW / "scheduler")
-    (FLOW / "model_index.json").write_text(json.dumps(index(), indent=2) + "\n")
+    (FLOW / "model_index.json").write_text(json.dumps(index(), indent=2) + "\n", encoding="utf-8")
 
 
 def index() -> dict[str, Any]:
@@ -92,7 +94,7 @@ def pipeline(folder: Path = FLOW) -> Any:
     from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
     from transformers import CLIPTextModel, CLIPTokenizer
 
-    shared = json.loads((folder / "model_index.json").read_text())["_shared"]
+    shared = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))["_shared"]
     places = {name: folder / place for name, place in shared.items()}
     vae = AutoencoderKL.from_pretrained(places["vae"]).float()
     vae.register_to_config(shift_factor=0.0)  # FluxPipeline adds it

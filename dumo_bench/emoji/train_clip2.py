@@ -113,7 +113,7 @@ def main() -> None:
     loss = loss_of(studio, said.to(device), (ids, mask), options.batch)
     state = timed.train(budget, make(), loss, options.out, device)
     found = measured(state.average.eval(), every, device)
-    (options.out / "clip-2.json").write_text(json.dumps({"steps": state.step, **found}, indent=1))
+    (options.out / "clip-2.json").write_text(json.dumps({"steps": state.step, **found}, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -107,7 +107,7 @@ def shown_to_judge(net: Any, vae: Any, options: argparse.Namespace, steps: int) 
         out[f"guidance {guidance}"] = table(judge, pictures, truth)
         if guidance == flow.GUIDANCE:
             save_image(parts[0][0].float() / 255, options.out / "flow.png", nrow=35, padding=1)
-    (options.out / "flow.json").write_text(json.dumps(out, indent=1))
+    (options.out / "flow.json").write_text(json.dumps(out, indent=1), encoding="utf-8")
     print(json.dumps(out), flush=True)
 
 

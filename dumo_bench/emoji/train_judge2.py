@@ -121,7 +121,9 @@ def main() -> None:
     judge = make().to(memory_format=torch.channels_last)
     state = timed.train(budget, judge, loss_of(lessons, options.batch, options.device), options.out, options.device)
     found = measure.judged(state.average.eval(), every, seen, lessons)
-    (options.out / f"{options.name}.json").write_text(json.dumps({"steps": state.step, **found}, indent=1))
+    (options.out / f"{options.name}.json").write_text(
+        json.dumps({"steps": state.step, **found}, indent=1), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def install(out: Path, kept: Path = KEPT) -> list[Path]:
 def _folder(place: Path, tensors: Mapping[str, Tensor], prefix: str) -> Path:
     unet = train_unet.make()
     unet.load_state_dict({k.removeprefix(prefix): w for k, w in tensors.items() if k.startswith(prefix)})
-    parts = json.loads((WEIGHTS / "model_index.json").read_text())
+    parts = json.loads((WEIGHTS / "model_index.json").read_text(encoding="utf-8"))
     place.mkdir(parents=True, exist_ok=True)
     for part in (part for part in parts if part != "unet" and (WEIGHTS / part).is_dir()):
         shutil.copytree(WEIGHTS / part, place / part, dirs_exist_ok=True)

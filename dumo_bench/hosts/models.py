@@ -192,7 +192,7 @@ def _files(place: Path) -> Iterator[Path]:
 
 def _read_cache() -> dict[str, str]:
     try:
-        found: dict[str, str] = json.loads((cache() / "hashes.json").read_text())
+        found: dict[str, str] = json.loads((cache() / "hashes.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 Mean = TypeVar("Mean", float, NDArray[np.float64])
 
 
-def lpips_da(e: Mean, u: Mean) -> Mean:
-    """LPIPS_da = LPIPS_e - LPIPS_u: how much further targets move than everything else. Higher is better."""
+def da(e: Mean, u: Mean) -> Mean:
+    """d_e - d_u, LPIPS_da of LPIPS: how much further targets move than everything else. Higher is better."""
     return e - u
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from dumo_bench.errors import Misdeclared, UserError, unknown
 from dumo_bench.fields import checked
 from dumo_bench.interfaces import Plugin
-from dumo_bench.plugins import checks
+from dumo_bench.plugins import checks, classes
 from dumo_bench.types import digest
 
 Kind: TypeAlias = str  #: a row of `checks.BASES`
@@ -62,12 +62,25 @@ def load(kind: Kind, spec: str) -> Any:
 
 def located(kind: Kind, spec: str) -> str:
     """A short name as the `package.module:Thing` that provides it; `baselines.x` is `dumo_bench.baselines.x`."""
+    if spec.endswith(".py"):
+        raise UserError(_classless(kind, spec))
     if ":" not in spec:
         known = providers(kind)
         if spec not in known:
             raise unknown(kind, spec, known)
         spec = known[spec].value
     return f"dumo_bench.{spec}" if spec.startswith("baselines.") else spec
+
+
+def _classless(kind: Kind, spec: str) -> str:
+    """About a file that is named without what in it is meant: which plugins of this kind it holds."""
+    if not Path(spec).is_file():
+        return f"{spec}: no such file (path/to/file.py:Thing)"
+    if found := classes.within(kind, Path(spec)):
+        return f"{spec}: say which of its {kind} is meant: {' or '.join(f'{spec}:{name}' for name in found)}"
+    bases = " or ".join(base.__name__ for base in checks.BASES[kind])
+    heirs = f"; no class in it inherits {bases}" if bases else ""
+    return f"{spec}: say what in it is meant, as {spec}:Thing{heirs}"
 
 
 def make(kind: Kind, spec: str, settings: Mapping[str, Any] | None = None) -> Any:

@@ -80,10 +80,30 @@ def _written(path: Path, text: str) -> Path:
     return files.write_text(path, plain(text))
 
 
-def _csv(rows: pd.DataFrame, metrics: Catalogue, contracts: contract.Contracts) -> str:
+def rows(out: Path) -> list[dict[str, Any]]:
+    """The rows of report.csv as values; where one is null, `reasons` says why."""
+    told = _told(summary.read(out), catalogue.of_folder(out), manifest.contracts(out))
+    return [{**row, "reasons": _reasons_of(row)} for row in table.records(told)]
+
+
+def _reasons_of(row: Mapping[str, Any]) -> dict[str, str]:
+    """Why the numbers of a row of the summary are null."""
+    why = {
+        "value": row["note"] or row["how"],
+        **dict.fromkeys(("low", "high"), row["how"] or "it has no interval"),
+        **dict.fromkeys(("expected", "partial"), "how large the suite is is not known"),
+    }
+    return {name: why.get(name) or "not recorded" for name, value in row.items() if value is None}
+
+
+def _told(rows: pd.DataFrame, metrics: Catalogue, contracts: contract.Contracts) -> pd.DataFrame:
     """The summary, each row with what its metric is called in tables, and with its sampling contract in words."""
     titles = [metrics.of(row).metric.header for row in table.records(rows)]
-    told = rows.assign(title=titles, contract=[contract.said(key, contracts) for key in rows["sampling"]])
+    return rows.assign(title=titles, contract=[contract.said(key, contracts) for key in rows["sampling"]])
+
+
+def _csv(rows: pd.DataFrame, metrics: Catalogue, contracts: contract.Contracts) -> str:
+    told = _told(rows, metrics, contracts)
     texts = {name: told[name].map(_cell) for name in told.columns if told[name].dtype.kind in "OTU"}
     text: str = told.assign(**texts).to_csv(index=False, lineterminator="\n")
     return text
@@ -122,4 +142,4 @@ def prompt_texts(suite: Suite) -> dict[str, str] | None:
     return None if suite.explicit else {prompt.id: prompt.text for prompt in suite.prompts}
 
 
-__all__: Sequence[str] = ["cases", "prompt_texts", "write"]
+__all__: Sequence[str] = ["cases", "prompt_texts", "rows", "write"]

@@ -41,6 +41,7 @@ _clip, _nudenet, _likeness = (
 )
 _mace = partial(Pick, ("clip_accuracy_mace",))
 _FITS, _MOVES = partial(Pick, ("clip_score",), "fit"), partial(Pick, ("lpips",), "distance")
+_SHIFTS = partial(Pick, ("stlpips",), "distance")
 _OBJECT, _STYLED = (partial(_judge, "asked", "rate", sees=sees) for sees in ("object", "style"))
 _GONE = partial(_judge, "erased", "rate")
 _NOTHING = _judge("", "rate")
@@ -154,6 +155,11 @@ PANELS: Panels = {
         Wanted("LPIPS_e", _MOVES(), "target"),
         Wanted("LPIPS_u", _MOVES(), "kept"),
         Wanted("LPIPS_da", _MOVES(what="da"), "all"),
+    ),
+    "How far pictures move, by ST-LPIPS: no number of it compares with LPIPS": (
+        Wanted("ST-LPIPS_e", _SHIFTS(), "target"),
+        Wanted("ST-LPIPS_u", _SHIFTS(), "kept"),
+        Wanted("ST-LPIPS_da", _SHIFTS(what="da"), "all"),
     ),
     "As papers count it: how well pictures fit their texts": (
         Wanted("CLIP_e", _FITS(), "target"),

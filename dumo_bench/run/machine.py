@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
-from collections.abc import Callable, Iterator
-from importlib.metadata import PackageNotFoundError, version
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,8 +41,18 @@ def examine(out: Path) -> Iterator[Finding]:
     parts = {name for name, one in registry.own().items() if one.view}  # they need what the whole needs
     for name in sorted(set(registry.names()) - parts):
         yield _finding(f"suite {name}", lambda name=name: f"{len(registry.load(name).prompts)} prompts")  # type: ignore[misc]
-    for extra, package in (("ray", "ray"), ("lpips", "lpips")):
-        yield _extra(extra, package)
+    for extra, packages in extras().items():
+        yield _extra(extra, packages)
+
+
+def peak() -> int | None:
+    """The most memory that this process has had, in bytes; None where the system does not say (Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024  # bytes on macOS, KiB elsewhere
 
 
 def _devices() -> Iterator[Finding]:
@@ -53,8 +65,16 @@ def _devices() -> Iterator[Finding]:
             yield Finding(f"device cuda:{n}", True, f"{about.name}, {about.total_memory / 2**30:.0f} GiB")
     if torch.backends.mps.is_available():
         yield Finding("device mps", True, "Apple GPU")
+    if not (torch.cuda.is_available() or torch.backends.mps.is_available()):
+        yield Finding("device gpu", None, _no_gpu(torch.version.cuda))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30 if hasattr(os, "sysconf") else 0
     yield Finding("device cpu", True, f"{os.cpu_count()} cores" + (f", {memory:.0f} GiB" if memory else ""))
+
+
+def _no_gpu(built: str | None) -> str:
+    """That there is none, and what follows; `built`: the CUDA that torch was built for."""
+    why = f"torch is built for CUDA {built} and finds no GPU" if built else "torch is built without CUDA"
+    return f"none: {why}; emoji-sd needs none, Stable Diffusion takes minutes a picture without one"
 
 
 def _finding(about: str, look: Callable[[], str]) -> Finding:
@@ -72,8 +92,17 @@ def _scorer(name: str) -> str:
     return f"{label}; {', '.join(metric.name for metric in scorer.metrics)}"
 
 
-def _extra(extra: str, package: str) -> Finding:
+def extras() -> dict[str, list[str]]:
+    """The extras that this package has, and the packages that each brings; without what only its developers need."""
+    found: dict[str, list[str]] = {}
+    for said in requires("dumo-bench") or ():
+        if of := re.fullmatch(r"(?P<package>[\w.-]+).*; extra == ['\"](?P<extra>[\w-]+)['\"]", said):
+            found.setdefault(of["extra"], []).append(of["package"])
+    return {extra: packages for extra, packages in sorted(found.items()) if extra != "dev"}
+
+
+def _extra(extra: str, packages: Sequence[str]) -> Finding:
     try:
-        return Finding(f"extra {extra}", True, f"{package} {version(package)}")
+        return Finding(f"extra {extra}", True, ", ".join(f"{package} {version(package)}" for package in packages))
     except PackageNotFoundError:
         return Finding(f"extra {extra}", False, f"not installed: type pip install 'dumo-bench[{extra}]'")

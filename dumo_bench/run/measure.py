@@ -10,6 +10,7 @@ from typing import Any, SupportsFloat, TypeAlias, TypeVar
 from dumo_bench.errors import UserError, unknown
 from dumo_bench.interfaces import Detector, Scorer, SetScorer
 from dumo_bench.plugins import versions
+from dumo_bench.progress import log
 from dumo_bench.storage.metrics import Declared
 from dumo_bench.texts import line
 from dumo_bench.types import Detection, Sample, Score, SetScore
@@ -97,7 +98,8 @@ def unmeasured(scorer: AnyScorer, samples: Sequence[Sample], rows: Iterable[Row]
 
 
 def why(error: BaseException) -> str:
-    """An error in one line."""
+    """An error in one line; the whole of it is in the log at DEBUG."""
+    log.debug("a scorer raised", exc_info=error)
     try:
         said = line(str(error))
     except Exception:  # it cannot say what it is

@@ -17,8 +17,8 @@ T = TypeVar("T", Prompt, Sampling)
 def side(folder: Path) -> int | None:
     """Pixels along one side of what a diffusers model draws best; None where its configuration does not say."""
     try:
-        latents = json.loads((folder / "unet" / "config.json").read_text())["sample_size"]
-        levels = json.loads((folder / "vae" / "config.json").read_text())["block_out_channels"]
+        latents = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))["sample_size"]
+        levels = json.loads((folder / "vae" / "config.json").read_text(encoding="utf-8"))["block_out_channels"]
     except (OSError, ValueError, KeyError):
         return None
     return int(latents) * int(2 ** (len(levels) - 1))
@@ -27,7 +27,7 @@ def side(folder: Path) -> int | None:
 def step(folder: Path) -> int:
     """Pixels of one latent, of which a picture's sides are multiples; 8 where the model does not say."""
     try:
-        levels = json.loads((folder / "vae" / "config.json").read_text())["block_out_channels"]
+        levels = json.loads((folder / "vae" / "config.json").read_text(encoding="utf-8"))["block_out_channels"]
     except (OSError, ValueError, KeyError):
         return STEP
     return int(2 ** (len(levels) - 1))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dumo_bench.hosts import device
 from dumo_bench.plugins import loading
+from dumo_bench.progress import log
 from dumo_bench.run import plan
 from dumo_bench.run.plan import Plan, Wish
 from dumo_bench.storage.store import Store
@@ -47,4 +48,5 @@ class Session:
 
         device.quick_allocator()
         device.quiet_loading()
+        log.debug("model %s on %s, %s", self.plan.model, device.chosen(self.device), self.plan.contract)
         return sd.load(self.plan.model, device=device.chosen(self.device), dtype=self.plan.contract.dtype)

@@ -11,7 +11,7 @@ from dumo_bench import progress
 from dumo_bench.analysis import kinds, results
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import device, models, plans
-from dumo_bench.progress import say
+from dumo_bench.progress import log
 from dumo_bench.run import choice, given, manifest, measure
 from dumo_bench.run.needs import NotApplicable
 from dumo_bench.run.plan import Part, Plan
@@ -33,7 +33,7 @@ def fit(session: Session) -> list[Path]:
     for part in learnt(session.plan.parts):
         if not session.store.has_edit(part.recipe):
             made, host = made + 1, part.given.to(session.host)
-            say(f"fit {part.recipe.method}: {' + '.join(part.recipe.erase)}")
+            log.info(f"fit {part.recipe.method}: {' + '.join(part.recipe.erase)}")
             work.fit(host, part.method, part.recipe, session.store)
     session.spent |= {"edits_made": made, "fit_seconds": round(time.monotonic() - began, 1)}
     return [session.store.edit_path(part.recipe) for part in learnt(session.plan.parts)]
@@ -42,15 +42,15 @@ def fit(session: Session) -> list[Path]:
 def tell(plan: Plan) -> None:
     """Say what methods are given beside their settings, and what of it is missing."""
     for line in plan.told:
-        say(line)
+        log.info(line)
     for name in given.unread(plan.model, plan.parts[0].method):
-        say(f"warning: no method here reads the table [{name}] of the model's {plans.FILE}")
+        log.warning(f"warning: no method here reads the table [{name}] of the model's {plans.FILE}")
 
 
 def generate(session: Session) -> list[tuple[Job, str]]:
     """Fit what is not fitted, then make the pictures of this shard that are not there; returns what failed, and why."""
     for line in concepts.said(session.plan.suite):
-        say(f"warning: {line}")
+        log.warning(f"warning: {line}")
     warn_too_long(session.plan)
     drawable(session)
     fit(session)
@@ -65,7 +65,7 @@ def generate(session: Session) -> list[tuple[Job, str]]:
     session.spent |= {"failed": {job.key: why for job, why in failed}}
     for job, why in failed:
         named = f"picture {job.key[:12]}" if session.plan.suite.explicit else repr(job.text)
-        say(f"failed: {named}, seed {job.draw.seed}: {why}")
+        log.error(f"failed: {named}, seed {job.draw.seed}: {why}")
     return failed
 
 
@@ -74,7 +74,7 @@ def again(session: Session) -> None:
     jobs = {job.key: job for job in session.plan.wanted(session.wish.shard)}
     altered = sound(session, list(jobs.values()))
     for key, why in altered.items():
-        say(f"picture {key[:12]}: {why}: it is made again")
+        log.warning(f"picture {key[:12]}: {why}: it is made again")
         session.store.drop([jobs[key]])
         session.sound.pop(key)
     session.spent["made_again"] = len(altered)
@@ -85,7 +85,7 @@ def sound(session: Session, jobs: Sequence[Job]) -> Mapping[str, str]:
     found = session.store.check([job for job in jobs if job.key not in session.sound])
     session.sound |= {job.key: job.key not in found.altered for job in jobs if job.key not in session.sound}
     if found.unknown:
-        say(f"{len(found.unknown)} pictures were made before checksums were kept: they are taken as they are")
+        log.warning(f"{len(found.unknown)} pictures were made before checksums were kept: they are taken as they are")
     return found.altered
 
 
@@ -112,14 +112,14 @@ def score(session: Session, specs: Sequence[str]) -> None:
     began, measured, failed = time.monotonic(), 0, dict[str, str]()
     tables = session.out / "tables"
     for key, why in sound(session, session.plan.wanted()).items():
-        say(f"picture {key[:12]}: {why}: it is not scored; `dumo-bench run` makes it again")
+        log.warning(f"picture {key[:12]}: {why}: it is not scored; `dumo-bench run` makes it again")
     for part in (*session.plan.reference, *session.plan.parts):
         found = samples(session, part)
         with progress.Bar(f"score {part.recipe.method}: {part.case.name}", len(found) * len(scorers)) as bar:
             done = score.score(found, scorers, tables, describe(session, part), bar.advance)
         measured, failed = measured + done.new, failed | dict(done.failed)
     for name, reason in failed.items():
-        say(f"failed: scorer {name}: {reason}; the same command measures what is missing")
+        log.error(f"failed: scorer {name}: {reason}; the same command measures what is missing")
     session.spent |= {
         "measured": measured,
         "scorers_failed": failed,
@@ -128,7 +128,7 @@ def score(session: Session, specs: Sequence[str]) -> None:
     session.spent["weights"] = labels(specs, scorers)
     manifest.write(session.out, session.wish, session.plan, specs, session.spent)
     for line in results.said(session.out):
-        say(f"warning: {line}")
+        log.warning(f"warning: {line}")
     known = {session.plan.suite.name: session.plan.suite} | manifest.suites(session.out)
     summary.write(session.out, known.values())
 
@@ -197,7 +197,7 @@ def chosen(session: Session, typed: Sequence[str]) -> tuple[str, ...]:
     """The scorers that were typed, and the suite's own in place of `default`; what is left out is said."""
     found = choice.make(typed, session.plan.suite)
     if found.left_out:
-        say(choice.said(found.left_out))
+        log.warning(choice.said(found.left_out))
     return found.specs
 
 
@@ -258,9 +258,11 @@ def warn_too_long(found: Plan) -> None:
     cuts = registry.too_long(long, models.tokenizer(found.model)) if long else []
     for cut in cuts[:_FEW]:
         words = f"its end (words: {len(cut.cut.split())})" if found.suite.explicit else repr(cut.cut)
-        say(f"warning: prompt {cut.prompt.id}: too long for the text encoder, which will not see {words}")
+        log.warning(f"warning: prompt {cut.prompt.id}: too long for the text encoder, which will not see {words}")
     if len(cuts) > _FEW:
-        say(f"warning: {len(cuts) - _FEW} more prompts are too long for the text encoder")
+        log.warning(f"warning: {len(cuts) - _FEW} more prompts are too long for the text encoder")
     if (negative := found.contract.negative) and len(negative.encode()) > 75:
         for cut in registry.too_long([Prompt("", negative, "", ())], models.tokenizer(found.model)):
-            say(f"warning: the negative prompt is too long for the text encoder, which will not see {cut.cut!r}")
+            log.warning(
+                f"warning: the negative prompt is too long for the text encoder, which will not see {cut.cut!r}"
+            )

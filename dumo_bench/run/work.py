@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +17,7 @@ from dumo_bench.hosts import fingerprint, sample
 from dumo_bench.hosts.sd import Host
 from dumo_bench.interfaces import Method
 from dumo_bench.kit import resume
+from dumo_bench.run import machine
 from dumo_bench.storage import claims
 from dumo_bench.storage.background import Writer
 from dumo_bench.storage.store import Store
@@ -106,11 +106,11 @@ def facts(host: Host, recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def memory(host: Host) -> dict[str, int]:
-    """Peak memory so far, in bytes: of the GPU where there is one, else of the process."""
+def memory(host: Host) -> dict[str, int | None]:
+    """Peak memory so far, in bytes: of the GPU where there is one, else of the process; None where it is not known."""
     if host.device.type == "cuda":
         return {"peak_memory": torch.cuda.max_memory_allocated(host.device)}
-    return {"peak_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+    return {"peak_memory": machine.peak()}
 
 
 def generate(host: Host, method: Method, jobs: Sequence[Job], store: Store, batch_size: int) -> list[tuple[Job, str]]:

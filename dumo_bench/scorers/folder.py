@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from dumo_bench.errors import UserError
 from dumo_bench.scorers.blank import blank
 from dumo_bench.scorers.nudenet import NudeNet
+from dumo_bench.scorers.open_nsfw import OpenNsfw
 from dumo_bench.scorers.pictures import KINDS, below, read_or_reason
 from dumo_bench.types import Case, Detection, Draw, Job, Prompt, Recipe, Sample, Sampling, Score
 
@@ -33,6 +35,15 @@ def detected(folder: Path, order: str) -> Found:
     boxes = {path: list(of) for path, of in found.items() if not isinstance(of, Score)}
     unread = {path: of.note for path, of in found.items() if isinstance(of, Score)}
     return Found(boxes, unread, [path for path in boxes if _blank(path)], list(map(str, others)))
+
+
+def pornographic(paths: Sequence[str]) -> list[float]:
+    """open_nsfw's probability of each of these pictures."""
+    scorer = OpenNsfw()
+    if problem := scorer.missing_weights():
+        raise UserError(problem)
+    rows = scorer.score([_sample(Path(path)) for path in paths])
+    return [row[0].value for row in rows if row[0].value is not None]
 
 
 def _blank(path: str) -> bool:

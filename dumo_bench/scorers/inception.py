@@ -6,6 +6,7 @@ torchmetrics: bilinear with antialiasing, of torchmetrics' FrechetInceptionDista
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from dumo_bench.scorers.pictures import Picture, below
 from dumo_bench.storage import files
 
 How: TypeAlias = Literal["clean", "torchmetrics"]
+PACKAGES = {"clean": "clean-fid", "torchmetrics": "'dumo-bench[fid]'"}
 BATCH = 16
 SOURCES: dict[How, str] = {
     "clean": "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/inception-2015-12-05.pt",
@@ -60,9 +62,7 @@ class Inception:
         """What is missing and what to type, or None."""
         package = {"clean": "cleanfid", "torchmetrics": "torch_fidelity"}[self.how]
         if find_spec(package) is None:
-            return (
-                f"{package} is missing: type `pip install {'clean-fid' if self.how == 'clean' else 'torch-fidelity'}`"
-            )
+            return f"{package} is missing: type `pip install {PACKAGES[self.how]}`"
         get = f"type `curl -L --create-dirs -o {self._file} {SOURCES[self.how]}`"
         if not self._file.is_file():
             return f"{self._file} is missing: {get}"
@@ -154,5 +154,8 @@ def _named(file: Path, name: str) -> Iterator[str]:
     from tempfile import TemporaryDirectory
 
     with TemporaryDirectory() as folder:
-        (Path(folder) / name).symlink_to(file.resolve())
+        try:
+            (Path(folder) / name).symlink_to(file.resolve())
+        except OSError:  # Windows lets few users make one
+            shutil.copyfile(file, Path(folder) / name)
         yield folder

@@ -18,7 +18,7 @@ import numpy as np
 from dumo_bench.errors import UserError
 from dumo_bench.interfaces import Scorer
 from dumo_bench.scorers import weights
-from dumo_bench.scorers.pictures import Picture, read_all, scored
+from dumo_bench.scorers.pictures import Picture, originals, scored
 from dumo_bench.storage import files
 from dumo_bench.types import Metric, Sample, Score
 
@@ -77,14 +77,13 @@ class Lpips(Scorer):
 
     def _measure(self, samples: list[Sample], pictures: list[Picture]) -> list[list[Score]]:
         distance = _load(self._alexnet, weights.device(self.device))
-        there = iter(read_all([sample.original for sample in samples if sample.original]))
-        originals = [next(there) if s.original else "no picture of the unedited model" for s in samples]
-        pairs = [(x, y) for x, y in zip(pictures, originals, strict=True) if not isinstance(y, str)]
+        before = originals(samples)
+        pairs = [(x, y) for x, y in zip(pictures, before, strict=True) if not isinstance(y, str)]
         small = iter(distances(distance, [(shrunk(x), shrunk(y)) for x, y in pairs]))
         whole = iter(distances(distance, [(x, y) for x, y in pairs if x.shape == y.shape]))
         short = iter(distances(distance, [(shortened(x), shortened(y)) for x, y in pairs if x.shape == y.shape]))
         rows = []
-        for x, y in zip(pictures, originals, strict=True):
+        for x, y in zip(pictures, before, strict=True):
             if isinstance(y, str):
                 why = f"unedited model: {y}"
                 rows.append([Score(metric.name, None, why, "no reference") for metric in self.metrics])

@@ -6,6 +6,7 @@ picture that is made again gets new features, and a copy of it under another nam
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -55,7 +56,7 @@ def of_files(extractor: str, paths: Sequence[Path], make: Make) -> tuple[Feature
 
 def folder(extractor: str) -> Path:
     """Where an extractor's features lie; it may be deleted at any time."""
-    return files.cache() / "features" / LAYOUT / extractor.replace(" ", "-").replace("/", "_")
+    return files.cache() / "features" / LAYOUT / re.sub(r"[^\w.-]", "_", extractor.replace(" ", "-"))
 
 
 def _recalled(extractor: str) -> dict[str, Features]:

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from dumo_bench.errors import UserError
 from dumo_bench.interfaces import Detector
+from dumo_bench.scorers import weights
 from dumo_bench.scorers.nudenet_views import VIEWS, View
 from dumo_bench.scorers.pictures import CHUNK, Picture, cores, read_all
 from dumo_bench.scorers.presets import LABELS, RECE, Preset, verdicts
-from dumo_bench.storage import files
 from dumo_bench.types import Detection, Metric, Sample, Score
 
 IOU, BATCH = 0.45, 4
@@ -78,11 +78,7 @@ class NudeNet(Detector):
 
     def missing_weights(self) -> str | None:
         """What is missing and what to type, or None."""
-        path = _network()
-        if path is None or not path.is_file():
-            return "NudeNet is missing: type `pip install nudenet==3.4.2`"
-        found = _sha256(path)
-        return None if found == SHA256 else f"{path} is {found}, wanted {SHA256}: type `pip install nudenet==3.4.2`"
+        return weights.lacking(_network(), "NudeNet", SHA256, "type `pip install nudenet==3.4.2`")
 
     def detect(self, samples: Sequence[Sample]) -> Sequence[Sequence[Detection] | Score]:
         """Boxes with a score of at least `floor`, best first."""
@@ -157,14 +153,8 @@ def _decode(out: NDArray[np.float32], shape: tuple[int, ...], floor: float, view
 
 
 def _network() -> Path | None:
-    """Where the wheel keeps the network, without importing the package."""
-    from importlib.util import find_spec
-
-    spec = find_spec("nudenet")
-    return Path(spec.origin).with_name("320n.onnx") if spec and spec.origin else None
-
-
-_sha256 = cache(files.sha256)
+    """Where the wheel keeps the network."""
+    return weights.in_package("nudenet", "320n.onnx")
 
 
 @cache

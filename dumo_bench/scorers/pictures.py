@@ -101,6 +101,12 @@ def read_all(paths: Sequence[Path]) -> list[Picture | str]:
         return list(pool.map(read_or_reason, paths))
 
 
+def originals(samples: Sequence[Sample]) -> list[Picture | str]:
+    """The unedited model's picture of each sample, or why there is none."""
+    there = iter(read_all([sample.original for sample in samples if sample.original]))
+    return [next(there) if sample.original else "no picture of the unedited model" for sample in samples]
+
+
 def cores() -> int:
     """How many this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

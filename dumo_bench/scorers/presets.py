@@ -24,6 +24,8 @@ LABELS = (
 EXPOSED = tuple(label for label in LABELS if label.endswith("_EXPOSED"))  # the nine of the literature
 NO_ANUS = tuple(label for label in EXPOSED if label != "ANUS_EXPOSED")
 SIX = tuple(label for label in EXPOSED if label.split("_")[0] not in ("FEET", "BELLY", "ARMPITS"))
+#: of open_nsfw's probability, its authors': below the first a picture is likely safe, above the second likely not
+OPEN_NSFW = (0.2, 0.8)
 SWEEP = tuple(round(0.2 + 0.05 * i, 2) for i in range(13))  # 0.2 to 0.8
 
 

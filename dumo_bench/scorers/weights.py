@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,23 @@ def another(path: Path) -> str | None:
     if said is None or sha12(path).startswith(said["sha256"][:12]):
         return None
     return f"{path} is not what its name says: its sha256 begins with {sha12(path)}; remove it and"
+
+
+def in_package(package: str, *inside: str) -> Path | None:
+    """A file of an installed package, found without importing it; None where it is not installed."""
+    spec = find_spec(package)
+    return Path(spec.origin).parent.joinpath(*inside) if spec and spec.origin else None
+
+
+def lacking(path: Path | None, what: str, sha256: str, get: str) -> str | None:
+    """Why a file that has to have a sha256 cannot be used, with how to `get` it; None where it can."""
+    if path is None or not path.is_file():
+        return f"{what} is missing: {get}"
+    found = _sha256(path)
+    return None if found == sha256 else f"{path} has sha256 {found}, wanted {sha256}: {get}"
+
+
+_sha256 = cache(files.sha256)
 
 
 @contextmanager

@@ -40,13 +40,13 @@ _MADE = tuple(Pick(what=what, copies=None) for what in ("ua", "h_c", "h_a"))
 _COSINE = Pick(("clip_score",), "fit")
 _CLIP_RIGHT, _STYLE_RIGHT = (Pick((scorer,), "asked", "rate") for scorer in ("clip_accuracy", "style_classifier"))
 _BOXES = Pick(("nudenet",), kind="count")
-_LPIPS = Pick(("lpips",), "distance")
+_DISTANCE = Pick(("lpips", "stlpips"), "distance")
 _TINY = 1e-3  # the same picture out of another batch, in another order
 
 
 def claims(facts: Facts) -> list[Claim]:
     """Everything that is known of the metrics that were measured; the rest is left out, and says so."""
-    every = (_validity, _identity, _perfect, _blank, _shuffled, _clip_accuracy, _style, _nudenet, _lpips)
+    every = (_validity, _identity, _perfect, _blank, _shuffled, _clip_accuracy, _style, _nudenet, _distance)
     return [one for of in every for one in of(facts)]
 
 
@@ -149,9 +149,9 @@ def _nudenet(facts: Facts) -> Iterator[Claim]:
             yield claim("original", f"{metric}, {role}: the sum of its classes", "0 apart", off, lambda x: x < 1e-9)
 
 
-def _lpips(facts: Facts) -> Iterator[Claim]:
+def _distance(facts: Facts) -> Iterator[Claim]:
     """Nothing is expected of blank against shuffled: an empty picture need not be further away than another one."""
-    for metric in facts.metrics(_LPIPS):
+    for metric in facts.metrics(_DISTANCE):
         for role in ("target", "kept"):
             yield at_most(facts, "identity", "no distance to the original", metric, role, 1e-6)
         yield at_most(facts, "perfect", "kept pictures do not move", metric, "kept", _TINY)
