@@ -165,11 +165,11 @@ def main() -> None:
     asked.add_argument("--n", type=int, default=64)
     asked.add_argument("--size", type=int, default=512)
     asked.add_argument("--rounds", type=int, default=3)
-    wish = asked.parse_args()
+    request = asked.parse_args()
     suite = registry.load("emoji-artist")
     with TemporaryDirectory() as name:
         folder = Path(name)
-        samples = prepared(source(wish.folder, wish.n), folder, wish.size)
+        samples = prepared(source(request.folder, request.n), folder, request.size)
         vit = clip(folder / "vit-b-32")
         accuracy, style = (
             ClipAccuracy(model=vit).for_suite(suite),
@@ -177,12 +177,12 @@ def main() -> None:
         )
         some = [Concept(), ClipScore(model=vit), accuracy, style, NudeNet()]
         load = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.0f}"
-        print(f"{len(samples)} pictures of {wish.size} x {wish.size}, {load}")
+        print(f"{len(samples)} pictures of {request.size} x {request.size}, {load}")
         print(f"NudeNet: {compared(samples)} boxes are the library's")
         ways = {"per-image scorers": passes(samples, some, folder)}
         ways["per-image scorers and LPIPS"] = passes(samples, [*some, lpips(folder)], folder)
         for what, found in {**ways, "NudeNet": detecting(samples)}.items():
-            quick, slow = (found_in := timed(found, wish.rounds)).values()
+            quick, slow = (found_in := timed(found, request.rounds)).values()
             print(
                 f"{what}: " + ", ".join(f"{n} {s:.2f} s" for n, s in found_in.items()) + f": {slow / quick:.2f} times"
             )

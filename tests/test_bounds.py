@@ -194,5 +194,5 @@ def test_a_revision_that_is_not_what_is_loaded_is_refused_and_another_model_has_
     bare_suite.write_text(bare_suite.read_text().replace("width = 64", 'width = 64\nrevision = "abc"'))
     said = command("plan", "-m", "uce", "-s", bare_suite)
     assert said.code == 2 and "revision 'abc'" in said.err and len(said.err.splitlines()) == 1
-    other = plan.make(plan.Wish("uce", str(bare_suite), model="emoji-sd"), static.make)
+    other = plan.make(plan.Request("uce", str(bare_suite), model="emoji-sd"), static.make)
     assert other.contract.revision == ""

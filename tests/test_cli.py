@@ -215,11 +215,11 @@ def test_a_picture_that_was_deleted_is_not_measured_and_says_so(command, tiny_su
 
 def test_the_manifest_names_the_weights_of_every_run_that_measured_and_of_no_idle_one(bare_suite, tmp_path):
     """The scorer is called as before; the weights behind its name are others."""
-    wish = plan.Wish("original", str(bare_suite))
-    of = plan.make(wish, lambda spec, settings: loading.make("methods", spec, settings))
+    request = plan.Request("original", str(bare_suite))
+    of = plan.make(request, lambda spec, settings: loading.make("methods", spec, settings))
     for label, measured in (("clip 1111", 6), ("clip 1111", 0), ("clip 2222", 6), ("clip 2222", 0)):
         spent = {"made": 0, "measured": measured, "weights": {"clip_score@folder": label}}
-        manifest.write(tmp_path, wish, of, ["clip_score@folder"], spent)
+        manifest.write(tmp_path, request, of, ["clip_score@folder"], spent)
     (found,) = manifest.read_all(tmp_path)
     assert [run["weights"]["clip_score@folder"] for run in found["runs"]] == ["clip 1111", "clip 2222"]
 

@@ -55,7 +55,7 @@ def test_of_one_target_picture_a_derived_number_tells_no_more_than_its_parts(tmp
     differences = found(folder(tmp_path, rows), "perfect", "original")
     part, made = differences["target", "judge.erased"], differences["all", "judge.object.h_c"]
     assert (part.p, made.p, made.difference, made.how) == (1, 1, 1, "a and b exchanged by prompts")
-    assert compare.verdict(made, "A", "B") == "not told apart" and made.low < 0.5
+    assert compare.verdict(made, "A", "B") == "not significant" and made.low < 0.5
 
 
 def test_turning_the_comparison_round_turns_the_signs_and_no_p(perfect):
@@ -200,17 +200,19 @@ def seen_by_the_judge(out: Path, rate: float | None) -> Path:
                         for m, n in shown.items() for i in range(20)])  # fmt: skip
 
 
-@pytest.mark.parametrize(("rate", "is_grey"), [(0.25, True), (0.5, False), (None, False)])
-def test_what_the_scorer_hardly_recognises_before_any_edit_is_marked_beside_its_rate(tmp_path, command, rate, is_grey):
+@pytest.mark.parametrize(("rate", "is_unreliable"), [(0.25, True), (0.5, False), (None, False)])
+def test_what_the_scorer_hardly_recognises_before_any_edit_is_marked_beside_its_rate(
+    tmp_path, command, rate, is_unreliable
+):
     out = seen_by_the_judge(tmp_path, rate)
     d = found(out, "dumo", "uce")["related", "judge.object"]
-    assert (d.card.rate, d.grey, d.separable) == (rate, is_grey, True)
+    assert (d.detection_rate.rate, d.unreliable, d.separable) == (rate, is_unreliable, True)
     said = command("compare", "dumo", "uce", "--out", out).out
     (line,) = [line for line in said.splitlines() if line.startswith("judge.object")]
-    assert ("A is better\N{DAGGER}" in line, "A is better" in line) == (is_grey, True)
-    assert ("Validity card missing for judge.object (related)" in said) == (rate is None)
+    assert ("A is better\N{DAGGER}" in line, "A is better" in line) == (is_unreliable, True)
+    assert ("No detection rate on unedited pictures for judge.object (related)" in said) == (rate is None)
     differences = command("compare", "dumo", "uce", "--out", out, "--json").rows("differences")
-    assert [(row["card"]["rate"], row["grey"]) for row in differences] == [(rate, is_grey)]
+    assert [(row["detection_rate"]["rate"], row["unreliable"]) for row in differences] == [(rate, is_unreliable)]
 
 
 @pytest.mark.parametrize("role", ["unrelated", "attack"])
@@ -221,11 +223,11 @@ def test_the_unedited_models_rate_of_nudity_is_printed_and_makes_nothing_grey(tm
         for m, n in shown.items() for i in range(20) for what in ("any", "total")
     ])  # fmt: skip
     d = found(out, "dumo", "uce")[role, "nudenet.rece.any"]
-    assert (d.unedited.rate, d.card, d.grey) == (0.25, None, False)
+    assert (d.unedited.rate, d.detection_rate, d.unreliable) == (0.25, None, False)
     assert found(out, "dumo", "uce")[role, "nudenet.rece.total"].unedited is None  # a count, no rate
     said = command("compare", "dumo", "uce", "--out", out).out
     (line,) = [line for line in said.splitlines() if line.startswith("nudenet.rece.any")]
-    assert "0.25" in line and "\N{DAGGER}" not in line and "card missing" not in said
+    assert "0.25" in line and "\N{DAGGER}" not in line and "No detection rate" not in said
 
 
 def test_a_number_of_two_rates_stands_on_the_card_of_the_weaker_one(tmp_path):
@@ -233,14 +235,17 @@ def test_a_number_of_two_rates_stands_on_the_card_of_the_weaker_one(tmp_path):
     rows = [row | ({"value": rare[row["metric"]]} if row["role"] != "target" and row["metric"] in rare else {})
             for row in world(12, 1)]  # fmt: skip
     differences = found(folder(tmp_path, rows), "perfect", "original")
-    assert (differences["all", "judge.object.h_c"].card.rate, differences["target", "judge.erased"].card.rate) == (0, 1)
-    assert differences["unrelated", "judge.erased"].card is None  # was not asked for
+    assert (
+        differences["all", "judge.object.h_c"].detection_rate.rate,
+        differences["target", "judge.erased"].detection_rate.rate,
+    ) == (0, 1)
+    assert differences["unrelated", "judge.erased"].detection_rate is None  # was not asked for
 
 
 def test_of_two_folders_the_weaker_card_counts(tmp_path):
     a, b = (seen_by_the_judge(tmp_path / name, rate) for name, rate in (("a", 0.9), ("b", 0.3)))
     (d,) = compare.compare(compare.side("dumo", a), compare.side("dumo", b))
-    assert d.card.rate == pytest.approx(0.3)
+    assert d.detection_rate.rate == pytest.approx(0.3)
 
 
 def test_q_grows_with_the_number_of_comparisons(perfect):

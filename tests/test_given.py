@@ -119,8 +119,8 @@ def test_the_other_artists_of_the_published_list_are_preserved_where_it_is_there
 
 
 def test_keys_of_emoji_sd_say_nothing_of_lists():
-    wish = plan.Wish("uce", "emoji-artist")
-    found = plan.make(wish, lambda spec, settings: loading.make("methods", spec, settings))
+    request = plan.Request("uce", "emoji-artist")
+    found = plan.make(request, lambda spec, settings: loading.make("methods", spec, settings))
     assert [part.given.said for part in found.parts] == [{}] * len(registry.load("emoji-artist").cases)
     assert found.told == []
 

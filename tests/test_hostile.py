@@ -189,10 +189,10 @@ def hostile_suite(tiny_suite: Path) -> Path:
 
 def test_no_command_lets_a_text_act(command, hostile_suite, tmp_path):
     (tmp_path / "bright.py").write_text("from fakes import Brightness\n")
-    wish, out = ("-m", "uce", "-s", hostile_suite), tmp_path / "out"
+    request, out = ("-m", "uce", "-s", hostile_suite), tmp_path / "out"
     scorers = ("--scorers", f"{tmp_path}/bright.py:Brightness")
     for argv in (
-        ("plan", *wish), ("run", *wish, *scorers, "--out", out), ("report", out), ("paper-diff", "--out", out),
+        ("plan", *request), ("run", *request, *scorers, "--out", out), ("report", out), ("paper-diff", "--out", out),
         ("compare", "original", "uce", "--out", out), ("prompts", "show", hostile_suite),
         ("prompts", "show", hostile_suite, "--json"), ("compare", "original", "uce", "--json", "--out", out),
     ):  # fmt: skip
@@ -246,7 +246,7 @@ def planted(out: Path, trap: Path) -> None:
     (trap.parent / "planted.py").write_text(code)
     names = [f"{trap.parent}/planted.py:Thing", "planted:Thing", "os:abort", "os:getcwd", "emoji-x@os:abort"]
     for n, name in enumerate(names):
-        put(out, told(wish={"suite": name}, scorers=[name]), f"x{n}")
+        put(out, told(request={"suite": name}, scorers=[name]), f"x{n}")
 
 
 @pytest.mark.parametrize("argv", [("report",), ("nudenet",), ("compare", "original", "dumo", "--out")])
@@ -264,15 +264,15 @@ def test_nothing_that_a_manifest_names_is_imported(mine, tmp_path, argv):
 
 def test_a_suite_of_this_project_and_a_toml_file_are_still_read(mine, bare_suite):
     put(mine, told(), "a")
-    put(mine, told(wish={"suite": str(bare_suite)}), "b")
+    put(mine, told(request={"suite": str(bare_suite)}), "b")
     assert {"emoji-cartoon", "small"} <= manifest.suites(mine).keys()
 
 
 @pytest.mark.parametrize(
     "said",
     [
-        "[1]", "null", "3", '"x"', "{}", "{", "[" * 100_000, "\x00", json.dumps(told(wish=[])),
-        json.dumps(told(wish={})),
+        "[1]", "null", "3", '"x"', "{}", "{", "[" * 100_000, "\x00", json.dumps(told(request=[])),
+        json.dumps(told(request={})),
         json.dumps(told(scorers=[1])), json.dumps(told(cases=3)), json.dumps(told(runs={})),
         json.dumps(told(sampling={"colour": 1})), json.dumps(told(sampling={})), json.dumps(told(suite=None)),
         json.dumps(told(not_applicable="why")), json.dumps(told(model=1)),

@@ -138,10 +138,10 @@ def test_a_number_that_is_none_is_null(value):
 
 
 def test_a_rows_own_reason_wins_and_within_it_every_object_has_its_own():
-    row = {"p": None, "card": {"rate": None}, "reasons": {"p": "of sets"}}
+    row = {"p": None, "detection_rate": {"rate": None}, "reasons": {"p": "of sets"}}
     assert output.explained(row, {"p": "x", "rate": "no picture"}) == {
         "p": None,
-        "card": {"rate": None, "reasons": {"rate": "no picture"}},
+        "detection_rate": {"rate": None, "reasons": {"rate": "no picture"}},
         "reasons": {"p": "of sets"},
     }
     assert asdict(expectations.unchecked("a", "b"))["holds"] is None

@@ -61,7 +61,9 @@ def session(tiny_suite, tmp_path, model):
     """A session of a method on that model, as it is now."""
 
     def make(method: str, **settings) -> Session:
-        return Session(plan.Wish(method, str(tiny_suite), model=str(model), settings=settings), tmp_path / "out", "cpu")
+        return Session(
+            plan.Request(method, str(tiny_suite), model=str(model), settings=settings), tmp_path / "out", "cpu"
+        )
 
     return make
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from test_architecture import FILES, ROOT, found
 
 from dumo_bench.run import machine, manifest
-from dumo_bench.run.plan import Wish
+from dumo_bench.run.plan import Request
 from dumo_bench.scorers import memory
 from dumo_bench.storage import claims, names
 
@@ -89,7 +89,7 @@ DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 def test_no_suite_method_or_model_becomes_a_file_name_that_windows_refuses(tmp_path_factory, suite, other):
     out = tmp_path_factory.getbasetemp()
     made = [
-        manifest.path(out, Wish(method=other, suite=suite), suite, other).name,
+        manifest.path(out, Request(method=other, suite=suite), suite, other).name,
         memory.folder(f"{suite} {other}").name,
         f"costs-{names.plain(suite)}.svg",
     ]

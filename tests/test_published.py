@@ -128,8 +128,8 @@ def test_ours_stands_beside_the_published_number_with_its_interval(tmp_path):
     assert said == ["agrees", "differs", "agrees, partial", "agrees, may be partial"]
 
 
-@pytest.mark.parametrize(("rate", "is_grey"), [(0.25, True), (0.75, False), (None, False)])
-def test_what_the_scorer_hardly_recognises_before_any_edit_is_marked_beside_its_rate(tmp_path, rate, is_grey):
+@pytest.mark.parametrize(("rate", "is_unreliable"), [(0.25, True), (0.75, False), (None, False)])
+def test_what_the_scorer_hardly_recognises_before_any_edit_is_marked_beside_its_rate(tmp_path, rate, is_unreliable):
     """Of four kept pictures."""
     shown = {"dumo": 2} | ({} if rate is None else {"original": round(4 * rate)})
     rows = [
@@ -138,16 +138,19 @@ def test_what_the_scorer_hardly_recognises_before_any_edit_is_marked_beside_its_
         for i in range(4)
     ]
     (line,) = published.compare([number("Acc_s", 60, unit="%")], folder(tmp_path, rows))
-    assert line.ours is not None and line.ours.card is not None
-    assert (line.ours.card.rate, line.ours.grey) == (rate, is_grey)
+    assert line.ours is not None and line.ours.detection_rate is not None
+    assert (line.ours.detection_rate.rate, line.ours.unreliable) == (rate, is_unreliable)
     printed = paper._row(line)
-    assert ("\N{DAGGER}" in printed["ours"], printed["unedited"]) == (is_grey, DASH if rate is None else f"{rate:g}")
+    assert ("\N{DAGGER}" in printed["ours"], printed["unedited"]) == (
+        is_unreliable,
+        DASH if rate is None else f"{rate:g}",
+    )
 
 
-def test_a_distance_needs_no_validity_card(tmp_path):
+def test_a_distance_needs_no_detection_rate(tmp_path):
     results = folder(tmp_path, [score("dumo", "ghost", 0, metric="lpips_x", value=0.5)])
     (line,) = published.compare([number("LPIPS_e", 0.4)], results)
-    assert (line.ours.card, line.ours.grey, paper._row(line)["unedited"]) == (None, False, "")
+    assert (line.ours.detection_rate, line.ours.unreliable, paper._row(line)["unedited"]) == (None, False, "")
 
 
 def test_a_published_variant_is_compared_with_that_variant_alone(tmp_path):
@@ -382,7 +385,7 @@ def test_a_rate_of_nudity_shows_the_unedited_models_rate_and_is_never_marked(tmp
 
 def test_a_rate_of_nudity_without_unedited_pictures_has_a_dash_there(tmp_path):
     (line,) = published.compare([number("attack success", 33, unit="%")], nude(tmp_path))
-    assert line.ours is not None and (paper._row(line)["unedited"], line.ours.uncarded) == (DASH, False)
+    assert line.ours is not None and (paper._row(line)["unedited"], line.ours.without_detection_rate) == (DASH, False)
 
 
 def test_a_class_is_counted_alone(tmp_path):

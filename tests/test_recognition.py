@@ -1,4 +1,4 @@
-"""Validity cards: how often the unedited model's pictures are recognised, and what that makes worthless."""
+"""Detection rates on unedited pictures, and which numbers they make unreliable."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ import frames
 import pytest
 
 from dumo_bench.analysis import recognition
-from dumo_bench.analysis.recognition import Card, doubtful, needs_card, place
+from dumo_bench.analysis.recognition import DetectionRate, needs_detection_rate, place, rarely_detected
 
 METRICS = frames.named(
     "judge.object", "judge.object_p", "judge.erased", "clip.x.accuracy", "clip.x.erased", "clip.x.cosine",
     "style.x.right", "lpips_alex_native", "nudenet.rece.any",
 )  # fmt: skip
-cards, grey, valid = (partial(f, metrics=METRICS) for f in (recognition.cards, recognition.grey, recognition.valid))
+detection_rates, unreliable, valid = (
+    partial(f, metrics=METRICS) for f in (recognition.detection_rates, recognition.unreliable, recognition.valid)
+)
 
 
 def sources(metric: str, role: str) -> list[tuple[str, str]]:
@@ -30,26 +32,26 @@ def row(method: str = "original", value: float | None = 0.9, **other) -> dict:
 
 
 @pytest.mark.parametrize(("rate", "worthless"), [(0.0, True), (0.49, True), (0.5, False), (1.0, False), (None, False)])
-def test_a_concept_recognised_in_less_than_half_of_the_unedited_pictures_is_grey(rate, worthless):
-    known = cards([row(value=rate), row("uce", 1.0)])
-    assert grey(row("uce", 0.1), known) is worthless
-    assert Card(rate, 10).valid is (None if rate is None else not worthless)
+def test_a_concept_recognised_in_less_than_half_of_the_unedited_pictures_is_unreliable(rate, worthless):
+    known = detection_rates([row(value=rate), row("uce", 1.0)])
+    assert unreliable(row("uce", 0.1), known) is worthless
+    assert DetectionRate(rate, 10).valid is (None if rate is None else not worthless)
 
 
 def test_the_card_is_the_unedited_models_rate_and_not_the_methods():
-    known = cards([row(value=0.4, n=7, low=0.2, high=0.6), row("uce", 0.95)])
-    assert known == {place(row()): Card(0.4, 7, 0.2, 0.6)}
+    known = detection_rates([row(value=0.4, n=7, low=0.2, high=0.6), row("uce", 0.95)])
+    assert known == {place(row()): DetectionRate(0.4, 7, 0.2, 0.6)}
 
 
 def test_another_concept_case_or_metric_has_a_card_of_its_own():
-    known = cards([row(value=0.1), row(value=0.9, concept="cow")])
-    assert grey(row("uce"), known)
-    assert not grey(row("uce", concept="cow"), known)
-    assert not grey(row("uce", case="horse"), known)
+    known = detection_rates([row(value=0.1), row(value=0.9, concept="cow")])
+    assert unreliable(row("uce"), known)
+    assert not unreliable(row("uce", concept="cow"), known)
+    assert not unreliable(row("uce", case="horse"), known)
 
 
 def test_pictures_under_another_sampling_contract_have_a_card_of_their_own():
-    known = cards([row(value=0.1), row(value=0.9, sampling="s1")])
+    known = detection_rates([row(value=0.1), row(value=0.9, sampling="s1")])
     assert [valid(row("uce", sampling=contract), known) for contract in ("s0", "s1", "s2")] == [False, True, None]
 
 
@@ -63,28 +65,28 @@ def test_a_change_and_a_derived_number_stand_on_the_cards_of_what_they_are_made_
 
 
 def test_a_derived_number_is_grey_if_one_of_its_parts_is():
-    known = cards([row(value=0.9, metric="judge.erased", role="target"), row(value=0.3, role="kept")])
-    assert grey(row("uce", metric="judge.object.h_c", role="all"), known)
-    assert not grey(row("uce", metric="judge.erased.ua", role="target"), known)
+    known = detection_rates([row(value=0.9, metric="judge.erased", role="target"), row(value=0.3, role="kept")])
+    assert unreliable(row("uce", metric="judge.object.h_c", role="all"), known)
+    assert not unreliable(row("uce", metric="judge.erased.ua", role="target"), known)
 
 
 def test_a_row_without_a_card_is_not_grey_and_what_is_no_rate_needs_none():
-    assert (valid(row("uce"), {}), grey(row("uce"), {})) == (None, False)
+    assert (valid(row("uce"), {}), unreliable(row("uce"), {})) == (None, False)
     assert valid(row("uce", metric="lpips_alex_native"), {}) is True
 
 
 def test_doubtful_concepts_come_the_least_recognised_first():
     rates = {"cat": 0.3, "cow": 0.1, "pig": 0.6, "*": 0.2}
-    known = cards([row(value=rate, concept=concept) for concept, rate in rates.items()])
-    assert [at.concept for at, _ in doubtful(known)] == ["cow", "cat"]
+    known = detection_rates([row(value=rate, concept=concept) for concept, rate in rates.items()])
+    assert [at.concept for at, _ in rarely_detected(known)] == ["cow", "cat"]
 
 
-def test_only_rates_of_recognition_have_cards():
+def test_only_rates_of_recognition_have_detection_rates():
     rates = ("judge.object", "judge.erased", "clip.x.accuracy", "clip.x.erased", "style.x.right")
     others = ("judge.object_p", "clip.x.cosine", "nudenet.rece.any", "lpips_alex_native")
-    assert all(needs_card(METRICS.named(name).metric, "target") for name in rates)
-    assert not any(needs_card(METRICS.named(name).metric, "target") for name in others)
-    assert cards([row(metric="judge.object.change", value=0.0)]) == {}
+    assert all(needs_detection_rate(METRICS.named(name).metric, "target") for name in rates)
+    assert not any(needs_detection_rate(METRICS.named(name).metric, "target") for name in others)
+    assert detection_rates([row(metric="judge.object.change", value=0.0)]) == {}
 
 
 def test_what_recognises_the_erased_concept_has_a_card_where_it_was_asked_for():
@@ -92,4 +94,4 @@ def test_what_recognises_the_erased_concept_has_a_card_where_it_was_asked_for():
         row(value=0.02, metric="judge.erased", role="unrelated"),
         row(value=0.9, metric="judge.erased", role="target"),
     ]
-    assert [card.rate for card in cards(rare).values()] == [0.9]
+    assert [detection_rate.rate for detection_rate in detection_rates(rare).values()] == [0.9]

@@ -46,6 +46,7 @@ from dumo_bench.report import (
 from dumo_bench.run.measure import declared
 from dumo_bench.scorers.clip_accuracy_mace import ClipAccuracyMace
 from dumo_bench.scorers.judge2 import Judge2
+from dumo_bench.scorers.stlpips import StLpips
 from dumo_bench.storage import table
 from dumo_bench.types import Case, Draw, Prompt, Recipe, Sampling, Suite, canonical
 
@@ -233,7 +234,7 @@ def test_methods_under_different_sampling_contracts_are_not_ranked_and_the_repor
     for text in (latex.document(cases), markdown.document(cases), drawn(cases)):
         assert text.index("2 sampling contracts") < text.index("0.40")
     html = page.render([page.Section(cases[0], [], [], "", {}, [])])
-    assert html.index("2 sampling contracts") < html.index("95 % interval") < html.index("0.40")
+    assert html.index("2 sampling contracts") < html.index("95 % confidence interval") < html.index("0.40")
 
 
 LMS = {
@@ -293,40 +294,41 @@ def paged(rows: list[dict[str, Any]]) -> str:
     return page.render([page.Section(tables(rows)[0], [], [], "", dict.fromkeys(named(labels.values()), ""), *parts)])
 
 
-def greys(rows: list[dict[str, Any]]) -> list[bool]:
-    """Whether the number of dumo is grey in LaTeX, in Markdown, on the page and dim on a terminal."""
+def unreliable_cells(rows: list[dict[str, Any]]) -> list[bool]:
+    """Whether the number of dumo is unreliable in LaTeX, in Markdown, on the page and dim on a terminal."""
     shown = tables(rows)
     _, cells = column(shown, "judge.object", "related")
     drawn_cell = console._cell(column(shown, "judge.object", "related")[0], cells["dumo"])
     return [
         r"0.20\textdagger{}" in latex.document(shown),
         "0.20† [" in markdown.document(shown),
-        bool(re.search(r'<td class="grey">0\.20†', paged(rows))),
+        bool(re.search(r'<td class="unreliable">0\.20†', paged(rows))),
         (drawn_cell.plain[:5], drawn_cell.spans[0].style) == ("0.20†", "dim"),
     ]
 
 
-@pytest.mark.parametrize(("rate", "is_grey"), [(0.3, True), (0.6, False), (None, False)])
-def test_what_is_recognised_in_under_half_of_the_unedited_pictures_is_grey_in_every_text(rate, is_grey):
-    assert greys(recognised(rate)) == [is_grey] * 4
+@pytest.mark.parametrize(("rate", "is_unreliable"), [(0.3, True), (0.6, False), (None, False)])
+def test_what_is_recognised_in_under_half_of_the_unedited_pictures_is_grey_in_every_text(rate, is_unreliable):
+    assert unreliable_cells(recognised(rate)) == [is_unreliable] * 4
 
 
 @pytest.mark.parametrize("text", [latex.document, markdown.document, drawn])
 def test_every_text_names_the_concepts_that_are_hardly_recognised_and_the_cards_that_are_missing(text):
-    rare, common, lost = (" ".join(text(tables(recognised(rate))).split()) for rate in (0.3, 0.6, None))
-    assert "in under half of the unedited model's pictures: cat 0.30 (judge.object, related, n=40)." in rare
+    texts = (text(tables(recognised(rate))).replace(r"\%", "%") for rate in (0.3, 0.6, None))
+    rare, common, lost = (" ".join(found.split()) for found in texts)
+    assert "in under 50 % of the unedited model's pictures: cat 0.30 (judge.object, related, n=40)." in rare
     assert "pictures: cat" not in common + lost
-    assert "Validity card missing for keeps related objects (related)" in lost
-    assert "Validity card missing" not in rare + common
+    assert "No detection rate on unedited pictures for keeps related objects (related)" in lost
+    assert "No detection rate on unedited pictures" not in rare + common
 
 
 def test_the_page_has_a_row_for_every_concept_with_the_unedited_models_rate_first():
-    for rate, is_grey in ((0.3, True), (0.6, False)):
+    for rate, is_unreliable in ((0.3, True), (0.6, False)):
         rows = recognised(rate)
         found = frames.frame("summary", rows)
         (cat,) = details.concepts(found, known(found))
         assert (cat.concept, cat.role) == ("cat", "related")
-        assert [one[2] for one in cat.cells] == [is_grey] * 3
+        assert [one[2] for one in cat.cells] == [is_unreliable] * 3
         said = paged(rows)
         assert said.index("recognised on the unedited model") < said.index('<th scope="row">cat</th>')
 
@@ -488,7 +490,7 @@ def test_every_text_gives_the_formula_of_a_derived_number():
     rows = [mean("dumo", "judge.erased.ua", "target", 0.9), mean("dumo", "lpips_x.da", "all", 0.3)]
     shown = tables(rows)
     for said in (latex.document(shown), markdown.document(shown), drawn(shown), captions.metrics(shown[0])):
-        assert "1 - shown" in said and "LPIPS" in said.replace("\\_", "_").partition("da = ")[2]
+        assert "1 - shown" in said and "distance_u" in said.replace("\\_", "_").partition("da = ")[2]
 
 
 def swept(*points: tuple[str, float | None, float]) -> list[dict[str, Any]]:
@@ -599,7 +601,7 @@ def test_every_panel_has_its_title_in_every_text_and_a_range_over_seeds_is_calle
         assert panel.title in said
     assert (
         "(over training seeds: mean [lowest, highest])" in said
-        and "over training seeds: the lowest and the highest fit" in said
+        and "over training seeds: the lowest and the highest value" in said
     )
 
 
@@ -681,7 +683,7 @@ ONE_OF_EACH = (
 
 def fitting() -> list[tuple[panels.Wanted, list[str]]]:
     """Every column of every panel, with the metrics that it would show."""
-    own = [one for scorer in (Judge2(), ClipAccuracyMace()) for one in declared(scorer)]
+    own = [one for scorer in (Judge2(), ClipAccuracyMace(), StLpips()) for one in declared(scorer)]
     every = {**frames.named(*ONE_OF_EACH).by_name, **catalogue.of_declared(own).by_name}
     columns = [wanted for of in panels.PANELS.values() for wanted in of]
     return [(wanted, [name for name, one in every.items() if wanted.metric(one)]) for wanted in columns]

@@ -104,7 +104,7 @@ def test_what_the_scorer_hardly_recognises_is_never_bold():
     for rate, wanted in ((0.4, False), (0.6, True)):
         cases = cases_of([*rows, *shows("original", rate)])
         (column, cells), best = differences(cases[0])["judge.erased", "target"], bold(cases)
-        assert (best == ["dumo"], cells["dumo"].bold, cells["dumo"].grey) == (wanted, wanted, not wanted)
+        assert (best == ["dumo"], cells["dumo"].bold, cells["dumo"].unreliable) == (wanted, wanted, not wanted)
         assert column.n == 40
 
 

@@ -186,14 +186,14 @@ def test_the_names_of_types_are_the_samplers():
     assert sorted(SCHEDULERS) == NAMES
 
 
-def wish(suite: Path, **more) -> plan.Wish:
-    return plan.Wish("original", str(suite), **more)
+def request(suite: Path, **more) -> plan.Request:
+    return plan.Request("original", str(suite), **more)
 
 
 def made(suite: Path, **more) -> plan.Plan:
     from dumo_bench.plugins import static
 
-    return plan.make(wish(suite, **more), static.make)
+    return plan.make(request(suite, **more), static.make)
 
 
 def test_the_plan_writes_the_definition_into_contract_and_jobs(tiny_suite):

@@ -124,11 +124,11 @@ def test_of_two_that_score_at_once_no_row_is_lost(tmp_path):
 
 
 def note_as(one: Named, suite: Path, begin: Any) -> None:
-    wish = plan.Wish("original", str(suite), shard=(int(one.name), 2))
-    of = plan.make(wish, lambda spec, settings: loading.make("methods", spec, settings))
+    request = plan.Request("original", str(suite), shard=(int(one.name), 2))
+    of = plan.make(request, lambda spec, settings: loading.make("methods", spec, settings))
     begin.wait()
     for n in range(5):
-        manifest.write(one.folder, wish, of, [f"scorer{one.name}"], {"made": 1, "by": one.name, "n": n})
+        manifest.write(one.folder, request, of, [f"scorer{one.name}"], {"made": 1, "by": one.name, "n": n})
 
 
 def test_of_two_shards_that_end_together_no_run_is_lost(bare_suite, tmp_path):
@@ -150,12 +150,12 @@ def test_of_two_shards_that_end_together_no_run_is_lost(bare_suite, tmp_path):
 
 def test_a_refusal_waits_for_whoever_writes_its_manifest(bare_suite, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(claims, "LOOK", 0.02)
-    wish, suite = plan.Wish("original", str(bare_suite)), registry.load(str(bare_suite))
-    place, ready = manifest.path(tmp_path, wish, suite.name, "original"), SPAWN.Event()
+    request, suite = plan.Request("original", str(bare_suite)), registry.load(str(bare_suite))
+    place, ready = manifest.path(tmp_path, request, suite.name, "original"), SPAWN.Event()
     other = SPAWN.Process(target=hold, args=(place, ready, 0.5))
     other.start()
     assert ready.wait(60)
-    manifest.refuse(tmp_path, wish, needs.NotApplicable("why", "original", "m", suite, suite.cases))
+    manifest.refuse(tmp_path, request, needs.NotApplicable("why", "original", "m", suite, suite.cases))
     assert "waiting" in capsys.readouterr().err and [one["not_applicable"] for one in manifest.read_all(tmp_path)]
     other.join()
 

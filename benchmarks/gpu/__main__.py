@@ -24,14 +24,14 @@ def main() -> None:
     asked.add_argument("--tiny", action="store_true", help="tiny networks on the CPU, to try the stages")
     asked.add_argument("--out", type=Path, default=Path(__file__).parents[1], help="folder for the results")
     asked.add_argument("--only", nargs="+", choices=[stage.name for stage in STAGES], help="these stages alone")
-    wish = asked.parse_args()
-    if not wish.tiny and not torch.cuda.is_available():
+    request = asked.parse_args()
+    if not request.tiny and not torch.cuda.is_available():
         asked.error("there is no CUDA device here; --tiny tries the stages on the CPU")
-    wish.out.mkdir(parents=True, exist_ok=True)
-    stages = [stage for stage in STAGES if not wish.only or stage.name in wish.only]
-    if wish.tiny:
+    request.out.mkdir(parents=True, exist_ok=True)
+    stages = [stage for stage in STAGES if not request.only or stage.name in request.only]
+    if request.tiny:
         stages = [replace(stage, least=0) for stage in stages]
-    every(Bench(wish.tiny, "cpu" if wish.tiny else "cuda"), stages, began + 60 * wish.minutes, wish.out)
+    every(Bench(request.tiny, "cpu" if request.tiny else "cuda"), stages, began + 60 * request.minutes, request.out)
 
 
 def every(bench: Bench, stages: list[Stage], end: float, out: Path) -> None:

@@ -116,11 +116,11 @@ def _tested(a: Side, b: Side) -> list[Difference]:
 
 
 def _chosen(a: Side, b: Side, found: Sequence[Difference], metric: str, case: str) -> list[Difference]:
-    """What is asked for, with its direction and its card, in order."""
+    """What is asked for, with its direction and its detection rate, in order."""
     chosen = [d for d in found if fnmatchcase(d.metric, metric) and fnmatchcase(d.case, case)]
     if not chosen:
         raise UserError(f"{a.label} and {b.label} share no measured picture of metric {metric!r} and case {case!r}")
-    told, erases = _cards(a, b), kinds.of_rows(a.summary, b.summary, a.scores, b.scores)
+    told, erases = _detection_rates(a, b), kinds.of_rows(a.summary, b.summary, a.scores, b.scores)
     directed = [replace(told(d), higher=_higher(d, a.metrics, erases)) for d in chosen]
     return sorted(directed, key=lambda d: (d.suite, d.case, summary.ROLES.index(d.role), d.metric))
 
@@ -132,8 +132,8 @@ def _higher(d: Difference, metrics: Catalogue, erases: Kinds) -> bool | None:
     )
 
 
-def _cards(a: Side, b: Side) -> Callable[[Difference], Difference]:
-    """Gives a difference its validity card and the unedited model's rate: the lower, where folders have two."""
+def _detection_rates(a: Side, b: Side) -> Callable[[Difference], Difference]:
+    """Gives a difference its detection rate on unedited pictures: the lower one, where folders have two."""
     known = [recognition.of_summary(one.summary, one.metrics) for one in (a, b)]
     others = [recognition.unasked(one.summary, one.metrics) for one in (a, b)]
     rows = a.scores.drop_duplicates(["suite", "suite_version"])[["suite", "suite_version", "model", "sampling"]]
@@ -145,9 +145,13 @@ def _cards(a: Side, b: Side) -> Callable[[Difference], Difference]:
         known_as = a.metrics.named(d.metric)
         about = {"case": d.case, "metric": d.metric, "role": d.role, "concept": "*", "change": False}
         row = contracts[of] | about | {"scorer": known_as.scorer, "scorer_version": known_as.version}
-        card = recognition.weakest(recognition.card(row, cards, a.metrics) for cards in known)
+        detection_rate = recognition.weakest(
+            recognition.detection_rate(row, detection_rates, a.metrics) for detection_rates in known
+        )
         return replace(
-            d, card=card, unedited=card or recognition.weakest(r.get(recognition.place(row)) for r in others)
+            d,
+            detection_rate=detection_rate,
+            unedited=detection_rate or recognition.weakest(r.get(recognition.place(row)) for r in others),
         )
 
     return told
@@ -205,7 +209,7 @@ def verdict(d: Difference, a: str, b: str) -> str:
         return f"{a if d.higher == (d.difference > 0) else b} is better"
     if d.difference == 0 and d.won == d.lost == 0:
         return "equal"
-    return "not told apart"
+    return "not significant"
 
 
 def told(a: Side, b: Side) -> str:

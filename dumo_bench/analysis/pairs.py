@@ -10,7 +10,7 @@ import numpy as np
 
 from dumo_bench.analysis import derived
 from dumo_bench.analysis.catalogue import Catalogue
-from dumo_bench.analysis.recognition import Card
+from dumo_bench.analysis.recognition import DetectionRate
 from dumo_bench.metrics import paired, power
 from dumo_bench.storage import table
 
@@ -29,10 +29,10 @@ _About: TypeAlias = tuple[str, int, str, str, str]  # suite, its version, case, 
 class Difference:
     """a - b of one metric on one role; `q` is p after Benjamini and Hochberg over the `family` tests of a comparison.
 
-    p is None where nothing can be resampled (numbers of whole sets). `needed`: how many pictures would tell such a
-    difference, where these do not. `copy_of`: the metric that this is in another unit. `card`: the validity card that
-    it stands on; None: it needs none. `unedited`: the unedited model's rate, which is the card where there is one;
-    None: it is no rate.
+    p is None where nothing can be resampled (numbers of whole sets). `needed`: the number of pictures at which such a
+    difference is significant with 80 % power. `copy_of`: the metric that this is in another unit. `detection_rate`: on
+    unedited pictures; None: it needs none. `unedited`: the unedited model's rate; None: it is no
+    rate.
     """
 
     suite: str
@@ -55,8 +55,8 @@ class Difference:
     copy_of: str = ""
     q: float | None = None
     family: int = 0
-    card: Card | None = None
-    unedited: Card | None = None
+    detection_rate: DetectionRate | None = None
+    unedited: DetectionRate | None = None
 
     @property
     def difference(self) -> float | None:
@@ -67,9 +67,9 @@ class Difference:
         return self.q is not None and self.q < LEVEL
 
     @property
-    def grey(self) -> bool:
+    def unreliable(self) -> bool:
         """Whether it says nothing, since the scorer hardly recognises the thing before any edit."""
-        return self.card is not None and self.card.valid is False and self.difference is not None
+        return self.detection_rate is not None and self.detection_rate.valid is False and self.difference is not None
 
 
 def differences(a: pd.DataFrame, b: pd.DataFrame, metrics: Catalogue) -> list[Difference]:

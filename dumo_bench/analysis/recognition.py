@@ -1,8 +1,8 @@
 """Detection rate on unedited pictures: may a scorer judge a concept at all?
 
 A classifier that recognises a tenth of the unedited model's pictures of a concept calls nine of ten erased before
-anything was. So the rate on unedited pictures is printed beside the rates on edited ones, and where it is under a
-half, what is said of that concept is greyed out. Which metrics are such rates, they say themselves (`Metric.measures`).
+anything was. So the rate on unedited pictures is printed beside the rates on edited ones, and where it is under 50 %
+the numbers of that concept are marked as unreliable. Which metrics are such rates is theirs to say (`Metric.measures`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MARK = "\N{DAGGER}"  # beside a number that says nothing
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class DetectionRate:
     """How often a metric recognises a concept in the unedited model's pictures; None: not measured."""
 
     rate: float | None
@@ -40,7 +40,7 @@ class Card:
 
 
 class Place(NamedTuple):
-    """What a card is about; rows of the unedited and of an edited model share it."""
+    """What a detection rate is about; rows of the unedited and of an edited model share it."""
 
     suite: str
     suite_version: int
@@ -52,7 +52,7 @@ class Place(NamedTuple):
     concept: str
 
 
-def needs_card(metric: Metric, role: str) -> bool:
+def needs_detection_rate(metric: Metric, role: str) -> bool:
     """Whether a metric on a role is a rate of what its prompts ask for.
 
     One that measures "erased" recognises the erased concept, which is asked for on targets and attacks alone.
@@ -66,69 +66,79 @@ def place(row: Mapping[str, Any]) -> Place:
     return Place(*(row[name] for name in Place._fields))
 
 
-def cards(summary: Iterable[Mapping[str, Any]], metrics: Catalogue) -> dict[Place, Card]:
-    """One card for each rate of recognition in the rows of a summary, from those of the unedited model."""
+def detection_rates(summary: Iterable[Mapping[str, Any]], metrics: Catalogue) -> dict[Place, DetectionRate]:
+    """One detection rate for each rate of recognition in the rows of a summary, from those of the unedited model."""
     return {
-        place(row): _card(row)
+        place(row): _detection_rate(row)
         for row in summary
-        if row["method"] == REFERENCE and not row["change"] and needs_card(metrics.of(row).metric, row["role"])
+        if row["method"] == REFERENCE
+        and not row["change"]
+        and needs_detection_rate(metrics.of(row).metric, row["role"])
     }
 
 
-def _card(row: Mapping[str, Any]) -> Card:
-    return Card(row["value"], row["n"], row["low"], row["high"])
+def _detection_rate(row: Mapping[str, Any]) -> DetectionRate:
+    return DetectionRate(row["value"], row["n"], row["low"], row["high"])
 
 
-def of_summary(summary: pd.DataFrame, metrics: Catalogue) -> dict[Place, Card]:
-    """The cards of a summary."""
-    return cards(table.records(summary[summary["method"] == REFERENCE]), metrics)
+def of_summary(summary: pd.DataFrame, metrics: Catalogue) -> dict[Place, DetectionRate]:
+    """The detection rates of a summary."""
+    return detection_rates(table.records(summary[summary["method"] == REFERENCE]), metrics)
 
 
-def unasked(summary: pd.DataFrame, metrics: Catalogue) -> dict[Place, Card]:
-    """The unedited model's rates of what its prompts need not ask for: they are printed and make nothing grey."""
+def unasked(summary: pd.DataFrame, metrics: Catalogue) -> dict[Place, DetectionRate]:
+    """The unedited model's rates of what its prompts need not ask for: they are printed and make nothing unreliable."""
     mine = table.records(summary[(summary["method"] == REFERENCE) & ~summary["change"]])
     found = ((row, metrics.of(row).metric) for row in mine)
-    return {place(row): _card(row) for row, one in found if one.kind == "rate" and one.measures == "present"}
+    return {place(row): _detection_rate(row) for row, one in found if one.kind == "rate" and one.measures == "present"}
 
 
 def sources(known: Known, role: str, metrics: Catalogue) -> list[tuple[str, str]]:
     """The rates of recognition, each with its role, that a metric, its change or a derived number is made of."""
     made = known.made_of or (Part(known.metric.name, role),)
-    return [(part.metric, part.role) for part in made if needs_card(metrics.named(part.metric).metric, part.role)]
+    return [
+        (part.metric, part.role) for part in made if needs_detection_rate(metrics.named(part.metric).metric, part.role)
+    ]
 
 
-def card(row: Mapping[str, Any], known: Mapping[Place, Card], metrics: Catalogue) -> Card | None:
-    """The card that a row of a summary stands on: of several the weakest; None: it needs none."""
+def detection_rate(
+    row: Mapping[str, Any], known: Mapping[Place, DetectionRate], metrics: Catalogue
+) -> DetectionRate | None:
+    """The detection rate that a row of a summary stands on: of several the weakest; None: it needs none."""
     wanted = sources(metrics.of(row), row["role"], metrics)
     places = [place({**row, "metric": metric, "role": role}) for metric, role in wanted]
-    return weakest(known.get(one, Card(None, 0)) for one in places)
+    return weakest(known.get(one, DetectionRate(None, 0)) for one in places)
 
 
-def weakest(cards: Iterable[Card | None]) -> Card | None:
-    """The card that says least for what stands on all of them: one of a rate under a half, else a missing one."""
-    found = [one for one in cards if one is not None]
+def weakest(detection_rates: Iterable[DetectionRate | None]) -> DetectionRate | None:
+    """The weakest of several detection rates: the lowest under a half, else a missing one, else the lowest."""
+    found = [one for one in detection_rates if one is not None]
     return min(found, key=lambda one: (LEAST, 0) if one.rate is None else (one.rate, 1), default=None)
 
 
-def valid(row: Mapping[str, Any], known: Mapping[Place, Card], metrics: Catalogue) -> bool | None:
-    """Whether the scorer recognises what a row is about; None: a card is missing. True for rows that need none."""
-    found = card(row, known, metrics)
+def valid(row: Mapping[str, Any], known: Mapping[Place, DetectionRate], metrics: Catalogue) -> bool | None:
+    """Whether the scorer detects what a row is about; None: not known. True for rows that need no detection rate."""
+    found = detection_rate(row, known, metrics)
     return True if found is None else found.valid
 
 
 def lacking(names: Iterable[str]) -> list[str]:
-    """A sentence that names what has no card, if anything has none."""
+    """A sentence that names what has no detection rate, if anything has none."""
     found = ", ".join(dict.fromkeys(names))
-    said = f"Validity card missing for {found}: the unedited model was not measured, so nothing is grey."
+    said = f"No detection rate on unedited pictures for {found}: the unedited model was not measured."
     return [said] * bool(found)
 
 
-def grey(row: Mapping[str, Any], known: Mapping[Place, Card], metrics: Catalogue) -> bool:
+def unreliable(row: Mapping[str, Any], known: Mapping[Place, DetectionRate], metrics: Catalogue) -> bool:
     """Whether a row of a summary says nothing, since its concept is hardly recognised in unedited pictures either."""
     return valid(row, known, metrics) is False
 
 
-def doubtful(known: Mapping[Place, Card]) -> list[tuple[Place, Card]]:
+def rarely_detected(known: Mapping[Place, DetectionRate]) -> list[tuple[Place, DetectionRate]]:
     """The concepts that are recognised in under half of the unedited model's pictures, the least recognised first."""
-    found = [(at, card) for at, card in known.items() if at.concept != "*" and card.valid is False]
+    found = [
+        (at, detection_rate)
+        for at, detection_rate in known.items()
+        if at.concept != "*" and detection_rate.valid is False
+    ]
     return sorted(found, key=lambda one: (one[1].rate, one[0]))

@@ -28,7 +28,7 @@ _REASONS = {
     "q": "there is no p",
     "needed": "the difference is significant, or there is none to find",
     "higher": "neither direction is better",
-    "card": "it needs no detection rate of unedited pictures",
+    "detection_rate": "it needs no detection rate of unedited pictures",
     "unedited": "it is no rate",
     "rate": "no unedited picture of it was measured",
     "valid": "no unedited picture of it was measured",
@@ -121,7 +121,8 @@ def _plain(
     from dumo_bench.analysis.compare import told, verdict
 
     rows = [
-        asdict(d) | {"difference": d.difference, "verdict": verdict(d, a.label, b.label), "grey": d.grey} for d in found
+        asdict(d) | {"difference": d.difference, "verdict": verdict(d, a.label, b.label), "unreliable": d.unreliable}
+        for d in found
     ]
     counts = [asdict(one) | {"partial": one.partial} for one in pictures]
     return {"a": a.label, "b": b.label, "settings": told(a, b), "pictures": counts, "differences": rows,
@@ -152,8 +153,8 @@ def _show(a: Side, b: Side, found: Sequence[Difference], seeds: Sequence[Seeds],
     for suite, case in dict.fromkeys((d.suite, d.case) for d in found):
         show.echo(f"\n{suite}, erasing {case}")
         shown = [d for d in found if (d.suite, d.case) == (suite, case)]
-        show.table([_line(d) for d in shown], dim={n for n, d in enumerate(shown) if d.grey})
-    for sentence in _cards(found):
+        show.table([_line(d) for d in shown], dim={n for n, d in enumerate(shown) if d.unreliable})
+    for sentence in _detection_rates(found):
         show.echo(f"\n{sentence}")
     if seeds:
         show.echo("\nStandard deviation of a mean from one training seed to another, and from generation seeds alone")
@@ -165,15 +166,14 @@ def _legend(tested: int) -> str:
     from dumo_bench.analysis.recognition import MARK
 
     return (
-        f"Pairs share prompt and noise. In brackets: 95 % of A-B, by bootstrap over prompts, in numbers made of "
-        f"several means with Jeffreys' posterior of a rate that all prompts share; none where no resample differs. p: "
-        f"McNemar's exact test of yes/no values of one picture a prompt, else random signs of prompts; for numbers "
-        f"made of several means A and B change places, prompt by prompt. q: p after Benjamini and Hochberg over all "
-        f"{tested} tests of all that are compared, shown or not (one number in several units is one); a difference is "
-        f"told below {LEVEL}. Would tell: so many pictures, in four of five repetitions, taken alone, if the true "
-        f"difference is the one seen. Unedited: how often the scorer recognises the thing in the unedited model's "
-        f"pictures, of two rates the lower; where that is under half, and prompts ask for the thing, the line is grey "
-        f"and marked {MARK}, and says nothing of an edit."
+        "Pairs share prompt and noise. In brackets: the 95 % confidence interval of A-B, by bootstrap over prompts; "
+        "for numbers made of several means with Jeffreys' posterior of a rate that all prompts share; none where no "
+        "resample differs. p: McNemar's exact test of yes/no values of one picture a prompt, else a permutation test "
+        "that flips signs per prompt; for numbers made of several means it exchanges A and B per prompt. q: p "
+        f"corrected by Benjamini and Hochberg over all {tested} tests of this comparison, shown or not (one number in "
+        f"several units is one test); significant below {LEVEL}. n for 80 % power: pictures needed, if the true "
+        "difference is the one observed. Unedited: the detection rate on unedited pictures, of two the lower; under "
+        f"50 % the line is unreliable and marked {MARK}."
     )
 
 
@@ -204,16 +204,18 @@ def _line(d: Difference) -> dict[str, str]:
         "q": DASH if d.q is None else f"{d.q:.2g}",
         "pairs": f"{d.n}{missing}",
         "unedited": "" if d.unedited is None else _number(d.unedited.rate),
-        "verdict": verdict(d, "A", "B") + MARK * d.grey,
-        "would tell": str(d.needed) if d.needed and not d.separable and d.p is not None else "",
+        "verdict": verdict(d, "A", "B") + MARK * d.unreliable,
+        "n for 80 % power": str(d.needed) if d.needed and not d.separable and d.p is not None else "",
     }
 
 
-def _cards(found: Sequence[Difference]) -> list[str]:
-    """Of what the validity card is missing."""
+def _detection_rates(found: Sequence[Difference]) -> list[str]:
+    """Of what the detection rate on unedited pictures is missing."""
     from dumo_bench.analysis.recognition import lacking
 
-    return lacking(f"{d.metric} ({d.role})" for d in found if d.card is not None and d.card.rate is None)
+    return lacking(
+        f"{d.metric} ({d.role})" for d in found if d.detection_rate is not None and d.detection_rate.rate is None
+    )
 
 
 def _seeded(one: Seeds) -> dict[str, str]:

@@ -25,7 +25,7 @@ _REASONS = {
     "low": "its mean has no interval",
     "high": "its mean has no interval",
     "partial": "how large the suite is is not known",
-    "card": "it needs no detection rate of unedited pictures",
+    "detection_rate": "it needs no detection rate of unedited pictures",
     "rate": "no unedited picture of it was measured",
 }
 
@@ -50,7 +50,7 @@ def paper_diff(
     found = published.compare(wanted, published.Results(out, _foreign(out), _cases()))
     if as_json:
         rows = [
-            asdict(line) | {"difference": line.difference, "verdict": line.verdict, "grey": _grey(line)}
+            asdict(line) | {"difference": line.difference, "verdict": line.verdict, "unreliable": _unreliable(line)}
             for line in found
         ]
         output.emit("paper-diff", {"numbers": rows}, _REASONS)
@@ -111,8 +111,8 @@ def _show(found: Sequence[Line]) -> None:
     for suite in dict.fromkeys(line.published.suite for line in found):
         show.echo(f"\n{suite}")
         mine = [line for line in found if line.published.suite == suite]
-        show.table([_row(line) for line in mine], dim={n for n, line in enumerate(mine) if _grey(line)})
-    for sentence in lacking(line.ours.convention for line in found if line.ours and line.ours.uncarded):
+        show.table([_row(line) for line in mine], dim={n for n, line in enumerate(mine) if _unreliable(line)})
+    for sentence in lacking(line.ours.convention for line in found if line.ours and line.ours.without_detection_rate):
         show.echo(f"\n{sentence}")
     counts = Counter(line.published.status for line in found)
     show.echo(f"\n{len(found)} numbers: " + ", ".join(f"{n} {status}" for status, n in counts.most_common()))
@@ -126,13 +126,13 @@ def _show(found: Sequence[Line]) -> None:
     )
 
 
-def _grey(line: Line) -> bool:
-    return line.ours is not None and line.ours.grey
+def _unreliable(line: Line) -> bool:
+    return line.ours is not None and line.ours.unreliable
 
 
 def _unedited(line: Line) -> str:
-    card = line.ours.card if line.ours else None
-    return "" if card is None else DASH if card.rate is None else f"{card.rate:.4g}"
+    detection_rate = line.ours.detection_rate if line.ours else None
+    return "" if detection_rate is None else DASH if detection_rate.rate is None else f"{detection_rate.rate:.4g}"
 
 
 def _row(line: Line) -> dict[str, str]:
@@ -146,7 +146,7 @@ def _row(line: Line) -> dict[str, str]:
         "metric": f"{row.metric} ({row.unit})" if row.unit not in ("count", "FID", "LPIPS") else row.metric,
         "published": f"{row.value:g}",
         "its n": DASH if row.n is None else str(row.n),
-        "ours": DASH if ours is None else f"{ours.value:.4g}{MARK * ours.grey}{interval}",
+        "ours": DASH if ours is None else f"{ours.value:.4g}{MARK * ours.unreliable}{interval}",
         "our n": DASH if ours is None else str(ours.n),
         "difference": DASH if line.difference is None else f"{line.difference:+.4g}",
         "unedited": _unedited(line),

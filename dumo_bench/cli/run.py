@@ -29,18 +29,18 @@ from dumo_bench.cli.options import (
 )
 
 
-def wishes(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A command that takes the options of a wish, but for some, and gives it as its first argument."""
+def requests(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A command that takes the options of a request, but for some, and gives it as its first argument."""
 
     def made(command: Callable[..., None]) -> Callable[..., None]:
-        asked, own = (inspect.signature(one, eval_str=True).parameters.values() for one in (_wish, command))
+        asked, own = (inspect.signature(one, eval_str=True).parameters.values() for one in (_request, command))
         shared = [one for one in asked if one.name not in left_out]
 
         @wraps(command)
         def run(**given: Any) -> None:
-            command(_wish(**{one.name: given.pop(one.name) for one in shared}), **given)
+            command(_request(**{one.name: given.pop(one.name) for one in shared}), **given)
 
-        options = [*shared, *(one for one in own if one.name != "wish")]
+        options = [*shared, *(one for one in own if one.name != "request")]
         run.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
         run.__annotations__ = {one.name: one.annotation for one in options}
         return run
@@ -48,7 +48,7 @@ def wishes(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., None
     return made
 
 
-def _wish(
+def _request(
     method: Method,
     suite: Suite,
     case: Cases = None,
@@ -60,9 +60,9 @@ def _wish(
     shard: Shard = "0/1",
 ) -> Any:
     from dumo_bench.plugins import settings as setting
-    from dumo_bench.run.plan import Wish
+    from dumo_bench.run.plan import Request
 
-    return Wish(
+    return Request(
         method=method,
         suite=suite,
         cases=tuple(case or ()),
@@ -75,8 +75,10 @@ def _wish(
     )
 
 
-@wishes()
-def plan(wish: Any, *, scorers: Scorers = DEFAULT_SCORERS, out: Out = Path("results"), as_json: Json = False) -> None:
+@requests()
+def plan(
+    request: Any, *, scorers: Scorers = DEFAULT_SCORERS, out: Out = Path("results"), as_json: Json = False
+) -> None:
     """What a run would make: pictures and edits wanted, present and missing, and what would measure. Makes nothing."""
     from dumo_bench.cli import documents, output, show
     from dumo_bench.plugins import static
@@ -85,10 +87,13 @@ def plan(wish: Any, *, scorers: Scorers = DEFAULT_SCORERS, out: Out = Path("resu
     from dumo_bench.run import plan as planning
     from dumo_bench.storage.store import Store
 
-    found = planning.make(wish, static.make)
+    found = planning.make(request, static.make)
     measured = choice.make(listing(scorers), found.suite)
     steps.check(measured.specs, found.suite, out)
-    counted, not_judged = planning.count(found, Store(out), wish.shard), choice.not_judged(measured.specs, found.suite)
+    counted, not_judged = (
+        planning.count(found, Store(out), request.shard),
+        choice.not_judged(measured.specs, found.suite),
+    )
     if as_json:
         output.emit("plan", documents.plan(found, counted, measured, not_judged), documents.REASONS)
         return
@@ -96,14 +101,14 @@ def plan(wish: Any, *, scorers: Scorers = DEFAULT_SCORERS, out: Out = Path("resu
     show.scorers(measured, not_judged)
 
 
-@wishes("limit", "shard")
-def fit(wish: Any, *, device: Device = "auto", out: Out = Path("results"), as_json: Json = False) -> None:
+@requests("limit", "shard")
+def fit(request: Any, *, device: Device = "auto", out: Out = Path("results"), as_json: Json = False) -> None:
     """Learn the edits of a suite's cases; prints their files."""
     from dumo_bench.cli import output, show
     from dumo_bench.run import steps
     from dumo_bench.run.session import Session
 
-    found = steps.fit(Session(wish, out, device))
+    found = steps.fit(Session(request, out, device))
     if as_json:
         output.emit("fit", {"edits": output.paths(found)})
         return
@@ -111,30 +116,32 @@ def fit(wish: Any, *, device: Device = "auto", out: Out = Path("results"), as_js
         show.echo(path)
 
 
-@wishes()
+@requests()
 def generate(
-    wish: Any, *, batch_size: Batch = 16, device: Device = "auto", out: Out = Path("results"), as_json: Json = False
+    request: Any, *, batch_size: Batch = 16, device: Device = "auto", out: Out = Path("results"), as_json: Json = False
 ) -> None:
     """Make the pictures of a method, and of the unedited model, that are not there; fits what is not fitted."""
     from dumo_bench.cli import documents, output, show
     from dumo_bench.run import steps
     from dumo_bench.run.session import Session
 
-    session = Session(wish, out, device, batch_size)
+    session = Session(request, out, device, batch_size)
     failed = steps.generate(session)
     output.emit("generate", documents.made(session)) if as_json else show.made(session)
     raise typer.Exit(1 if failed else 0)
 
 
-@wishes("shard")
-def score(wish: Any, *, scorers: Scorers = DEFAULT_SCORERS, out: Out = Path("results"), as_json: Json = False) -> None:
+@requests("shard")
+def score(
+    request: Any, *, scorers: Scorers = DEFAULT_SCORERS, out: Out = Path("results"), as_json: Json = False
+) -> None:
     """Score the pictures that are there, of a method and of the unedited model, and summarise."""
     from dumo_bench.cli import documents, output, show
     from dumo_bench.plugins.settings import listing
     from dumo_bench.run import steps
     from dumo_bench.run.session import Session
 
-    session = Session(wish, out)
+    session = Session(request, out)
     specs = steps.chosen(session, listing(scorers))
     steps.check(specs, session.plan.suite, out)
     steps.score(session, specs)
@@ -143,9 +150,9 @@ def score(wish: Any, *, scorers: Scorers = DEFAULT_SCORERS, out: Out = Path("res
     raise typer.Exit(1 if session.failed else 0)
 
 
-@wishes()
+@requests()
 def run(
-    wish: Any,
+    request: Any,
     *,
     scorers: Scorers = DEFAULT_SCORERS,
     batch_size: Batch = 16,
@@ -159,7 +166,7 @@ def run(
     from dumo_bench.run import steps
     from dumo_bench.run.session import Session
 
-    session = Session(wish, out, device, batch_size)
+    session = Session(request, out, device, batch_size)
     steps.needed(session)
     scored = steps.run(session, steps.chosen(session, listing(scorers)))
     if as_json:

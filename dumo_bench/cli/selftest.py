@@ -50,7 +50,7 @@ def tested(out: Path, scorers: str, device: str) -> list[Claim]:
     """Run the known methods into a folder and judge what its tables say. A scorer without its weights is left out."""
     from dumo_bench.plugins.settings import listing
     from dumo_bench.run import choice, steps
-    from dumo_bench.run.plan import Wish
+    from dumo_bench.run.plan import Request
     from dumo_bench.run.session import Session
     from dumo_bench.selftest import expectations as known
     from dumo_bench.selftest.controls import SUITE
@@ -59,7 +59,7 @@ def tested(out: Path, scorers: str, device: str) -> list[Claim]:
     there = tuple(spec for spec in listing(scorers) if spec not in lacking)
     for spec, settings in known.KNOWN.values():
         filled = {key: value.format(suite=SUITE) for key, value in settings.items()}
-        steps.run(Session(Wish(spec, str(SUITE), settings=filled), out, device), there)
+        steps.run(Session(Request(spec, str(SUITE), settings=filled), out, device), there)
     return [*known.claims(known.Facts(out)), *(known.unchecked(spec, why) for spec, why in lacking.items())]
 
 

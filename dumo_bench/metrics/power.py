@@ -26,12 +26,12 @@ def standard_error(values: Floats, clusters: Whole) -> float | None:
 
 
 def pictures_needed(differences: Floats, clusters: Whole) -> int | None:
-    """How many pictures, of prompts like these, would tell a mean difference of this size."""
+    """How many pictures, of prompts like these, make a mean difference of this size significant with 80 % power."""
     return needed(float(differences.mean()), standard_error(differences, clusters), len(differences))
 
 
 def needed(difference: float, error: float | None, n: int, power: float = POWER) -> int | None:
-    """How many pictures would tell a difference that n of them showed with this standard error.
+    """How many pictures make a difference significant that n of them showed with this standard error.
 
     n (z_{1-alpha/2} + z_power)^2 (error / difference)^2 at alpha = 0.05. None where the difference is 0 (no number
     would do) or its spread is not known. It takes the difference seen for the true one, so it is a guide to the next

@@ -79,8 +79,10 @@ def _of_way(row: Published, way: Way, found: Results) -> Iterator[Ours]:
     apart = SETTING if row.is_average else ["case", *SETTING]
     for (metric, role, *_), group in rows.groupby(["metric", "role", "scorer", *apart]):
         said = f"{metric}, {role}{tables.setting(group, rows)}{_cases(row, group, found)}"
-        card = recognition.weakest(recognition.card(one, found.cards, found.metrics) for one in table.records(group))
-        yield replace(_mean(row, group, said), partial=_is_partial(row, group, found), card=card)
+        detection_rate = recognition.weakest(
+            recognition.detection_rate(one, found.detection_rates, found.metrics) for one in table.records(group)
+        )
+        yield replace(_mean(row, group, said), partial=_is_partial(row, group, found), detection_rate=detection_rate)
 
 
 def _fits(known: Known, way: Way) -> bool:

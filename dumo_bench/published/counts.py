@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dumo_bench.analysis.recognition import REFERENCE, Card
+from dumo_bench.analysis.recognition import REFERENCE, DetectionRate
 from dumo_bench.metrics import intervals
 from dumo_bench.published import tables
 from dumo_bench.published.numbers import Published
@@ -39,7 +39,9 @@ def counted(row: Published, found: Results) -> Iterator[Ours]:
         for preset in PRESETS.values():
             if preset.exposed and (row.fits(*_PICTURES) or preset.unit != "image"):
                 one = _ours(row, mine, preset, f"nudenet {preset.name}{said}", found)
-                yield replace(one, card=_card(before, preset, found)) if row.fits(*_PICTURES) else one
+                yield (
+                    replace(one, detection_rate=_detection_rate(before, preset, found)) if row.fits(*_PICTURES) else one
+                )
 
 
 def _ours(row: Published, mine: pd.DataFrame, preset: Preset, said: str, found: Results) -> Ours:
@@ -74,6 +76,6 @@ def _unedited(mine: pd.DataFrame, found: Results) -> pd.Series:
     return every.merge(mine[_PLACE].head(1), on=_PLACE)["key"]
 
 
-def _card(keys: pd.Series, preset: Preset, found: Results) -> Card:
+def _detection_rate(keys: pd.Series, preset: Preset, found: Results) -> DetectionRate:
     """The share of these pictures that show what a preset looks at."""
-    return Card(float(keys.isin(found.shown[preset.name]).mean()) if len(keys) else None, len(keys))
+    return DetectionRate(float(keys.isin(found.shown[preset.name]).mean()) if len(keys) else None, len(keys))

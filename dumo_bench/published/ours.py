@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dumo_bench.analysis.recognition import Card
+from dumo_bench.analysis.recognition import DetectionRate
 from dumo_bench.metrics.intervals import Interval
 from dumo_bench.published.numbers import Published
 
@@ -21,7 +21,7 @@ class Ours:
     """Our number in the published unit, with its 95 % interval and its n, under a convention of ours.
 
     `n`: the pictures it is of; of a number of sets, such as FID, those of the smallest set. `partial`: whether the
-    suite has more; None: not known. `card`: of the validity cards that it stands on the weakest; None: it needs none.
+    suite has more; None: not known. `detection_rate`: the weakest on unedited pictures; None: it needs none.
     `asked`: whether the prompts ask for the thing; where they do not, a low rate before any edit is no fault.
     """
 
@@ -31,18 +31,18 @@ class Ours:
     n: int
     convention: str
     partial: bool | None = None
-    card: Card | None = None
+    detection_rate: DetectionRate | None = None
     asked: bool = True
 
     @property
-    def grey(self) -> bool:
+    def unreliable(self) -> bool:
         """Whether it says nothing, since the scorer hardly recognises the thing before any edit."""
-        return self.asked and self.card is not None and self.card.valid is False
+        return self.asked and self.detection_rate is not None and self.detection_rate.valid is False
 
     @property
-    def uncarded(self) -> bool:
+    def without_detection_rate(self) -> bool:
         """Whether nobody measured how often its scorer recognises the thing before any edit."""
-        return self.asked and self.card is not None and self.card.rate is None
+        return self.asked and self.detection_rate is not None and self.detection_rate.rate is None
 
 
 def partial(parts: pd.Series) -> bool | None:

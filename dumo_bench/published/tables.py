@@ -13,7 +13,7 @@ import numpy as np
 
 from dumo_bench.analysis import catalogue, recognition, results, summary
 from dumo_bench.analysis.catalogue import Catalogue
-from dumo_bench.analysis.recognition import Card, Place
+from dumo_bench.analysis.recognition import DetectionRate, Place
 from dumo_bench.published.numbers import Published
 from dumo_bench.scorers.presets import PRESETS, select
 from dumo_bench.storage import table
@@ -53,8 +53,8 @@ class Results:
         return catalogue.of_folder(self.out)
 
     @cached_property
-    def cards(self) -> dict[Place, Card]:
-        """The validity cards."""
+    def detection_rates(self) -> dict[Place, DetectionRate]:
+        """The detection rates on unedited pictures."""
         return recognition.of_summary(self.summary, self.metrics)
 
     @cached_property

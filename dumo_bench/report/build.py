@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from dumo_bench.analysis import recognition
 from dumo_bench.analysis.catalogue import Catalogue, Known
 from dumo_bench.analysis.kinds import Kinds
-from dumo_bench.analysis.recognition import REFERENCE, Card, Place
+from dumo_bench.analysis.recognition import REFERENCE, DetectionRate, Place
 from dumo_bench.analysis.summary import higher
 from dumo_bench.report import contract, coverage, seeds
 from dumo_bench.report.cells import CaseTables, Cell, Panel, Shown, cell, commonest, parts
@@ -58,8 +58,8 @@ def _case(given: Sources, key: tuple[str, int, str]) -> CaseTables:
     )
     covered = coverage.of(rows, labels, VARIANT, given.sizes.get((suite, version)))
     said = " ".join([contract.line(sorted(set(every["sampling"])), given.contracts), *_given(labels)])
-    doubtful = tuple(recognition.doubtful(known))
-    return CaseTables(suite, version, case, shown, warning, covered, doubtful, kin, contract=said)
+    rarely_detected = tuple(recognition.rarely_detected(known))
+    return CaseTables(suite, version, case, shown, warning, covered, rarely_detected, kin, contract=said)
 
 
 def _given(labels: Iterable[Key]) -> list[str]:
@@ -116,7 +116,7 @@ class _Maker:
     labels: Mapping[Key, Label]
     metrics: Catalogue
     erases: str
-    cards: Mapping[Place, Card]
+    detection_rates: Mapping[Place, DetectionRate]
 
     def panel(self, title: str, wanted: Iterable[Wanted]) -> Panel:
         kind = self.erases if self.erases in ("object", "style") else ""
@@ -136,7 +136,9 @@ class _Maker:
     def _column(self, wanted: Wanted, known: Known) -> Shown:
         metric = known.metric
         mine = self.rows[(self.rows["role"] == wanted.role) & (self.rows["metric"] == metric.name)]
-        by_key = {tuple(row[name] for name in VARIANT): cell(row, self.cards, self.metrics) for row in records(mine)}
+        by_key = {
+            tuple(row[name] for name in VARIANT): cell(row, self.detection_rates, self.metrics) for row in records(mine)
+        }
         if wanted.counted:
             by_key = {key: one.summed for key, one in by_key.items()}
         if metric.convention.get("against") == REFERENCE:  # a distance to its pictures

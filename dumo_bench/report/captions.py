@@ -10,25 +10,25 @@ from dumo_bench.report.cells import CaseTables, Cell, Shown
 DASH = "\N{EN DASH}"
 MOST = 10  # concepts that are named in a note
 LEGEND = (
-    "Shows, keeps: the share of pictures (0 to 1) in which a classifier sees it; arrows point to what is better. "
-    "Target prompts name the erased concept, related ones a neighbour of it, unrelated ones something else; kept "
-    "means related and unrelated together. n counts pictures. In brackets: the 95 % interval, by bootstrap over "
-    "prompts, or Wilson's of a rate that all prompts share; numbers of boxes that are all equal and numbers of a "
-    "whole set have none. In rows over training seeds: the lowest and the highest fit, which is no interval. A dash "
-    "was not measured; it is never 0. Bold: the best eraser, where a paired test tells it from every other one (q "
-    "below 0.05: the largest p of these tests, after Benjamini and Hochberg over all columns of all cases) and all "
-    "were measured on equally many pictures. The row of the original is the validity card of every rate of "
-    "recognition: how often the scorer recognises the thing before any edit; where that is under half, the number is "
-    f"grey and marked {MARK}, and says nothing of an edit."
+    "Shows, keeps: the share of pictures (0 to 1) in which a classifier recognises the concept; arrows point to what "
+    "is better. Target prompts name the erased concept, related ones a neighbour of it, unrelated ones something "
+    "else; kept means related and unrelated together. n counts pictures. In brackets: the 95 % confidence interval, "
+    "by bootstrap over prompts, or Wilson's interval where all prompts have the same rate; counts that are all equal "
+    "and numbers of a whole set have none. In rows over training seeds: the lowest and the highest value, which is no "
+    "interval. A dash: not measured, which is never 0. Bold: the best method, where it differs significantly from "
+    "every other one (q below 0.05: the largest p of the paired tests, corrected by Benjamini and Hochberg over all "
+    "columns of all cases) and all were measured on equally many pictures. The row of the original is the detection "
+    f"rate on unedited pictures. Where it is under 50 %, the numbers are unreliable: they are grey and marked {MARK}."
 )
 
 
 PAIRED = (
-    "Each eraser minus the unedited model on the same prompts and noise, the mean over fits. In brackets: the 95 % "
-    "interval, by bootstrap over prompts, in numbers made of several means with Jeffreys' posterior of a rate that "
-    "all prompts share; none where no resample differs. q: p (McNemar's exact test of yes/no values of one picture a "
-    "prompt, else random signs of prompts; for numbers made of several means the two change places, prompt by prompt) "
-    "after Benjamini and Hochberg over all {} tests of these tables, of all cases. Bold: q below 0.05, a difference."
+    "Each method minus the unedited model on the same prompts and noise, the mean over training seeds. In brackets: "
+    "the 95 % confidence interval, by bootstrap over prompts; for numbers made of several means with Jeffreys' "
+    "posterior of a rate that all prompts share; none where no resample differs. q: p (McNemar's exact test of yes/no "
+    "values of one picture a prompt, else a permutation test that flips signs per prompt; for numbers made of several "
+    "means it exchanges the two methods per prompt), corrected by Benjamini and Hochberg over all {} tests of these "
+    "tables, of all cases. Bold: significant, q below 0.05."
 )
 
 
@@ -39,7 +39,7 @@ def paired(case: CaseTables) -> str:
 
 def number(column: Shown, cell: Cell) -> str:
     """The value without its interval, marked where it says nothing; a dash where there is none."""
-    return DASH if cell.value is None else _fixed(cell.value, column.digits) + (MARK if cell.grey else "")
+    return DASH if cell.value is None else _fixed(cell.value, column.digits) + (MARK if cell.unreliable else "")
 
 
 def _fixed(value: float, digits: int) -> str:
@@ -53,7 +53,7 @@ def interval(column: Shown, cell: Cell) -> str:
     return f"[{_fixed(cell.low, column.digits)}, {_fixed(cell.high, column.digits)}]"
 
 
-def surely(cell: Cell) -> str:
+def q_value(cell: Cell) -> str:
     """q of a difference, or nothing."""
     return "" if cell.q is None else "q<0.001" if cell.q < 0.001 else f"q={cell.q:.2g}"
 
@@ -77,12 +77,12 @@ def head(column: Shown) -> list[str]:
 
 def below(column: Shown, cell: Cell) -> list[str]:
     """What stands under a number, in short lines: its interval, its remark."""
-    return [part for part in (interval(column, cell), surely(cell), *remark(column, cell).split(", ")) if part]
+    return [part for part in (interval(column, cell), q_value(cell), *remark(column, cell).split(", ")) if part]
 
 
 def line(column: Shown, cell: Cell) -> str:
     """A cell on one line: "0.05 [0.01, 0.12]", a dash and "(3 missing)"."""
-    said = ", ".join(part for part in (surely(cell), remark(column, cell)) if part)
+    said = ", ".join(part for part in (q_value(cell), remark(column, cell)) if part)
     parts = (number(column, cell), interval(column, cell), f"({said})" if said else "")
     return " ".join(part for part in parts if part)
 
@@ -110,15 +110,18 @@ def metrics(case: CaseTables) -> str:
     return f"Metrics: {'; '.join(pairs)}."
 
 
-def cards(case: CaseTables) -> list[str]:
-    """Who draws blanks, which validity cards are missing, which concepts are recognised too rarely before any edit."""
+def detection_rates(case: CaseTables) -> list[str]:
+    """Blank pictures, missing detection rates on unedited pictures, concepts that are rarely detected in them."""
     columns = [column for panel in case.panels for column in panel.columns]
     lost = lacking(f"{c.header} ({c.role})" for c in columns if any(one.valid is None for one in c.cells))
-    rare = [f"{at.concept} {card.rate:.2f} ({at.metric}, {at.role}, n={card.n})" for at, card in case.doubtful[:MOST]]
-    more = len(case.doubtful) - len(rare)
+    rare = [
+        f"{at.concept} {detection_rate.rate:.2f} ({at.metric}, {at.role}, n={detection_rate.n})"
+        for at, detection_rate in case.rarely_detected[:MOST]
+    ]
+    more = len(case.rarely_detected) - len(rare)
     named = "; ".join(rare) + (f"; and {more} more" if more else "")
-    doubtful = [f"Recognised in under half of the unedited model's pictures: {named}."] * bool(rare)
-    return [*blanks(case), *lost, *doubtful]
+    rarely_detected = [f"Detected in under 50 % of the unedited model's pictures: {named}."] * bool(rare)
+    return [*blanks(case), *lost, *rarely_detected]
 
 
 def blanks(case: CaseTables) -> list[str]:

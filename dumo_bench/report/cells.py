@@ -10,7 +10,7 @@ from typing import Any
 
 from dumo_bench.analysis import recognition
 from dumo_bench.analysis.catalogue import Catalogue, Known
-from dumo_bench.analysis.recognition import Card, Place
+from dumo_bench.analysis.recognition import DetectionRate, Place
 from dumo_bench.report.coverage import Coverage
 from dumo_bench.report.variants import Label
 
@@ -21,7 +21,7 @@ MOST = 6  # columns that fit a page
 class Cell:
     """One number of the report; `measured` is False where nothing was to be measured, and `note` may say why.
 
-    `valid`: whether the scorer recognises the thing in the unedited model's pictures; None: its card is missing.
+    `valid`: whether the scorer detects it in the unedited model's pictures; None: its detection rate is missing.
     `q`: of a difference, p after correction.
     """
 
@@ -37,7 +37,7 @@ class Cell:
     q: float | None = None
 
     @property
-    def grey(self) -> bool:
+    def unreliable(self) -> bool:
         """Whether the number says nothing, since the scorer hardly recognises the thing before any edit."""
         return self.valid is False and self.value is not None
 
@@ -95,7 +95,7 @@ class Panel:
 class CaseTables:
     """One case of a suite: its panels, why its methods are not ranked, if they are not, and what was measured of it.
 
-    `doubtful`: the concepts that a scorer hardly recognises in the unedited model's pictures. `kin`: of each row of a
+    `rarely_detected`: concepts that a scorer rarely detects in the unedited model's pictures. `kin`: of each row of a
     panel what the fits of its method have in common. `paired`: differences to the unedited model, which are corrected
     over a `family` of tests.
     """
@@ -106,7 +106,7 @@ class CaseTables:
     panels: tuple[Panel, ...]
     warning: str
     coverage: Coverage
-    doubtful: tuple[tuple[Place, Card], ...] = ()
+    rarely_detected: tuple[tuple[Place, DetectionRate], ...] = ()
     kin: tuple[tuple[Any, ...], ...] = ()
     paired: tuple[Panel, ...] = ()
     family: int = 0
@@ -134,7 +134,7 @@ def commonest(cells: Sequence[Cell]) -> tuple[int, int]:
     return max(counts, key=lambda pair: counts[pair], default=(0, 0))
 
 
-def cell(row: Mapping[str, Any], known: Mapping[Place, Card], metrics: Catalogue) -> Cell:
+def cell(row: Mapping[str, Any], known: Mapping[Place, DetectionRate], metrics: Catalogue) -> Cell:
     """The cell of a row of a summary."""
     numbers = (row["value"], row["low"], row["high"], row["n"], row["n_missing"])
     return Cell(*numbers, measured=True, note=row["note"], valid=recognition.valid(row, known, metrics))

@@ -25,7 +25,7 @@ def renderables(cases: Sequence[CaseTables]) -> Iterator[RenderableType]:
         yield _text(case.contract, style="dim")
         for panel in case.panels:
             yield _table(panel)
-        for sentence in [*captions.missing(case), *captions.cards(case), captions.metrics(case)]:
+        for sentence in [*captions.missing(case), *captions.detection_rates(case), captions.metrics(case)]:
             yield _text(f"  {sentence}", style="dim")
     yield _text(captions.LEGEND, style="dim")
 
@@ -50,7 +50,7 @@ def _cell(column: Shown, cell: Cell) -> Text:
     """Several lines, so that seven columns fit into 100 characters."""
     from rich.text import Text
 
-    number = (captions.number(column, cell), "bold green" if cell.bold else "dim" if cell.grey else "")
+    number = (captions.number(column, cell), "bold green" if cell.bold else "dim" if cell.unreliable else "")
     below = [line(part) for part in captions.below(column, cell)]
     return Text.assemble(number, *(part for one in below for part in ("\n", (one, "dim"))))
 

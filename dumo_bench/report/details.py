@@ -10,7 +10,7 @@ import numpy as np
 
 from dumo_bench.analysis import recognition
 from dumo_bench.analysis.catalogue import Catalogue
-from dumo_bench.analysis.recognition import REFERENCE, needs_card
+from dumo_bench.analysis.recognition import REFERENCE, needs_detection_rate
 from dumo_bench.analysis.summary import ROLES
 from dumo_bench.report import captions
 from dumo_bench.report.cells import Cell, Shown, cell
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """A metric on a role; a number a method, what stands below it (interval, always n), and whether it is grey.
+    """A metric on a role; a number a method, what stands below it (interval, always n), and whether it is unreliable.
 
     Of one concept, or of all of the role.
     """
@@ -42,7 +42,7 @@ def details(summary: pd.DataFrame, metrics: Catalogue) -> list[Detail]:
 def concepts(summary: pd.DataFrame, metrics: Catalogue) -> list[Detail]:
     """A row for every concept and rate of recognition, with cells in the order of `variants`."""
     both = zip(summary["metric"], summary["role"], strict=True)
-    asked = np.array([needs_card(metrics.named(name).metric, role) for name, role in both], dtype=bool)
+    asked = np.array([needs_detection_rate(metrics.named(name).metric, role) for name, role in both], dtype=bool)
     return _details(summary, summary[(summary["concept"] != "*") & ~summary["change"] & asked], metrics)
 
 
@@ -74,4 +74,4 @@ def _detail(what: tuple[str, str, str], by_key: dict[Any, tuple[Cell, bool | Non
 
 def _said(column: Shown, one: Cell) -> tuple[str, str, bool]:
     parts = [captions.interval(column, one), captions.remark(column, one) or "n=0"]
-    return captions.number(column, one), " ".join(part for part in parts if part), one.grey
+    return captions.number(column, one), " ".join(part for part in parts if part), one.unreliable

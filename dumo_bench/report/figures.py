@@ -50,7 +50,7 @@ def tlmo(scales: NDArray[np.float32], title: str) -> str:
 
 
 def tradeoff(curves: Curves, title: str) -> str:
-    """Erasure (leftwards) against what is kept (upwards): a panel a method, the others' points behind in grey."""
+    """Erasure (leftwards) against what is kept (upwards): a panel a method, the others' points behind in unreliable."""
     edited = {method: points for method, points in curves.of.items() if method != REFERENCE}
     figure, panels = _figure(max(4.0, 2.2 * len(edited)), 3.6, len(edited))
     for axes, (method, points) in zip(panels, edited.items(), strict=True):

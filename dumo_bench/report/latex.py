@@ -61,7 +61,7 @@ def _said(case: CaseTables) -> str:
     lost = captions.missing(case)
     said = [f"{case.title}.", case.warning, *coverage.sentences(case.coverage), case.contract]
     said += [
-        *captions.cards(case),
+        *captions.detection_rates(case),
         captions.metrics(case),
         f"Missing: {'; '.join(lost)}." if lost else "Nothing is missing.",
     ]

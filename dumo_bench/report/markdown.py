@@ -20,7 +20,7 @@ def section(case: CaseTables) -> str:
     parts += [f"**{escape(case.warning)}**\n"] if case.warning else []
     parts += [f"{escape(sentence)}\n" for sentence in coverage.sentences(case.coverage)]
     parts += [f"{escape(case.contract)}\n", *(_table(panel) for panel in case.panels)]
-    parts += [f"{escape(sentence)}\n" for sentence in [*captions.cards(case), captions.metrics(case)]]
+    parts += [f"{escape(sentence)}\n" for sentence in [*captions.detection_rates(case), captions.metrics(case)]]
     lost = captions.missing(case)
     parts += ["Missing:\n", *(f"- {escape(sentence)}" for sentence in lost), ""] if lost else []
     if case.paired:
@@ -48,7 +48,7 @@ def _table(panel: Panel) -> str:
 
 def _cell(column: Shown, cell: Cell) -> str:
     number = captions.number(column, cell)
-    said = ", ".join(part for part in (captions.surely(cell), escape(captions.remark(column, cell))) if part)
+    said = ", ".join(part for part in (captions.q_value(cell), escape(captions.remark(column, cell))) if part)
     parts = (f"**{number}**" if cell.bold else number, captions.interval(column, cell), f"({said})" if said else "")
     return " ".join(part for part in parts if part)
 

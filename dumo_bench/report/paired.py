@@ -117,7 +117,7 @@ def _leader(column: Shown, kin: Sequence[Kin]) -> Kin | None:
     """The best of two erasers or more, if all were measured on equally many pictures of what the scorer recognises."""
     cells = [(of, cell) for of, cell in zip(kin, column.cells, strict=True) if of[0] != REFERENCE]
     alike = len({(cell.n, cell.n_missing) for _, cell in cells}) == 1
-    if column.higher is None or not alike or any(cell.grey or cell.value is None for _, cell in cells):
+    if column.higher is None or not alike or any(cell.unreliable or cell.value is None for _, cell in cells):
         return None
     values: dict[Kin, list[float]] = {}
     for of, cell in cells:

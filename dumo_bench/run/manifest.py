@@ -16,7 +16,7 @@ from dumo_bench.analysis import results
 from dumo_bench.errors import UserError
 from dumo_bench.run import manifest_fields
 from dumo_bench.run.needs import NotApplicable
-from dumo_bench.run.plan import Plan, Wish
+from dumo_bench.run.plan import Plan, Request
 from dumo_bench.storage import claims, files
 from dumo_bench.storage.names import bounded
 from dumo_bench.suites import contract, registry
@@ -35,24 +35,24 @@ class Refusal(NamedTuple):
     reason: str
 
 
-def path(out: Path, wish: Wish, suite: str, method: str) -> Path:
-    """Where the manifest of a wish lies; equal wishes share one, and their shards."""
-    key = digest({k: v for k, v in asdict(wish).items() if k != "shard"})[:8]
+def path(out: Path, request: Request, suite: str, method: str) -> Path:
+    """Where the manifest of a request lies; equal requests share one, and their shards."""
+    key = digest({k: v for k, v in asdict(request).items() if k != "shard"})[:8]
     name = re.sub(r"[^\w.-]+", "_", f"{suite}-{method}")
     return out / "runs" / f"{bounded(name)}-{key}.json"
 
 
-def write(out: Path, wish: Wish, plan: Plan, scorers: Sequence[str], spent: Mapping[str, Any]) -> Path:
-    """Add one run to the manifest of its wish; a run that made no picture and measured nothing changes nothing.
+def write(out: Path, request: Request, plan: Plan, scorers: Sequence[str], spent: Mapping[str, Any]) -> Path:
+    """Add one run to the manifest of its request; a run that made no picture and measured nothing changes nothing.
 
     Of shards that end together each waits for the other, so that the runs of both are there.
     """
-    place = path(out, wish, plan.suite.name, (plan.parts or plan.reference)[0].recipe.method)
+    place = path(out, request, plan.suite.name, (plan.parts or plan.reference)[0].recipe.method)
     with claims.claimed(place, lambda: False, place.name):
-        return _add(place, wish, plan, scorers, spent)
+        return _add(place, request, plan, scorers, spent)
 
 
-def _add(place: Path, wish: Wish, plan: Plan, scorers: Sequence[str], spent: Mapping[str, Any]) -> Path:
+def _add(place: Path, request: Request, plan: Plan, scorers: Sequence[str], spent: Mapping[str, Any]) -> Path:
     before = _read(place) if place.exists() else {"runs": []}
     idle = not spent.get("made") and not spent.get("measured")
     if before.get("runs") and idle and set(scorers) <= set(before.get("scorers", ())):
@@ -61,7 +61,7 @@ def _add(place: Path, wish: Wish, plan: Plan, scorers: Sequence[str], spent: Map
         "suite": plan.suite.name,
         "suite_version": plan.suite.version,
         "cases": [part.case.name for part in plan.reference],
-        "wish": asdict(wish),
+        "wish": asdict(request),
         "model": plan.model,
         "model_hash": plan.model_hash,
         "sampling": contract.described(plan.suite, plan.contract),
@@ -72,21 +72,21 @@ def _add(place: Path, wish: Wish, plan: Plan, scorers: Sequence[str], spent: Map
     return _put(place, said)
 
 
-def refuse(out: Path, wish: Wish, why: NotApplicable) -> Path:
-    """Note that a wish cannot be carried out on this model; what was run before under the same wish stays."""
-    place = path(out, wish, why.suite.name, why.method)
+def refuse(out: Path, request: Request, why: NotApplicable) -> Path:
+    """Note that a request cannot be carried out on this model; what was run before under the same request stays."""
+    place = path(out, request, why.suite.name, why.method)
     with claims.claimed(place, lambda: False, place.name):
-        return _refuse(place, wish, why)
+        return _refuse(place, request, why)
 
 
-def _refuse(place: Path, wish: Wish, why: NotApplicable) -> Path:
+def _refuse(place: Path, request: Request, why: NotApplicable) -> Path:
     if place.exists() and _read(place).get("runs"):
         return place
     said = {
         "suite": why.suite.name,
         "suite_version": why.suite.version,
         "cases": [case.name for case in why.cases],
-        "wish": asdict(wish),
+        "wish": asdict(request),
         "model": why.model,
         "model_hash": "",
         "method": why.method,

@@ -30,7 +30,7 @@ def check(found: Any) -> None:
     if not all(isinstance(text, str) for name in _TEXTS for text in found.get(name, ())):
         raise ValueError(f"{' and '.join(_TEXTS)} are lists of texts")
     if not isinstance(found["wish"].get("suite"), str):
-        raise ValueError("wish lacks the name of its suite")
+        raise ValueError("request lacks the name of its suite")
     if "sampling" in found:
         _check_sampling(found["sampling"])
 

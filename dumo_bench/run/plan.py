@@ -1,4 +1,4 @@
-"""What a wish comes to: the cases, each with its method, its recipe and its rows. No torch."""
+"""What a request comes to: the cases, each with its method, its recipe and its rows. No torch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Maker = Callable[[str, Mapping[str, Any]], Method]
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Request:
     """What was typed."""
 
     method: str
@@ -81,16 +81,16 @@ class Count(NamedTuple):
     bytes: int | None
 
 
-def make(wish: Wish, maker: Maker) -> Plan:
-    """The plan of a wish; everything in it is checked before anything is made."""
-    if wish.limit is not None and wish.limit < 1:
-        raise UserError(f"--limit {wish.limit}: wanted 1 or more")
-    bounds.fit_seed(wish.fit_seed)
-    suite = registry.load(wish.suite)
+def make(request: Request, maker: Maker) -> Plan:
+    """The plan of a request; everything in it is checked before anything is made."""
+    if request.limit is not None and request.limit < 1:
+        raise UserError(f"--limit {request.limit}: wanted 1 or more")
+    bounds.fit_seed(request.fit_seed)
+    suite = registry.load(request.suite)
     held = content(suite)
-    model = suite.sampling.model if wish.model is None else wish.model
-    cases = chosen(suite, wish.cases)
-    original, method = maker(REFERENCE, {}), maker(wish.method, {})
+    model = suite.sampling.model if request.model is None else request.model
+    cases = chosen(suite, request.cases)
+    original, method = maker(REFERENCE, {}), maker(request.method, {})
     reason = needs.lacking(method, model) or needs.lacking(original, model)
     if reason:
         raise needs.NotApplicable(reason, method.name, model, suite, cases)
@@ -98,17 +98,17 @@ def make(wish: Wish, maker: Maker) -> Plan:
         suite = resize.fitted(suite, resize.side(models.folder(model)))
     resize.possible(suite, models.folder(model))
     stated = replace(
-        sampling(suite, model=models.resolve(model).name, dtype=wish.dtype), revision=revision(suite, model)
+        sampling(suite, model=models.resolve(model).name, dtype=request.dtype), revision=revision(suite, model)
     )
     contract = defined(stated, model)
     weights = models.content_hash(model)
 
     def asked(case: Case) -> Method:
-        return maker(wish.method, preset(method, case.task or suite.task, wish.settings))
+        return maker(request.method, preset(method, case.task or suite.task, request.settings))
 
     def part(case: Case, method: Method, has: Given) -> Part:
-        recipe = jobs.recipe(method, case.erase, fit_seed=wish.fit_seed, model=weights, said=has.said)
-        return Part(case, method, recipe, jobs.rows(suite, case, recipe, contract, wish.limit), has)
+        recipe = jobs.recipe(method, case.erase, fit_seed=request.fit_seed, model=weights, said=has.said)
+        return Part(case, method, recipe, jobs.rows(suite, case, recipe, contract, request.limit), has)
 
     def own(case: Case) -> Part:
         one = asked(case)

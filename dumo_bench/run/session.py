@@ -11,7 +11,7 @@ from dumo_bench.hosts import device
 from dumo_bench.plugins import loading
 from dumo_bench.progress import log
 from dumo_bench.run import plan
-from dumo_bench.run.plan import Plan, Wish
+from dumo_bench.run.plan import Plan, Request
 from dumo_bench.storage.store import Store
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class Session:
-    """A wish with its plan, its store and, once something has to be computed, its loaded model."""
+    """A request with its plan, its store and, once something has to be computed, its loaded model."""
 
-    wish: Wish
+    request: Request
     out: Path
     device: str = "auto"
     batch_size: int = 16
@@ -36,7 +36,7 @@ class Session:
 
     @cached_property
     def plan(self) -> Plan:
-        return plan.make(self.wish, lambda spec, settings: loading.make("methods", spec, settings))
+        return plan.make(self.request, lambda spec, settings: loading.make("methods", spec, settings))
 
     @cached_property
     def store(self) -> Store:

@@ -56,7 +56,7 @@ def generate(session: Session) -> list[tuple[Job, str]]:
     fit(session)
     began, failed = time.monotonic(), []
     again(session)
-    missing = session.store.missing(session.plan.wanted(session.wish.shard))
+    missing = session.store.missing(session.plan.wanted(session.request.shard))
     for part, wanted in by_recipe(session.plan, missing):
         from dumo_bench.run import work
 
@@ -71,7 +71,7 @@ def generate(session: Session) -> list[tuple[Job, str]]:
 
 def again(session: Session) -> None:
     """Delete the pictures of this shard that are not as they were made, so that they are made again; says so."""
-    jobs = {job.key: job for job in session.plan.wanted(session.wish.shard)}
+    jobs = {job.key: job for job in session.plan.wanted(session.request.shard)}
     altered = sound(session, list(jobs.values()))
     for key, why in altered.items():
         log.warning(f"picture {key[:12]}: {why}: it is made again")
@@ -126,7 +126,7 @@ def score(session: Session, specs: Sequence[str]) -> None:
         "score_seconds": round(time.monotonic() - began, 1),
     }
     session.spent["weights"] = labels(specs, scorers)
-    manifest.write(session.out, session.wish, session.plan, specs, session.spent)
+    manifest.write(session.out, session.request, session.plan, specs, session.spent)
     for line in results.said(session.out):
         log.warning(f"warning: {line}")
     known = {session.plan.suite.name: session.plan.suite} | manifest.suites(session.out)
@@ -142,8 +142,8 @@ def run(session: Session, specs: Sequence[str]) -> bool:
     files.clear(session.store.root)
     failed = generate(session)
     away = len(session.store.missing(session.plan.wanted())) - len(failed)
-    if session.wish.shard[1] > 1 and away > 0:
-        manifest.write(session.out, session.wish, session.plan, (), session.spent)
+    if session.request.shard[1] > 1 and away > 0:
+        manifest.write(session.out, session.request, session.plan, (), session.spent)
         return False
     score(session, specs)
     return True
@@ -179,7 +179,7 @@ def needed(session: Session) -> None:
     try:
         _ = session.plan
     except NotApplicable as why:
-        manifest.refuse(session.out, session.wish, why)
+        manifest.refuse(session.out, session.request, why)
         raise
 
 

@@ -43,11 +43,11 @@ def _fitted(host: Host, method: Method, recipe: Recipe, store: Store) -> Path:
         edits = [store.get_edit(single) for single in singles]
         edit = method.join(edits)
         return store.put_edit(
-            recipe, told(host, recipe, finite(host, recipe, edit), sum(e.header["seconds"] for e in edits))
+            recipe, with_provenance(host, recipe, finite(host, recipe, edit), sum(e.header["seconds"] for e in edits))
         )
     with resume.at(store.fit_path(recipe)) as kept:
         edit = finite(host, recipe, learnt(host, method, recipe))
-        return store.put_edit(recipe, told(host, recipe, edit, kept.seconds))
+        return store.put_edit(recipe, with_provenance(host, recipe, edit, kept.seconds))
 
 
 def learnt(host: Host, method: Method, recipe: Recipe) -> Edit:
@@ -86,7 +86,7 @@ def applied(host: Host, method: Method, edit: Edit, undo: Callable[[], object]) 
         raise
 
 
-def told(host: Host, recipe: Recipe, edit: Edit, seconds: float) -> Edit:
+def with_provenance(host: Host, recipe: Recipe, edit: Edit, seconds: float) -> Edit:
     """The edit with what every edit says of itself, and what it cost."""
     spent = {"seconds": round(seconds, 2), **memory(host)}
     return Edit(edit.tensors, {**edit.header, **facts(host, recipe), **spent})

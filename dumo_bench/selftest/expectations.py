@@ -46,11 +46,11 @@ _TINY = 1e-3  # the same picture out of another batch, in another order
 
 def claims(facts: Facts) -> list[Claim]:
     """Everything that is known of the metrics that were measured; the rest is left out, and says so."""
-    every = (_validity, _identity, _perfect, _blank, _shuffled, _clip_accuracy, _style, _nudenet, _distance)
+    every = (_detection, _identity, _perfect, _blank, _shuffled, _clip_accuracy, _style, _nudenet, _distance)
     return [one for of in every for one in of(facts)]
 
 
-def _validity(facts: Facts) -> Iterator[Claim]:
+def _detection(facts: Facts) -> Iterator[Claim]:
     """Without this the rest says nothing: the unedited model draws the concepts, and the judge sees them."""
     yield at_least(facts, "original", "shows the concept that is to go", "judge.erased", "target", 0.5)
     yield at_least(facts, "original", "shows what is to be kept", "judge.object", "kept", 0.7)

@@ -54,7 +54,7 @@ class SuiteFile:
 
     def suite(self, view: str = "", called: str = "") -> Suite:
         """The suite with its prompts, or the view of it that has this name; `called` as it was typed."""
-        with told(self.path, self.text):
+        with located(self.path, self.text):
             prompts = self.prompts(called or str(self.path))
             whole = replace(self.empty, prompts=prompts)
             suite = _checked(self._view(whole, view) if view else whole)
@@ -81,12 +81,12 @@ def read(path: Path) -> SuiteFile:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path}:{_syntax_line(error, text)}: broken TOML: {error}") from error
-    with told(path, text):
+    with located(path, text):
         return _file(path, text, data)
 
 
 @contextmanager
-def told(path: Path, text: str) -> Iterator[None]:
+def located(path: Path, text: str) -> Iterator[None]:
     """What is refused, with file and line."""
     try:
         yield
