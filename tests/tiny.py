@@ -127,9 +127,9 @@ def weights(model: str = "") -> Path:
     return path
 
 
-def given(name: str, model: str = "") -> dict[str, str]:
-    """The settings without which a method is nothing: one that imports is given a file of the model's."""
-    return {"path": str(weights(model))} if name == "checkpoint" else {}
+def given(name: str, model: str = "") -> dict[str, Any]:
+    """The settings without which a method is nothing in a few steps: a file of the model's, no warm-up."""
+    return {"checkpoint": {"path": str(weights(model))}, "sld": {"warmup": 0}}.get(name, {})
 
 
 def method(name: str, model: str = "", **settings):
