@@ -161,6 +161,9 @@ class Suite:
         return "related" if own in near else "unrelated"
 
 
+SHOWN = "shown"  # among a recipe's params: the names of those that stand in every table, whatever other rows have
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """Everything that determines an edit. `model` is the host's content hash, not its name."""

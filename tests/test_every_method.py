@@ -42,7 +42,7 @@ def erase(host) -> tuple[str, ...]:
 @pytest.fixture(scope="module")
 def jobs(host) -> list[Job]:
     steps = 2 if host.model == "emoji-sd" else 4
-    return [tiny.job(text, seed, guidance=1.0 + seed, steps=steps) for seed, text in enumerate(TEXTS)]
+    return [tiny.job(text, seed, guidance=4.0 - seed, steps=steps) for seed, text in enumerate(TEXTS)]
 
 
 @pytest.fixture(scope="module")

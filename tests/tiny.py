@@ -127,9 +127,9 @@ def weights(model: str = "") -> Path:
     return path
 
 
-def given(name: str, model: str = "") -> dict[str, str]:
-    """The settings without which a method is nothing: one that imports is given a file of the model's."""
-    return {"path": str(weights(model))} if name == "checkpoint" else {}
+def given(name: str, model: str = "") -> dict[str, Any]:
+    """The settings without which a method is nothing in a few steps: a file of the model's, no warm-up."""
+    return {"checkpoint": {"path": str(weights(model))}, "sld": {"warmup": 0}}.get(name, {})
 
 
 def method(name: str, model: str = "", **settings):
@@ -141,6 +141,7 @@ def method(name: str, model: str = "", **settings):
 
 #: plans of two steps, of rows that are sampled in three
 QUICK: Plans = {
+    "ca": {"steps": 2, "lr": 1e-2, "run": {"steps": 3}, "rows": 2, "pictures": 2, "retain": 1.0, "retain_prompts": 2},
     "dumo": {
         "steps": 2, "lr": 1e-2, "table_steps": 2, "table_lr": 0.1, "harvest": 1, "refresh": 2, "rows": 2,
         "retain_prompts": 2, "retain_rows": 2, "checkpointing": False,
@@ -156,6 +157,7 @@ QUICK: Plans = {
 }  # fmt: skip
 #: cut from emoji-sd's own
 SHORT: Plans = {
+    "ca": {"steps": 2, "pictures": 2, "retain_prompts": 2, "retain_rows": 2},
     "dumo": {"steps": 1, "table_steps": 1, "harvest": 1, "rows": 1, "retain_prompts": 1, "retain_rows": 1},
     "esd": {"steps": 2, "harvest": 2, "rows": 2, "retain_prompts": 2, "retain_rows": 2},
     "receler": {"steps": 2, "harvest": 2, "rows": 2, "retain_prompts": 2, "retain_rows": 2},
@@ -179,7 +181,7 @@ def quick_emoji() -> Host:
     found = sd.load("emoji-sd", dtype="float64")
     for method, own in SHORT.items():
         found = planned(found, method, **own)
-    for method in ("esd", "receler"):
+    for method in ("ca", "esd", "receler"):
         found = planned(found, method, run={**found.plans[method]["run"], "steps": 2})
     return found
 

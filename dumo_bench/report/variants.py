@@ -10,6 +10,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from dumo_bench.analysis.recognition import REFERENCE
+from dumo_bench.types import SHOWN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,9 +75,14 @@ def _natural(value: Any) -> tuple[tuple[str, float], ...]:
 
 
 def _label(key: Key, alike: Sequence[Key]) -> Label:
-    """The method's name, with what tells it from the other variants; a setting left to the method is not said."""
+    """The method's name, with what tells it from the other variants, and what it always shows.
+
+    A setting left to the method is not said.
+    """
     mine, others = json.loads(key[2]), [json.loads(other[2]) for other in alike]
-    apart = {k: v for k, v in sorted(mine.items()) if v is not None and any(other.get(k) != v for other in others)}
+    always = mine.pop(SHOWN, "").split()
+    known = {k: v for k, v in sorted(mine.items()) if v is not None}
+    apart = {k: v for k, v in known.items() if k in always or any(other.get(k) != v for other in others)}
     told = [Told(k, f"{v:g}" if isinstance(v, float) else str(v)) for k, v in apart.items()]
     for column, word in _TELLS.items():
         at = VARIANT.index(column)
