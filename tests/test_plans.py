@@ -241,8 +241,8 @@ def test_what_does_not_fit_is_refused_in_a_line_before_any_step(session, model, 
     assert "\n" not in str(error.value)
 
 
-def test_a_table_that_no_method_reads_is_told(session, model, capsys):
+def test_a_table_that_no_method_reads_is_told(session, model, caplog):
     (model / "plans.toml").write_text("[linaer]\nridge = 3.0\n")
     steps.fit(session("uce"))
     said = "warning: no method here reads the table [linaer] of the model's plans.toml"
-    assert said in capsys.readouterr().err.splitlines()
+    assert said in [record.getMessage() for record in caplog.records]

@@ -15,7 +15,7 @@ PLAIN = {
     r"\bsurely\b": "q_value; significant",
     r"validity card": "detection rate on unedited pictures",
     r"not told apart": "not significant",
-    r"[Ww]ould tell\b(?!\.)": "n for 80 % power",
+    r"[\"]would tell|Would tell:|pictures would tell": "n for 80 % power",
     r"\bhow surely\b": "confidence interval, p-value",
     r"\bvandal\b": "blank pictures, a control method",
     r"\bshuffler\b": "shuffled pictures, a control method",
@@ -50,7 +50,7 @@ def test_what_is_looked_for_is_found_where_it_stands():
 
 
 SAID = (
-    "class Wish:", "def surely(cell):", "the validity card of", "not told apart", "would tell it", "and how surely",
+    "class Wish:", "def surely(cell):", "the validity card of", "not told apart", "Would tell: so many", "and how surely",
     "a vandal and", "a shuffler", "is greyed out", "Wanted were a quarter", "line.uncarded",
 )  # fmt: skip
 
