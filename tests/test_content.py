@@ -12,6 +12,7 @@ from dumo_bench.suites.content import content
 CHANGES = [
     ("a photo of", "an icon of"), ('"an alien"', '"an owl"'), ("seeds = [1]", "seeds = [2]"), ('["dog"]', '["alien"]'),
     ("steps = 2", "steps = 3"), ('name = "cat"', 'name = "kitten"'),
+    ('licence = "MIT"', 'licence = "MIT"\ntask = "style"'),
 ]  # fmt: skip
 
 
