@@ -90,16 +90,31 @@ def test_features_are_made_once_kept_on_disk_and_known_by_content(clean, folders
     memory._MADE.clear()  # as another process would begin
     memory._READ.clear()
     again, lost = memory.of_files("made up", [*copied, tmp_path / "gone.png"], make)
-    assert asked == [5]
+    assert asked == [memory.BATCH]
     assert lost == 1
     assert np.array_equal(first, again)
     other, _ = memory.of_files("made up by others", copied, make)
-    assert asked == [5, 5]
+    assert asked == [memory.BATCH] * 2
     assert np.array_equal(first, other)
     tiny_models.picture(copied[0], 77)
     changed, _ = memory.of_files("made up", copied, make)
-    assert asked == [5, 5, 1]
+    assert asked == [memory.BATCH] * 3
     assert not np.array_equal(changed[0], first[0])
+
+
+def test_features_are_made_in_batches_of_one_size_whichever_pictures_are_new():
+    from dumo_bench.scorers import memory
+
+    sizes = []
+
+    def make(pictures):
+        sizes.append(len(pictures))
+        return np.stack([picture.astype(np.float32).ravel() for picture in pictures])
+
+    pictures = [np.full((1, 2, 3), n, np.uint8) for n in range(memory.BATCH + 5)]
+    whole = memory.full(make, pictures)
+    assert [row[0] for row in whole] == list(range(memory.BATCH + 5))
+    assert memory.full(make, pictures[-1:])[0, 0] == memory.BATCH + 4 and {*sizes} == {memory.BATCH}
 
 
 def test_a_broken_cache_is_made_again(folders):

@@ -21,6 +21,7 @@ from dumo_bench.types import digest
 
 Features = NDArray[np.float32]
 Make = Callable[[Sequence[Picture]], Features]
+BATCH = 16  # pictures that pass a network at once
 LAYOUT = "1"  # of the files; and of how pictures are prepared: a change there is a change here
 
 _MADE: dict[str, dict[str, Features]] = {}  # extractor -> picture -> (d,)
@@ -32,8 +33,21 @@ def of_pictures(extractor: str, paths: Sequence[Path], pictures: Sequence[Pictur
     keys = [files.fingerprint(path) for path in paths]
     new = {key: picture for key, picture in zip(keys, pictures, strict=True) if key not in known}
     if new:
-        known.update(zip(new, make(list(new.values())), strict=True))
+        known.update(zip(new, full(make, list(new.values())), strict=True))
     return np.stack([known[key] for key in keys])
+
+
+def full(make: Make, pictures: Sequence[Picture]) -> Features:
+    """Features (n, d), made in batches of one size, the last one filled up with its last picture.
+
+    Libraries round differently in batches of another size, and which pictures are new differs from run to run.
+    """
+    made = []
+    for start in range(0, len(pictures), BATCH):
+        batch = [*pictures[start : start + BATCH]]
+        filling = [batch[-1]] * (BATCH - len(batch))
+        made.append(make([*batch, *filling])[: len(batch)])
+    return np.concatenate(made)
 
 
 def of_files(extractor: str, paths: Sequence[Path], make: Make) -> tuple[Features, int]:
@@ -47,7 +61,7 @@ def of_files(extractor: str, paths: Sequence[Path], make: Make) -> tuple[Feature
             read = zip(keys_now, read_all([todo[key] for key in keys_now]), strict=True)
             good = {key: picture for key, picture in read if not isinstance(picture, str)}
             if good:
-                known.update(zip(good, make(list(good.values())), strict=True))
+                known.update(zip(good, full(make, list(good.values())), strict=True))
     finally:
         _keep(extractor, {key: known[key] for key in todo if key in known})
     found = [known[keys[path]] for path in paths if keys.get(path) in known]
