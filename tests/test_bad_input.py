@@ -114,7 +114,7 @@ def test_a_model_folder_whose_weights_are_none(command, bare_suite, tmp_path):
 
 def test_a_hub_model_that_is_not_here_says_what_to_type(command, bare_suite, monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    refused(command("plan", *RUN, bare_suite, "--model", "nobody/nothing"), "hf download nobody/nothing")
+    refused(command("run", *RUN, bare_suite, "--model", "nobody/nothing"), "hf download nobody/nothing")
 
 
 def test_a_wrong_shard(command, bare_suite):

@@ -6,12 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
+    from dumo_bench.run.budget import Cost
     from dumo_bench.run.choice import Choice
     from dumo_bench.run.plan import Count, Plan
     from dumo_bench.run.session import Session
 
 Tables: TypeAlias = dict[str, Sequence[Mapping[str, Any]]]
-REASONS = {"bytes": "nothing of the kind was made yet, so its size is not known"}
+REASONS = {
+    **dict.fromkeys(
+        ("present", "edits_present"), "the model is not on this machine, so what a run would make has no name"
+    ),
+    "memory": "this system does not say it",
+}
 
 
 def plan(found: Plan, count: Count, measured: Choice, not_judged: Iterable[tuple[str, Sequence[str]]]) -> Tables:
@@ -25,6 +31,11 @@ def plan(found: Plan, count: Count, measured: Choice, not_judged: Iterable[tuple
         "scorers": scorers,
         "not_judged": [{"scorer": spec, "words": list(words)} for spec, words in not_judged],
     }
+
+
+def costs(found: Sequence[Cost | None]) -> Tables:
+    """What the missing pictures cost: one row where it was asked for and something is missing."""
+    return {"cost": [{**cost._asdict(), "device_hours": cost.hours} for cost in found if cost]}
 
 
 def made(session: Session) -> Tables:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
@@ -10,6 +11,13 @@ import typer
 from dumo_bench.cli import complete
 
 DEFAULT_SCORERS = "default"
+
+
+def _device(name: str) -> str:
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", name):
+        raise typer.BadParameter(f"{name!r}: wanted auto, cpu, cuda, cuda:0, cuda:1, ... or mps")
+    return name
+
 
 Method: TypeAlias = Annotated[
     str,
@@ -57,7 +65,41 @@ Limit: TypeAlias = Annotated[
     int | None, typer.Option("--limit", min=1, help="So many pictures a case: roles and concepts stay in proportion.")
 ]
 Batch: TypeAlias = Annotated[int, typer.Option("--batch-size", min=1, max=1024, help="Pictures sampled at once.")]
-Device: TypeAlias = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option("--device", help="Where to compute.")]
+Device: TypeAlias = Annotated[
+    str,
+    typer.Option("--device", metavar="auto|cpu|cuda|cuda:N|mps", callback=_device, help="Where to compute."),
+]
+Engine: TypeAlias = Annotated[
+    Literal["local", "ray"], typer.Option("--engine", help="This process, or the workers of a Ray cluster.")
+]
+Budget: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--budget",
+        metavar="TIME",
+        help="As many pictures as one device makes in 2h, 90m, ...: a fair part, measured first.",
+    ),
+]
+Probe: TypeAlias = Annotated[
+    bool, typer.Option("--probe", help="Sample three batches, keep none, and say how long all will take.")
+]
+Address: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="auto|HOST:PORT",
+        help="With --engine ray: the cluster. [dim]\\[this machine alone, or RAY_ADDRESS][/]",
+    ),
+]
+Gpus: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--gpus-per-worker", min=0, help="With --engine ray. [dim]\\[1 where there are GPUs; 0.5: two workers a GPU][/]"
+    ),
+]
+Cpus: TypeAlias = Annotated[
+    int | None, typer.Option("--cpus-per-worker", min=1, help="With --engine ray. [dim]\\[1][/]")
+]
 Dtype: TypeAlias = Annotated[
     Literal["float32", "float16", "bfloat16"] | None,
     typer.Option("--dtype", help="Precision of the model. [dim]\\[the suite's][/]"),

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dumo_bench.cli import output
-from dumo_bench.cli.options import Json
+from dumo_bench.cli.options import Device, Json
 
 if TYPE_CHECKING:
     from dumo_bench.selftest.expectations import Claim
@@ -30,9 +30,7 @@ def selftest(
         Path | None, typer.Option("--out", "-o", help="Keep pictures and tables here; what is there is not made again.")
     ] = None,
     scorers: Annotated[str, typer.Option("--scorers", help="Names of `list scorers`, with commas between.")] = _SCORERS,
-    device: Annotated[
-        Literal["auto", "cpu", "cuda", "mps"], typer.Option("--device", help="Where to compute.")
-    ] = "auto",
+    device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Run control methods with known outcomes (no edit, perfect, blank, shuffled) and check every scorer. Minutes."""
@@ -48,6 +46,7 @@ def selftest(
 
 def tested(out: Path, scorers: str, device: str) -> list[Claim]:
     """Run the known methods into a folder and judge what its tables say. A scorer without its weights is left out."""
+    from dumo_bench.engines.local import Local
     from dumo_bench.plugins.settings import listing
     from dumo_bench.run import choice, steps
     from dumo_bench.run.plan import Request
@@ -59,7 +58,7 @@ def tested(out: Path, scorers: str, device: str) -> list[Claim]:
     there = tuple(spec for spec in listing(scorers) if spec not in lacking)
     for spec, settings in known.KNOWN.values():
         filled = {key: value.format(suite=SUITE) for key, value in settings.items()}
-        steps.run(Session(Request(spec, str(SUITE), settings=filled), out, device), there)
+        steps.run(Session(Request(spec, str(SUITE), settings=filled), out, Local(), device), there)
     return [*known.claims(known.Facts(out)), *(known.unchecked(spec, why) for spec, why in lacking.items())]
 
 

@@ -18,6 +18,7 @@ from dumo_bench.texts import plain
 
 if TYPE_CHECKING:
     from dumo_bench.report.cells import CaseTables
+    from dumo_bench.run.budget import Cost
     from dumo_bench.run.choice import Choice
     from dumo_bench.run.machine import Finding
     from dumo_bench.run.plan import Count, Plan
@@ -66,14 +67,37 @@ def plan(found: Plan, count: Count, out: Path) -> None:
     cases = ", ".join(part.case.name for part in found.reference)
     size = f"{found.contract.width} x {found.contract.height}"
     to.print(f"[bold]{escape(found.suite.label)}[/] on {escape(found.model)} at {size}: {escape(cases)}")
-    missing = count.pictures - count.present
-    disk = "" if count.bytes is None else f", about {count.bytes / 2**20:.1f} MiB"
-    to.print(f"pictures: {count.pictures} wanted, {count.present} present, {missing} missing{disk}")
-    edits = count.edits - count.edits_present
-    to.print(f"edits: {count.edits} wanted, {count.edits_present} present, {edits} to fit")
+    for what, n, there, rest in (
+        ("pictures", count.pictures, count.present, f"missing, about {count.bytes / 2**20:.1f} MiB"),
+        ("edits", count.edits, count.edits_present, "to fit"),
+    ):
+        some = f"{there} present, {n - there} {rest}" if there is not None else _unseen(found, what, count)
+        to.print(f"{what}: {n} wanted, {some}", soft_wrap=True)
     for line in (*found.told, *concepts.said(found.suite)):
         to.print(escape(line), soft_wrap=True)
     to.print(f"in {escape(str(out))}, the unedited model's pictures included")
+
+
+def _unseen(found: Plan, what: str, count: Count) -> str:
+    """What can be said of what is there where the model is not."""
+    if what == "edits":
+        return "how many are present is not known"
+    size = f"all of them about {count.bytes / 2**20:.1f} MiB"
+    return f"{size}; how many are present is not known: model {escape(repr(found.model))} is not on this machine"
+
+
+def cost(found: Cost | None) -> None:
+    """How long the missing pictures will take."""
+    to = console()
+    if found is None:
+        to.print("nothing is missing: nothing was measured")
+        return
+    to.print(
+        f"batches: {found.batches} of {found.batch_size} pictures; {found.tried} of the unedited model took "
+        f"{found.seconds:.1f} s each (the median): {found.hours:.2f} device-hours, fits and scores not counted in"
+        + (f"; memory: {found.memory / 2**30:.1f} GiB at the peak" if found.memory is not None else ""),
+        soft_wrap=True,
+    )
 
 
 def scorers(found: Choice, not_judged: Iterable[tuple[str, Sequence[str]]]) -> None:

@@ -9,15 +9,29 @@ from dumo_bench.errors import UserError
 
 
 def chosen(name: str) -> str:
-    """`auto` as the best device of this machine; one that is not there is refused."""
+    """`auto` as the best device of this machine; one that is not there is refused. `cuda:1` is the second GPU."""
     import torch
 
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    there = {"cpu": True, "cuda": gpus > 0, "mps": torch.backends.mps.is_available()}
     if name == "auto":
         return next(kind for kind in ("cuda", "mps", "cpu") if there[kind])
-    if not there[name]:
+    kind, _, index = name.partition(":")
+    if not there[kind]:
         raise UserError(f"--device {name}: this machine has none; `dumo-bench doctor` says what it has")
+    if index and int(index) >= gpus:
+        raise UserError(f"--device {name}: this machine has {gpus} GPUs, the last is cuda:{gpus - 1}")
     return name
+
+
+def use(name: str) -> str:
+    """The device of that name, as `chosen`; a GPU with a number becomes what all of torch, scorers too, calls cuda."""
+    import torch
+
+    found = chosen(name)
+    if found.startswith("cuda:"):
+        torch.cuda.set_device(found)
+    return found
 
 
 def quick_allocator() -> None:

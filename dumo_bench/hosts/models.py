@@ -120,6 +120,12 @@ def place(model: str) -> Path:
     )
 
 
+def here(model: str) -> bool:
+    """Whether a model is on this machine, whole or not."""
+    found = named(model)
+    return isinstance(found.location, Path) or hub.snapshot(found.location, found.revision) is not None
+
+
 def named(model: str) -> Model:
     """A known name, a diffusers folder or a hub id, of whatever kind and whole or not."""
     known = {one.name: one for one in KNOWN}

@@ -45,6 +45,20 @@ def needed(difference: float, error: float | None, n: int, power: float = POWER)
     return math.ceil(n * (reach * error / difference) ** 2)
 
 
+def detectable(n: int, disagree: float, power: float = POWER) -> float | None:
+    """The least difference between two rates that a paired test of n independent pictures finds at alpha = 0.05.
+
+    disagree: the share of pictures on which the two differ, D. A picture's difference is -1, 0 or 1, with mean d and
+    variance D - d^2, so d = (z_{1-alpha/2} + z_power) sqrt((D - d^2) / n), solved for d. None where that is over D: no
+    difference that large can be.
+    """
+    from scipy.stats import norm
+
+    reach = float(norm.ppf((1 + LEVEL) / 2) + norm.ppf(power))
+    found = reach * math.sqrt(disagree / (n + reach**2))
+    return found if found <= disagree else None
+
+
 class Spread(NamedTuple):
     """Standard deviations: of a fit's mean from one training seed to another, and of it from generation seeds alone.
 

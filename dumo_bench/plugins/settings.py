@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable
 from typing import Any
@@ -32,6 +33,16 @@ def shard(text: str) -> tuple[int, int]:
     if not (text.isascii() and index.isdecimal() and of.isdecimal() and int(index) < int(of)):
         raise UserError(f"--shard {text!r}: wanted i/n with 0 <= i < n, as in --shard 0/8")
     return int(index), int(of)
+
+
+def duration(text: str) -> float:
+    """`2h`, `90m`, `1h30m` as seconds."""
+    number = r"(\d+(?:\.\d+)?)"
+    found = re.fullmatch(f"(?:{number}h)?(?:{number}m)?(?:{number}s)?", text)
+    seconds = sum(float(n or 0) * unit for n, unit in zip(found.groups(), (3600, 60, 1), strict=True)) if found else 0.0
+    if not seconds:
+        raise UserError(f"--budget {text}: wanted a time, such as 2h, 90m or 1h30m")
+    return seconds
 
 
 def listing(text: str) -> tuple[str, ...]:

@@ -1,16 +1,17 @@
-"""(suite, case, recipe) -> rows, each with the job that makes its picture; a fair part of them; one shard of them."""
+"""(suite, case, recipe) -> rows, each with the job that makes its picture; a fair part of them; a shard; batches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, TypeVar
 
 from dumo_bench.errors import UserError
 from dumo_bench.interfaces import Method
 from dumo_bench.suites.contract import resolved
 from dumo_bench.suites.fair import grouped, interleaved
-from dumo_bench.types import SHOWN, Case, Draw, Job, Prompt, Recipe, Role, Sampling, Suite
+from dumo_bench.types import SHOWN, Case, Draw, Job, Prompt, Recipe, Role, Sampling, Suite, canonical
 
 T = TypeVar("T")
 
@@ -55,12 +56,17 @@ def fair(every: Sequence[Row], limit: int) -> list[Row]:
     A prefix property: a larger limit only adds rows, so pictures of a smaller run are used again.
     """
     place = {id(row): n for n, row in enumerate(every)}
+    return sorted(fairly(every)[:limit], key=lambda row: place[id(row)])
+
+
+def fairly(every: Sequence[Row]) -> list[Row]:
+    """The rows so ordered that every beginning is a fair part."""
+    place = {id(row): n for n, row in enumerate(every)}
     by_draw = sorted(every, key=lambda row: (row.draw.index, row.prompt.draws.index(row.draw), place[id(row)]))
     within = [
         row for _, group in grouped(by_draw, lambda r: r.role) for row in interleaved(group, lambda r: r.prompt.concept)
     ]
-    chosen = interleaved(within, lambda row: row.role)[:limit]
-    return sorted(chosen, key=lambda row: place[id(row)])
+    return interleaved(within, lambda row: row.role)
 
 
 def shard(jobs: Sequence[T], index: int, of: int) -> Sequence[T]:
@@ -73,3 +79,15 @@ def shard(jobs: Sequence[T], index: int, of: int) -> Sequence[T]:
 def unique(jobs: Iterable[Job]) -> list[Job]:
     """Each picture once, in order."""
     return list({job.key: job for job in jobs}.values())
+
+
+def batches(jobs: Iterable[Job], size: int) -> Iterator[list[Job]]:
+    """Jobs that can be sampled together: one schedule, one size, one negative prompt; guidance and draw may differ."""
+
+    def alike(job: Job) -> str:
+        s = job.sampling
+        return canonical([s.scheduler, s.steps, s.height, s.width, s.negative, s.noise, s.dtype])
+
+    for _, group in groupby(sorted(jobs, key=alike), key=alike):
+        same = list(group)
+        yield from (same[i : i + size] for i in range(0, len(same), size))

@@ -18,6 +18,7 @@ from dumo_bench.suites.contract import sampling
 from dumo_bench.types import Case, Job, Recipe, Sampling, Suite
 
 REFERENCE = "original"
+_PIXEL = 1.5  # bytes of a PNG a pixel
 Maker = Callable[[str, Mapping[str, Any]], Method]
 
 
@@ -72,17 +73,22 @@ class Plan:
 
 
 class Count(NamedTuple):
-    """Pictures and edits: wanted, there, and the disk in bytes that the missing ones will take, where it is known."""
+    """Pictures and edits: wanted, there (None: not known, for the model is not on this machine), and the disk in bytes
+    that the missing pictures will take."""
 
     pictures: int
-    present: int
+    present: int | None
     edits: int
-    edits_present: int
-    bytes: int | None
+    edits_present: int | None
+    bytes: int
 
 
-def make(request: Request, maker: Maker) -> Plan:
-    """The plan of a request; everything in it is checked before anything is made."""
+def make(request: Request, maker: Maker, *, unseen: bool = False) -> Plan:
+    """The plan of a request; everything in it is checked before anything is made.
+
+    unseen: whether the model may be missing on this machine. Then nothing is checked against it, sizes are the suite's,
+    the model's hash is "", and no key is one that a run would have.
+    """
     if request.limit is not None and request.limit < 1:
         raise UserError(f"--limit {request.limit}: wanted 1 or more")
     bounds.fit_seed(request.fit_seed)
@@ -91,17 +97,16 @@ def make(request: Request, maker: Maker) -> Plan:
     model = suite.sampling.model if request.model is None else request.model
     cases = chosen(suite, request.cases)
     original, method = maker(REFERENCE, {}), maker(request.method, {})
-    reason = needs.lacking(method, model) or needs.lacking(original, model)
-    if reason:
-        raise needs.NotApplicable(reason, method.name, model, suite, cases)
-    if model != suite.sampling.model:
-        suite = resize.fitted(suite, resize.side(models.folder(model)))
-    resize.possible(suite, models.folder(model))
-    stated = replace(
-        sampling(suite, model=models.resolve(model).name, dtype=request.dtype), revision=revision(suite, model)
-    )
-    contract = defined(stated, model)
-    weights = models.content_hash(model)
+    if unseen and not models.here(model):
+        contract, weights = stated(suite, model, request.dtype), ""
+    else:
+        if reason := needs.lacking(method, model) or needs.lacking(original, model):
+            raise needs.NotApplicable(reason, method.name, model, suite, cases)
+        if model != suite.sampling.model:
+            suite = resize.fitted(suite, resize.side(models.folder(model)))
+        resize.possible(suite, models.folder(model))
+        contract = defined(stated(suite, model, request.dtype), model)
+        weights = models.content_hash(model)
 
     def asked(case: Case) -> Method:
         return maker(request.method, preset(method, case.task or suite.task, request.settings))
@@ -112,22 +117,28 @@ def make(request: Request, maker: Maker) -> Plan:
 
     def own(case: Case) -> Part:
         one = asked(case)
-        return part(case, one, given.make(one, case, case.task or suite.task, model, weights))
+        return part(case, one, given.make(one, case, case.task or suite.task, model, weights) if weights else Given())
 
     reference = tuple(part(case, original, Given()) for case in cases)
     fitted = () if method.name == REFERENCE else tuple(map(own, cases))
     return Plan(suite, model, weights, contract, fitted, reference, held)
 
 
+def stated(suite: Suite, model: str, dtype: str | None) -> Sampling:
+    """The contract as the suite states it."""
+    found = sampling(suite, model=models.named(model).name, dtype=dtype)
+    return replace(found, revision=revision(suite, model))
+
+
 def revision(suite: Suite, model: str) -> str:
     """The revision that a suite states of its own model; one that is not what would be loaded is refused."""
-    stated = suite.sampling.revision if model == suite.sampling.model else ""
-    if stated and stated != (own := models.named(model).revision):
+    said = suite.sampling.revision if model == suite.sampling.model else ""
+    if said and said != (own := models.named(model).revision):
         raise UserError(
-            f"suite {suite.name!r}: [sampling]: revision {stated!r} of {model}: {own or 'none'} is what is taken; for "
+            f"suite {suite.name!r}: [sampling]: revision {said!r} of {model}: {own or 'none'} is what is taken; for "
             "another give the folder of its snapshot as the model"
         )
-    return stated
+    return said
 
 
 def defined(contract: Sampling, model: str) -> Sampling:
@@ -155,14 +166,20 @@ def preset(method: Method, task: str, settings: Mapping[str, Any]) -> dict[str, 
 def count(plan: Plan, store: Store, shard: tuple[int, int] = (0, 1)) -> Count:
     """What is wanted and what is there. The disk is judged by the pictures that are there already."""
     wanted = plan.wanted(shard)
-    there = [store.image_path(job) for job in wanted if store.has(job)]
     recipes = {part.recipe.key: part.recipe for part in plan.parts}
-    size = sum(path.stat().st_size for path in there) / len(there) if there else None
-    missing = len(wanted) - len(there)
+    if not plan.model_hash:
+        return Count(len(wanted), None, len(recipes), None, _disk(wanted))
+    missing = [job for job in wanted if not store.has(job)]
+    there = [store.image_path(job).stat().st_size for job in wanted if store.has(job)]
     return Count(
         pictures=len(wanted),
         present=len(there),
         edits=len(recipes),
         edits_present=sum(store.has_edit(recipe) for recipe in recipes.values()),
-        bytes=round(size * missing) if size is not None else (None if missing else 0),
+        bytes=round(sum(there) / len(there) * len(missing)) if there else _disk(missing),
     )
+
+
+def _disk(jobs: Sequence[Job]) -> int:
+    """Bytes of pictures, where none is there to judge by."""
+    return round(_PIXEL * sum(job.sampling.width * job.sampling.height for job in jobs))

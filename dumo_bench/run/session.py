@@ -1,4 +1,4 @@
-"""A request with what it needs: its plan, its store and, once something is computed, its loaded model."""
+"""A request with what it needs: its plan, its store, its engine and, once something is computed, its loaded model."""
 
 from __future__ import annotations
 
@@ -10,24 +10,29 @@ from typing import TYPE_CHECKING, Any
 from dumo_bench.hosts import device
 from dumo_bench.plugins import loading
 from dumo_bench.progress import log
-from dumo_bench.run import plan
-from dumo_bench.run.plan import Plan, Request
+from dumo_bench.run import choice, plan
+from dumo_bench.run.plan import Part, Plan, Request
 from dumo_bench.storage.store import Store
 
 if TYPE_CHECKING:
     from dumo_bench.hosts.sd import Host
+    from dumo_bench.run.measure import AnyScorer
+    from dumo_bench.run.tasks import Engine
 
 
 @dataclass
 class Session:
-    """A request with its plan, its store and, once something has to be computed, its loaded model."""
+    """A request with its plan, its store, its engine and, once something has to be computed, its loaded model."""
 
     request: Request
     out: Path
+    engine: Engine
     device: str = "auto"
     batch_size: int = 16
     spent: dict[str, Any] = field(default_factory=dict)
     sound: dict[str, bool] = field(default_factory=dict)  # key of a picture: whether it is as it was made
+
+    _scorers: dict[str, AnyScorer] = field(default_factory=dict)
 
     @property
     def failed(self) -> bool:
@@ -37,6 +42,24 @@ class Session:
     @cached_property
     def plan(self) -> Plan:
         return plan.make(self.request, lambda spec, settings: loading.make("methods", spec, settings))
+
+    def part(self, recipe: str, case: str | None = None) -> Part:
+        """The part of a recipe, by its key, and of a case; without one, the first."""
+        return self._parts[recipe, case]
+
+    @cached_property
+    def _parts(self) -> dict[tuple[str, str | None], Part]:
+        found: dict[tuple[str, str | None], Part] = {}
+        for part in (*self.plan.reference, *self.plan.parts):
+            found.setdefault((part.recipe.key, None), part)
+            found[part.recipe.key, part.case.name] = part
+        return found
+
+    def scorer(self, spec: str) -> AnyScorer:
+        """A scorer as it measures this suite, made once."""
+        if spec not in self._scorers:
+            self._scorers[spec] = choice.fitted(spec, self.plan.suite)
+        return self._scorers[spec]
 
     @cached_property
     def store(self) -> Store:
@@ -48,5 +71,6 @@ class Session:
 
         device.quick_allocator()
         device.quiet_loading()
-        log.debug("model %s on %s, %s", self.plan.model, device.chosen(self.device), self.plan.contract)
-        return sd.load(self.plan.model, device=device.chosen(self.device), dtype=self.plan.contract.dtype)
+        where = device.use(self.device)
+        log.debug("model %s on %s, %s", self.plan.model, where, self.plan.contract)
+        return sd.load(self.plan.model, device=where, dtype=self.plan.contract.dtype)

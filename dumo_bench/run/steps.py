@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dumo_bench import progress
 from dumo_bench.analysis import kinds, results
 from dumo_bench.errors import UserError
-from dumo_bench.hosts import device, models, plans
+from dumo_bench.hosts import models, plans
+from dumo_bench.interfaces import SetScorer
 from dumo_bench.progress import log
 from dumo_bench.run import choice, given, manifest, measure
+from dumo_bench.run import score as scoring
+from dumo_bench.run.jobs import batches
 from dumo_bench.run.needs import NotApplicable
 from dumo_bench.run.plan import Part, Plan
 from dumo_bench.run.session import Session
+from dumo_bench.run.tasks import Fit, Make, Measure, Task
 from dumo_bench.storage import files, metrics, store
 from dumo_bench.suites import concepts, contract, registry
-from dumo_bench.types import Job, Prompt, Sample, Suite
+from dumo_bench.types import Job, Prompt, Suite
 
 _FEW = 5  # warnings of one kind before the rest is a number
+_BATCHES = 4  # of pictures that one task makes, at most: an edit is applied once a task
+_CHUNKS = 16  # of pictures that one task scores, at most: its part of the tables is read once a task
 
 
 def fit(session: Session) -> list[Path]:
     """The edit files of all cases, learnt where they are not there."""
-    from dumo_bench.run import work
-
-    began, made = time.monotonic(), 0
-    if any(not session.store.has_edit(part.recipe) for part in learnt(session.plan.parts)):
-        tell(session.plan)
-    for part in learnt(session.plan.parts):
-        if not session.store.has_edit(part.recipe):
-            made, host = made + 1, part.given.to(session.host)
-            log.info(f"fit {part.recipe.method}: {' + '.join(part.recipe.erase)}")
-            work.fit(host, part.method, part.recipe, session.store)
-    session.spent |= {"edits_made": made, "fit_seconds": round(time.monotonic() - began, 1)}
+    _carried(session, unfitted(session))
     return [session.store.edit_path(part.recipe) for part in learnt(session.plan.parts)]
 
 
@@ -48,25 +44,47 @@ def tell(plan: Plan) -> None:
 
 
 def generate(session: Session) -> list[tuple[Job, str]]:
-    """Fit what is not fitted, then make the pictures of this shard that are not there; returns what failed, and why."""
+    """Fit what is not fitted, and make the pictures of this shard that are not there; returns what failed, and why."""
     for line in concepts.said(session.plan.suite):
         log.warning(f"warning: {line}")
     warn_too_long(session.plan)
-    drawable(session)
-    fit(session)
-    began, failed = time.monotonic(), []
     again(session)
     missing = session.store.missing(session.plan.wanted(session.request.shard))
-    for part, wanted in by_recipe(session.plan, missing):
-        from dumo_bench.run import work
-
-        failed += work.generate(session.host, part.method, wanted, session.store, session.batch_size)
-    session.spent |= {"made": len(missing) - len(failed), "generate_seconds": round(time.monotonic() - began, 1)}
-    session.spent |= {"failed": {job.key: why for job, why in failed}}
+    failed = _carried(session, [*unfitted(session), *unmade(session, missing)])
+    session.spent |= {"made": len(missing) - len(failed), "failed": {job.key: why for job, why in failed}}
     for job, why in failed:
         named = f"picture {job.key[:12]}" if session.plan.suite.explicit else repr(job.text)
         log.error(f"failed: {named}, seed {job.draw.seed}: {why}")
     return failed
+
+
+def _carried(session: Session, tasks: Sequence[Task]) -> list[tuple[Job, str]]:
+    """Do fits and pictures; notes what they took, of all workers together, and returns the pictures that failed."""
+    if any(isinstance(task, Fit) for task in tasks):
+        tell(session.plan)
+    spent, failed = {Fit: 0.0, Make: 0.0}, list[tuple[Job, str]]()
+    for task, done in session.engine.each(session, tasks, "fits and pictures"):
+        spent[type(task)] += done.seconds
+        failed += done.failed
+    session.spent |= {"edits_made": sum(isinstance(task, Fit) for task in tasks)}
+    session.spent |= {"fit_seconds": round(spent[Fit], 1), "generate_seconds": round(spent[Make], 1)}
+    return failed
+
+
+def unfitted(session: Session) -> list[Task]:
+    """A task for every edit that is not there."""
+    recipes = (part.recipe for part in learnt(session.plan.parts))
+    return [Fit(recipe.key) for recipe in recipes if not session.store.has_edit(recipe)]
+
+
+def unmade(session: Session, missing: Sequence[Job]) -> list[Task]:
+    """Tasks that make pictures: each of one recipe, and of jobs that are sampled together as far as that goes."""
+    if not missing:
+        return []
+    size = session.batch_size
+    size *= session.engine.share(math.ceil(len(missing) / size), _BATCHES)
+    groups = by_recipe(session.plan, missing)
+    return [Make(part.recipe.key, tuple(some)) for part, jobs in groups for some in batches(jobs, size)]
 
 
 def again(session: Session) -> None:
@@ -105,25 +123,20 @@ def labels(specs: Sequence[str], scorers: Sequence[Any]) -> dict[str, str]:
 def score(session: Session, specs: Sequence[str]) -> None:
     """Score the pictures of every case, of the method and of the original, and summarise the results folder."""
     from dumo_bench.analysis import summary
-    from dumo_bench.run import score
 
-    scorers = [choice.fitted(spec, session.plan.suite) for spec in specs]
-    device.quiet_loading()
-    began, measured, failed = time.monotonic(), 0, dict[str, str]()
-    tables = session.out / "tables"
+    scorers = [session.scorer(spec) for spec in specs]
+    seconds, measured, failed = 0.0, 0, dict[str, str]()
     for key, why in sound(session, session.plan.wanted()).items():
         log.warning(f"picture {key[:12]}: {why}: it is not scored; `dumo-bench run` makes it again")
-    for part in (*session.plan.reference, *session.plan.parts):
-        found = samples(session, part)
-        with progress.Bar(f"score {part.recipe.method}: {part.case.name}", len(found) * len(scorers)) as bar:
-            done = score.score(found, scorers, tables, describe(session, part), bar.advance)
-        measured, failed = measured + done.new, failed | dict(done.failed)
+    for _, done in session.engine.each(session, list(unscored(session, specs)), "scores"):
+        seconds, measured = seconds + done.seconds, measured + done.measured.new
+        failed |= dict(done.measured.failed)
     for name, reason in failed.items():
         log.error(f"failed: scorer {name}: {reason}; the same command measures what is missing")
     session.spent |= {
         "measured": measured,
         "scorers_failed": failed,
-        "score_seconds": round(time.monotonic() - began, 1),
+        "score_seconds": round(seconds, 1),
     }
     session.spent["weights"] = labels(specs, scorers)
     manifest.write(session.out, session.request, session.plan, specs, session.spent)
@@ -131,6 +144,25 @@ def score(session: Session, specs: Sequence[str]) -> None:
         log.warning(f"warning: {line}")
     known = {session.plan.suite.name: session.plan.suite} | manifest.suites(session.out)
     summary.write(session.out, known.values())
+
+
+def unscored(session: Session, specs: Sequence[str]) -> Iterator[Task]:
+    """Tasks that score every case: its pictures in whole chunks, and its sets at once."""
+    sets = tuple(spec for spec in specs if isinstance(session.scorer(spec), SetScorer))
+    pictured = tuple(spec for spec in specs if spec not in sets)
+    altered = frozenset(key for key, as_made in session.sound.items() if not as_made)
+    for part in (*session.plan.reference, *session.plan.parts):
+        n, about = len(part.rows), describe(session, part)
+        size = scoring.BATCH * session.engine.share(math.ceil(n / scoring.BATCH), _CHUNKS)
+        whole = Measure(part.case.name, part.recipe.key, tuple(specs), 0, n, about, altered)
+        if size >= n:
+            yield whole
+            continue
+        if pictured:
+            cuts = ((start, min(start + size, n)) for start in range(0, n, size))
+            yield from (replace(whole, scorers=pictured, start=start, stop=stop) for start, stop in cuts)
+        if sets:
+            yield replace(whole, scorers=sets)
 
 
 def run(session: Session, specs: Sequence[str]) -> bool:
@@ -183,16 +215,6 @@ def needed(session: Session) -> None:
         raise
 
 
-def drawable(session: Session) -> None:
-    """Refuse noise that this machine cannot draw, before anything is fitted."""
-    import torch
-
-    if session.plan.contract.noise == "cuda" and not torch.cuda.is_available():
-        raise UserError(
-            'noise = "cuda" in [sampling] needs a GPU, which is not here; noise = "cpu" makes other pictures'
-        )
-
-
 def chosen(session: Session, typed: Sequence[str]) -> tuple[str, ...]:
     """The scorers that were typed, and the suite's own in place of `default`; what is left out is said."""
     found = choice.make(typed, session.plan.suite)
@@ -207,20 +229,6 @@ def same_schema(out: Path) -> None:
 
     if (out / "summary.parquet").exists():
         summary.read(out)
-
-
-def samples(session: Session, part: Part) -> list[Sample]:
-    """The rows of a part with their pictures and those of the unedited model."""
-    reference = next(ref for ref in session.plan.reference if ref.case == part.case)
-
-    def place(job: Job) -> Path:
-        path = session.store.image_path(job)
-        return path if session.sound.get(job.key, True) else path.with_suffix(".altered")  # is not there: not scored
-
-    return [
-        Sample(row.job, row.prompt, row.draw, row.case, row.role, place(row.job), place(base.job))
-        for row, base in zip(part.rows, reference.rows, strict=True)
-    ]
 
 
 def describe(session: Session, part: Part) -> Mapping[str, Any]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import groupby
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,15 @@ import torch
 from dumo_bench import progress
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import fingerprint, sample
-from dumo_bench.hosts.sd import Host
+from dumo_bench.hosts.sd import Host, stock_guide
 from dumo_bench.interfaces import Method
 from dumo_bench.kit import resume
 from dumo_bench.run import machine
+from dumo_bench.run.jobs import batches
 from dumo_bench.storage import claims
 from dumo_bench.storage.background import Writer
 from dumo_bench.storage.store import Store
-from dumo_bench.types import Edit, Guide, Job, Recipe, canonical
+from dumo_bench.types import Edit, Guide, Job, Recipe
 
 
 def fit(host: Host, method: Method, recipe: Recipe, store: Store) -> Path:
@@ -138,21 +140,16 @@ def generate(host: Host, method: Method, jobs: Sequence[Job], store: Store, batc
     return failed
 
 
+def tried(host: Host, jobs: Sequence[Job], batch_size: int) -> float:
+    """Seconds that a full batch of the unedited model takes, with decoding; nothing is written."""
+    began = time.monotonic()
+    sample.sample(host, partial(stock_guide, host), full(jobs, batch_size))
+    return time.monotonic() - began
+
+
 def full(batch: Sequence[Job], size: int) -> list[Job]:
     """The batch with its last job repeated up to `size`: libraries round differently in batches of another size.
 
     A row's place in a batch counts as well where threads share the rows out unevenly; with one thread it does not.
     """
     return [*batch, *[batch[-1]] * (size - len(batch))]
-
-
-def batches(jobs: Iterable[Job], size: int) -> Iterator[list[Job]]:
-    """Jobs that can be sampled together: one schedule, one size, one negative prompt; guidance and draw may differ."""
-
-    def alike(job: Job) -> str:
-        s = job.sampling
-        return canonical([s.scheduler, s.steps, s.height, s.width, s.negative, s.noise, s.dtype])
-
-    for _, group in groupby(sorted(jobs, key=alike), key=alike):
-        same = list(group)
-        yield from (same[i : i + size] for i in range(0, len(same), size))

@@ -1,0 +1,172 @@
+"""What a run is made of: tasks, each of which any process can do that has the same request and sees the same folder.
+
+An engine (`dumo_bench/engines`) says where they are done. `do` is the one worker: every engine calls it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+
+from dumo_bench import progress
+from dumo_bench.errors import UserError
+from dumo_bench.hosts import device
+from dumo_bench.progress import log
+from dumo_bench.run.score import Measured, score
+from dumo_bench.types import Job, Sample
+
+if TYPE_CHECKING:
+    from dumo_bench.run.plan import Part
+    from dumo_bench.run.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Learn the edit of a recipe, named by its key."""
+
+    recipe: str
+
+    @property
+    def size(self) -> int:
+        return 1
+
+
+@dataclass(frozen=True, slots=True)
+class Make:
+    """Make pictures of one recipe. They are whole batches, unless they are the last ones."""
+
+    recipe: str
+    jobs: tuple[Job, ...]
+
+    @property
+    def size(self) -> int:
+        return len(self.jobs)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Score the pictures `start` to `stop` of a case and a recipe.
+
+    about: the columns of a table that a picture does not know; altered: the keys of the pictures that are not as they
+    were made.
+    """
+
+    case: str
+    recipe: str
+    scorers: tuple[str, ...]
+    start: int
+    stop: int
+    about: Mapping[str, Any]
+    altered: frozenset[str]
+
+    @property
+    def size(self) -> int:
+        return (self.stop - self.start) * len(self.scorers)
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """Sample a batch of pictures of the unedited model and keep none: what it costs is what is wanted."""
+
+    recipe: str
+    jobs: tuple[Job, ...]
+
+    @property
+    def size(self) -> int:
+        return len(self.jobs)
+
+
+Task: TypeAlias = Fit | Make | Measure | Try
+
+
+class Done(NamedTuple):
+    """What came of a task: how long it took, the pictures that failed, each with its reason, what was measured, and
+    of a trial the memory in bytes at the peak."""
+
+    seconds: float
+    failed: Sequence[tuple[Job, str]] = ()
+    measured: Measured = Measured(0, 0)
+    memory: int | None = None
+
+
+class Engine(Protocol):
+    """Where tasks are done."""
+
+    def share(self, batches: int, most: int) -> int:
+        """How many of so many batches one task should hold, where it may hold `most`."""
+        ...
+
+    def each(self, session: Session, tasks: Sequence[Task], label: str) -> Iterator[tuple[Task, Done]]:
+        """Do every task once; gives each when it is done, in whatever order. A recipe is fitted before it is used."""
+        ...
+
+    def __enter__(self) -> Engine: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+
+def do(session: Session, task: Task) -> Done:
+    """Do a task, here and now. What is done already is not done again."""
+    began = time.monotonic()
+    if isinstance(task, Measure):
+        measured = _measure(session, task)
+        return Done(time.monotonic() - began, measured=measured)
+    from dumo_bench.run import work
+
+    part = session.part(task.recipe)
+    if isinstance(task, Try):
+        return Done(
+            work.tried(session.host, task.jobs, session.batch_size), memory=work.memory(session.host)["peak_memory"]
+        )
+    if isinstance(task, Fit):
+        host = part.given.to(session.host)  # a model that cannot be loaded is said first
+        log.info(named(session, task))
+        work.fit(host, part.method, part.recipe, session.store)
+        return Done(time.monotonic() - began)
+    failed = work.generate(session.host, part.method, task.jobs, session.store, session.batch_size)
+    return Done(time.monotonic() - began, failed)
+
+
+def named(session: Session, task: Task) -> str:
+    """A task in a few words."""
+    recipe = session.part(task.recipe).recipe
+    verb = {Fit: "fit", Make: "make", Measure: "score", Try: "probe"}[type(task)]
+    return f"{verb} {recipe.method}: {' + '.join(recipe.erase)}".removesuffix(": ")
+
+
+def drawable(session: Session) -> None:
+    """Refuse noise that this machine cannot draw, before anything is fitted."""
+    import torch
+
+    if session.plan.contract.noise == "cuda" and not torch.cuda.is_available():
+        raise UserError(
+            'noise = "cuda" in [sampling] needs a GPU, which is not here; noise = "cpu" makes other pictures'
+        )
+
+
+def _measure(session: Session, task: Measure) -> Measured:
+    device.use(session.device)
+    device.quiet_loading()
+    part = session.part(task.recipe, task.case)
+    scorers = [session.scorer(spec) for spec in task.scorers]
+    found = samples(session, part, task)
+    with progress.Bar(f"score {part.recipe.method}: {part.case.name}", task.size) as bar:
+        return score(found, scorers, session.out / "tables", task.about, bar.advance)
+
+
+def samples(session: Session, part: Part, task: Measure) -> list[Sample]:
+    """The rows of a task with their pictures and those of the unedited model."""
+    reference = next(ref for ref in session.plan.reference if ref.case == part.case)
+
+    def place(job: Job) -> Path:
+        path = session.store.image_path(job)
+        return path.with_suffix(".altered") if job.key in task.altered else path  # is not there: not scored
+
+    there = slice(task.start, task.stop)
+    return [
+        Sample(row.job, row.prompt, row.draw, row.case, row.role, place(row.job), place(base.job))
+        for row, base in zip(part.rows[there], reference.rows[there], strict=True)
+    ]
