@@ -38,7 +38,11 @@ def imported() -> dict[str, set[str]]:
             names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.module:
                 names = [node.module]
-            for module in {name.split(".")[0] for name in names} - {*sys.stdlib_module_names, "dumo_bench"}:
+            for module in {name.split(".")[0] for name in names} - {
+                *sys.stdlib_module_names,
+                "_typeshed",
+                "dumo_bench",
+            }:
                 (of,) = {normal(name) for name in of_module.get(module, [module.replace("_py", "-py")])}
                 found.setdefault(of, set()).add(str(path.relative_to(ROOT)))
     return found

@@ -246,7 +246,7 @@ def planted(out: Path, trap: Path) -> None:
     (trap.parent / "planted.py").write_text(code)
     names = [f"{trap.parent}/planted.py:Thing", "planted:Thing", "os:abort", "os:getcwd", "emoji-x@os:abort"]
     for n, name in enumerate(names):
-        put(out, told(request={"suite": name}, scorers=[name]), f"x{n}")
+        put(out, told(wish={"suite": name}, scorers=[name]), f"x{n}")
 
 
 @pytest.mark.parametrize("argv", [("report",), ("nudenet",), ("compare", "original", "dumo", "--out")])
@@ -264,15 +264,15 @@ def test_nothing_that_a_manifest_names_is_imported(mine, tmp_path, argv):
 
 def test_a_suite_of_this_project_and_a_toml_file_are_still_read(mine, bare_suite):
     put(mine, told(), "a")
-    put(mine, told(request={"suite": str(bare_suite)}), "b")
+    put(mine, told(wish={"suite": str(bare_suite)}), "b")
     assert {"emoji-cartoon", "small"} <= manifest.suites(mine).keys()
 
 
 @pytest.mark.parametrize(
     "said",
     [
-        "[1]", "null", "3", '"x"', "{}", "{", "[" * 100_000, "\x00", json.dumps(told(request=[])),
-        json.dumps(told(request={})),
+        "[1]", "null", "3", '"x"', "{}", "{", "[" * 100_000, "\x00", json.dumps(told(wish=[])),
+        json.dumps(told(wish={})),
         json.dumps(told(scorers=[1])), json.dumps(told(cases=3)), json.dumps(told(runs={})),
         json.dumps(told(sampling={"colour": 1})), json.dumps(told(sampling={})), json.dumps(told(suite=None)),
         json.dumps(told(not_applicable="why")), json.dumps(told(model=1)),

@@ -221,7 +221,7 @@ def test_a_method_whose_defaults_are_computed_is_imported_after_all(tmp_path):
 
 def test_a_value_behind_the_name_sets_the_field_that_the_plugin_takes():
     assert loading.make("scorers", "nudenet@RGB").order == "RGB"
-    with pytest.raises(UserError, match="order is one of BGR, RGB, got 'red'"):
+    with pytest.raises(UserError, match=r"the channel order is BGR or RGB .* got 'red'"):
         loading.make("scorers", "nudenet@red")
     with pytest.raises(UserError, match="original takes nothing behind @"):
         loading.make("methods", "original@x")

@@ -50,7 +50,7 @@ def test_what_is_looked_for_is_found_where_it_stands():
 
 
 SAID = (
-    "class Wish:", "def surely(cell):", "the validity card of", "not told apart", "Would tell: so many", "and how surely",
+    "class Wish:", "def surely(cell):", "the validity card of", "not told apart", "Would tell: so", "and how surely",
     "a vandal and", "a shuffler", "is greyed out", "Wanted were a quarter", "line.uncarded",
 )  # fmt: skip
 

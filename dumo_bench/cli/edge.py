@@ -109,8 +109,8 @@ def speakable() -> None:
     """Whatever a text holds, stdout and stderr can say it: what their encoding lacks as an escape, and what a shell
     closed (>&-) to nobody."""
     nobody = Path(os.devnull)
-    sys.stdout = sys.stdout or nobody.open("w")  # as long as the program
-    sys.stderr = sys.stderr or nobody.open("w")
+    sys.stdout = sys.stdout or nobody.open("w", encoding="utf-8")  # as long as the program
+    sys.stderr = sys.stderr or nobody.open("w", encoding="utf-8")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

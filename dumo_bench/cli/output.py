@@ -13,9 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import typer
-
 from dumo_bench import __version__, texts
+from dumo_bench.cli import show
 
 SCHEMA = 1
 REASONS = "reasons"
@@ -26,7 +25,8 @@ Rows: TypeAlias = Iterable[Mapping[str, Any]]
 def emit(command: str, tables: Mapping[str, Rows], why: Mapping[str, str] | None = None) -> None:
     """Print the tables of a command; `why`: for each key, why it is null where its row does not say so itself."""
     found = {name: [explained(row, why or {}) for row in rows] for name, rows in tables.items()}
-    typer.echo(texts.json({"schema": SCHEMA, "command": command, "version": __version__, "tables": found}))
+    whole = {"schema": SCHEMA, "command": command, "version": __version__, "tables": found}
+    show.echo(texts.json(whole))
 
 
 def explained(value: Any, why: Mapping[str, str]) -> Any:

@@ -70,7 +70,7 @@ def of_files(extractor: str, paths: Sequence[Path], make: Make) -> tuple[Feature
 
 def folder(extractor: str) -> Path:
     """Where an extractor's features lie; it may be deleted at any time."""
-    return files.cache() / "features" / LAYOUT / re.sub(r"[^\w.-]", "_", extractor.replace(" ", "-"))
+    return files.cache() / "features" / LAYOUT / re.sub(r"[^\w.-]|\.$", "_", extractor.replace(" ", "-"))
 
 
 def _recalled(extractor: str) -> dict[str, Features]:
