@@ -12,7 +12,7 @@ import scipy.stats
 import statsmodels.formula.api as smf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import wilcoxon
+from scipy.stats import multinomial, wilcoxon
 from statsmodels.stats.anova import anova_lm
 from statsmodels.stats.power import NormalIndPower
 
@@ -273,3 +273,40 @@ def test_draws_made_in_blocks_give_the_p_of_draws_made_at_once(monkeypatch):
     whole = paired.exchange(derived.ua, parts)
     monkeypatch.setattr(paired, "BLOCK", 100)
     assert paired.exchange(derived.ua, parts) == whole
+
+
+def exact_power(n: int, differ: float, share: float) -> float:
+    """By going through every outcome."""
+    return sum(
+        multinomial.pmf([won, lost, n - won - lost], n, [differ * share, differ * (1 - share), 1 - differ])
+        for won in range(n + 1)
+        for lost in range(n + 1 - won)
+        if paired.mcnemar(won, lost) <= 0.05
+    )
+
+
+@pytest.mark.parametrize(
+    ("n", "differ", "share"), [(3, 1.0, 1.0), (9, 0.75, 1.0), (14, 0.6, 0.9), (20, 0.5, 0.7), (25, 0.3, 0.2)]
+)
+def test_the_power_of_mcnemars_exact_test_is_that_of_every_outcome(n, differ, share):
+    assert power.yes_no_power(n, differ, share) == pytest.approx(exact_power(n, differ, share), abs=1e-9)
+
+
+@pytest.mark.parametrize(("won", "lost", "n"), [(6, 0, 8), (2, 0, 8), (5, 1, 20), (1, 3, 12)])
+def test_as_many_yes_no_pictures_as_needed_have_the_power_and_one_fewer_has_not(won, lost, n):
+    found = power.yes_no_needed(won, lost, n)
+    assert found >= 6
+    at, before = (power.yes_no_power(size, (won + lost) / n, won / (won + lost)) for size in (found, found - 1))
+    assert before < 0.8 <= at
+
+
+def test_a_small_difference_needs_about_what_the_normal_approximation_says():
+    found = power.yes_no_needed(56, 44, 1000)
+    assert found == pytest.approx(power.needed(0.012, np.sqrt((0.1 - 0.012**2) / 1000), 1000), rel=0.1)
+    assert power.yes_no_needed(3, 3, 10) is None
+
+
+def test_no_test_of_prompts_is_significant_with_fewer_than_six():
+    assert power.pictures_needed(np.array([1.0, 1.1, 0.9, 1.0]), each(4)) == 6
+    assert power.pictures_needed(np.repeat([1.0, 1.1, 0.9, 1.0], 3), np.repeat(each(4), 3)) == 18
+    assert paired.signs(np.ones(5), each(5)) > 0.05 > paired.signs(np.ones(6), each(6))

@@ -126,7 +126,7 @@ def pictures(pairs: pd.DataFrame) -> Iterator[Difference]:
         yield Difference(
             *about, None, float(a.mean()), float(b.mean()),
             found.interval.low, found.interval.high, found.p, n=len(there), n_missing=lost,
-            won=found.won, lost=found.lost, needed=power.pictures_needed(a - b, clusters), how=found.how,
+            won=found.won, lost=found.lost, needed=found.needed, how=found.how,
         )  # fmt: skip
 
 
@@ -170,9 +170,10 @@ def _number(about: _About, number: derived.Number, parts: Sequence[pd.DataFrame]
     split = list(zip(*(np.split(of, ends) for of in _arrays(pd.concat(there))), strict=True))
     a, b = (float(number.f(*(part[i].mean() for part in split))) for i in (0, 1))
     found = paired.of_numbers(number.f, split, rates=number.rates)
+    wanted = power.numbers_needed(a - b, found.error, [len(part[2]) for part in split])
     return Difference(
         *about, True, a, b, found.low, found.high, found.p, n=n, n_missing=missing, won=0, lost=0,
-        needed=power.needed(a - b, found.error, n), how="a and b exchanged by prompts",
+        needed=wanted, how="a and b exchanged by prompts",
     )  # fmt: skip
 
 

@@ -125,7 +125,7 @@ def valid(row: Mapping[str, Any], known: Mapping[Place, DetectionRate], metrics:
 def lacking(names: Iterable[str]) -> list[str]:
     """A sentence that names what has no detection rate, if anything has none."""
     found = ", ".join(dict.fromkeys(names))
-    said = f"No detection rate on unedited pictures for {found}: the unedited model was not measured."
+    said = f"No detection rate on unedited pictures for {found}: no unedited picture was measured of it."
     return [said] * bool(found)
 
 

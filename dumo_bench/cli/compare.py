@@ -35,6 +35,7 @@ _REASONS = {
     "whole": "how large the suite is is not known",
     "generation": "its numbers are of one picture a prompt, or of whole sets",
 }
+_MEASURED = ("a", "b", "difference", "low", "high", "p", "q", "needed")  # null where nothing was measured, for d.how
 
 
 def compare(
@@ -121,7 +122,9 @@ def _plain(
     from dumo_bench.analysis.compare import told, verdict
 
     rows = [
-        asdict(d) | {"difference": d.difference, "verdict": verdict(d, a.label, b.label), "unreliable": d.unreliable}
+        asdict(d)
+        | {"difference": d.difference, "verdict": verdict(d, a.label, b.label), "unreliable": d.unreliable}
+        | ({"reasons": dict.fromkeys(_MEASURED, d.how)} if d.difference is None else {})
         for d in found
     ]
     counts = [asdict(one) | {"partial": one.partial} for one in pictures]
@@ -172,8 +175,8 @@ def _legend(tested: int) -> str:
         "that flips signs per prompt; for numbers made of several means it exchanges A and B per prompt. q: p "
         f"corrected by Benjamini and Hochberg over all {tested} tests of this comparison, shown or not (one number in "
         f"several units is one test); significant below {LEVEL}. n for 80 % power: pictures needed, if the true "
-        "difference is the one observed. Unedited: the detection rate on unedited pictures, of two the lower; under "
-        f"50 % the line is unreliable and marked {MARK}."
+        "difference is the one observed, before any correction. Unedited: the detection rate on unedited pictures, of "
+        f"two the lower; under 50 % the line is unreliable and marked {MARK}."
     )
 
 

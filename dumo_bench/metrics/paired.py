@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dumo_bench.metrics import intervals
+from dumo_bench.metrics import intervals, power
 from dumo_bench.metrics.intervals import EQUAL, Floats, Interval, Whole
 
 RESAMPLES = 9999
@@ -22,7 +22,10 @@ BLOCK = 2**23  # prompts times draws that are held at once
 
 
 class Paired(NamedTuple):
-    """The mean of a - b with its interval and p; `won` and `lost` pictures are those where a is above and below b."""
+    """The mean of a - b with its interval and p; `won` and `lost` pictures are those where a is above and below b.
+
+    `needed`: how many pictures make such a difference significant with 80 % power, by the test that p is of.
+    """
 
     difference: float
     interval: Interval
@@ -30,6 +33,7 @@ class Paired(NamedTuple):
     how: str
     won: int
     lost: int
+    needed: int | None
 
 
 def compare(a: Floats, b: Floats, clusters: Whole) -> Paired:
@@ -43,8 +47,12 @@ def compare(a: Floats, b: Floats, clusters: Whole) -> Paired:
     yes_no = bool(np.isin(a, (0, 1)).all() and np.isin(b, (0, 1)).all())
     won, lost = int((d > 0).sum()), int((d < 0).sum())
     alone = len(d) == int(clusters.max()) + 1
-    p, how = (mcnemar(won, lost), "McNemar, exact") if yes_no and alone else (signs(d, clusters), "signs of prompts")
-    return Paired(float(d.mean()), intervals.of_mean(d, clusters, yes_no=False), p, how, won, lost)
+    interval = intervals.of_mean(d, clusters, yes_no=False)
+    if yes_no and alone:
+        p, wanted = mcnemar(won, lost), power.yes_no_needed(won, lost, len(d))
+        return Paired(float(d.mean()), interval, p, "McNemar, exact", won, lost, wanted)
+    wanted = power.pictures_needed(d, clusters)
+    return Paired(float(d.mean()), interval, signs(d, clusters), "signs of prompts", won, lost, wanted)
 
 
 class Resampled(NamedTuple):

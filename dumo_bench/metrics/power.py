@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +12,8 @@ import numpy as np
 from dumo_bench.metrics.intervals import LEVEL, Floats, Whole
 
 POWER = 0.8
+FEWEST = 6  # prompts: with five the smallest two-sided p of a permutation test is 2 / 2^5, above 0.05
+_EXACT = 512  # pictures up to which the power of the exact test is summed; beyond, the normal approximation is close
 
 
 def standard_error(values: Floats, clusters: Whole) -> float | None:
@@ -27,7 +31,42 @@ def standard_error(values: Floats, clusters: Whole) -> float | None:
 
 def pictures_needed(differences: Floats, clusters: Whole) -> int | None:
     """How many pictures, of prompts like these, make a mean difference of this size significant with 80 % power."""
-    return needed(float(differences.mean()), standard_error(differences, clusters), len(differences))
+    n, prompts = len(differences), len(np.unique(clusters))
+    found = needed(float(differences.mean()), standard_error(differences, clusters), n)
+    return None if found is None else max(found, math.ceil(FEWEST * n / prompts))
+
+
+def numbers_needed(difference: float, error: float | None, sizes: Sequence[int]) -> int | None:
+    """The same of a number made of several means: `sizes` are the pictures of each, with a standard error of all."""
+    n = sum(sizes)
+    found = needed(difference, error, n)
+    return None if found is None else max(found, math.ceil(FEWEST * n / min(sizes)))
+
+
+@lru_cache(maxsize=4096)
+def yes_no_needed(won: int, lost: int, n: int) -> int | None:
+    """How many pictures, one a prompt, McNemar's exact test needs for 80 % power, at the rates of n pictures.
+
+    The smallest number that has it, by the power of the exact test itself. None where `won` equals `lost`.
+    """
+    differ, share = (won + lost) / n, won / max(1, won + lost)
+    mean = differ * (2 * share - 1)
+    about = needed(mean, math.sqrt(max(differ - mean**2, 1e-12) / n), n)
+    if about is None or about > _EXACT:
+        return about
+    sizes = range(max(FEWEST, about // 2), 4 * about + 4 * FEWEST)
+    return next(size for size in sizes if yes_no_power(size, differ, share) >= POWER)
+
+
+def yes_no_power(n: int, differ: float, share: float) -> float:
+    """The power of McNemar's exact test at 0.05: of n pairs a part `differ` differs, a `share` of which is won."""
+    from scipy.stats import binom
+
+    d = np.arange(n + 1)
+    last = binom.ppf((1 - LEVEL) / 2, d, 0.5)  # the first k whose lower tail reaches 0.025
+    last = np.where(binom.cdf(last, d, 0.5) <= (1 - LEVEL) / 2, last, last - 1)
+    found = binom.cdf(last, d, share) + binom.sf(d - last - 1, d, share)
+    return float((binom.pmf(d, n, differ) * np.where(last >= 0, found, 0.0)).sum())
 
 
 def needed(difference: float, error: float | None, n: int, power: float = POWER) -> int | None:
