@@ -22,7 +22,7 @@ from dumo_bench.kit.latents import Trajectory
 from dumo_bench.methods import dumo_recipe
 from dumo_bench.methods.dumo import DuMo
 from dumo_bench.plugins import loading
-from dumo_bench.run import plan, steps
+from dumo_bench.run import given, plan, steps
 from dumo_bench.run.session import Session
 from dumo_bench.storage.store import read_edit
 from dumo_bench.types import digest
@@ -88,7 +88,7 @@ def test_a_model_without_plans_has_the_papers_whatever_its_size():
     assert (ESD().plan(host), ESD(preset="2025").plan(host)) == (esd.PLANS["paper"], esd.PLANS["2025"])
     assert Receler().plan(host) == Receler().plan(host, 7) == receler.PLAN
     assert DuMo().plan(host) == DuMo().plan(host, 7) == dumo_recipe.PLAN
-    assert linear.plan(host) == linear.Plan(0.5, 0.1)
+    assert linear.plan(host, "uce", 1) == linear.Plan(0.5, 0.1)
 
 
 def test_a_user_s_folder_brings_its_own_plans_and_what_they_do_not_say_is_as_in_the_paper(model):
@@ -98,7 +98,7 @@ def test_a_user_s_folder_brings_its_own_plans_and_what_they_do_not_say_is_as_in_
     assert later == replace(esd.PLANS["2025"], steps=9, lr=0.1, run=replace(esd.PLANS["2025"].run, steps=3))
     assert Receler().plan(host) == replace(receler.PLAN, steps=7)
     assert Receler(steps=3).plan(host, 4) == replace(receler.PLAN, steps=3)
-    assert linear.plan(host) == linear.Plan(2.0, 0.05)
+    assert linear.plan(host, "uce", 1) == linear.Plan(2.0, 0.05)
 
 
 def test_several_concepts_of_emoji_sd_learn_longer_and_retain_more():
@@ -164,6 +164,39 @@ def test_a_changed_number_of_the_closed_forms_is_seen_and_the_edit_fitted_anew(s
     one, other = (read_edit(path) for path in (first, second))
     assert any(not torch.equal(tensor, other.tensors[k]) for k, tensor in one.tensors.items())
     assert other.header["plans"] == plans.of(plans.read(model), ["linear"])
+
+
+@pytest.mark.parametrize("name", ["uce", "rece"])
+def test_a_closed_form_s_own_table_stands_on_top_of_the_shared_one_and_that_of_several_concepts_on_top(model, name):
+    with (model / "plans.toml").open("a") as file:
+        file.write(f"[linear.shared]\nridge = 3.0\n[{name}]\nleast = 0.2\n[{name}.shared]\nleast = 0.3\n")
+    host, other = sd.load(str(model)), {"uce": "rece", "rece": "uce"}[name]
+    assert linear.plan(host, name, 1) == linear.Plan(2.0, 0.2)
+    assert linear.plan(host, name, 2) == linear.Plan(3.0, 0.3)
+    assert linear.plan(host, other, 2) == linear.Plan(3.0, 0.05)
+
+
+@pytest.mark.parametrize("name", ["uce", "rece"])
+def test_a_number_of_a_closed_form_s_own_table_is_the_one_that_it_is_fitted_with(session, model, name):
+    (model / "plans.toml").write_text(f"[linear]\nridge = 3.0\n[{name}]\nridge = 5.0\n")
+    (path,) = steps.fit(session(name))
+    assert read_edit(path).header["ridge_used"] == 5.0 * {"uce": 1, "rece": 0.2}[name]
+
+
+@pytest.mark.parametrize("name", ["uce", "esd"])
+def test_what_a_model_says_of_its_vocabulary_is_in_the_key_of_what_is_learnt_from_it(session, model, name):
+    before = key(session(name))
+    (model / "world.json").write_text('{"objects": ["cat", "dog"]}')
+    one = key(session(name))
+    (model / "world.json").write_text('{"objects": ["cat", "dog", "owl"]}')
+    assert len({before, one, key(session(name))}) == 3
+    (model / "world.json").unlink()
+    assert key(session(name)) == before
+
+
+def test_the_first_edits_of_emoji_sd_were_made_with_the_vocabulary_that_ships():
+    words = models.world(models.folder("emoji-sd"))
+    assert given.FIRST == {models.content_hash("emoji-sd"): digest(words)}
 
 
 def test_a_changed_step_of_a_plan_is_trained_anew(session, model):
