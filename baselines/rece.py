@@ -49,7 +49,7 @@ class RECE(Method):
     name: ClassVar[str] = "rece"
     version: ClassVar[str] = "4"
     cite: ClassVar[str] = "Gong et al., ECCV 2024, arXiv 2407.12383"
-    tables: ClassVar[tuple[str, ...]] = ("linear",)
+    tables: ClassVar[tuple[str, ...]] = ("linear", "rece")
     lists: ClassVar[Mapping[str, Mapping[str, str]]] = {"style": {"@styles": "artists-1734"}}
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "style": {"target": "art", "preserve": ("@styles",), "regular": 1e-3},

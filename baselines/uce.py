@@ -48,7 +48,7 @@ class UCE(Method):
     name: ClassVar[str] = "uce"
     version: ClassVar[str] = "4"
     cite: ClassVar[str] = "Gandikota et al., WACV 2024, arXiv 2308.14761"
-    tables: ClassVar[tuple[str, ...]] = ("linear",)
+    tables: ClassVar[tuple[str, ...]] = ("linear", "uce")
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "style": {"target": "art", "preserve": ("@styles",)},
         "object": {"preserve": ("@objects", "@styles")},

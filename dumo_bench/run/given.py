@@ -47,7 +47,7 @@ class Given:
 
 def make(method: Method, case: Case, task: str, model: str, weights: str) -> Given:
     """What a method is given for a case on a model; weights: their hash."""
-    where, tables = models.folder(model), {method.name, *method.tables}
+    where, tables = models.folder(model), method.tables
     every, said, lists = plans.read(where), dict[str, Any](), dict[str, Sequence[str]]()
     if key := plans.key(every, tables, weights):
         said[plans.FILE] = key
@@ -87,7 +87,7 @@ def others(suite: str, erase: Sequence[str]) -> Sequence[str]:
 
 def unread(model: str, part: Method) -> list[str]:
     """The tables of a model's plans.toml that neither this method nor an installed one reads: misspelt, perhaps."""
-    known = {part.name, *part.tables, *loading.names("methods")}
+    known = {*part.tables}
     known |= {table for name in loading.names("methods") for table in loading.load("methods", name).tables}
     return sorted(plans.read(models.folder(model)).keys() - known)
 
