@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from dumo_bench.emoji import WEIGHTS
+from dumo_bench.engines.local import Local
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import sample
 from dumo_bench.run.plan import Request
@@ -158,7 +159,7 @@ def test_the_edit_is_the_one_that_a_run_would_fit_with_the_model_s_own_plans_in_
         (tmp_path / "mine" / "plans.toml").write_text(f"[linear]\nridge = {ridge}\n")
         made = Technique(**config)
         keys.append(made.recipe.key)
-        assert made.recipe.key == Session(asked, tmp_path, "cpu").plan.parts[0].recipe.key
+        assert made.recipe.key == Session(asked, tmp_path, Local()).plan.parts[0].recipe.key
         assert made.store.get_edit(made.recipe).header["ridge_used"] == ridge
     assert keys[0] != keys[1]
 

@@ -15,6 +15,7 @@ from test_architecture import FILES, place
 from dumo_bench.baselines import esd, receler
 from dumo_bench.baselines.esd import ESD
 from dumo_bench.baselines.receler import Receler
+from dumo_bench.engines.local import Local
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import models, plans, sd
 from dumo_bench.kit import linear
@@ -61,9 +62,8 @@ def session(tiny_suite, tmp_path, model):
     """A session of a method on that model, as it is now."""
 
     def make(method: str, **settings) -> Session:
-        return Session(
-            plan.Request(method, str(tiny_suite), model=str(model), settings=settings), tmp_path / "out", "cpu"
-        )
+        request = plan.Request(method, str(tiny_suite), model=str(model), settings=settings)
+        return Session(request, tmp_path / "out", Local(), "cpu")
 
     return make
 
