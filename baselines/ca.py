@@ -71,6 +71,7 @@ class CA(Method):
     name: ClassVar[str] = "ca"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "Kumari et al., ICCV 2023, arXiv 2303.13516"
+    tables: ClassVar[tuple[str, ...]] = ("ca",)
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {"style": {"anchor": ("",)}, "explicit": {"preset": "nudity"}}
     bounds: ClassVar[Mapping[str, str]] = {
         name: Plan.bounds[name] for name in ("steps", "lr", "pictures", "prior", "retain", "ema")

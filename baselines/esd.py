@@ -70,6 +70,7 @@ class ESD(Method):
     name: ClassVar[str] = "esd"
     version: ClassVar[str] = "3"
     cite: ClassVar[str] = "Gandikota et al., ICCV 2023, arXiv 2303.07345"
+    tables: ClassVar[tuple[str, ...]] = ("esd",)
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "style": {"variant": "x"},
         "object": {"variant": "u"},

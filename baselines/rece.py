@@ -49,7 +49,7 @@ class RECE(Method):
     name: ClassVar[str] = "rece"
     version: ClassVar[str] = "4"
     cite: ClassVar[str] = "Gong et al., ECCV 2024, arXiv 2407.12383"
-    tables: ClassVar[tuple[str, ...]] = ("linear",)
+    tables: ClassVar[tuple[str, ...]] = ("linear", "rece")
     lists: ClassVar[Mapping[str, Mapping[str, str]]] = {"style": {"@styles": "artists-1734"}}
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "style": {"target": "art", "preserve": ("@styles",), "regular": 1e-3},
@@ -76,11 +76,11 @@ class RECE(Method):
     def fit(self, host: Host, erase: Sequence[str], *, seed: int) -> Edit:
         del seed  # closed form: nothing is drawn
         host = embeddings.once(host)
-        usual = linear.plan(host)
+        usual = linear.plan(host, self.name, len(erase))
         start = usual.ridge if self.start_ridge is None else self.start_ridge
         ridge = EPOCH_RIDGE * start if self.ridge is None else self.ridge
         p = usual.least if self.preserve_scale is None else self.preserve_scale
-        m, terms = self.start(host, erase, start), self.terms(host, erase)
+        m, terms = self.start(host, erase, start, usual.least), self.terms(host, erase)
         for _ in range(self.rounds(erase)):
             m = m @ self.epoch(terms, m, ridge, p)
         return Edit(linear.times(host.unet, m, self.strength), {"ridge_used": ridge, "epochs_used": self.rounds(erase)})
@@ -90,11 +90,11 @@ class RECE(Method):
         several = len(erase) > 1 and self.epochs_of_several is not None
         return self.epochs_of_several or 0 if several else self.epochs
 
-    def start(self, host: Host, erase: Sequence[str], ridge: float) -> Tensor:
+    def start(self, host: Host, erase: Sequence[str], ridge: float, least: float) -> Tensor:
         """UCE's factor, by its paper's preset: '' is preserved before all else."""
         strings = embeddings.strings(host, ("", *self.preserve), erase)
         old, new = embeddings.aligned(host, [(c, self.target) for c in erase])
-        p = max(linear.plan(host).least, 1 / max(1, len(strings)))
+        p = max(least, 1 / max(1, len(strings)))
         return linear.factor(old, new, embeddings.whole(host, strings), erase=1.0, preserve=p, ridge=ridge)
 
     def terms(self, host: Host, erase: Sequence[str]) -> Terms:

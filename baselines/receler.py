@@ -77,6 +77,7 @@ class Receler(Method):
     name: ClassVar[str] = "receler"
     version: ClassVar[str] = "4"
     cite: ClassVar[str] = "Huang et al., ECCV 2024, arXiv 2311.17717"
+    tables: ClassVar[tuple[str, ...]] = ("receler",)
     bounds: ClassVar[Mapping[str, str]] = {
         "reg": "[0, inf)", "threshold": "[0, 1]", "steps": "[0, inf)", "lr": "(0, inf)", "rank": "[1, inf)",
         "inner": "[1, inf)",  # the eraser learns in the last inner step

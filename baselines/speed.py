@@ -77,6 +77,7 @@ class SPEED(Method):
     name: ClassVar[str] = "speed"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "Li et al., ICLR 2026, arXiv 2503.07392"
+    tables: ClassVar[tuple[str, ...]] = ("speed",)
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "object": {"preserve": ("@objects", "@styles")},
         "style": {"anchor": "art", "preserve": ("@styles",)},

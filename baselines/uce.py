@@ -48,7 +48,7 @@ class UCE(Method):
     name: ClassVar[str] = "uce"
     version: ClassVar[str] = "4"
     cite: ClassVar[str] = "Gandikota et al., WACV 2024, arXiv 2308.14761"
-    tables: ClassVar[tuple[str, ...]] = ("linear",)
+    tables: ClassVar[tuple[str, ...]] = ("linear", "uce")
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "style": {"target": "art", "preserve": ("@styles",)},
         "object": {"preserve": ("@objects", "@styles")},
@@ -70,7 +70,7 @@ class UCE(Method):
         del seed  # closed form: nothing is drawn
         host = embeddings.once(host)
         strings = self.preserved(host, erase)
-        own_scale, own_ridge = self.own(host, len(strings))
+        own_scale, own_ridge = self.own(host, len(erase), len(strings))
         ridge = own_ridge if self.ridge is None else self.ridge
         p = own_scale if self.preserve_scale is None else self.preserve_scale
         c_i, target, c_j = self.rows(host, self.pairs(erase), strings)
@@ -86,10 +86,10 @@ class UCE(Method):
         old, new = ([pair[i] for pair in pairs] for i in (0, 1))
         return embeddings.subject(host, old), embeddings.subject(host, new), embeddings.subject(host, strings)
 
-    def own(self, host: Host, preserved: int) -> tuple[float, float]:
+    def own(self, host: Host, concepts: int, preserved: int) -> tuple[float, float]:
         """The preset's weight of the preserved rows, and its ridge."""
         if self.preset == "paper":
-            usual = linear.plan(host)
+            usual = linear.plan(host, self.name, concepts)
             return max(usual.least, 1 / max(1, preserved)), usual.ridge
         return 1.0, RIDGE_2025
 

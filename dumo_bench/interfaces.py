@@ -38,7 +38,7 @@ class Method(Plugin):
 
     needs: ClassVar[frozenset[str]] = frozenset({"unet"})  # what the model must have: see `hosts.models.has`
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # object, style, explicit -> settings for such a case
-    tables: ClassVar[tuple[str, ...]] = ()  # of a model's plans.toml, beside the one of its own name: `hosts.plans`
+    tables: ClassVar[tuple[str, ...]] = ()  # of a model's plans.toml that it reads, no others: `hosts.plans`
     lists: ClassVar[Mapping[str, Mapping[str, str]]] = {}  # task -> published lists to preserve: see `run.given`
     shown: ClassVar[tuple[str, ...]] = ()  # what of `identity` stands in every table, also if no row differs in it
 

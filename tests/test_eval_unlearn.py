@@ -15,8 +15,11 @@ import pytest
 from PIL import Image
 
 from dumo_bench.emoji import WEIGHTS
+from dumo_bench.engines.local import Local
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import sample
+from dumo_bench.run.plan import Request
+from dumo_bench.run.session import Session
 from dumo_bench.run.technique import Technique
 from dumo_bench.types import Draw, Job
 
@@ -145,3 +148,31 @@ def test_a_seed_and_the_words_of_pipelines_are_heard(tmp_path):
     assert (np.asarray(strong) != np.asarray(own)).any()
     wanted = Job(made.recipe, "a ghost", Draw(3), replace(made.sampling, guidance=9.0, steps=5))
     assert made.store.has(wanted)
+
+
+def test_the_edit_is_the_one_that_a_run_would_fit_with_the_model_s_own_plans_in_its_key(tmp_path):
+    shutil.copytree(WEIGHTS, tmp_path / "mine")
+    config = {**FEW, "model": str(tmp_path / "mine"), "method": "uce", "erase_concept": "ghost", "out": str(tmp_path)}
+    asked = Request("uce", "emoji-cartoon", cases=("ghost",), model=config["model"])
+    keys = []
+    for ridge in (2.0, 3.0):
+        (tmp_path / "mine" / "plans.toml").write_text(f"[linear]\nridge = {ridge}\n")
+        made = Technique(**config)
+        keys.append(made.recipe.key)
+        assert made.recipe.key == Session(asked, tmp_path, Local()).plan.parts[0].recipe.key
+        assert made.store.get_edit(made.recipe).header["ridge_used"] == ridge
+    assert keys[0] != keys[1]
+
+
+def test_a_contract_for_a_larger_model_is_scaled_as_in_a_run(tmp_path):
+    made = Technique(model="emoji-sd", contract="cartoon", method="original", device="cpu", out=str(tmp_path))
+    assert (made.sampling.height, made.sampling.width) == (64, 64)
+
+
+def test_one_word_where_a_list_is_wanted_is_one_concept_and_wrong_types_are_refused(tmp_path):
+    made = Technique(**{**FEW, "method": "uce", "erase": "ghost", "out": str(tmp_path)})
+    assert made.recipe.erase == ("ghost",)
+    with pytest.raises(UserError, match="technique dumo_bench: batch_size takes int, got 'two'"):
+        Technique(**FEW, batch_size="two")
+    with pytest.raises(UserError, match="sampling: steps takes int, got 'few'"):
+        Technique(**{**FEW, "sampling": {"steps": "few"}})

@@ -15,6 +15,7 @@ from test_architecture import FILES, place
 from dumo_bench.baselines import esd, receler
 from dumo_bench.baselines.esd import ESD
 from dumo_bench.baselines.receler import Receler
+from dumo_bench.engines.local import Local
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import models, plans, sd
 from dumo_bench.kit import linear
@@ -22,7 +23,7 @@ from dumo_bench.kit.latents import Trajectory
 from dumo_bench.methods import dumo_recipe
 from dumo_bench.methods.dumo import DuMo
 from dumo_bench.plugins import loading
-from dumo_bench.run import plan, steps
+from dumo_bench.run import given, plan, steps
 from dumo_bench.run.session import Session
 from dumo_bench.storage.store import read_edit
 from dumo_bench.types import digest
@@ -61,9 +62,8 @@ def session(tiny_suite, tmp_path, model):
     """A session of a method on that model, as it is now."""
 
     def make(method: str, **settings) -> Session:
-        return Session(
-            plan.Request(method, str(tiny_suite), model=str(model), settings=settings), tmp_path / "out", "cpu"
-        )
+        request = plan.Request(method, str(tiny_suite), model=str(model), settings=settings)
+        return Session(request, tmp_path / "out", Local(), "cpu")
 
     return make
 
@@ -88,7 +88,7 @@ def test_a_model_without_plans_has_the_papers_whatever_its_size():
     assert (ESD().plan(host), ESD(preset="2025").plan(host)) == (esd.PLANS["paper"], esd.PLANS["2025"])
     assert Receler().plan(host) == Receler().plan(host, 7) == receler.PLAN
     assert DuMo().plan(host) == DuMo().plan(host, 7) == dumo_recipe.PLAN
-    assert linear.plan(host) == linear.Plan(0.5, 0.1)
+    assert linear.plan(host, "uce", 1) == linear.Plan(0.5, 0.1)
 
 
 def test_a_user_s_folder_brings_its_own_plans_and_what_they_do_not_say_is_as_in_the_paper(model):
@@ -98,7 +98,7 @@ def test_a_user_s_folder_brings_its_own_plans_and_what_they_do_not_say_is_as_in_
     assert later == replace(esd.PLANS["2025"], steps=9, lr=0.1, run=replace(esd.PLANS["2025"].run, steps=3))
     assert Receler().plan(host) == replace(receler.PLAN, steps=7)
     assert Receler(steps=3).plan(host, 4) == replace(receler.PLAN, steps=3)
-    assert linear.plan(host) == linear.Plan(2.0, 0.05)
+    assert linear.plan(host, "uce", 1) == linear.Plan(2.0, 0.05)
 
 
 def test_several_concepts_of_emoji_sd_learn_longer_and_retain_more():
@@ -139,7 +139,7 @@ def test_the_shipped_tables_are_those_with_which_the_first_edits_were_made():
     assert plans.of(made, plans.FIRST[weights]) == plans.FIRST[weights]
     assert {name for name in made if plans.key(shipped, [name], weights)} == made.keys() - plans.FIRST[weights].keys()
     for name in METHODS:
-        tables = {name, *loading.load("methods", name).tables}
+        tables = loading.load("methods", name).tables
         assert plans.key(shipped, tables, weights) == ""
         assert plans.key(shipped, tables, "another model's hash") != ""
         assert plans.key({}, tables, weights) != ""  # the same weights by the paper's numbers
@@ -166,6 +166,39 @@ def test_a_changed_number_of_the_closed_forms_is_seen_and_the_edit_fitted_anew(s
     assert other.header["plans"] == plans.of(plans.read(model), ["linear"])
 
 
+@pytest.mark.parametrize("name", ["uce", "rece"])
+def test_a_closed_form_s_own_table_stands_on_top_of_the_shared_one_and_that_of_several_concepts_on_top(model, name):
+    with (model / "plans.toml").open("a") as file:
+        file.write(f"[linear.shared]\nridge = 3.0\n[{name}]\nleast = 0.2\n[{name}.shared]\nleast = 0.3\n")
+    host, other = sd.load(str(model)), {"uce": "rece", "rece": "uce"}[name]
+    assert linear.plan(host, name, 1) == linear.Plan(2.0, 0.2)
+    assert linear.plan(host, name, 2) == linear.Plan(3.0, 0.3)
+    assert linear.plan(host, other, 2) == linear.Plan(3.0, 0.05)
+
+
+@pytest.mark.parametrize("name", ["uce", "rece"])
+def test_a_number_of_a_closed_form_s_own_table_is_the_one_that_it_is_fitted_with(session, model, name):
+    (model / "plans.toml").write_text(f"[linear]\nridge = 3.0\n[{name}]\nridge = 5.0\n")
+    (path,) = steps.fit(session(name))
+    assert read_edit(path).header["ridge_used"] == 5.0 * {"uce": 1, "rece": 0.2}[name]
+
+
+@pytest.mark.parametrize("name", ["uce", "esd"])
+def test_what_a_model_says_of_its_vocabulary_is_in_the_key_of_what_is_learnt_from_it(session, model, name):
+    before = key(session(name))
+    (model / "world.json").write_text('{"objects": ["cat", "dog"]}')
+    one = key(session(name))
+    (model / "world.json").write_text('{"objects": ["cat", "dog", "owl"]}')
+    assert len({before, one, key(session(name))}) == 3
+    (model / "world.json").unlink()
+    assert key(session(name)) == before
+
+
+def test_the_first_edits_of_emoji_sd_were_made_with_the_vocabulary_that_ships():
+    words = models.world(models.folder("emoji-sd"))
+    assert {models.content_hash("emoji-sd"): digest(words)} == given.FIRST
+
+
 def test_a_changed_step_of_a_plan_is_trained_anew(session, model):
     short = tiny.QUICK["esd"] | {"steps": 1}
     lines = [f"{k} = {v}" for k, v in short.items() if not isinstance(v, dict)]
@@ -180,7 +213,7 @@ def test_a_changed_step_of_a_plan_is_trained_anew(session, model):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_any_number_that_a_method_reads_is_in_its_key_and_no_other(session, model, name):
-    tables = {name, *loading.load("methods", name).tables}
+    tables = loading.load("methods", name).tables
     for table, old, new in (
         ("linear", "least = 0.05", "least = 0.06"),
         ("esd", "run = { steps = 3 }", "run = { steps = 4 }"),
@@ -197,7 +230,7 @@ def test_any_number_that_a_method_reads_is_in_its_key_and_no_other(session, mode
 def test_a_method_is_fitted_with_the_tables_of_its_key_and_no_others(session, name):
     part = session(name).plan.parts[0]
     host = part.given.to(tiny.quick_host())
-    assert host.plans.keys() == {name, *loading.load("methods", name).tables} & {"linear", "esd", "receler", "dumo"}
+    assert host.plans.keys() == set(loading.load("methods", name).tables) & {"linear", "esd", "receler", "dumo"}
 
 
 def test_parts_of_an_edit_say_the_plan_as_well(session, model, tiny_suite):
@@ -241,8 +274,20 @@ def test_what_does_not_fit_is_refused_in_a_line_before_any_step(session, model, 
     assert "\n" not in str(error.value)
 
 
-def test_a_table_that_no_method_reads_is_told(session, model, caplog):
-    (model / "plans.toml").write_text("[linaer]\nridge = 3.0\n")
-    steps.fit(session("uce"))
-    said = "warning: no method here reads the table [linaer] of the model's plans.toml"
+@pytest.mark.parametrize(("name", "table"), [("uce", "linaer"), ("sld", "sld"), ("negative", "negative")])
+def test_a_table_that_no_method_reads_is_told_and_in_no_key(session, model, caplog, name, table):
+    (model / "plans.toml").unlink()
+    before = key(session(name))
+    (model / "plans.toml").write_text(f"[{table}]\nridge = 3.0\n")
+    steps.fit(session(name))
+    said = f"warning: no method here reads the table [{table}] of the model's plans.toml"
     assert said in [record.getMessage() for record in caplog.records]
+    assert key(session(name)) == before
+
+
+@pytest.mark.parametrize("name", loading.names("methods"))
+def test_a_method_that_names_a_table_refuses_what_it_does_not_know_in_it(session, model, name):
+    for table in loading.load("methods", name).tables:
+        (model / "plans.toml").write_text(f"[{table}]\nno_such_number = 1\n")
+        with pytest.raises(UserError, match=rf"plans.toml: \[{table}\]: nothing is called 'no_such_number'"):
+            steps.fit(session(name))

@@ -116,6 +116,9 @@ def test_a_broken_plugin_is_tried_again_once_it_is_mended(tmp_path):
     ("spec", "says"),
     [
         ("no_such_module:X", "no module"),
+        (":X", "'' names no module"),
+        (".:X", "'.' names no module"),
+        (".relative:X", "'.relative' names no module"),
         ("nowhere/x.py:X", "no such file"),
         ("dumo_bench.types:Drow", "Did you mean 'Draw'"),
     ],

@@ -81,7 +81,7 @@ def test_a_very_large_lambda_leaves_nothing_to_erase(host):
 def test_an_epoch_takes_away_what_the_derived_rows_still_showed(host):
     """What the edited layers see in c', against what the original saw in c: near before, far after the epoch."""
     method = RECE(regular=1e-4, ridge=0.1, start_ridge=5.0)
-    terms, m = method.terms(host, ["ghost"]), method.start(host, ["ghost"], 5.0)
+    terms, m = method.terms(host, ["ghost"]), method.start(host, ["ghost"], 5.0, 0.1)
     found = linear.derived(terms.concept, terms.joint, m, 1e-4)
     after = m @ method.epoch(terms, m, 0.1, 0.1)
     word = 1  # the row of the word itself

@@ -129,5 +129,5 @@ def test_the_lists_of_the_world_stay_where_there_are_any_and_else_nothing_is_add
 
 def test_many_preserved_strings_weigh_what_the_model_s_plan_says_at_least(host):
     known = tiny.planned(host, "linear", least=0.03)
-    assert [UCE().own(known, n)[0] for n in (1, 4, 20, 500)] == [1.0, 0.25, 0.05, 0.03]
-    assert UCE().own(host, 500)[0] == 0.1  # the paper's
+    assert [UCE().own(known, 1, n)[0] for n in (1, 4, 20, 500)] == [1.0, 0.25, 0.05, 0.03]
+    assert UCE().own(host, 1, 500)[0] == 0.1  # the paper's

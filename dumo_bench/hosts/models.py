@@ -16,6 +16,7 @@ from dumo_bench.storage import hub
 from dumo_bench.storage.files import cache, sha256, sha256_of, write_text
 
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+WORLD = "world.json"
 #: what a diffusers folder is loaded from; other precisions and training copies of the same weights are left out
 _WEIGHTS = re.compile(r"^(?!.*(fp16|non_ema|flax)).*\.(safetensors|bin)$")
 
@@ -99,7 +100,7 @@ def schedule(model: str) -> dict[str, Any]:
 
 def world(where: Path) -> dict[str, Any]:
     """What the model in a folder says of its own vocabulary, in a world.json; nothing where it has none."""
-    place = where / "world.json"
+    place = where / WORLD
     try:
         return dict(json.loads(place.read_text(encoding="utf-8"))) if place.exists() else {}
     except (OSError, ValueError, TypeError) as error:

@@ -34,9 +34,10 @@ class Plan:
     least: float = 0.1
 
 
-def plan(host: Host) -> Plan:
-    """The published numbers, or the host's own."""
-    return plans.plan(host.plans, "linear", Plan())
+def plan(host: Host, method: str, concepts: int) -> Plan:
+    """The published numbers, or the host's own: of [linear], and of the method's own table on top."""
+    both = plans.plan(host.plans, "linear", Plan(), concepts)
+    return plans.plan(host.plans, method, both, concepts)
 
 
 def gram(a: Tensor, b: Tensor) -> Tensor:

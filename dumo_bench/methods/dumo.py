@@ -58,6 +58,7 @@ class DuMo(Method):
     name: ClassVar[str] = "dumo"
     version: ClassVar[str] = "3"
     cite: ClassVar[str] = "Han et al., AAAI 2025, arXiv 2501.01125 (re-implementation, training recipe ours)"
+    tables: ClassVar[tuple[str, ...]] = ("dumo",)
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "explicit": {"gate": False, "tlmo": "off"},  # as released
     }

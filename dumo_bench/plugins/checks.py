@@ -105,7 +105,7 @@ def _needs(cls: type) -> str:
         return ""
     if not isinstance(cls.needs, (set, frozenset)):
         return f'needs has to be a set, frozenset({{"unet"}}), got {cls.needs!r}'
-    return "" if isinstance(cls.tables, tuple) else f'tables has to be a tuple, ("linear",), got {cls.tables!r}'
+    return "" if isinstance(cls.tables, tuple) else f'tables has to be a tuple, ("mine",), got {cls.tables!r}'
 
 
 def _own(cls: type, bases: list[type[Plugin]]) -> set[str]:

@@ -105,6 +105,8 @@ def make(kind: Kind, spec: str, settings: Mapping[str, Any] | None = None) -> An
 
 
 def _module(place: str, spec: str) -> ModuleType:
+    if not all(place.split(".")):
+        raise UserError(f"{spec}: {place!r} names no module (package.module:Thing, or file.py:Thing)")
     try:
         return importlib.import_module(place)
     except ModuleNotFoundError as error:

@@ -2,7 +2,7 @@
 
 A method that preserves `@styles` means those of the model's `world.json`. Where that lists none, the list that the
 method's `lists` name for the task stands in, if its file is on this machine; that it is or is not is in the recipe, so
-that tables can say it. No torch.
+that tables can say it. So is the digest of a `world.json`: its lists and prompts are learnt from. No torch.
 """
 
 from __future__ import annotations
@@ -21,6 +21,12 @@ from dumo_bench.types import Case, digest, spelt
 
 if TYPE_CHECKING:
     from dumo_bench.hosts.sd import Host
+
+#: hash of a model -> digest of the world.json that its first edits were made with: their keys do not say it
+FIRST: Mapping[str, str] = {
+    "86f4a9ce19cb9f6b107fc4a7d9ceee46df7deca4aae8d9c62f14d2a46d27f949":  # emoji-sd
+    "9021c592a5ef21e777cfdc1d768b561f247daadedc0ad3582f13ae2ec6392115",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +47,14 @@ class Given:
 
 def make(method: Method, case: Case, task: str, model: str, weights: str) -> Given:
     """What a method is given for a case on a model; weights: their hash."""
-    where, tables = models.folder(model), {method.name, *method.tables}
+    where, tables = models.folder(model), method.tables
     every, said, lists = plans.read(where), dict[str, Any](), dict[str, Sequence[str]]()
     if key := plans.key(every, tables, weights):
         said[plans.FILE] = key
-    for name, suite in asked(method, task, models.world(where)):
+    world = models.world(where)
+    if (words := digest(world)) != FIRST.get(weights, digest({})):
+        said[models.WORLD] = words[:12]
+    for name, suite in asked(method, task, world):
         if names := others(suite, case.erase):
             lists[name.removeprefix("@")] = names
         said[f"@{suite}"] = digest(names)[:12] if names else None
@@ -78,7 +87,7 @@ def others(suite: str, erase: Sequence[str]) -> Sequence[str]:
 
 def unread(model: str, part: Method) -> list[str]:
     """The tables of a model's plans.toml that neither this method nor an installed one reads: misspelt, perhaps."""
-    known = {part.name, *part.tables, *loading.names("methods")}
+    known = {*part.tables}
     known |= {table for name in loading.names("methods") for table in loading.load("methods", name).tables}
     return sorted(plans.read(models.folder(model)).keys() - known)
 

@@ -11,16 +11,17 @@ the size of the harness's batches.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dumo_bench.errors import UserError, unknown
+from dumo_bench.errors import UserError
+from dumo_bench.fields import checked
 from dumo_bench.plugins import loading
-from dumo_bench.run import jobs
+from dumo_bench.run import given, jobs, resize
 from dumo_bench.run.plan import preset
 from dumo_bench.suites import contract, registry
-from dumo_bench.types import Draw, Job, Sampling
+from dumo_bench.types import Case, Draw, Job, Sampling
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -35,13 +36,14 @@ class Config:
 
     erase_concept: what goes, as the harness writes it into its report; erase: several concepts, in its place.
     contract: the suite whose sampling and presets are taken; sampling: fields of it to replace, steps for one.
-    model: "" for the contract's own. settings: of the method, as --set.
+    model: "" for the contract's own; pictures are scaled to the size of another, as in a run. settings: of the method,
+    as --set.
     """
 
     erase_concept: str = ""
     method: str = "dumo"
     settings: Mapping[str, Any] = field(default_factory=dict)
-    erase: Sequence[str] = ()
+    erase: tuple[str, ...] = ()
     contract: str = "cartoon"
     sampling: Mapping[str, Any] = field(default_factory=dict)
     model: str = ""
@@ -56,24 +58,30 @@ class Technique:
     """What eval-unlearn loads, makes with its configuration and asks for pictures."""
 
     def __init__(self, **config: Any) -> None:
-        from dumo_bench.hosts import device, samplers, sd
+        from dumo_bench.hosts import device, models, samplers, sd
         from dumo_bench.run import work
         from dumo_bench.storage.store import Store
 
-        self.config = of = Config(**_known("technique dumo_bench", config, Config))
+        self.config = of = Config(**checked("technique dumo_bench", Config, config))
         suite = registry.load(of.contract)
+        model = of.model or suite.sampling.model
+        where = models.folder(model)
+        if model != suite.sampling.model:
+            suite = resize.fitted(suite, resize.side(where))
         self.method = loading.make(
             "methods", of.method, preset(loading.load("methods", of.method), suite.task, of.settings)
         )
-        self.sampling = _replaced(contract.sampling(suite, model=of.model or None), of.sampling)
-        self.host = sd.load(self.sampling.model, device=device.chosen(of.device), dtype=self.sampling.dtype)
+        self.sampling = _replaced(contract.sampling(suite, model=models.resolve(model).name), of.sampling)
+        resize.possible(replace(suite, sampling=self.sampling, prompts=()), where)
+        self.host = sd.load(model, device=device.chosen(of.device), dtype=self.sampling.dtype)
         sampler = samplers.definition(self.sampling.scheduler, self.host.schedule, self.sampling.dtype)
         self.sampling = replace(self.sampling, sampler=sampler)
-        erase = tuple(of.erase) or ((of.erase_concept,) if of.erase_concept else ())
-        self.recipe = jobs.recipe(self.method, erase, fit_seed=of.fit_seed, model=self.host.hash)
+        erase = of.erase or ((of.erase_concept,) if of.erase_concept else ())
+        has = given.make(self.method, Case("", erase), suite.task, model, self.host.hash) if erase else given.Given()
+        self.recipe = jobs.recipe(self.method, erase, fit_seed=of.fit_seed, model=self.host.hash, said=has.said)
         self.store, self.made = Store(Path(of.out)), 0
         if self.recipe.erase:
-            work.fit(self.host, self.method, self.recipe, self.store)
+            work.fit(has.to(self.host), self.method, self.recipe, self.store)
 
     def generate(self, prompts: Sequence[str], seed: int | None = None, **kwargs: Any) -> list[Image]:
         """One picture a prompt, in order. A seed, where the harness gives one, is in place of the configuration's."""
@@ -97,13 +105,4 @@ class Technique:
 
 def _replaced(sampling: Sampling, said: Mapping[str, Any]) -> Sampling:
     """The contract with some of its fields replaced."""
-    return replace(sampling, **_known("sampling", said, Sampling))
-
-
-def _known(what: str, said: Mapping[str, Any], of: Any) -> dict[str, Any]:
-    """The settings, if they are all fields of `of`."""
-    names = [one.name for one in fields(of)]
-    for name in said:
-        if name not in names:
-            raise unknown(what, name, names)
-    return dict(said)
+    return replace(sampling, **checked("sampling", Sampling, said))
