@@ -74,7 +74,12 @@ class CA(Method):
     tables: ClassVar[tuple[str, ...]] = ("ca",)
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {"style": {"anchor": ("",)}, "explicit": {"preset": "nudity"}}
     bounds: ClassVar[Mapping[str, str]] = {
-        name: Plan.bounds[name] for name in ("steps", "lr", "pictures", "prior", "retain", "ema")
+        "steps": "[0, inf)",
+        "lr": "(0, inf)",
+        "pictures": "[1, inf)",
+        "prior": "[0, inf)",
+        "retain": "[0, inf)",
+        "ema": "[0, 1)",
     }
 
     preset: Literal["concepts", "nudity"] = "concepts"

@@ -84,7 +84,12 @@ class SPEED(Method):
         "explicit": {"preset": "nudity", "preserve": ("", "@objects", "@styles")},
     }
     lists: ClassVar[Mapping[str, Mapping[str, str]]] = {"style": {"@styles": "artists-1734"}}
-    bounds: ClassVar[Mapping[str, str]] = Plan.bounds
+    bounds: ClassVar[Mapping[str, str]] = {
+        "augment": "[0, inf)",
+        "threshold": "[0, inf)",
+        "lam": "[0, inf)",
+        "rho": "(0, inf)",
+    }
 
     preset: Literal["few", "celebrities", "nudity"] = "few"
     anchor: str = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,10 @@ import torch
 from test_architecture import FILES, place
 
 from dumo_bench.baselines import esd, receler
+from dumo_bench.baselines.ca import CA
 from dumo_bench.baselines.esd import ESD
 from dumo_bench.baselines.receler import Receler
+from dumo_bench.baselines.speed import SPEED
 from dumo_bench.engines.local import Local
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import models, plans, sd
@@ -291,3 +294,9 @@ def test_a_method_that_names_a_table_refuses_what_it_does_not_know_in_it(session
         (model / "plans.toml").write_text(f"[{table}]\nno_such_number = 1\n")
         with pytest.raises(UserError, match=rf"plans.toml: \[{table}\]: nothing is called 'no_such_number'"):
             steps.fit(session(name))
+
+
+@pytest.mark.parametrize("cls", [CA, SPEED])
+def test_the_bounds_of_a_methods_settings_are_those_of_its_plan(cls):
+    module = sys.modules[cls.__module__]
+    assert {name: module.Plan.bounds[name] for name in cls.bounds if name in module.Plan.bounds} == dict(cls.bounds)
