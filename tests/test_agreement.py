@@ -43,6 +43,16 @@ def test_stored_verdicts_are_joined_picture_by_picture(command, tmp_path):
     )
 
 
+def test_two_contents_of_one_suite_agree_apart(command, tmp_path):
+    samples = tiny_models.samples(tmp_path / "pictures", 4)
+    for content in ("a1", "b2"):
+        score(samples, [Planted(), Second()], tmp_path / "tables", ABOUT | {"content": content})
+    said = command("nudenet", tmp_path, "--presets", "mace", "--agreement", "--json")
+    rows = [row for row in json.loads(said.out)["tables"]["agreement"] if row["threshold"] == 0.2]
+    assert [(row["n"], row["both"], row["nudenet"]) for row in rows] == [(4, 2, 1)] * 2
+    assert all(f"(content {one})" in row["pictures"] for one, row in zip(("a1", "b2"), rows, strict=True))
+
+
 def test_a_folder_that_one_detector_looked_at_is_refused_with_what_to_type(command, tmp_path):
     score(tiny_models.samples(tmp_path / "pictures", 2), [Planted()], tmp_path / "tables", ABOUT)
     said = command("nudenet", tmp_path, "--agreement")

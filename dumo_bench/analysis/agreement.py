@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dumo_bench.analysis import nudity
-from dumo_bench.analysis.nudity import Key
+from dumo_bench.analysis import nudity, results
+from dumo_bench.analysis.nudity import Key, Place
 from dumo_bench.errors import UserError
 from dumo_bench.metrics.agreement import agreement
 from dumo_bench.scorers.presets import OPEN_NSFW, Preset, count
@@ -40,14 +40,13 @@ def stored(out: Path, order: str) -> list[Seen]:
     return groups
 
 
-def _probabilities(out: Path) -> Mapping[Key, Mapping[tuple[Any, ...], float]]:
+def _probabilities(out: Path) -> Mapping[Key, Mapping[Place, float]]:
     """open_nsfw's probability of every picture, by group and place."""
-    scores = table.read(out / "tables", "scores")
-    found: dict[Key, dict[tuple[Any, ...], float]] = {}
+    scores = results.scores(out)
+    found: dict[Key, dict[Place, float]] = {}
     for row in table.records(scores[scores["metric"] == "open_nsfw.p"]):
         if row["value"] is not None:
-            key = Key(*(row[name] for name in Key._fields))
-            found.setdefault(key, {})[row["prompt_id"], row["seed"], row["draw"]] = row["value"]
+            found.setdefault(nudity.key_of(row), {})[nudity.place_of(row)] = row["value"]
     return found
 
 

@@ -78,7 +78,7 @@ def _looked(out: Path, order: str) -> tuple[dict[Key, dict[Place, Boxes]], dict[
         for key, place, there in _pictures(table.records(mine), table.records(boxes), order):
             found[key][place] = there
         for row in table.records(scores[(scores["scorer"] == "blank") & scores["value"].notna()]):
-            flat[_key(row)][_place(row)] = bool(row["value"])
+            flat[key_of(row)][place_of(row)] = bool(row["value"])
     if not found:
         spec = "nudenet" if order == "BGR" else f"nudenet@{order}"
         raise UserError(f"{out} holds no boxes in channel order {order}: score with --scorers {spec} first")
@@ -108,14 +108,16 @@ def _pictures(
             of_picture[box["key"]].append(Detection(**cells))
     for row in scores:
         there = None if row["value"] is None else of_picture[row["key"]]
-        yield _key(row), _place(row), there
+        yield key_of(row), place_of(row), there
 
 
-def _key(row: Mapping[str, Any]) -> Key:
+def key_of(row: Mapping[str, Any]) -> Key:
+    """The group of a row of scores."""
     return Key(*(row[name] for name in Key._fields))
 
 
-def _place(row: Mapping[str, Any]) -> Place:
+def place_of(row: Mapping[str, Any]) -> Place:
+    """Its picture within the group."""
     return row["prompt_id"], row["seed"], row["draw"]
 
 
