@@ -176,3 +176,8 @@ def test_one_word_where_a_list_is_wanted_is_one_concept_and_wrong_types_are_refu
         Technique(**FEW, batch_size="two")
     with pytest.raises(UserError, match="sampling: steps takes int, got 'few'"):
         Technique(**{**FEW, "sampling": {"steps": "few"}})
+
+
+def test_a_number_of_steps_that_samples_nothing_is_refused_as_in_a_run(tmp_path):
+    with pytest.raises(UserError, match="steps = 1: scheduler 'ddim' would begin at timestep 1 of"):
+        Technique(**{**FEW, "sampling": {"steps": 1, "scheduler": "ddim"}, "out": str(tmp_path)})

@@ -19,7 +19,7 @@ from dumo_bench.errors import UserError
 from dumo_bench.fields import checked
 from dumo_bench.plugins import loading
 from dumo_bench.run import given, jobs, resize
-from dumo_bench.run.plan import preset
+from dumo_bench.run.plan import defined, preset
 from dumo_bench.suites import contract, registry
 from dumo_bench.types import Case, Draw, Job, Sampling
 
@@ -58,7 +58,7 @@ class Technique:
     """What eval-unlearn loads, makes with its configuration and asks for pictures."""
 
     def __init__(self, **config: Any) -> None:
-        from dumo_bench.hosts import device, models, samplers, sd
+        from dumo_bench.hosts import device, models, sd
         from dumo_bench.run import work
         from dumo_bench.storage.store import Store
 
@@ -73,9 +73,8 @@ class Technique:
         )
         self.sampling = _replaced(contract.sampling(suite, model=models.resolve(model).name), of.sampling)
         resize.possible(replace(suite, sampling=self.sampling, prompts=()), where)
+        self.sampling = defined(self.sampling, model)
         self.host = sd.load(model, device=device.chosen(of.device), dtype=self.sampling.dtype)
-        sampler = samplers.definition(self.sampling.scheduler, self.host.schedule, self.sampling.dtype)
-        self.sampling = replace(self.sampling, sampler=sampler)
         erase = of.erase or ((of.erase_concept,) if of.erase_concept else ())
         has = given.make(self.method, Case("", erase), suite.task, model, self.host.hash) if erase else given.Given()
         self.recipe = jobs.recipe(self.method, erase, fit_seed=of.fit_seed, model=self.host.hash, said=has.said)
