@@ -19,14 +19,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import torch
-from torch import Tensor
-
-from dumo_bench.hosts.sd import Host, edited, encode
 from dumo_bench.interfaces import Method
 from dumo_bench.types import Conditions, Edit, Guide
+
+if TYPE_CHECKING:  # `plan` makes this method, for its recipe is made by its code, and has no torch
+    from torch import Tensor
+
+    from dumo_bench.hosts.sd import Host
 
 #: S of the released pipeline
 INAPPROPRIATE = (
@@ -95,6 +96,8 @@ class SLD(Method):
 
     @contextmanager
     def apply(self, host: Host, edit: Edit) -> Iterator[Guide]:
+        from dumo_bench.hosts.sd import edited
+
         with edited(host, edit):
             yield partial(Safe, host, self.numbers, edit.header["text"], self.strength)
 
@@ -113,10 +116,16 @@ class Safe:
     context: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
+        import torch
+
+        from dumo_bench.hosts.sd import encode
+
         s = encode(self.host, [self.text]).expand_as(self.given.cond)
         self.context = torch.cat([self.given.uncond, self.given.cond, s])
 
     def __call__(self, z: Tensor, t: Tensor) -> Tensor:
+        import torch
+
         of = self.numbers
         e_0, e_p, e_s = self.host.unet(torch.cat([z, z, z]), t, encoder_hidden_states=self.context).sample.chunk(3)
         phi = of.guidance * (e_p - e_s)

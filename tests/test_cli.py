@@ -47,9 +47,8 @@ def test_help_and_list_import_nothing_heavy(argv):
 
 
 @pytest.mark.parametrize(
-    # what SLD's recipe says, five numbers by the name of a configuration, its code makes
     "method",
-    [name for name in loading.names("methods") if name not in ("checkpoint", "original", "sld")],
+    [name for name in loading.names("methods") if name not in ("checkpoint", "original")],
 )
 def test_plan_imports_no_torch(bare_suite, method):
     """It asks the suite's scorers what they lack, and their files import numpy."""
