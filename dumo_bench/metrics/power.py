@@ -33,14 +33,17 @@ def pictures_needed(differences: Floats, clusters: Whole) -> int | None:
     """How many pictures, of prompts like these, make a mean difference of this size significant with 80 % power."""
     n, prompts = len(differences), len(np.unique(clusters))
     found = needed(float(differences.mean()), standard_error(differences, clusters), n)
-    return None if found is None else max(found, math.ceil(FEWEST * n / prompts))
+    return _at_least(FEWEST * n / prompts, found)
 
 
 def numbers_needed(difference: float, error: float | None, sizes: Sequence[int]) -> int | None:
     """The same of a number made of several means: `sizes` are the pictures of each, with a standard error of all."""
     n = sum(sizes)
-    found = needed(difference, error, n)
-    return None if found is None else max(found, math.ceil(FEWEST * n / min(sizes)))
+    return _at_least(FEWEST * n / min(sizes), needed(difference, error, n))
+
+
+def _at_least(least: float, found: int | None) -> int | None:
+    return None if found is None else max(found, math.ceil(least))
 
 
 @lru_cache(maxsize=4096)
@@ -55,18 +58,30 @@ def yes_no_needed(won: int, lost: int, n: int) -> int | None:
     if about is None or about > _EXACT:
         return about
     sizes = range(max(FEWEST, about // 2), 4 * about + 4 * FEWEST)
-    return next(size for size in sizes if yes_no_power(size, differ, share) >= POWER)
+    rejected = _rejected(sizes[-1], share)
+    return next(size for size in sizes if _power(size, differ, rejected) >= POWER)
 
 
 def yes_no_power(n: int, differ: float, share: float) -> float:
     """The power of McNemar's exact test at 0.05: of n pairs a part `differ` differs, a `share` of which is won."""
+    return _power(n, differ, _rejected(n, share))
+
+
+def _power(n: int, differ: float, rejected: Floats) -> float:
     from scipy.stats import binom
 
-    d = np.arange(n + 1)
-    last = binom.ppf((1 - LEVEL) / 2, d, 0.5)  # the first k whose lower tail reaches 0.025
-    last = np.where(binom.cdf(last, d, 0.5) <= (1 - LEVEL) / 2, last, last - 1)
-    found = binom.cdf(last, d, share) + binom.sf(d - last - 1, d, share)
-    return float((binom.pmf(d, n, differ) * np.where(last >= 0, found, 0.0)).sum())
+    return float(binom.pmf(np.arange(n + 1), n, differ) @ rejected[: n + 1])
+
+
+def _rejected(n: int, share: float) -> Floats:
+    """(n + 1,): the chance that the test is significant where 0 to n pairs differ, a `share` of which is won."""
+    from scipy.stats import binom
+
+    d, tail = np.arange(n + 1), (1 - LEVEL) / 2
+    last = binom.ppf(tail, d, 0.5)  # the first k whose lower tail reaches 0.025
+    last = np.where(binom.cdf(last, d, 0.5) <= tail, last, last - 1)
+    found: Floats = np.where(last >= 0, binom.cdf(last, d, share) + binom.sf(d - last - 1, d, share), 0.0)
+    return found
 
 
 def needed(difference: float, error: float | None, n: int, power: float = POWER) -> int | None:
@@ -76,12 +91,9 @@ def needed(difference: float, error: float | None, n: int, power: float = POWER)
     would do) or its spread is not known. It takes the difference seen for the true one, so it is a guide to the next
     experiment and says nothing about this one.
     """
-    from scipy.stats import norm
-
     if not error or not difference:
         return None
-    reach = float(norm.ppf((1 + LEVEL) / 2) + norm.ppf(power))
-    return math.ceil(n * (reach * error / difference) ** 2)
+    return math.ceil(n * (_reach(power) * error / difference) ** 2)
 
 
 def detectable(n: int, disagree: float, power: float = POWER) -> float | None:
@@ -91,11 +103,16 @@ def detectable(n: int, disagree: float, power: float = POWER) -> float | None:
     variance D - d^2, so d = (z_{1-alpha/2} + z_power) sqrt((D - d^2) / n), solved for d. None where that is over D: no
     difference that large can be.
     """
-    from scipy.stats import norm
-
-    reach = float(norm.ppf((1 + LEVEL) / 2) + norm.ppf(power))
+    reach = _reach(power)
     found = reach * math.sqrt(disagree / (n + reach**2))
     return found if found <= disagree else None
+
+
+def _reach(power: float) -> float:
+    """z_{1-alpha/2} + z_power at alpha = 0.05: how many standard errors a difference has to be away from 0."""
+    from scipy.stats import norm
+
+    return float(norm.ppf((1 + LEVEL) / 2) + norm.ppf(power))
 
 
 class Spread(NamedTuple):
