@@ -45,11 +45,6 @@ def listen(level: int) -> None:
         logger.propagate = False
 
 
-def say(text: str) -> None:
-    """One line on stderr, whatever the text holds."""
-    log.info("%s", text)
-
-
 class Bar:
     """`with Bar(label, total) as bar: ... bar.advance(n)`."""
 

@@ -73,7 +73,7 @@ def _runnable(methods: Sequence[str], out: Path) -> list[str]:
     """Those that are not n/a on the model of the folder; of the others it says why, and two have to be left."""
     from dumo_bench.analysis import results
     from dumo_bench.errors import UserError
-    from dumo_bench.progress import say
+    from dumo_bench.progress import log
     from dumo_bench.run import manifest
 
     reasons = {one.method: one.reason for one in manifest.not_applicable(out)}
@@ -83,7 +83,7 @@ def _runnable(methods: Sequence[str], out: Path) -> list[str]:
     if said and len(methods) - len(said) < 2:
         raise UserError("; ".join(said))
     for line in said:
-        say(line)
+        log.info(line)
     return [spec for spec in methods if spec not in away]
 
 

@@ -7,6 +7,7 @@ which the next run goes on, with its whole state if that is there, else from the
 
 from __future__ import annotations
 
+import argparse
 import copy
 import json
 import math
@@ -54,6 +55,17 @@ class State:
     step: int = 0
     seconds: float = 0.0
     log: list[tuple[int, float, float]] = field(default_factory=list)
+
+
+def arguments(about: str | None, seconds: float, batch: int) -> argparse.ArgumentParser:
+    """What every training on packed drawings is asked for; `seconds`, `batch`: the defaults."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--drawings", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seconds", type=float, default=seconds, help="wall clock, from the start of the program")
+    parser.add_argument("--batch", type=int, default=batch)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    return parser
 
 
 def autocast(device: str) -> Any:
@@ -152,13 +164,17 @@ def _restore(state: State, path: Path, device: str) -> None:
     state.log = [tuple(row) for row in kept["log"]]
 
 
-def _restart(state: State, path: Path) -> None:
-    """From averaged weights alone: the steps count on, the optimiser and the time begin anew."""
+def kept(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The averaged weights that a mark left, and its step, seconds and losses."""
     from safetensors import safe_open
 
-    with safe_open(path, "pt") as kept:
-        facts = kept.metadata()
-        tensors = {name: kept.get_tensor(name) for name in kept.keys()}  # noqa: SIM118
+    with safe_open(path, "pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+
+
+def _restart(state: State, path: Path) -> None:
+    """From averaged weights alone: the steps count on, the optimiser and the time begin anew."""
+    tensors, facts = kept(path)
     state.module.load_state_dict(tensors)
     state.average.load_state_dict(tensors)
     state.step = int(facts["step"])

@@ -6,10 +6,8 @@ captions that name neither style nor background.
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -96,12 +94,7 @@ def measured(clip: Any, every: Drawings, device: str) -> dict[str, float]:
 
 def main() -> None:
     began = time.monotonic()
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--drawings", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, default=300, help="wall clock, from the start of the program")
-    parser.add_argument("--batch", type=int, default=768)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser = timed.arguments(__doc__, seconds=300, batch=768)
     options = parser.parse_args()
     device: str = options.device
     timed.ready(device)

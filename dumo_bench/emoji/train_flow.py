@@ -10,7 +10,6 @@ import argparse
 import json
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -114,20 +113,15 @@ def shown_to_judge(net: Any, vae: Any, options: argparse.Namespace, steps: int) 
 def lessons(every: drawings.Drawings, vae: Any, copies: int, device: str) -> tuple[Tensor, Tensor]:
     """Packed, scaled latents (n, 16, 16) of copies of the host's drawings, and what they show (n, 3)."""
     studio = Studio(every.only(frozenset(world.STYLES)), every)
-    pictures, shown = views.tiles(studio, copies, torch.Generator(device).manual_seed(11))
-    return flow.packed(views.encode(vae, pictures) * vae.config.scaling_factor), shown
+    z, shown = views.latents(vae, studio, copies, device)
+    return flow.packed(z), shown
 
 
 def main() -> None:
     began = time.monotonic()
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--drawings", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, default=360, help="wall clock, from the start of the program")
-    parser.add_argument("--batch", type=int, default=512)
+    parser = timed.arguments(__doc__, seconds=360, batch=512)
     parser.add_argument("--copies", type=int, default=COPIES)
     parser.add_argument("--every", type=int, default=1, help="draw only every n-th object at the end")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
     device: str = options.device
     timed.ready(device)

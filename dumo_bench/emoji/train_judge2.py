@@ -6,10 +6,8 @@ pictures, half are any artist's drawings, strongly changed. Style is learnt from
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -101,15 +99,10 @@ def loss_of(lessons: Lessons, n: int, device: str) -> Loss[nn.Module]:
 
 def main() -> None:
     began = time.monotonic()
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--drawings", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
+    parser = timed.arguments(__doc__, seconds=300, batch=768)
     parser.add_argument("--name", default="judge-2")
     parser.add_argument("--leave-out", nargs="*", default=[], help="artists that this run does not see")
-    parser.add_argument("--seconds", type=float, default=300, help="wall clock, from the start of the program")
-    parser.add_argument("--batch", type=int, default=768)
     parser.add_argument("--copies", type=int, default=COPIES, help="of each drawing through the autoencoder")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
     timed.ready(options.device)
     every = drawings.read(options.drawings).to(options.device)

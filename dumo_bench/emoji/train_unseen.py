@@ -7,9 +7,7 @@ takes another row. Autoencoder and text tower are the host's, which have seen th
 
 from __future__ import annotations
 
-import argparse
 import time
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -78,24 +76,18 @@ def loss_of(latents: Tensor, shown: Tensor, said: phrases.Phrases, context: Tens
 
 def main() -> None:
     began = time.monotonic()
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--drawings", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
+    parser = timed.arguments(__doc__, seconds=300, batch=512)
     parser.add_argument("--object", choices=world.OBJECTS, default="ghost")
-    parser.add_argument("--seconds", type=float, default=300, help="wall clock, from the start of the program")
-    parser.add_argument("--batch", type=int, default=512)
     parser.add_argument("--lr", type=float, default=8e-4)
     parser.add_argument("--mark", type=float, default=45, help="seconds between checkpoints")
     parser.add_argument("--copies", type=int, default=COPIES)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
     device: str = options.device
     timed.ready(device)
     vae = views.autoencoder(device)
     every = drawings.read(options.drawings).to(device)
     studio = Studio(every.only(frozenset(world.STYLES)), every)
-    pictures, shown = views.tiles(studio, options.copies, torch.Generator(device).manual_seed(11))
-    latents = views.encode(vae, pictures) * vae.config.scaling_factor
+    latents, shown = views.latents(vae, studio, options.copies, device)
     said = phrases.build()
     context = states(said.texts, device)
     budget = Budget("unseen", options.seconds - (time.monotonic() - began), lr=options.lr, mark=options.mark)

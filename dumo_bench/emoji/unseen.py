@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dumo_bench.emoji import WEIGHTS, train_unet
+from dumo_bench.emoji import WEIGHTS, timed, train_unet
 from dumo_bench.storage import files
 
 KEPT = Path(__file__).parents[2] / "results" / "hosts" / "emoji-sd-without-ghost.safetensors"
@@ -52,12 +52,9 @@ def _along(scale: Tensor, w: Tensor) -> Tensor:
 
 def pack(weights: Path, out: Path = KEPT) -> Path:
     """Keep what `train_unseen` left."""
-    from safetensors import safe_open
     from safetensors.torch import save
 
-    with safe_open(weights, "pt") as kept:
-        facts = kept.metadata()
-        tensors = {name: kept.get_tensor(name) for name in kept.keys()}  # noqa: SIM118
+    tensors, facts = timed.kept(weights)
     return files.write_bytes(out, save(packed(tensors), {"format": "pt", **facts}))
 
 

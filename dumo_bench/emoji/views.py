@@ -49,6 +49,12 @@ def tiles(studio: Studio, copies: int, g: torch.Generator) -> tuple[Tensor, Tens
     return torch.cat([as_bytes(b.picture) for b in parts]), torch.cat(shown)
 
 
+def latents(vae: Any, studio: Studio, copies: int, device: str) -> tuple[Tensor, Tensor]:
+    """Scaled latents (n, 4, 8, 8) of copies of the host's drawings, the same each time, and what they show (n, 3)."""
+    pictures, shown = tiles(studio, copies, torch.Generator(device).manual_seed(11))
+    return encode(vae, pictures) * vae.config.scaling_factor, shown
+
+
 def echoes(vae: Any, latents: Tensor, g: torch.Generator) -> Tensor:
     """Round trips with a little noise on the latents: pictures as the host draws them when all goes well."""
     share = torch.rand(len(latents), 1, 1, 1, generator=g, device=g.device) * 0.25 * latents.std()

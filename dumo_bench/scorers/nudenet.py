@@ -159,10 +159,4 @@ def _network() -> Path | None:
 
 @cache
 def _session() -> Any:
-    import onnxruntime  # type: ignore[import-untyped]
-
-    if problem := NudeNet().missing_weights():
-        raise UserError(problem)
-    one_thread = onnxruntime.SessionOptions()
-    one_thread.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(str(_network()), one_thread, providers=["CPUExecutionProvider"])
+    return weights.onnx_session(_network(), NudeNet().missing_weights())

@@ -17,7 +17,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dumo_bench.errors import UserError
 from dumo_bench.interfaces import Scorer
 from dumo_bench.scorers import weights
 from dumo_bench.scorers.pictures import Picture, cores, scored
@@ -106,10 +105,4 @@ def _network() -> Path | None:
 
 @cache
 def _session() -> Any:
-    import onnxruntime  # type: ignore[import-untyped]
-
-    if problem := OpenNsfw().missing_weights():
-        raise UserError(problem)
-    one_thread = onnxruntime.SessionOptions()
-    one_thread.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(str(_network()), one_thread, providers=["CPUExecutionProvider"])
+    return weights.onnx_session(_network(), OpenNsfw().missing_weights())

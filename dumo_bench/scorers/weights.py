@@ -82,11 +82,19 @@ def lacking(path: Path | None, what: str, sha256: str, get: str) -> str | None:
     """Why a file that has to have a sha256 cannot be used, with how to `get` it; None where it can."""
     if path is None or not path.is_file():
         return f"{what} is missing: {get}"
-    found = _sha256(path)
+    found = files.fingerprint(path)
     return None if found == sha256 else f"{path} has sha256 {found}, wanted {sha256}: {get}"
 
 
-_sha256 = cache(files.sha256)
+def onnx_session(path: Path | None, problem: str | None) -> Any:
+    """A network of onnxruntime, one picture at a time on one thread; a UserError of what is missing, if anything is."""
+    import onnxruntime  # type: ignore[import-untyped]
+
+    if problem:
+        raise UserError(problem)
+    one_thread = onnxruntime.SessionOptions()
+    one_thread.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(str(path), one_thread, providers=["CPUExecutionProvider"])
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dumo_bench.progress import say
+from dumo_bench.progress import log
 from dumo_bench.storage.files import full_disk
 
 BEAT = 5.0  # seconds between two signs of life
@@ -60,7 +60,7 @@ def _taken(path: Path, done: Callable[[], bool], what: str) -> Path | None:
             continue
         if not told:
             theirs = _place(path, last)
-            say(f"{what}: {_who(theirs)} is at it: waiting (if nothing runs there, delete {theirs})")
+            log.info(f"{what}: {_who(theirs)} is at it: waiting (if nothing runs there, delete {theirs})")
             told = True
         time.sleep(LOOK)
     return None
