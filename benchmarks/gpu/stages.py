@@ -13,7 +13,7 @@ from .bench import Bench, Found, Row, Stage
 from .record import PLACE
 
 ROOT = Path(__file__).parents[2]
-COLLECTED = re.compile(r"collected (\d+) items?")
+COLLECTED = re.compile(r"collected (?:.* / )?(\d+) (?:items?|selected)$")
 OUTCOME = re.compile(r"tests/\S+?::(.+?) (PASSED|FAILED|SKIPPED|ERROR)\b")
 
 
@@ -26,7 +26,7 @@ def tests(bench: Bench, found: Found) -> Iterator[Row | int]:
         try:
             for line in ran.stdout or ():
                 print("   |", line, end="", flush=True)
-                if count := COLLECTED.search(line):
+                if count := COLLECTED.search(line.strip()):
                     yield int(count[1])
                 if ended := OUTCOME.match(line):
                     yield {"test": PLACE.sub("...", ended[1]), "outcome": ended[2].lower()}
