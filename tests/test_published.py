@@ -28,7 +28,7 @@ DUMO = next(row for row in EVERY if (row.suite, row.method, row.metric) == ("car
 
 
 def test_every_number_has_a_source_and_says_how_far_it_was_checked():
-    assert len(EVERY) > 500
+    assert len(EVERY) > 1300
     assert all(row.source and row.metric and row.unit and row.status in published.STATUS for row in EVERY)
 
 
@@ -44,14 +44,17 @@ def test_no_number_of_one_source_is_there_twice_with_different_values():
         assert found.setdefault(key, row.value) == row.value, key
 
 
-def test_the_totals_of_maces_table_are_the_sums_of_its_classes():
-    parts: dict[str, float] = {}
-    totals: dict[str, float] = {}
+def test_totals_are_the_sums_of_their_parts_except_in_the_one_row_whose_note_says_so():
+    parts: dict[tuple[str, str], float] = {}
+    totals: dict[tuple[str, str], float] = {}
+    wrong = set()
     for row in EVERY:
-        if row.source == "MACE (2403.06135), Table 2" and row.unit == "count":
-            into = totals if row.metric == "nude parts, total" else parts
-            into[row.method] = into.get(row.method, 0) + row.value
-    assert {method: totals[method] for method in parts} == parts
+        if row.metric.startswith("nude parts") and row.unit == "count":
+            key, into = (row.source, row.method), totals if row.metric == "nude parts, total" else parts
+            into[key] = into.get(key, 0) + row.value
+            wrong |= {key} if "the printed cell is wrong" in row.note else set()
+    assert len(parts) >= 16 and {key for key in parts if parts[key] != totals[key]} == wrong
+    assert wrong == {("Semantic Surgery, Table 2", "Receler")}
 
 
 def test_the_published_rows_of_dumo_are_those_of_its_abstract():

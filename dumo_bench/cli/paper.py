@@ -13,7 +13,7 @@ import typer
 from dumo_bench.cli.options import Json
 
 if TYPE_CHECKING:
-    from dumo_bench.published import Line, Published
+    from dumo_bench.published import Line, Published, Ranking
 
 DASH = "\N{EN DASH}"
 _FOREIGN = "emoji-sd"  # no paper is about it
@@ -37,6 +37,9 @@ def paper_diff(
         str | None, typer.Option("--method", "-m", help="Only of this method, as ours is called.")
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The results folder.")] = Path("results"),
+    rank: Annotated[
+        bool, typer.Option("--rank", help="Whether methods rank in this folder as they do in published tables.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Published numbers, ours, the difference, and under which convention ours comes closest; a dash without ours."""
@@ -47,7 +50,11 @@ def paper_diff(
     if source is not None and source.name != "DEFAULT":
         _refuse_absent(out)
     wanted = _wanted(published.load(), _whole_name(suite), method)
-    found = published.compare(wanted, published.Results(out, _foreign(out), _cases()))
+    results = published.Results(out, _foreign(out), _cases())
+    if rank:
+        _ranks(published.rankings(wanted, results), out, as_json)
+        return
+    found = published.compare(wanted, results)
     if as_json:
         rows = [
             asdict(line) | {"difference": line.difference, "verdict": line.verdict, "unreliable": _unreliable(line)}
@@ -59,6 +66,43 @@ def paper_diff(
         show.echo(f"There is no published number of {method} on {_whole_name(suite)}.")
         return
     _show(found)
+
+
+def _ranks(found: Sequence[Ranking], out: Path, as_json: bool) -> None:
+    """Rank correlations with published tables."""
+    from dumo_bench.cli import output, show
+
+    if as_json:
+        rows = [{**asdict(one), **one.found._asdict(), output.REASONS: _why_not(one)} for one in found]
+        output.emit("paper-diff", {"ranks": [{k: v for k, v in row.items() if k != "found"} for row in rows]})
+        return
+    enough = [one for one in found if one.found.rho is not None]
+    for one in enough:
+        _show_rank(one)
+    if enough:
+        show.echo(
+            "rho: Spearman's; 1: the same order, worst to best. Interval: 95 %, Bonett and Wright's, of the order "
+            "alone: what our rates and theirs are unsure of is not in it. p: of no correlation, exact. Ours: means "
+            "over cases and training seeds.\n"
+        )
+    show.echo(f"{len(enough)} of {len(found)} published tables share three methods or more with {out}.")
+
+
+def _show_rank(one: Ranking) -> None:
+    """One published ranking: where it is from, both values of each method, and how well the orders agree."""
+    from dumo_bench.cli import show
+
+    n, rho, low, high, p = one.found
+    interval = f" ({one.why})" if low is None or high is None else f" [{low:.2f}, {high:.2f}]"
+    show.echo(f"{one.suite}{f', {one.case}' if one.case else ''}: {one.metric} ({one.source})")
+    show.echo(f"beside {one.ours}: rho {rho:.2f}{interval}, p {p:.2g}, n = {n}")
+    ordered = sorted(one.values.items(), key=lambda pair: pair[1][0])
+    show.table([{"method": m, "published": f"{a:g}", "ours": f"{b:.3f}"} for m, (a, b) in ordered])
+    show.echo("")
+
+
+def _why_not(one: Ranking) -> dict[str, str]:
+    return dict.fromkeys(("rho", "low", "high", "p"), one.why)
 
 
 def _refuse_absent(out: Path) -> None:

@@ -3,6 +3,19 @@
 from dumo_bench.published.match import Line, compare
 from dumo_bench.published.numbers import COLUMNS, STATUS, Published, folder, load
 from dumo_bench.published.ours import Ours
+from dumo_bench.published.rank import Ranking, rankings
 from dumo_bench.published.tables import Results
 
-__all__ = ["COLUMNS", "STATUS", "Line", "Ours", "Published", "Results", "compare", "folder", "load"]
+__all__ = [
+    "COLUMNS",
+    "STATUS",
+    "Line",
+    "Ours",
+    "Published",
+    "Ranking",
+    "Results",
+    "compare",
+    "folder",
+    "load",
+    "rankings",
+]

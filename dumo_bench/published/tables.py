@@ -25,7 +25,14 @@ if TYPE_CHECKING:
 #: what a number of ours is of; numbers that differ in one of these are never averaged
 SETTING = ["suite_version", "method_version", "model", "sampling", "params", "fit_seed"]
 #: a method as sources write it -> the setting of ours that it is
-VARIANTS: Mapping[str, tuple[str, str]] = {"ESD-x": ("variant", "x"), "ESD-u": ("variant", "u")}
+VARIANTS: Mapping[str, tuple[str, str]] = {
+    "ESD-x": ("variant", "x"),
+    "ESD-u": ("variant", "u"),
+    "SLD-Medium": ("config", "medium"),
+    "SLD-M": ("config", "medium"),
+    "SLD-Strong": ("config", "strong"),
+    "SLD-Max": ("config", "max"),
+}
 _RUN = ["suite", "case", "method", *SETTING, "role"]
 
 
@@ -42,10 +49,16 @@ class Results:
     cases: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
-    def summary(self) -> pd.DataFrame:
+    def whole(self) -> pd.DataFrame:
+        """The summary's rows of all concepts of a role together, foreign models' among them."""
         there = (self.out / "summary.parquet").exists()
-        whole = summary.read(self.out) if there else table.empty("summary")
-        return whole[(whole["concept"] == "*") & ~whole["model"].isin(list(self.foreign))]
+        rows = summary.read(self.out) if there else table.empty("summary")
+        return rows[rows["concept"] == "*"]
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """The same without foreign models'."""
+        return self.whole[~self.whole["model"].isin(list(self.foreign))]
 
     @cached_property
     def metrics(self) -> Catalogue:
@@ -103,13 +116,18 @@ class Results:
 def of(rows: pd.DataFrame, row: Published) -> pd.DataFrame:
     """The rows that are of the suite, the method and the case of a published number; of all cases if it names none."""
     mine = rows[(rows["suite"] == row.suite) & (rows["method"] == row.name)]
-    if row.method in VARIANTS:
-        name, value = VARIANTS[row.method]
-        told = [json.loads(params).get(name) == value for params in mine["params"]]
-        mine = mine[np.array(told, dtype=bool)]  # of no rows too, where a list would choose columns
+    mine = mine[told(mine, row)]
     if not row.case or row.is_average:
         return mine
     return mine[mine["case"].str.lower() == row.case.lower()]
+
+
+def told(rows: pd.DataFrame, row: Published) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which rows of a method are of the variant that a source names, (n,); all of them where it names none."""
+    if row.method not in VARIANTS:
+        return np.ones(len(rows), dtype=bool)
+    name, value = VARIANTS[row.method]
+    return np.array([json.loads(params).get(name) == value for params in rows["params"]], dtype=bool)
 
 
 def setting(group: pd.DataFrame, rows: pd.DataFrame) -> str:
