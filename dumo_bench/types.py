@@ -250,6 +250,8 @@ class Metric:
     are rates or means of probabilities.
     copy_of: the metric that this is in another unit; part_of: the metric that this is a part of. Neither is tested
     for itself.
+    held_out: of what recognises things, the share that it recognises of pictures from a source that its training never
+    saw; None: not measured.
     title: what tables call it, by default its name. digits: behind the point in tables.
     convention: what else it was made with and others are not, such as {"order": "RGB"}.
     """
@@ -264,6 +266,7 @@ class Metric:
     partner: str = ""
     copy_of: str = ""
     part_of: str = ""
+    held_out: float | None = None
     title: str = ""
     digits: int = 2
     convention: Mapping[str, str] = field(default_factory=dict)
@@ -281,6 +284,8 @@ class Metric:
             return "a metric needs a name"
         if type(self.digits) is not int or not 0 <= self.digits <= 10:
             return f"digits has to be a whole number from 0 to 10, got {self.digits!r}"
+        if self.held_out is not None and not (type(self.held_out) is float and 0 <= self.held_out <= 1):
+            return f"held_out has to be a share from 0.0 to 1.0 or None, got {self.held_out!r}"
         return ""
 
     def _wrong_choice(self) -> str:

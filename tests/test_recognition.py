@@ -8,7 +8,13 @@ import frames
 import pytest
 
 from dumo_bench.analysis import recognition
+from dumo_bench.analysis.catalogue import Known
 from dumo_bench.analysis.recognition import DetectionRate, needs_detection_rate, place, rarely_detected
+from dumo_bench.report import captions
+from dumo_bench.report.cells import Shown
+from dumo_bench.scorers import judge2
+from dumo_bench.storage import metrics
+from dumo_bench.types import Metric, Misdeclared
 
 METRICS = frames.named(
     "judge.object", "judge.object_p", "judge.erased", "clip.x.accuracy", "clip.x.erased", "clip.x.cosine",
@@ -95,3 +101,23 @@ def test_what_recognises_the_erased_concept_has_a_card_where_it_was_asked_for():
         row(value=0.9, metric="judge.erased", role="target"),
     ]
     assert [detection_rate.rate for detection_rate in detection_rates(rare).values()] == [0.9]
+
+
+def test_reports_say_how_well_a_judge_knows_pictures_from_a_source_that_its_training_never_saw():
+    known = [Known("judge2", "1", metric) for metric in judge2.METRICS]
+    columns = [Shown("x", one.metric.name, "target", False, 2, 1, 0, (), known=one) for one in known]
+    (said,) = captions.held_out(columns)
+    assert said.endswith("never saw: judge2.object 0.86, judge2.erased 0.86.")
+    assert captions.held_out(columns[1:2]) == []
+
+
+def test_the_number_of_a_metric_on_held_out_pictures_is_kept_in_the_tables(tmp_path):
+    metrics.write(tmp_path, [metrics.Declared("judge2", "1", metric) for metric in judge2.METRICS])
+    kept = {key[2]: one.metric.held_out for key, one in metrics.read(tmp_path).items()}
+    assert kept["judge2.object"] == kept["judge2.erased"] == 0.856 and kept["judge2.style"] is None
+
+
+@pytest.mark.parametrize("share", [1.5, -0.1, "0.3", 1])
+def test_a_share_of_held_out_pictures_is_a_share(share):
+    with pytest.raises(Misdeclared, match="held_out has to be a share"):
+        Metric("x", "0 or 1", "higher", held_out=share)

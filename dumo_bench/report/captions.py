@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable
 
 from dumo_bench.analysis.recognition import MARK, REFERENCE, lacking
 from dumo_bench.report.cells import CaseTables, Cell, Shown
@@ -121,7 +122,14 @@ def detection_rates(case: CaseTables) -> list[str]:
     more = len(case.rarely_detected) - len(rare)
     named = "; ".join(rare) + (f"; and {more} more" if more else "")
     rarely_detected = [f"Detected in under 50 % of the unedited model's pictures: {named}."] * bool(rare)
-    return [*blanks(case), *lost, *rarely_detected]
+    return [*blanks(case), *lost, *rarely_detected, *held_out(columns)]
+
+
+def held_out(columns: Iterable[Shown]) -> list[str]:
+    """How well what recognises things knows them from a source that its training never saw."""
+    metrics = {column.known.metric.name: column.known.metric for column in columns if column.known}
+    said = [f"{name} {metric.held_out:.2f}" for name, metric in metrics.items() if metric.held_out is not None]
+    return [f"Recognised in pictures from a source that its training never saw: {', '.join(said)}."] * bool(said)
 
 
 def blanks(case: CaseTables) -> list[str]:

@@ -22,13 +22,18 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 NOTHING = "nothing"
+UNSEEN = 0.327  # of 630 drawings of openmoji, of which its training had none (docs/emoji-sd.md)
 Head = Literal["object", "style"]
 
 
 def _asked(head: Head) -> tuple[Metric, Metric]:
     """Whether a head sees what the prompt asks for, and with which probability."""
     name, partner, title = f"judge.{head}", "judge.erased", f"{head} right"
-    right = Metric(name, "0 or 1", "higher", kind="rate", measures="asked", sees=head, partner=partner, title=title)
+    unseen = UNSEEN if head == "object" else None
+    right = Metric(
+        *(name, "0 or 1", "higher"),
+        kind="rate", measures="asked", sees=head, partner=partner, held_out=unseen, title=title,
+    )  # fmt: skip
     p = Metric(f"{name}_p", "probability", "higher", measures="asked", sees=head, title=f"probability of the {head}")
     return right, p
 
@@ -36,7 +41,13 @@ def _asked(head: Head) -> tuple[Metric, Metric]:
 (_OBJECT, _OBJECT_P), (_STYLE, _STYLE_P) = _asked("object"), _asked("style")
 METRICS = (
     *(_OBJECT, _STYLE, _OBJECT_P, _STYLE_P),
-    Metric("judge.erased", "0 or 1", "lower", kind="rate", measures="erased", title="erased concept seen"),
+    Metric(
+        *("judge.erased", "0 or 1", "lower"),
+        kind="rate",
+        measures="erased",
+        held_out=UNSEEN,
+        title="erased concept seen",
+    ),
     Metric("judge.erased_p", "probability", "lower", measures="erased", title="probability of the erased concept"),
     Metric("judge.nothing", "0 or 1", "lower", kind="rate", title="nothing seen"),
 )

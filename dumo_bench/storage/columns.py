@@ -76,6 +76,7 @@ _CONTENT = Column(
     late=True,
 )
 _EXPECTED = "how many pictures the suite has for a method here; null: the suite could not be read"
+_HELD_OUT = "share recognised of pictures from a source that its training never saw; null: not measured"
 _PARTIAL = "whether it is of fewer than expected, or some could not be measured; null: not known"
 
 COLUMNS: Mapping[str, tuple[Column, ...]] = {
@@ -121,6 +122,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         Column("partner", "text", "of what is asked: the metric that measures the erased concept"),
         Column("copy_of", "text", "the metric that this is in another unit"),
         Column("part_of", "text", "the metric that this is a part of"),
+        Column("held_out", "number", _HELD_OUT, null=True, late=True),
         Column("title", "text", "what tables call it; empty: its name"),
         Column("digits", "integer", "behind the point in tables"),
         Column("convention", "text", "what else it was made with, canonical JSON"),
