@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from dumo_bench.storage import files
+from dumo_bench.storage import durable, files
 
 FOLDER = "checksums"
 
@@ -27,7 +27,7 @@ def record(root: Path, picture: Path, sha256: str) -> None:
     """Keep the hash of a picture that is about to be written."""
     place = root / FOLDER / f"{files.HOST}-{os.getpid()}.sha256"
     with files.full_disk(place.parent):
-        place.parent.mkdir(parents=True, exist_ok=True)
+        durable.make(place.parent)
         with place.open("a", encoding="utf-8") as stream:  # a line end first: the last one may be torn
             stream.write(f"\n{sha256}  {picture.relative_to(root).as_posix()}\n")
 

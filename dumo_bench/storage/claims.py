@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from dumo_bench.progress import log
+from dumo_bench.storage import durable
 from dumo_bench.storage.files import full_disk
 
 BEAT = 5.0  # seconds between two signs of life
@@ -94,7 +95,7 @@ def _last(path: Path) -> int:
 def _created(claim: Path) -> bool:
     """Whether we made the file; False where it was there."""
     with full_disk(claim.parent):
-        claim.parent.mkdir(parents=True, exist_ok=True)
+        durable.make(claim.parent)
         try:
             with claim.open("x", encoding="utf-8") as stream:
                 stream.write(_said(0))

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from dumo_bench.errors import UserError
+from dumo_bench.storage import durable
 
 #: part of a name beside which no other machine writes: a process number alone may be another machine's too
 HOST = re.sub(r"[^A-Za-z0-9-]+", "-", platform.node())[:40] or "host"
@@ -42,16 +43,17 @@ def shipped(inside: str, beside: str) -> Path:
 def write(path: Path, make: Callable[[IO[bytes]], object]) -> Path:
     """What `make` writes to the stream it is given, whole or not at all; a full disk is said in one line.
 
-    The file has the permissions that its folder's other files have. A path needs `open`, `replace` and `unlink` alone,
-    so that one on another file system can take its place.
+    Once this returns, the file outlasts a loss of power. It has the permissions that its folder's other files have.
     """
     partial = path.with_name(f".{HOST}-{os.getpid()}-{secrets.token_hex(4)}.partial")
     with full_disk(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        durable.make(path.parent)
         try:
             with partial.open("wb") as stream:
                 make(stream)
+                durable.content(stream)
             partial.replace(path)
+            durable.names(path.parent)
         finally:
             partial.unlink(missing_ok=True)
     return path
