@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from dumo_bench.run.jobs import batches
 from dumo_bench.storage import claims
 from dumo_bench.storage.background import Writer
 from dumo_bench.storage.store import Store
-from dumo_bench.types import Edit, Guide, Job, Recipe
+from dumo_bench.types import Edit, Guide, Job, Recipe, canonical
 
 
 def fit(host: Host, method: Method, recipe: Recipe, store: Store) -> Path:
@@ -47,7 +47,7 @@ def _fitted(host: Host, method: Method, recipe: Recipe, store: Store) -> Path:
         return store.put_edit(
             recipe, with_provenance(host, recipe, finite(host, recipe, edit), sum(e.header["seconds"] for e in edits))
         )
-    with resume.at(store.fit_path(recipe)) as kept:
+    with resume.at(store.fit_path(recipe), about=canonical(asdict(recipe))) as kept:
         edit = finite(host, recipe, learnt(host, method, recipe))
         return store.put_edit(recipe, with_provenance(host, recipe, edit, kept.seconds))
 
