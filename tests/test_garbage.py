@@ -203,8 +203,9 @@ def test_runs_of_earlier_versions_noted_nothing_so_their_pictures_stay_until_the
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "{}", '{"wish": {}, "groups": [{}]}', '{"wish": {}, "groups": 3}', '{"wish": 1, "groups": []}',
-             '{"wish":{},"groups":[{"suite":"s","recipe":{"erase":[]},"pictures":[]}]}', "[" * 100_000],
+    "text",
+    ["", "{", "[]", "{}", '{"wish": {}, "groups": [{}]}', '{"wish": {}, "groups": 3}', '{"wish": 1, "groups": []}',
+     '{"wish":{},"groups":[{"suite":"s","recipe":{"erase":[]},"pictures":[]}]}', "[" * 100_000],
 )  # fmt: skip
 def test_a_broken_note_is_one_line_and_nothing_is_deleted(store, text):
     put(store, [stranger()])
