@@ -18,6 +18,7 @@ import typer
 
 from dumo_bench import progress
 from dumo_bench.errors import UserError
+from dumo_bench.hosts import memory
 
 F = TypeVar("F", bound=Callable[..., Any])
 Verbose: TypeAlias = Annotated[bool, typer.Option("--verbose", "-v", help="Say more, with the time.")]
@@ -26,8 +27,6 @@ PIPE = 141  # what a shell calls a program that wrote to a pipe which nobody rea
 #: errors of libraries that are the machine's, by name, so that the libraries are not loaded for them
 _MACHINE = {
     "SafetensorError": "a file of tensors could not be read or written",
-    "OutOfMemoryError": "the memory is full: try a smaller --batch-size, or --device cpu",
-    "MemoryError": "the memory is full: try a smaller --batch-size, or a smaller --limit",
 }
 
 
@@ -39,6 +38,8 @@ def fault(error: Exception) -> str | None:
         return _disk(error)
     if type(error).__name__ == "SafetensorError" and "os error 28" in str(error):
         return f"the disk is full ({error}): free some space and type the same command again"
+    if memory.full(error):
+        return f"{memory.said(error)}: try a smaller --batch-size, or a smaller --limit"
     if says := _MACHINE.get(type(error).__name__):
         return f"{says} ({str(error).strip().partition(chr(10))[0]})" if str(error) else says
     return None

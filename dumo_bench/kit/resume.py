@@ -43,10 +43,13 @@ class Together:
 
 @dataclass(slots=True)
 class Folder:
-    """Where the stages of one fit are kept, one file each; `earlier`: seconds spent before this time."""
+    """Where the stages of one fit are kept, one file each. about: what `about.json` beside them says; earlier: seconds
+    spent before this time.
+    """
 
     path: Path
     every: float
+    about: str = ""
     stages: int = 0
     earlier: float = 0.0
     began: float = field(default_factory=time.monotonic)
@@ -55,20 +58,30 @@ class Folder:
         self.stages += 1
         return self.path / f"{self.stages}.pt"
 
+    def keep(self, stage: Path, state: Mapping[str, Any]) -> None:
+        """Write the state of a stage, and beside the first one what the fit is of."""
+        if self.about and not (self.path / ABOUT).exists():
+            files.write_text(self.path / ABOUT, self.about + "\n")
+        _write(stage, {"state": state, "seconds": self.seconds})
+
     @property
     def seconds(self) -> float:
         """Spent on the fit so far, over all times it was started."""
         return self.earlier + time.monotonic() - self.began
 
 
+ABOUT = "about.json"
 EVERY = 60.0  # seconds of work that may be lost
 _NOW: ContextVar[Folder | None] = ContextVar("resume", default=None)
 
 
 @contextmanager
-def at(path: Path, every: float | None = None) -> Iterator[Folder]:
-    """Keep what is fitted inside in a folder, once in so many seconds; the folder goes when all went well."""
-    folder = Folder(path, EVERY if every is None else every)
+def at(path: Path, every: float | None = None, about: str = "") -> Iterator[Folder]:
+    """Keep what is fitted inside in a folder, once in so many seconds; the folder goes when all went well.
+
+    about: what the fit is of, as JSON.
+    """
+    folder = Folder(path, EVERY if every is None else every, about)
     token = _NOW.set(folder)
     try:
         yield folder
@@ -91,7 +104,7 @@ def stage(state: Stateful) -> Iterator[Callable[[bool], None]]:
     def after(last: bool) -> None:
         nonlocal saved
         if last or time.monotonic() - saved >= folder.every:
-            _keep(path, {"state": state.state_dict(), "seconds": folder.seconds})
+            folder.keep(path, state.state_dict())
             saved = time.monotonic()
 
     yield after
@@ -108,7 +121,7 @@ def _read(path: Path, state: Stateful) -> float:
     return float(kept["seconds"])
 
 
-def _keep(path: Path, what: Mapping[str, Any]) -> None:
+def _write(path: Path, what: Mapping[str, Any]) -> None:
     import torch
 
     files.write(path, lambda stream: torch.save(what, stream))

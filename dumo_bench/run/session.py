@@ -12,6 +12,7 @@ from dumo_bench.plugins import loading
 from dumo_bench.progress import log
 from dumo_bench.run import choice, plan
 from dumo_bench.run.plan import Part, Plan, Request
+from dumo_bench.run.room import Room
 from dumo_bench.storage.store import Store
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Session:
     device: str = "auto"
     batch_size: int = 16
     spent: dict[str, Any] = field(default_factory=dict)
+    rooms: dict[str, Room] = field(default_factory=dict)  # key of a recipe: how many of its pictures go at once
     sound: dict[str, bool] = field(default_factory=dict)  # key of a picture: whether it is as it was made
 
     _scorers: dict[str, AnyScorer] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from dumo_bench.errors import UserError
 from dumo_bench.hosts import models, plans
 from dumo_bench.interfaces import SetScorer
 from dumo_bench.progress import log
-from dumo_bench.run import choice, given, manifest, measure
+from dumo_bench.run import choice, given, manifest, measure, note
 from dumo_bench.run import score as scoring
 from dumo_bench.run.jobs import batches
 from dumo_bench.run.needs import NotApplicable
@@ -31,6 +31,7 @@ _CHUNKS = 16  # of pictures that one task scores, at most: its part of the table
 
 def fit(session: Session) -> list[Path]:
     """The edit files of all cases, learnt where they are not there."""
+    note.write(session.out, session.request, session.plan)
     _carried(session, unfitted(session))
     return [session.store.edit_path(part.recipe) for part in learnt(session.plan.parts)]
 
@@ -45,6 +46,7 @@ def tell(plan: Plan) -> None:
 
 def generate(session: Session) -> list[tuple[Job, str]]:
     """Fit what is not fitted, and make the pictures of this shard that are not there; returns what failed, and why."""
+    note.write(session.out, session.request, session.plan)
     for line in concepts.said(session.plan.suite):
         log.warning(f"warning: {line}")
     warn_too_long(session.plan)
@@ -125,6 +127,7 @@ def score(session: Session, specs: Sequence[str]) -> None:
     from dumo_bench.analysis import summary
 
     scorers = [session.scorer(spec) for spec in specs]
+    note.write(session.out, session.request, session.plan)
     seconds, measured, failed = 0.0, 0, dict[str, str]()
     for key, why in sound(session, session.plan.wanted()).items():
         log.warning(f"picture {key[:12]}: {why}: it is not scored; `dumo-bench run` makes it again")

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from dumo_bench import progress
 from dumo_bench.errors import UserError
-from dumo_bench.hosts import device
+from dumo_bench.hosts import device, memory
 from dumo_bench.progress import log
+from dumo_bench.run.room import Room
 from dumo_bench.run.score import Measured, score
 from dumo_bench.types import Job, Sample
 
@@ -109,7 +110,19 @@ class Engine(Protocol):
 
 
 def do(session: Session, task: Task) -> Done:
-    """Do a task, here and now. What is done already is not done again."""
+    """Do a task, here and now. What is done already is not done again. Memory that is full is said in one line."""
+    try:
+        return _do(session, task)
+    except Exception as error:
+        if isinstance(error, UserError) or not memory.full(error):
+            raise
+        raise UserError(
+            f"{named(session, task)}: {memory.said(error)}: try --dtype float16, or a device with more memory; all "
+            "that was made is kept"
+        ) from error
+
+
+def _do(session: Session, task: Task) -> Done:
     began = time.monotonic()
     if isinstance(task, Measure):
         measured = _measure(session, task)
@@ -126,7 +139,8 @@ def do(session: Session, task: Task) -> Done:
         log.info(named(session, task))
         work.fit(host, part.method, part.recipe, session.store)
         return Done(time.monotonic() - began)
-    failed = work.generate(session.host, part.method, task.jobs, session.store, session.batch_size)
+    room = session.rooms.setdefault(task.recipe, Room(session.batch_size))
+    failed = work.generate(session.host, part.method, task.jobs, session.store, room)
     return Done(time.monotonic() - began, failed)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,11 @@ from dumo_bench.hosts.sd import Host, stock_guide
 from dumo_bench.interfaces import Method
 from dumo_bench.kit import resume
 from dumo_bench.run import machine
-from dumo_bench.run.jobs import batches
+from dumo_bench.run.room import Room, full
 from dumo_bench.storage import claims
 from dumo_bench.storage.background import Writer
 from dumo_bench.storage.store import Store
-from dumo_bench.types import Edit, Guide, Job, Recipe
+from dumo_bench.types import Edit, Guide, Job, Recipe, canonical
 
 
 def fit(host: Host, method: Method, recipe: Recipe, store: Store) -> Path:
@@ -47,7 +47,7 @@ def _fitted(host: Host, method: Method, recipe: Recipe, store: Store) -> Path:
         return store.put_edit(
             recipe, with_provenance(host, recipe, finite(host, recipe, edit), sum(e.header["seconds"] for e in edits))
         )
-    with resume.at(store.fit_path(recipe)) as kept:
+    with resume.at(store.fit_path(recipe), about=canonical(asdict(recipe))) as kept:
         edit = finite(host, recipe, learnt(host, method, recipe))
         return store.put_edit(recipe, with_provenance(host, recipe, edit, kept.seconds))
 
@@ -115,28 +115,33 @@ def memory(host: Host) -> dict[str, int | None]:
     return {"peak_memory": machine.peak()}
 
 
-def generate(host: Host, method: Method, jobs: Sequence[Job], store: Store, batch_size: int) -> list[tuple[Job, str]]:
+def generate(host: Host, method: Method, jobs: Sequence[Job], store: Store, room: Room | int) -> list[tuple[Job, str]]:
     """Make the pictures that are not there; returns the jobs that failed, each with its reason.
 
-    All jobs share one recipe. A result that is not finite is not written. Every batch is full, so that a picture does
-    not depend on how many others were still missing.
+    All jobs share one recipe. room: how many are sampled at once; where the memory is full it is halved, and each
+    picture says in a batch of how many it was made. A result that is not finite is not written. Every batch is full, so
+    that a picture does not depend on how many others were still missing.
     """
+    room = Room(room) if isinstance(room, int) else room
     wanted = store.missing(jobs)
     if not wanted:
         return []
     recipe = wanted[0].recipe
     edit = store.get_edit(recipe) if recipe.erase else learnt(host, method, recipe)
     failed: list[tuple[Job, str]] = []
-    bar = progress.Bar(f"{recipe.method} {' + '.join(recipe.erase)}".strip(), len(wanted))
+    what = f"{recipe.method} {' + '.join(recipe.erase)}".strip()
+    bar = progress.Bar(what, len(wanted))
     with applied(host, method, edit, lambda: store.drop(wanted)) as guide, bar, Writer() as writer:
-        for batch in batches(wanted, batch_size):
-            pictures, problems = sample.sample(host, guide, full(batch, batch_size))
-            for job, picture, problem in zip(batch, pictures.numpy(), problems, strict=False):  # the rest is filling
+        for batch, found in room.sampled(wanted, partial(sample.sample, host, guide), what):
+            bar.advance(len(batch))
+            if found is None:
+                failed += [(job, room.reason) for job in batch]
+                continue
+            for job, picture, problem in zip(batch, found[0].numpy(), found[1], strict=False):  # the rest is filling
                 if problem:
                     failed.append((job, problem))
                 else:
-                    writer.submit(store.put_image, job, picture, batch_size)
-            bar.advance(len(batch))
+                    writer.submit(store.put_image, job, picture, room.batch)
     return failed
 
 
@@ -145,11 +150,3 @@ def tried(host: Host, jobs: Sequence[Job], batch_size: int) -> float:
     began = time.monotonic()
     sample.sample(host, partial(stock_guide, host), full(jobs, batch_size))
     return time.monotonic() - began
-
-
-def full(batch: Sequence[Job], size: int) -> list[Job]:
-    """The batch with its last job repeated up to `size`: libraries round differently in batches of another size.
-
-    A row's place in a batch counts as well where threads share the rows out unevenly; with one thread it does not.
-    """
-    return [*batch, *[batch[-1]] * (size - len(batch))]

@@ -150,6 +150,11 @@ def _gone(text: str) -> bool:
     return False
 
 
+def gone(claim: Path) -> bool:
+    """Whether a claim is of a process of this machine that no longer runs."""
+    return _gone(_text(claim))
+
+
 def _who(claim: Path) -> str:
     said = _held(_text(claim))
     return f"process {said.get('pid', '?')} on {said.get('host', 'another machine')}"

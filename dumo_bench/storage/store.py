@@ -174,6 +174,27 @@ def tensors_hash(stream: IO[bytes]) -> str:
     return files.sha256_of(chain([canonical(table).encode()], iter(lambda: stream.read(_CHUNK), b"")))
 
 
+def edit_recipe(path: Path) -> Recipe:
+    """The recipe that an edit says it is of; one that says none is a UserError."""
+    return _recipe(path, _notes(path)["recipe"])
+
+
+def fit_recipe(folder: Path) -> Recipe | None:
+    """The recipe that a stopped fit is of; None where it does not say, as those of earlier versions."""
+    try:
+        return _recipe(folder, (folder / "about.json").read_text(encoding="utf-8"))
+    except (OSError, UserError):
+        return None
+
+
+def _recipe(path: Path, text: str) -> Recipe:
+    said = _object(path, text)
+    try:
+        return Recipe(**{**said, "erase": tuple(said["erase"])})
+    except (KeyError, TypeError) as error:
+        raise _broken(path) from error
+
+
 def read_header(path: Path) -> Mapping[str, Any]:
     """What an edit says of itself, without its tensors."""
     return _header(path, _notes(path))

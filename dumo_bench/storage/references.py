@@ -1,0 +1,156 @@
+"""What the runs of a results folder refer to. A run notes it before it makes anything, and a note is never changed.
+
+A note, `runs/wanted/<run>-<hash>.json`, holds the keys of every picture that the run wants and the recipes of its
+edits, so what a run would want again is read and not worked out: no suite, model or plugin is needed for it. Whoever
+notes, and whoever deletes what no note names, hold one claim: each sees what the other has done.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+from dumo_bench.errors import UserError
+from dumo_bench.storage import claims, files
+from dumo_bench.types import Recipe, canonical, digest
+
+Family: TypeAlias = str
+_TABLES = ("scores", "detections")  # those that name pictures
+_EDIT = ("method", "method_version", "params", "fit_seed", "model")  # what a row says of an edit beside its concepts
+
+
+class Group(NamedTuple):
+    """The pictures that a run wants of one recipe, by their keys."""
+
+    suite: str
+    recipe: Recipe
+    pictures: tuple[str, ...]
+
+
+class Note(NamedTuple):
+    """What one run refers to; `request`: what was typed."""
+
+    request: Mapping[str, Any]
+    groups: tuple[Group, ...]
+
+
+class References(NamedTuple):
+    """Everything that is referred to in a results folder.
+
+    pictures: their keys; families: of the edits (`family`); unnoted: manifests of runs that noted nothing, as those of
+    earlier versions: what they want is not known.
+    """
+
+    pictures: frozenset[str]
+    families: frozenset[Family]
+    unnoted: tuple[Path, ...]
+
+    def needs_edit(self, recipe: Recipe) -> bool:
+        return family(recipe) in self.families
+
+
+def family(recipe: Recipe) -> Family:
+    """What edits share that differ in their concepts alone: a method may fit concepts one by one and join them."""
+    return _family(recipe.method, recipe.version, canonical(recipe.params), recipe.fit_seed, recipe.model)
+
+
+def _family(*said: Any) -> Family:
+    return digest(said)
+
+
+def folder(root: Path) -> Path:
+    return root / "runs" / "wanted"
+
+
+def note(root: Path, run: str, request: Mapping[str, Any], groups: Sequence[Group]) -> Path:
+    """Note what a run wants, unless it is noted. run: what its manifest is called, without the ending."""
+    text = canonical(
+        {"wish": request, "groups": [group._asdict() | {"recipe": asdict(group.recipe)} for group in groups]}
+    )
+    path = folder(root) / f"{run}-{digest(text)[:12]}.json"
+    if not path.exists():
+        with alone(root, "what this run wants is noted"):
+            files.write_text(path, text + "\n")
+    return path
+
+
+@contextmanager
+def alone(root: Path, what: str) -> Iterator[None]:
+    """Nobody else notes or deletes inside; `what` is said of whoever has to wait."""
+    with claims.claimed(root / "runs" / "references", lambda: False, what):
+        yield
+
+
+def notes(root: Path) -> dict[Path, Note]:
+    """Every note of a results folder; one that is broken is a UserError, for what it names is not known."""
+    return {path: _read(path) for path in sorted(folder(root).glob("*.json"))}
+
+
+def read(root: Path) -> References:
+    """What notes and tables refer to."""
+    groups = [group for one in notes(root).values() for group in one.groups]
+    pictures = {key for group in groups for key in group.pictures}
+    families = {family(group.recipe) for group in groups if group.recipe.erase}
+    for path in (path for name in _TABLES for path in (root / "tables" / name).glob("*.parquet")):
+        found = columns(path, ("key", *_EDIT))
+        pictures.update(found["key"])
+        families.update(_family(*row) for row in set(zip(*(found[name] for name in _EDIT), strict=True)))
+    return References(frozenset(pictures), frozenset(families), tuple(unnoted(root)))
+
+
+def unnoted(root: Path) -> Iterator[Path]:
+    """Manifests of runs that noted nothing."""
+    named = [path.name for path in folder(root).glob("*.json")]
+    for path in sorted((root / "runs").glob("*.json")):
+        refused = "not_applicable" in _object(path)
+        if not refused and not any(name.startswith(f"{path.stem}-") for name in named):
+            yield path
+
+
+def columns(path: Path, wanted: Iterable[str]) -> dict[str, list[Any]]:
+    """Some columns of a file of a table; one that it has not is empty."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with path.open("rb") as stream:
+            whole = pq.ParquetFile(stream)
+            there = [name for name in wanted if name in whole.schema_arrow.names]
+            found: dict[str, list[Any]] = whole.read(columns=there).to_pydict()
+            return {name: [] for name in wanted} | found
+    except pa.ArrowException as error:
+        raise UserError(f"{path}: not a readable parquet file; delete it and score again") from error
+
+
+def _read(path: Path) -> Note:
+    said = _object(path)
+    try:
+        groups = tuple(_group(one) for one in said["groups"])
+        return Note(dict(said["wish"]), groups)
+    except (KeyError, TypeError, ValueError) as error:
+        raise _broken(path, f"{type(error).__name__}: {error}") from error
+
+
+def _group(said: Mapping[str, Any]) -> Group:
+    recipe = Recipe(**{**said["recipe"], "erase": tuple(said["recipe"]["erase"])})
+    if not all(isinstance(key, str) for key in said["pictures"]):
+        raise ValueError("pictures are keys")
+    return Group(str(said["suite"]), recipe, tuple(said["pictures"]))
+
+
+def _object(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise _broken(path, str(error)) from error
+    if not isinstance(found, dict):
+        raise _broken(path, f"wanted an object, got {type(found).__name__}")
+    return found
+
+
+def _broken(path: Path, why: str) -> UserError:
+    return UserError(f"{path} is broken ({why}): delete it and type the command of its run again, which writes it anew")
