@@ -7,7 +7,7 @@ import json
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
 
@@ -24,9 +24,12 @@ SETS: Mapping[str, tuple[Role, ...]] = {
 }
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
 def canonical(value: Any) -> str:
     """One text for equal values: JSON with sorted keys and no spaces."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _CANONICAL.encode(value)
 
 
 def digest(value: Any) -> str:
@@ -94,7 +97,7 @@ class Prompt:
 SCHEDULERS = ("ddim", "dpm++", "dpm++-linspace", "euler", "lms", "pndm")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sampling:
     """The sampling contract: pictures made under different contracts are never compared silently.
 
@@ -116,6 +119,11 @@ class Sampling:
     @property
     def key(self) -> str:
         return digest(asdict(self))[:12]
+
+    @cached_property
+    def text(self) -> str:
+        """Its canonical JSON; kept, for every job under it is named by it."""
+        return canonical(asdict(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,19 +160,26 @@ class Suite:
 
     def role(self, case: Case, prompt: Prompt) -> Role:
         """What a prompt is to an erasure; a role written on the prompt wins."""
-        if prompt.role is not None:
-            return prompt.role
-        own, gone = spelt(prompt.concept), {spelt(concept) for concept in case.erase}
-        if own in gone:
-            return "target"
+        return self.role_of(case)(prompt)
+
+    def role_of(self, case: Case) -> Callable[[Prompt], Role]:
+        """What any prompt is to an erasure, looked up once for all of them."""
+        gone = {spelt(concept) for concept in case.erase}
         near = {spelt(near) for concept, every in self.related.items() if spelt(concept) in gone for near in every}
-        return "related" if own in near else "unrelated"
+
+        def role(prompt: Prompt) -> Role:
+            if prompt.role is not None:
+                return prompt.role
+            own = spelt(prompt.concept)
+            return "target" if own in gone else "related" if own in near else "unrelated"
+
+        return role
 
 
 SHOWN = "shown"  # among a recipe's params: the names of those that stand in every table, whatever other rows have
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Recipe:
     """Everything that determines an edit. `model` is the host's content hash, not its name."""
 
@@ -175,9 +190,14 @@ class Recipe:
     fit_seed: int
     model: str
 
-    @property
+    @cached_property
     def key(self) -> str:
-        return digest(asdict(self))
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @cached_property
+    def text(self) -> str:
+        """Its canonical JSON; kept, for every job of it is named by it."""
+        return canonical(asdict(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +208,7 @@ class Edit:
     header: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Job:
     """One picture, completely named. `sampling` carries the row's own guidance and size, resolved."""
 
@@ -197,9 +217,13 @@ class Job:
     draw: Draw
     sampling: Sampling
 
-    @property
+    @cached_property
     def key(self) -> str:
-        return digest(asdict(self))
+        """`digest` of all its fields, put together from the texts of what many jobs share."""
+        draw = f'{{"index":{self.draw.index},"of":{self.draw.of},"seed":{self.draw.seed}}}'
+        shared = f'"recipe":{self.recipe.text},"sampling":{self.sampling.text}'
+        text = f'{{"draw":{draw},{shared},"text":{canonical(self.text)}}}'
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,8 +42,14 @@ def recipe(method: Method, erase: Sequence[str], *, fit_seed: int, model: str, s
 
 def rows(suite: Suite, case: Case, recipe: Recipe, contract: Sampling, limit: int | None = None) -> list[Row]:
     """Every picture of a case, in the suite's order; with `limit`, a fair part of them."""
+    role, known = suite.role_of(case), dict[str, Sampling]()  # one value for all rows that state the same
+
+    def under(prompt: Prompt) -> Sampling:
+        found = resolved(contract, prompt)
+        return found if found is contract else known.setdefault(repr(found), found)
+
     every = [
-        Row(case, suite.role(case, prompt), prompt, draw, Job(recipe, prompt.text, draw, resolved(contract, prompt)))
+        Row(case, role(prompt), prompt, draw, Job(recipe, prompt.text, draw, under(prompt)))
         for prompt in suite.prompts
         for draw in prompt.draws
     ]

@@ -169,8 +169,9 @@ def count(plan: Plan, store: Store, shard: tuple[int, int] = (0, 1)) -> Count:
     recipes = {part.recipe.key: part.recipe for part in plan.parts}
     if not plan.model_hash:
         return Count(len(wanted), None, len(recipes), None, _disk(wanted))
-    missing = [job for job in wanted if not store.has(job)]
-    there = [store.image_path(job).stat().st_size for job in wanted if store.has(job)]
+    sizes = store.sizes(wanted)
+    missing = [job for job, size in zip(wanted, sizes, strict=True) if size is None]
+    there = [size for size in sizes if size is not None]
     return Count(
         pictures=len(wanted),
         present=len(there),

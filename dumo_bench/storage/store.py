@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import chain
@@ -52,7 +53,27 @@ class Store:
 
     def missing(self, jobs: Iterable[Job]) -> list[Job]:
         """The jobs without a picture, each once, in order."""
-        return list({job.key: job for job in jobs if not self.has(job)}.values())
+        once = {job.key: job for job in jobs}
+        sizes = self.sizes(once.values())
+        return [job for job, size in zip(once.values(), sizes, strict=True) if size is None]
+
+    def sizes(self, jobs: Iterable[Job]) -> list[int | None]:
+        """Bytes of each picture; None: it is not there. Folders are listed first: what is not there costs nothing."""
+        keys = [job.key for job in jobs]
+        listed = {name for folder in {key[:2] for key in keys} for name in self._names(folder)}
+        return [self._bytes(f"{key}.png") if f"{key}.png" in listed else None for key in keys]
+
+    def _names(self, folder: str) -> list[str]:
+        try:
+            return os.listdir(self.root / "images" / folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def _bytes(self, name: str) -> int | None:
+        try:
+            return os.stat(f"{self.root}/images/{name[:2]}/{name}").st_size
+        except FileNotFoundError:  # a link that leads nowhere, or it has gone meanwhile
+            return None
 
     def drop(self, jobs: Iterable[Job]) -> None:
         """Delete the pictures of jobs."""

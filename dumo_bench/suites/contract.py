@@ -19,9 +19,9 @@ def sampling(suite: Suite, *, model: str | None = None, dtype: str | None = None
 
 
 def resolved(contract: Sampling, prompt: Prompt) -> Sampling:
-    """The contract with the guidance and the size that the prompt's own row states."""
-    own = {name: getattr(prompt, name) for name in OF_ROWS}
-    return replace(contract, **{name: value for name, value in own.items() if value is not None})
+    """The contract with the guidance and the size that the prompt's own row states; where it states none, itself."""
+    own = {name: value for name in OF_ROWS if (value := getattr(prompt, name)) is not None}
+    return replace(contract, **own) if own else contract
 
 
 def contract_key(suite: Suite, contract: Sampling) -> str:
