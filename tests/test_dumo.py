@@ -10,7 +10,8 @@ import torch
 
 from dumo_bench.hosts import sample, sd
 from dumo_bench.kit import latents, train
-from dumo_bench.methods.dumo import DuMo, Gate, load
+from dumo_bench.kit.gate import Gate
+from dumo_bench.methods.dumo import DuMo, load
 from dumo_bench.methods.dumo_recipe import objective
 from dumo_bench.methods.epr import EPR, Blend, corrected, features, scaled, widths
 from dumo_bench.methods.tlmo import BINS, Line, Scale, bins, named, start

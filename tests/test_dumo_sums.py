@@ -11,7 +11,8 @@ from torch.nn.functional import mse_loss
 
 from dumo_bench.hosts import sd
 from dumo_bench.kit import latents, train
-from dumo_bench.methods.dumo import DuMo, Gate, load
+from dumo_bench.kit.gate import Gate
+from dumo_bench.methods.dumo import DuMo, load
 from dumo_bench.methods.dumo_recipe import learn, objective
 from dumo_bench.methods.epr import corrected, denoiser, scaled
 from dumo_bench.methods.tlmo import bins

@@ -14,7 +14,7 @@ import torch
 from dumo_bench.formats.unet_state import selections
 from dumo_bench.hosts import sample, samplers, sd
 from dumo_bench.kit import adapter, embeddings, latents, tokens, train
-from dumo_bench.methods.dumo import Gate
+from dumo_bench.kit.gate import Gate
 from dumo_bench.methods.epr import EPR
 from dumo_bench.plugins import loading
 from dumo_bench.types import Edit

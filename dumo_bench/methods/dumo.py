@@ -16,34 +16,19 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import plans
-from dumo_bench.hosts.sd import Host, encode, fits, tokens
+from dumo_bench.hosts.sd import Host, fits
 from dumo_bench.interfaces import Method
 from dumo_bench.kit import train
+from dumo_bench.kit.gate import Gate
 from dumo_bench.methods import tlmo
 from dumo_bench.methods.dumo_recipe import PLAN, Plan, learn
 from dumo_bench.methods.epr import EPR, Blend, denoiser
 from dumo_bench.types import Conditions, Denoiser, Edit, Guide
 
 SEPARATE = 3  # up to three concepts have an EPR each, the most that was published; above, one EPR serves them all
-
-
-class Gate:
-    """m(p): the larger of embedding cosine and token overlap, over the words of one concept group."""
-
-    def __init__(self, host: Host, words: Sequence[str]) -> None:
-        self.special = set(host.tokenizer.all_special_ids)
-        self.states = F.normalize(encode(host, words).flatten(1), dim=1)
-        self.words = [set(row) - self.special for row in tokens(host, words)[0].tolist()]
-
-    def __call__(self, given: Conditions) -> Tensor:
-        """(B,); every row on its own: 1 where all tokens of a word occur in the prompt, else at least the cosine."""
-        cosine = (F.normalize(given.cond.flatten(1), dim=1) @ self.states.T).amax(1).clamp(max=1)  # rounding
-        overlap = [max(len(set(row) & w) / len(w) for w in self.words) for row in given.ids.tolist()]
-        return torch.maximum(cosine, torch.tensor(overlap, device=cosine.device, dtype=cosine.dtype))
 
 
 @dataclass(frozen=True)
