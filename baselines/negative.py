@@ -33,6 +33,7 @@ class Negative(Method):
     name: ClassVar[str] = "negative"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "negative_prompt of diffusers' Stable Diffusion pipeline"
+    kinds: ClassVar[frozenset[str]] = frozenset()
 
     text: str | None = None
     strength: float = 1.0

@@ -36,8 +36,10 @@ class Plugin(ABC):
 class Method(Plugin):
     """An eraser."""
 
-    needs: ClassVar[frozenset[str]] = frozenset({"unet"})  # what the model must have: see `hosts.models.has`
+    kinds: ClassVar[frozenset[str]] = frozenset({"sd"})  # of models that it knows, see `hosts.kinds`; none: all
+    needs: ClassVar[frozenset[str]] = frozenset()  # what else the model must have: see `hosts.models.has`
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # object, style, explicit -> settings for such a case
+    by_kind: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # of models -> settings on top, its published variant
     tables: ClassVar[tuple[str, ...]] = ()  # of a model's plans.toml that it reads, no others: `hosts.plans`
     lists: ClassVar[Mapping[str, Mapping[str, str]]] = {}  # task -> published lists to preserve: see `run.given`
     shown: ClassVar[tuple[str, ...]] = ()  # what of `identity` stands in every table, also if no row differs in it

@@ -93,8 +93,8 @@ class Prompt:
     shows: Mapping[str, str] = field(default_factory=dict)
 
 
-#: names of samplers; `hosts.samplers` defines them
-SCHEDULERS = ("ddim", "dpm++", "dpm++-linspace", "euler", "lms", "pndm")
+#: names of samplers; `hosts.samplers` defines them, and `hosts.flows` those of flow models
+SCHEDULERS = ("ddim", "dpm++", "dpm++-linspace", "euler", "flow-euler", "lms", "pndm")
 
 
 @dataclass(frozen=True)
@@ -403,8 +403,8 @@ class Detection:
 class Conditions:
     """What a batch is conditioned on.
 
-    texts (B); ids (B, 77) long; cond and uncond (B, 77, d); guidance (B,). Made once from the conditional prompts,
-    so that a gate cannot see the empty one.
+    texts (B); ids (B, 77) long; cond and uncond (B, rows, d), 77 rows where a U-Net is told of one text tower's states;
+    guidance (B,). Made once from the conditional prompts, so that a gate cannot see the empty one.
     """
 
     texts: tuple[str, ...]
@@ -415,7 +415,7 @@ class Conditions:
 
 
 class Denoiser(Protocol):
-    """The noise estimate (B, c, h, w) after guidance, of scaled latents z at timestep t."""
+    """The estimate (B, c, h, w) after guidance, of scaled latents z at timestep t: of the noise, or of the velocity."""
 
     def __call__(self, z: Tensor, t: Tensor) -> Tensor: ...
 

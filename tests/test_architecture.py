@@ -50,7 +50,7 @@ ABOVE = {"cli"}
 NEVER: dict[str, set[str]] = {
     "torch": EVERYBODYS
     | {"interfaces", "storage", "plugins", "suites", "analysis", "published", "report", "hosts.models", "run.inventory"}
-    | {"hosts.samplers", "hosts.plans", "run.given"}
+    | {"hosts.samplers", "hosts.flows", "hosts.kinds", "hosts.plans", "run.given"}
     | {"run.plan", "run.jobs", "run.manifest", "run.resize", "run.score", "selftest.checks", "selftest.expectations"},
     "diffusers": {"scorers", "metrics", "report", "analysis", "storage", "run.score"},
 }
@@ -58,6 +58,9 @@ NEVER: dict[str, set[str]] = {
 AT_THE_TOP: dict[str, set[str]] = {
     "torch": {
         "hosts.sd",
+        "hosts.parts",
+        "hosts.unet",
+        "hosts.flux",
         "hosts.sample",
         "hosts.fingerprint",
         "kit",

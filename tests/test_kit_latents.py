@@ -59,7 +59,7 @@ def test_early_latents_of_a_harvest_have_prompts_of_their_own_and_late_ones_thei
 
     rows = latents.harvest(host, guide, say, 2, Trajectory(STEPS), train.seeded(0))
     whole = latents.trajectory(host, guide, said[0], ["", ""], Trajectory(STEPS), train.seeded(0))
-    early = rows.t >= latents.EARLY
+    early = rows.t >= host.kind.early
     assert torch.equal(rows.z, whole.z) and torch.equal(rows.t, whole.t)
     assert torch.equal(rows.context[~early], whole.context[~early]) and not early.all()
     assert torch.equal(rows.context[early], sd.encode(host, said[1])) and len(said[1]) == int(early.sum()) > 0

@@ -23,7 +23,7 @@ INDEX = {
     "safety_checker": [None, None],
 }
 REASON = (
-    "dumo needs a U-Net (unet), {} has a diffusion transformer (transformer), "
+    "dumo needs skip connections (of a U-Net), {} has a diffusion transformer (transformer), "
     "a text encoder (text_encoder), a VAE (vae)"
 )
 
@@ -39,14 +39,14 @@ def flow(tmp_path: Path) -> Path:
 
 def test_a_model_says_what_it_has_by_its_index(flow):
     assert models.has(flow) == {"transformer", "text_encoder", "vae"}
-    assert models.has(models.place("emoji-sd")) == {"unet", "text_encoder", "vae"}
+    assert models.has(models.place("emoji-sd")) == {"unet", "skips", "text_encoder", "vae"}
 
 
 @pytest.mark.parametrize("index", [None, "broken", "[1]"])
 def test_a_model_without_an_index_says_it_by_its_folders(bare_model, index):
     if index:
         (bare_model / "model_index.json").write_text(index)
-    assert models.has(bare_model) == {"unet", "text_encoder", "vae"}
+    assert models.has(bare_model) == {"unet", "skips", "text_encoder", "vae"}
 
 
 def test_a_part_that_is_left_out_is_not_there(flow):
@@ -123,6 +123,7 @@ class Mine(Method):
     name = "mine"
     version = "1"
     cite = "a test"
+    kinds = frozenset()
     needs = frozenset({{"{}"}})
 
     def fit(self, host, erase, *, seed):

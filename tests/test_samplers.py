@@ -16,7 +16,7 @@ import tiny
 import torch
 
 from dumo_bench.errors import UserError
-from dumo_bench.hosts import models, sample, samplers, sd
+from dumo_bench.hosts import flows, kinds, models, sample, samplers, sd
 from dumo_bench.run import plan
 from dumo_bench.types import SCHEDULERS
 
@@ -155,7 +155,7 @@ def test_pndm_refuses_a_model_that_predicts_the_picture():
 def test_every_number_of_steps_begins_in_noise_with_a_timestep_a_step_or_is_refused(name, trained):
     """Beside diffusers: one step of ddim would begin at timestep 1, and noise itself would be scored."""
     schedule = {**SD14, "num_train_timesteps": trained}
-    host = SimpleNamespace(device="cpu", schedule=schedule)
+    host = SimpleNamespace(device="cpu", schedule=schedule, kind=kinds.SD)
     for steps in {n for n in (*range(1, 9), 50, 333, 500, 998, 999, 1000) if n <= trained}:
         try:
             samplers.check_steps(name, steps, schedule)
@@ -183,7 +183,7 @@ def test_lms_and_pndm_refuse_a_noise_that_they_do_not_know():
 
 
 def test_the_names_of_types_are_the_samplers():
-    assert sorted(SCHEDULERS) == NAMES
+    assert sorted(SCHEDULERS) == sorted([*NAMES, *flows.SAMPLERS])
 
 
 def request(suite: Path, **more) -> plan.Request:

@@ -12,10 +12,17 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from dumo_bench.emoji import WEIGHTS, flow, measure, train_clip2, train_judge2
+from dumo_bench.emoji import WEIGHTS, flow, measure, phrases, train_clip2, train_judge2
 
 FLOW = WEIGHTS.with_name("flow")
-SHARED = {"vae": "vae", "text_encoder": "text_encoder", "tokenizer": "tokenizer"}
+SHARED = {
+    "vae": "vae",
+    "text_encoder": "text_encoder",
+    "tokenizer": "tokenizer",
+    "text_encoder_2": "text_encoder",
+    "tokenizer_2": "tokenizer",
+    "world.json": "world.json",
+}
 
 
 def facts(path: Path) -> dict[str, Any]:
@@ -74,6 +81,8 @@ def index() -> dict[str, Any]:
     tower, words = ["transformers", "CLIPTextModel"], ["transformers", "CLIPTokenizer"]
     return {
         "_class_name": "FluxPipeline",
+        "_max_sequence_length": phrases.LENGTH,
+        "_sample_size": flow.SIDE,
         "_shared": {name: f"../{WEIGHTS.name}/{place}" for name, place in SHARED.items()},
         "scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler"],
         "text_encoder": tower,

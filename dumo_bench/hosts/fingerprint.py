@@ -25,15 +25,15 @@ _DEEP = 4  # how far into what modules hold
 
 
 def taken(host: Host) -> Fingerprint:
-    """Of the U-Net, the text encoder, the VAE, and what they are used with."""
-    words = host.tokenizer
+    """Of the network, the text encoders, the VAE, and what they are used with."""
+    every = [tower.tokenizer for tower in host.towers]
     found: dict[str, tuple[Any, ...]] = {
-        "the tokenizer": (len(words), words.model_max_length, words.padding_side, words.truncation_side),
+        "the tokenizer": tuple((len(w), w.model_max_length, w.padding_side, w.truncation_side) for w in every),
         "the schedule": (_said(host.schedule),),
         "the world": (_said(host.world),),
         **_settings(),
     }
-    for part, net in (("unet", host.unet), ("text", host.text_encoder), ("vae", host.vae)):
+    for part, net in {**host.parts, "vae": host.vae}.items():
         tensors = {f"{part}.{name}": one for name, one in (*net.named_parameters(), *net.named_buffers())}
         for (name, one), sums in zip(tensors.items(), _numbers([*tensors.values()]), strict=True):
             found[name] = (one.dtype, tuple(one.shape), one.stride(), one.requires_grad, *sums)

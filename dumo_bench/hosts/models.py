@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from dumo_bench.errors import UserError, unknown
+from dumo_bench.hosts import kinds
+from dumo_bench.hosts.kinds import Kind
 from dumo_bench.storage import hub
 from dumo_bench.storage.files import cache, sha256, sha256_of, write_text
 
-PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
-WORLD = "world.json"
+WORLD, INDEX = "world.json", "model_index.json"
+#: ours, in an index: folders of other models that parts lie in; tokens of a text; latents a side
+SHARED, LENGTH, SIDE = "_shared", "_max_sequence_length", "_sample_size"
 #: what a diffusers folder is loaded from; other precisions and training copies of the same weights are left out
 _WEIGHTS = re.compile(r"^(?!.*(fp16|non_ema|flax)).*\.(safetensors|bin)$")
 
@@ -24,6 +27,7 @@ _WEIGHTS = re.compile(r"^(?!.*(fp16|non_ema|flax)).*\.(safetensors|bin)$")
 #: what a method may need of a model (`Method.needs`), and how it is said
 FEATURES: Mapping[str, str] = {
     "unet": "a U-Net (unet)",
+    "skips": "skip connections (of a U-Net)",
     "transformer": "a diffusion transformer (transformer)",
     "text_encoder": "a text encoder (text_encoder)",
     "vae": "a VAE (vae)",
@@ -47,6 +51,12 @@ KNOWN: tuple[Model, ...] = (
         Path(__file__).parents[1] / "emoji" / "weights",
         licence="MIT; drawings: see dumo_bench/emoji/ATTRIBUTION.md",
         about="a small Stable Diffusion of emoji, 64 x 64, inside this package",
+    ),
+    Model(
+        "emoji-flow",
+        Path(__file__).parents[1] / "emoji" / "flow",
+        licence="MIT; drawings: see dumo_bench/emoji/ATTRIBUTION.md",
+        about="a small FLUX of the same emoji, inside this package",
     ),
     Model(
         "sd14",
@@ -79,16 +89,33 @@ def folder(model: str) -> Path:
 
 def has(where: Path) -> frozenset[str]:
     """Which of `FEATURES` the model in a folder has: by its index, else by its subfolders. Loads nothing."""
+    told = index(where)
+    # a part that is left out is [null, null]
+    there = {name for name in FEATURES if (any(told.get(name) or ()) if told else (where / name).is_dir())}
+    return frozenset(there | {"skips"} if "unet" in there else there)
+
+
+def index(where: Path) -> dict[str, Any]:
+    """The model_index.json in a folder; nothing where there is none that can be read."""
     try:
-        index = dict(json.loads((where / "model_index.json").read_text(encoding="utf-8")))
+        return dict(json.loads((where / INDEX).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
-        return frozenset(name for name in FEATURES if (where / name).is_dir())
-    return frozenset(name for name in FEATURES if any(index.get(name) or ()))  # a part that is left out is [null, null]
+        return {}
+
+
+def kind(where: Path) -> Kind | None:
+    """The kind of the model in a folder; None where it is none that is known here."""
+    return kinds.of(index(where))
+
+
+def part(where: Path, name: str) -> Path:
+    """The folder of a part of the model in a folder, which may lie beside another model's."""
+    return where / str(index(where).get(SHARED, {}).get(name, name))
 
 
 def schedule(model: str) -> dict[str, Any]:
     """The scheduler_config.json of a model on this machine; of it only the noise is used (`hosts.samplers`)."""
-    path = folder(model) / "scheduler" / "scheduler_config.json"
+    path = part(folder(model), "scheduler") / "scheduler_config.json"
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -100,7 +127,7 @@ def schedule(model: str) -> dict[str, Any]:
 
 def world(where: Path) -> dict[str, Any]:
     """What the model in a folder says of its own vocabulary, in a world.json; nothing where it has none."""
-    place = where / WORLD
+    place = part(where, WORLD)
     try:
         return dict(json.loads(place.read_text(encoding="utf-8"))) if place.exists() else {}
     except (OSError, ValueError, TypeError) as error:
@@ -117,7 +144,7 @@ def place(model: str) -> Path:
     raise UserError(
         f"model {model!r} is not on this machine: type `hf download {found.location}"
         + (f" --revision {found.revision}" if found.revision else "")
-        + f" --include {' '.join(repr(part + '/*') for part in PARTS)}`"
+        + f" --include {INDEX} {' '.join(repr(part + '/*') for part in _every_part())}`"
     )
 
 
@@ -141,19 +168,20 @@ def named(model: str) -> Model:
 
 def content_hash(model: str) -> str:
     """sha256 (hex) of the weights, configurations and vocabulary of a model on this machine, by part and name."""
-    where = folder(model)
-    files = tuple(_files(where))
-    return _together(where, files, _hashes(files))
+    files = dict(_files(folder(model)))
+    return _together(files, _hashes([*files.values()]))
 
 
 def files_hash(root: Path, files: Sequence[Path]) -> str:
     """sha256 (hex) of a file, or of several by their names below `root`."""
     known = _hashes(files)
-    return known[files[0]] if len(files) == 1 else _together(root, files, known)
+    if len(files) == 1:
+        return known[files[0]]
+    return _together({path.relative_to(root).as_posix(): path for path in files}, known)
 
 
-def _together(root: Path, files: Sequence[Path], known: Mapping[Path, str]) -> str:
-    return sha256_of(f"{path.relative_to(root).as_posix()} {known[path]}\n".encode() for path in files)
+def _together(files: Mapping[str, Path], known: Mapping[Path, str]) -> str:
+    return sha256_of(f"{name} {known[path]}\n".encode() for name, path in files.items())
 
 
 def _hashes(files: Sequence[Path]) -> dict[Path, str]:
@@ -174,27 +202,40 @@ def tokenizer(model: str) -> object:
     """The CLIP tokenizer of a model on this machine."""
     from transformers import CLIPTokenizer
 
-    found: object = CLIPTokenizer.from_pretrained(folder(model) / "tokenizer", **hub.CLOSED)
+    found: object = CLIPTokenizer.from_pretrained(part(folder(model), "tokenizer"), **hub.CLOSED)
     return found
 
 
 def _complete(model: str, place: Path) -> None:
-    missing = [part for part in PARTS if not (place / part).is_dir()]
+    if (own := kind(place)) is None:
+        known = ", ".join(f"{one.title} ({one.pipeline})" for one in kinds.KINDS)
+        raise UserError(
+            f"model {model!r}: {place / INDEX} names {index(place).get('_class_name')}: wanted a model of {known}"
+        )
+    missing = [name for name in own.parts if not part(place, name).is_dir()]
     if not missing:
         return
-    hint = "; train it with the scripts of dumo_bench/emoji" if model == "emoji-sd" else ""
+    hint = "; train it with the scripts of dumo_bench/emoji" if model.startswith("emoji-") else ""
     raise UserError(
-        f"model {model!r}: {place} lacks {', '.join(missing)}: wanted a diffusers folder of Stable Diffusion{hint}"
+        f"model {model!r}: {place} lacks {', '.join(missing)}: wanted a diffusers folder of {own.title}{hint}"
     )
 
 
-def _files(place: Path) -> Iterator[Path]:
-    for part in sorted(PARTS):
-        inside = sorted(p for p in (place / part).iterdir() if p.is_file())
+def _every_part() -> list[str]:
+    return list(dict.fromkeys(part for one in kinds.KINDS for part in one.parts))
+
+
+def _files(place: Path) -> Iterator[tuple[str, Path]]:
+    """What the hash of a model covers, by name. An index of later kinds says things that pictures depend on."""
+    own = kind(place) or kinds.SD
+    for name in sorted(own.parts):
+        inside = sorted(p for p in part(place, name).iterdir() if p.is_file())
         weights = [p for p in inside if _WEIGHTS.match(p.name)]
         safe = [p for p in weights if p.suffix == ".safetensors"]
-        yield from safe or weights
-        yield from (p for p in inside if p.suffix in (".json", ".txt"))
+        for path in (*(safe or weights), *(p for p in inside if p.suffix in (".json", ".txt"))):
+            yield f"{name}/{path.name}", path
+    if own is not kinds.SD:
+        yield INDEX, place / INDEX
 
 
 def _read_cache() -> dict[str, str]:

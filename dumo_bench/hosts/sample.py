@@ -9,19 +9,42 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dumo_bench.hosts import samplers
+from dumo_bench.hosts import flows, samplers
 from dumo_bench.hosts.sd import Host, conditions, decode, latents
 from dumo_bench.types import Denoiser, Guide, Job
 
 
-def scheduler(host: Host, name: str, steps: int) -> Any:
-    """A fresh scheduler of diffusers by its whole definition, with the host's noise; timesteps set."""
+def scheduler(host: Host, name: str, steps: int, size: tuple[int, int] | None = None) -> Any:
+    """A fresh scheduler of diffusers by its whole definition, with the host's noise; timesteps set.
+
+    size: of the latents, by which some flow models shift their levels; by default what the host was made for.
+    """
     import diffusers
 
+    if host.kind.flow:
+        return _flow(host, name, steps, size or (host.side, host.side))
     sampler = samplers.named(name)
     made = getattr(diffusers, sampler.kind)(**samplers.settings(name, host.schedule))
     made.step = partial(made.step, **sampler.step)
     made.set_timesteps(steps, device=host.device)
+    return made
+
+
+def _flow(host: Host, name: str, steps: int, size: tuple[int, int]) -> Any:
+    """A scheduler of velocities. It neither scales what the network sees nor the noise that it begins with."""
+    import diffusers
+
+    settings, sampler = flows.settings(name, host.schedule), flows.SAMPLERS[name]
+    made = getattr(diffusers, sampler.kind)(**settings)
+    patches = size[0] * size[1] // host.kind.patch**2
+    mu = flows.shift_of(settings, patches) if settings["use_dynamic_shifting"] else None
+    if sampler.levels == "even":
+        made.set_timesteps(
+            sigmas=torch.linspace(1, 1 / steps, steps, dtype=torch.float64).tolist(), mu=mu, device=host.device
+        )
+    else:
+        made.set_timesteps(steps, mu=mu, device=host.device)
+    made.init_noise_sigma, made.scale_model_input = 1.0, lambda z, t: z
     return made
 
 
@@ -40,7 +63,9 @@ def clean(host: Host, guide: Guide, jobs: Sequence[Job]) -> Tensor:
     first = jobs[0].sampling
     noise = [latents(host, j.draw, first.height, first.width, first.noise) for j in jobs]
     given = conditions(host, [j.text for j in jobs], [j.sampling.guidance for j in jobs], first.negative)
-    return denoised(guide(given), scheduler(host, first.scheduler, first.steps), torch.cat(noise))
+    z = torch.cat(noise)
+    schedule = scheduler(host, first.scheduler, first.steps, (z.shape[2], z.shape[3]))
+    return denoised(guide(given), schedule, z)
 
 
 def sample(host: Host, guide: Guide, jobs: Sequence[Job]) -> tuple[Tensor, list[str]]:

@@ -1,10 +1,14 @@
-"""The host: Stable Diffusion 1.x/2.x taken apart, and the small operations every method needs on it."""
+"""The host: a model taken apart, and the small operations every method needs on it.
+
+What differs from one kind of model to another stands in `kinds` and in the module of the kind.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from dumo_bench.errors import UserError
-from dumo_bench.hosts import plans
+from dumo_bench.hosts import kinds, plans
+from dumo_bench.hosts.kinds import Kind
+from dumo_bench.hosts.parts import Folder, Reads, Tower
 from dumo_bench.hosts.plans import Plans
 from dumo_bench.storage import hub
 from dumo_bench.types import Conditions, Denoiser, Draw, Edit
@@ -24,6 +30,9 @@ CHUNK = 16  # pictures decoded at once, at most
 class Host:
     """A loaded model. `hash` is of its weights.
 
+    unet: the network that is edited, which on some kinds is a transformer; whatever it is, it answers the call
+    `unet(z, t, encoder_hidden_states=context).sample`. further: text towers beside the first. known: contexts of texts
+    that were read, where none is to be read twice.
     What its folder says of it: `world`, of its own vocabulary; `plans`, of how it is to be edited (emoji-sd has both).
     """
 
@@ -36,6 +45,9 @@ class Host:
     hash: str
     world: Mapping[str, Any]
     plans: Plans = field(default_factory=dict)
+    kind: Kind = kinds.SD
+    further: tuple[Tower, ...] = ()
+    known: dict[tuple[int, ...], Tensor] | None = None
 
     @property
     def device(self) -> torch.device:
@@ -52,25 +64,51 @@ class Host:
         """Pixels a latent, along one side."""
         return int(2 ** (len(self.vae.config.block_out_channels) - 1))
 
+    @property
+    def channels(self) -> int:
+        """Of the latents."""
+        return int(self.vae.config.latent_channels)
+
+    @property
+    def side(self) -> int:
+        """Latents a side of the pictures that the model was made for."""
+        return int(self.code.side(self.unet))
+
+    @property
+    def towers(self) -> tuple[Tower, ...]:
+        """Every text tower."""
+        return (Tower(self.tokenizer, self.text_encoder, self.tokenizer.model_max_length), *self.further)
+
+    @property
+    def parts(self) -> dict[str, nn.Module]:
+        """What an edit can change, by the name that it gives it."""
+        texts = {f"text_{i}" if i > 1 else "text": tower.encoder for i, tower in enumerate(self.towers, 1)}
+        return {self.kind.network: self.unet, **texts}
+
+    @property
+    def code(self) -> Any:
+        """The module of the kind."""
+        return import_module(self.kind.code)
+
+    def estimate(self, z: Tensor, t: Tensor, context: Tensor) -> Tensor:
+        """What the network tells of latents z (n, c, h, w) at timesteps t, without guidance: noise or velocity."""
+        out: Tensor = self.unet(z, t, encoder_hidden_states=context).sample
+        return out
+
 
 def load(model: str, *, device: str = "cpu", dtype: str = "float32") -> Host:
     """A host from a known name, a diffusers folder or a hub id. No safety checker is loaded."""
-    from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+    from diffusers import AutoencoderKL, DDIMScheduler
     from safetensors import SafetensorError
-    from transformers import CLIPTextModel, CLIPTokenizer
 
     from dumo_bench.hosts import models, samplers
 
-    place = str(models.folder(model))  # on this machine, or said with what to type: the hub is never asked
-    kind, exact = ({"torch_dtype": getattr(torch, name)} for name in (dtype, samplers.vae_dtype(dtype)))
+    place = Path(models.folder(model))  # on this machine, or said with what to type: the hub is never asked
+    kind, folder = models.kind(place) or kinds.SD, Folder(place, getattr(torch, dtype))
     try:
-        parts = (
-            CLIPTokenizer.from_pretrained(place, subfolder="tokenizer", **hub.CLOSED),
-            CLIPTextModel.from_pretrained(place, subfolder="text_encoder", **hub.CLOSED, dtype=kind["torch_dtype"]),
-            UNet2DConditionModel.from_pretrained(place, subfolder="unet", **hub.LOCAL, **kind),
-            AutoencoderKL.from_pretrained(place, subfolder="vae", **hub.LOCAL, **exact),
-        )
-        schedule = DDIMScheduler.load_config(place, subfolder="scheduler", **hub.LOCAL)
+        unet, towers = import_module(kind.code).load(folder)
+        vae = folder.network(AutoencoderKL, "vae", getattr(torch, samplers.vae_dtype(dtype)))
+        schedule = DDIMScheduler.load_config(str(models.part(place, "scheduler")), **hub.LOCAL)
     except SafetensorError as error:
         raise UserError(f"model {model!r} cannot be loaded: broken weights: {error}") from error
     except (OSError, ValueError) as error:
@@ -78,28 +116,33 @@ def load(model: str, *, device: str = "cpu", dtype: str = "float32") -> Host:
         raise UserError(
             f"model {model!r} cannot be loaded: {reason} (a name of `list models`, a folder, a hub id)"
         ) from error
-    text, unet, vae = (part.to(device).eval().requires_grad_(False) for part in parts[1:])
-    said = models.world(Path(place)), plans.read(Path(place))
-    return Host(parts[0], text, unet, vae, schedule, model, models.content_hash(model), *said)
+    for part in (unet, vae, *(tower.encoder for tower in towers)):
+        part.to(device).eval().requires_grad_(False)
+    first, *further = towers
+    own = (first.tokenizer, first.encoder, unet, vae, schedule, model, models.content_hash(model))
+    return Host(*own, models.world(place), plans.read(place), kind, tuple(further))
 
 
 def tokens(host: Host, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """Token ids and attention mask, both (n, 77); longer texts are cut."""
-    out = host.tokenizer(
-        list(texts),
-        padding="max_length",
-        truncation=True,
-        max_length=host.tokenizer.model_max_length,
-        return_tensors="pt",
-    )
-    return out.input_ids.to(host.device), out.attention_mask.to(host.device)
+    """Token ids and attention mask of the first text tower, both (n, 77); longer texts are cut."""
+    return host.towers[0].tokens(texts, host.device)
 
 
 @torch.no_grad()
 def encode(host: Host, texts: Sequence[str]) -> Tensor:
-    """Hidden states (n, 77, d) of the text encoder, as the U-Net takes them."""
-    out: Tensor = host.text_encoder(tokens(host, texts)[0]).last_hidden_state
-    return out
+    """The contexts (n, rows, d) of texts: all that the network is told of them.
+
+    A state for each of the tokens; of kinds that are told a pooled state as well, that is the last row, filled up with
+    zeros.
+    """
+    if host.known is None:
+        found: Tensor = host.code.encode(host, texts)
+        return found
+    every = torch.cat([tower.tokens(texts, host.device)[0] for tower in host.towers], 1).tolist()
+    read = dict(zip(map(tuple, every), texts, strict=True))
+    if new := [ids for ids in read if ids not in host.known]:
+        host.known.update(zip(new, host.code.encode(host, [read[ids] for ids in new]), strict=True))
+    return torch.stack([host.known[tuple(ids)] for ids in every])
 
 
 def conditions(host: Host, texts: Sequence[str], guidance: Sequence[float], negative: str = "") -> Conditions:
@@ -114,7 +157,7 @@ def latents(host: Host, draw: Draw, height: int, width: int, noise: str = "cpu")
     if noise == "cuda" and not torch.cuda.is_available():
         raise UserError("noise='cuda' asks for a CUDA generator and there is no GPU; noise='cpu' gives other pictures")
     g = torch.Generator(noise).manual_seed(draw.seed)
-    shape = (draw.of, host.unet.config.in_channels, height // host.factor, width // host.factor)
+    shape = (draw.of, host.channels, height // host.factor, width // host.factor)
     every = torch.randn(shape, generator=g, device=noise)
     return every[draw.index : draw.index + 1].to(host.device, host.dtype)
 
@@ -126,7 +169,10 @@ def decode(host: Host, z: Tensor) -> tuple[Tensor, Tensor]:
     All parts are equally large, since the size of a part moves pixels.
     """
     size = max(k for k in range(1, CHUNK + 1) if len(z) % k == 0)
-    parts = torch.split(z.to(host.vae.dtype) / host.vae.config.scaling_factor, size)
+    unscaled = z.to(host.vae.dtype) / host.vae.config.scaling_factor
+    if shift := host.vae.config.shift_factor:
+        unscaled = unscaled + shift
+    parts = torch.split(unscaled, size)
     x = torch.cat([host.vae.decode(part).sample for part in parts]).float()
     pixels = ((x / 2 + 0.5).clamp(0, 1).nan_to_num(0) * 255).round().byte()
     return pixels.permute(0, 2, 3, 1).cpu(), x.isfinite().flatten(1).all(1).cpu()
@@ -139,14 +185,26 @@ def guided(both: Tensor, guidance: Tensor) -> Tensor:
 
 
 def stock_guide(host: Host, given: Conditions) -> Denoiser:
-    """The plain U-Net with classifier-free guidance, both halves in one batch."""
+    """The plain network with classifier-free guidance, both halves in one batch.
+
+    A network that is told how far it is to be guided is asked once.
+    """
     context = torch.cat([given.uncond, given.cond])
 
     def denoise(z: Tensor, t: Tensor) -> Tensor:
-        both: Tensor = host.unet(torch.cat([z, z]), t, encoder_hidden_states=context).sample
-        return guided(both, given.guidance)
+        return guided(host.estimate(torch.cat([z, z]), t, context), given.guidance)
 
-    return denoise
+    def told(z: Tensor, t: Tensor) -> Tensor:
+        out: Tensor = host.unet(z, t, encoder_hidden_states=given.cond, guidance=given.guidance).sample
+        return out
+
+    return told if host.unet.config.get("guidance_embeds") else denoise
+
+
+def reads(host: Host) -> tuple[Reads, ...]:
+    """Who in the network reads what of a context: one entry for matrices that read the same."""
+    found: tuple[Reads, ...] = host.code.reads(host)
+    return found
 
 
 def key_value_names(unet: nn.Module) -> list[str]:
@@ -156,9 +214,9 @@ def key_value_names(unet: nn.Module) -> list[str]:
 
 @contextmanager
 def edited(host: Host, edit: Edit) -> Iterator[None]:
-    """Weights named `unet.*` and `text.*` in place of the host's own; put back bit for bit on exit."""
+    """Weights named as the host's `parts` in place of its own (`unet.*`, `text.*`); put back bit for bit on exit."""
     fits(host, edit)
-    parts = {"unet": dict(host.unet.named_parameters()), "text": dict(host.text_encoder.named_parameters())}
+    parts = {part: dict(net.named_parameters()) for part, net in host.parts.items()}
     kept: list[tuple[Tensor, Tensor]] = []
     try:
         for full, tensor in edit.tensors.items():

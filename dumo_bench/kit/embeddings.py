@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from types import SimpleNamespace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dumo_bench.errors import unknown
 from dumo_bench.hosts.sd import Host, encode, tokens
@@ -23,23 +22,8 @@ WORLD = ("@objects", "@styles")
 
 
 def once(host: Host) -> Host:
-    """The host with a text encoder that reads a text once, however often it is asked: reading is what costs most."""
-    return replace(host, text_encoder=_Once(host.text_encoder))
-
-
-class _Once(nn.Module):
-    def __init__(self, encoder: nn.Module) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.known: dict[tuple[int, ...], Tensor] = {}
-
-    def forward(self, ids: Tensor) -> SimpleNamespace:
-        texts = [tuple(row) for row in ids.tolist()]
-        new = list(dict.fromkeys(text for text in texts if text not in self.known))
-        if new:
-            states = self.encoder(torch.tensor(new, device=ids.device)).last_hidden_state
-            self.known.update(zip(new, states, strict=True))
-        return SimpleNamespace(last_hidden_state=torch.stack([self.known[text] for text in texts]))
+    """The host that reads a text once, however often it is asked: reading is what costs most."""
+    return replace(host, known={})
 
 
 def strings(host: Host, preserve: Iterable[str], erase: Sequence[str]) -> list[str]:

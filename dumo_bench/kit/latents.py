@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import torch
 from torch import Tensor
 
+from dumo_bench.errors import UserError
+from dumo_bench.hosts import flows
 from dumo_bench.hosts.sd import Host, conditions, encode, tokens
 from dumo_bench.types import Guide
 
 Alignment: TypeAlias = Literal["bin", "level", "compvis"]
-EARLY = 750  # latents at this timestep and above are mostly noise, and hold little of what their prompt asked for
 
 Say: TypeAlias = Callable[[int], tuple[list[str], list[str]]]  # so many prompts, each with its anchor
 
 
 @dataclass(frozen=True, slots=True)
 class Latents:
-    """Latents with their timesteps and texts: z (n, c, h, w), t (n,) long, context and anchor (n, 77, d).
+    """Latents with their timesteps and texts: z (n, c, h, w), t (n,), context and anchor (n, rows, d).
 
-    ids (n, 77): the tokens of the text whose context it is.
+    t is whole on models of noise, any number up to 1000 on flow models. ids (n, 77): the tokens of the text whose
+    context it is.
     """
 
     z: Tensor
@@ -53,7 +55,7 @@ class Latents:
 
 
 def estimate(unet: Any, z: Tensor, t: Tensor, context: Tensor) -> Tensor:
-    """The noise estimate (n, c, h, w) of latents z at timesteps t, without guidance."""
+    """The estimate (n, c, h, w) of latents z at timesteps t, without guidance: of the noise, or of the velocity."""
     out: Tensor = unet(z, t, encoder_hidden_states=context).sample
     return out
 
@@ -64,7 +66,8 @@ class Trajectory:
 
     `align` says which timestep a stopped run's latents are given. "bin": any of the 1000 / steps timesteps whose noise
     is nearest to theirs; "level": exactly the one they stand at; "compvis": as the published training loops have it,
-    about 49 of 1000 noisier than the latents are, for whoever repeats their numbers.
+    about 49 of 1000 noisier than the latents are, for whoever repeats their numbers. On flow models the levels are
+    uneven and a bin reaches to the middle between neighbours; there a sampler of noise stands for the model's own.
     """
 
     bounds: ClassVar[Mapping[str, str]] = {"steps": "[1, inf)", "guidance": "[0, inf)", "side": "[1, inf)"}
@@ -86,11 +89,12 @@ def levels(
     """
     from dumo_bench.hosts.sample import scheduler
 
-    schedule = scheduler(host, plan.sampler, plan.steps)
+    size, late = plan.side * host.side, plan.align == "compvis"  # that loop begins one step late
+    if late and host.kind.flow:
+        raise UserError(f"align 'compvis' is of loops of Stable Diffusion, not of {host.kind.title}: take bin or level")
+    schedule = scheduler(host, flows.fitting(plan.sampler, host.kind), plan.steps, (size, size))
     denoise = guide(conditions(host, texts, [plan.guidance] * len(texts)))
-    size = plan.side * host.unet.config.sample_size
-    z = torch.randn(len(texts), host.unet.config.in_channels, size, size, generator=g).to(host.device, host.dtype)
-    late = plan.align == "compvis"  # that loop begins one step late
+    z = torch.randn(len(texts), host.channels, size, size, generator=g).to(host.device, host.dtype)
     for t in schedule.timesteps[late:]:
         yield z, t
         z = schedule.step(denoise(z, t), t, z).prev_sample
@@ -120,7 +124,7 @@ def harvest(host: Host, guide: Guide, say: Say, n: int, plan: Trajectory, g: tor
     of the change wanted of the prompts it had seen of emoji-sd's noto, and 0.35 of that of others.)
     """
     rows = trajectory(host, guide, *say(n), plan, g)
-    early = (rows.t >= EARLY).nonzero()[:, 0]
+    early = (rows.t >= host.kind.early).nonzero()[:, 0]
     if not len(early):  # a run of few steps may have none
         return rows
     own = _said(host, *say(len(early)))
@@ -130,10 +134,10 @@ def harvest(host: Host, guide: Guide, say: Say, n: int, plan: Trajectory, g: tor
 
 def till(
     host: Host, guide: Guide, texts: Sequence[str], plan: Trajectory, k: int, g: torch.Generator
-) -> tuple[Tensor, int]:
+) -> tuple[Tensor, float]:
     """Latents (n, c, h, w) after exactly k of the plan's steps, and the timestep they stand at."""
     z, level = next(islice(levels(host, guide, texts, plan, g), k, None))
-    return z, int(level)
+    return z, float(level) if host.kind.flow else int(level)
 
 
 def stopped(
@@ -143,7 +147,21 @@ def stopped(
     k = int(torch.randint(plan.steps, (1,), generator=g))
     late = plan.align == "compvis"  # there k counts the bins from the clean end, and the run overshoots
     z, t = till(host, guide, texts, plan, min(plan.steps - k, plan.steps - 1) if late else k, g)
-    if plan.align != "level":
+    if plan.align != "level" and host.kind.flow:
+        t = nearby(host, plan, k, g)
+    elif plan.align != "level":
         width = int(host.schedule["num_train_timesteps"]) // plan.steps
-        t = width * (k if late else t // width) + int(torch.randint(width, (1,), generator=g))
+        t = width * (k if late else int(t) // width) + int(torch.randint(width, (1,), generator=g))
     return Latents(z, torch.full((len(texts),), t, device=z.device), *_said(host, texts, anchors))
+
+
+def nearby(host: Host, plan: Trajectory, k: int, g: torch.Generator) -> float:
+    """A timestep that is nearer to the k-th level of a flow model's run than to its neighbours."""
+    from dumo_bench.hosts.sample import scheduler
+
+    size = plan.side * host.side
+    every: list[float] = scheduler(
+        host, flows.fitting(plan.sampler, host.kind), plan.steps, (size, size)
+    ).timesteps.tolist()
+    bounds = [every[0], *((a + b) / 2 for a, b in pairwise(every)), 0.0]
+    return bounds[k + 1] + (bounds[k] - bounds[k + 1]) * float(torch.rand(1, generator=g))

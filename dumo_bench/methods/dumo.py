@@ -42,6 +42,7 @@ class DuMo(Method):
 
     name: ClassVar[str] = "dumo"
     version: ClassVar[str] = "3"
+    needs: ClassVar[frozenset[str]] = frozenset({"skips"})
     cite: ClassVar[str] = "Han et al., AAAI 2025, arXiv 2501.01125 (re-implementation, training recipe ours)"
     tables: ClassVar[tuple[str, ...]] = ("dumo",)
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {

@@ -18,6 +18,7 @@ class Original(Method):
     name: ClassVar[str] = "original"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "the unedited model"
+    kinds: ClassVar[frozenset[str]] = frozenset()
 
     def fit(self, host: Host, erase: Sequence[str], *, seed: int) -> Edit:
         del host, erase, seed  # nothing is learnt

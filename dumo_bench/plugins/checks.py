@@ -100,11 +100,12 @@ def _plain(cls: type) -> str:
 
 
 def _needs(cls: type) -> str:
-    """About a method whose needs are no set, or its tables no tuple: a text would be taken letter by letter."""
+    """About a method whose kinds or needs are no set, or its tables no tuple: a text would be read by letters."""
     if not issubclass(cls, Method):
         return ""
-    if not isinstance(cls.needs, (set, frozenset)):
-        return f'needs has to be a set, frozenset({{"unet"}}), got {cls.needs!r}'
+    for name, example in (("kinds", "sd"), ("needs", "unet")):
+        if not isinstance(found := vars(cls).get(name, frozenset()), (set, frozenset)):
+            return f'{name} has to be a set, frozenset({{"{example}"}}), got {found!r}'
     return "" if isinstance(cls.tables, tuple) else f'tables has to be a tuple, ("mine",), got {cls.tables!r}'
 
 

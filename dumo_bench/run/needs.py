@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dumo_bench.errors import UserError, unknown
-from dumo_bench.hosts import models
+from dumo_bench.hosts import kinds, models
 from dumo_bench.interfaces import Method
 from dumo_bench.types import Case, Suite
 
@@ -19,15 +19,26 @@ class NotApplicable(UserError):
 
 
 def lacking(method: Method, model: str) -> str:
-    """Why the model cannot run the method: "dumo needs a U-Net (unet), sd3 has ..."; "" where it can. Loads nothing."""
+    """Why the model cannot run the method: "dumo needs skip connections, emoji-flow has a diffusion transformer ...".
+
+    "" where it can. Loads nothing.
+    """
+    known = {kind.name: kind for kind in kinds.KINDS}
     for word in sorted(method.needs - models.FEATURES.keys()):
         raise unknown(f"needs of {method.name}", word, models.FEATURES)
-    there = models.has(models.place(model))
+    for word in sorted(method.kinds - known.keys()):
+        raise unknown(f"kinds of {method.name}", word, known)
+    where, name = models.place(model), models.named(model).name
+    there = models.has(where)
     if not there & {"unet", "transformer"}:
         models.folder(model)  # it is no model of another kind, but one that is not whole: this says what is missing
-    missing = method.needs - there
-    name = models.named(model).name
-    return f"{method.name} needs {_said(missing)}, {name} has {_said(there)}" if missing else ""
+    if missing := method.needs - there:
+        return f"{method.name} needs {_said(missing)}, {name} has {_said(there)}"
+    own = models.kind(where)
+    if not method.kinds or (own and own.name in method.kinds):
+        return ""
+    titles = " and ".join(known[word].title for word in sorted(method.kinds))
+    return f"{method.name} knows {titles}, {name} is {own.title if own else models.index(where).get('_class_name')}"
 
 
 def _said(features: frozenset[str]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from dumo_bench.errors import UserError, unknown
-from dumo_bench.hosts import models, samplers
+from dumo_bench.hosts import flows, kinds, models, samplers
 from dumo_bench.interfaces import Method
 from dumo_bench.run import given, jobs, needs, resize
 from dumo_bench.run.given import Given
@@ -97,6 +97,7 @@ def make(request: Request, maker: Maker, *, unseen: bool = False) -> Plan:
     model = suite.sampling.model if request.model is None else request.model
     cases = chosen(suite, request.cases)
     original, method = maker(REFERENCE, {}), maker(request.method, {})
+    kind = ""
     if unseen and not models.here(model):
         contract, weights = stated(suite, model, request.dtype), ""
     else:
@@ -106,10 +107,10 @@ def make(request: Request, maker: Maker, *, unseen: bool = False) -> Plan:
             suite = resize.fitted(suite, resize.side(models.folder(model)))
         resize.possible(suite, models.folder(model))
         contract = defined(stated(suite, model, request.dtype), model)
-        weights = models.content_hash(model)
+        weights, kind = models.content_hash(model), kind_of(model).name
 
     def asked(case: Case) -> Method:
-        return maker(request.method, preset(method, case.task or suite.task, request.settings))
+        return maker(request.method, preset(method, case.task or suite.task, request.settings, kind))
 
     def part(case: Case, method: Method, has: Given) -> Part:
         recipe = jobs.recipe(method, case.erase, fit_seed=request.fit_seed, model=weights, said=has.said)
@@ -142,11 +143,24 @@ def revision(suite: Suite, model: str) -> str:
 
 
 def defined(contract: Sampling, model: str) -> Sampling:
-    """The contract with the whole definition of its sampler, as it samples this model."""
-    schedule = models.schedule(model)
-    samplers.check_steps(contract.scheduler, contract.steps, schedule)
-    said = samplers.definition(contract.scheduler, schedule, contract.dtype)
-    return replace(contract, sampler=said)
+    """The contract with the whole definition of its sampler, as it samples this model.
+
+    A flow model is sampled by its own where the suite names a sampler of noise.
+    """
+    schedule, kind = models.schedule(model), kind_of(model)
+    name = flows.fitting(contract.scheduler, kind)
+    if kind.flow:
+        flows.check_steps(name, contract.steps, schedule)
+        said = flows.definition(name, schedule, samplers.vae_dtype(contract.dtype))
+    else:
+        samplers.check_steps(name, contract.steps, schedule)
+        said = samplers.definition(name, schedule, contract.dtype)
+    return replace(contract, scheduler=name, sampler=said)
+
+
+def kind_of(model: str) -> kinds.Kind:
+    """The kind of a model on this machine."""
+    return models.kind(models.folder(model)) or kinds.SD
 
 
 def chosen(suite: Suite, names: Sequence[str]) -> tuple[Case, ...]:
@@ -158,9 +172,9 @@ def chosen(suite: Suite, names: Sequence[str]) -> tuple[Case, ...]:
     return tuple(known[name] for name in dict.fromkeys(names)) if names else suite.cases
 
 
-def preset(method: Method, task: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The method's own settings for a task (`by_task`), under those that were typed."""
-    return {**method.by_task.get(task, {}), **settings}
+def preset(method: Method, task: str, settings: Mapping[str, Any], kind: str = "") -> dict[str, Any]:
+    """The method's own settings for a task and for a kind of models (`by_task`, `by_kind`), under those typed."""
+    return {**method.by_task.get(task, {}), **method.by_kind.get(kind, {}), **settings}
 
 
 def count(plan: Plan, store: Store, shard: tuple[int, int] = (0, 1)) -> Count:

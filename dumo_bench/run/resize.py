@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dumo_bench.errors import UserError
+from dumo_bench.hosts import kinds, models
 from dumo_bench.suites.bounds import STEP
 from dumo_bench.types import Prompt, Sampling, Suite
 
@@ -16,21 +17,25 @@ T = TypeVar("T", Prompt, Sampling)
 
 def side(folder: Path) -> int | None:
     """Pixels along one side of what a diffusers model draws best; None where its configuration does not say."""
+    kind, index = models.kind(folder) or kinds.SD, models.index(folder)
     try:
-        latents = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))["sample_size"]
-        levels = json.loads((folder / "vae" / "config.json").read_text(encoding="utf-8"))["block_out_channels"]
+        latents = index.get(models.SIDE) or _config(folder, kind.network).get("sample_size") or kind.side
+        return int(latents) * int(2 ** (len(_config(folder, "vae")["block_out_channels"]) - 1)) if latents else None
     except (OSError, ValueError, KeyError):
         return None
-    return int(latents) * int(2 ** (len(levels) - 1))
 
 
 def step(folder: Path) -> int:
-    """Pixels of one latent, of which a picture's sides are multiples; 8 where the model does not say."""
+    """Pixels of one latent, or of one patch, of which a picture's sides are multiples; 8 where nothing says it."""
+    kind = models.kind(folder) or kinds.SD
     try:
-        levels = json.loads((folder / "vae" / "config.json").read_text(encoding="utf-8"))["block_out_channels"]
+        return int(2 ** (len(_config(folder, "vae")["block_out_channels"]) - 1)) * kind.patch
     except (OSError, ValueError, KeyError):
-        return STEP
-    return int(2 ** (len(levels) - 1))
+        return STEP * kind.patch
+
+
+def _config(folder: Path, part: str) -> dict[str, Any]:
+    return dict(json.loads((models.part(folder, part) / "config.json").read_text(encoding="utf-8")))
 
 
 def possible(suite: Suite, folder: Path) -> None:
@@ -40,7 +45,9 @@ def possible(suite: Suite, folder: Path) -> None:
         for name in ("height", "width"):
             if (n := getattr(thing, name)) is not None and n % one:
                 of = f"prompt {thing.id!r}" if isinstance(thing, Prompt) else "[sampling]"
-                raise UserError(f"{suite.name}: {of}: {name} is a multiple of {one} (one latent of the model), got {n}")
+                raise UserError(
+                    f"{suite.name}: {of}: {name} is a multiple of {one} (what the model draws at once), got {n}"
+                )
 
 
 def fitted(suite: Suite, to: int | None) -> Suite:

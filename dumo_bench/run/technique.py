@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from dumo_bench.errors import UserError
 from dumo_bench.fields import checked
 from dumo_bench.plugins import loading
-from dumo_bench.run import given, jobs, resize
-from dumo_bench.run.plan import defined, preset
+from dumo_bench.run import given, jobs, needs, resize
+from dumo_bench.run.plan import defined, kind_of, preset
 from dumo_bench.suites import contract, registry
 from dumo_bench.types import Case, Draw, Job, Sampling
 
@@ -68,9 +68,10 @@ class Technique:
         where = models.folder(model)
         if model != suite.sampling.model:
             suite = resize.fitted(suite, resize.side(where))
-        self.method = loading.make(
-            "methods", of.method, preset(loading.load("methods", of.method), suite.task, of.settings)
-        )
+        own = preset(loading.load("methods", of.method), suite.task, of.settings, kind_of(model).name)
+        self.method = loading.make("methods", of.method, own)
+        if reason := needs.lacking(self.method, model):
+            raise UserError(f"{reason}: choose another model or method")
         self.sampling = _replaced(contract.sampling(suite, model=models.resolve(model).name), of.sampling)
         resize.possible(replace(suite, sampling=self.sampling, prompts=()), where)
         self.sampling = defined(self.sampling, model)

@@ -22,6 +22,7 @@ class Blank(Method):
     name: ClassVar[str] = "blank"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "a known answer, no eraser"
+    kinds: ClassVar[frozenset[str]] = frozenset()
 
     def fit(self, host: Host, erase: Sequence[str], *, seed: int) -> Edit:
         del host, erase, seed  # nothing is learnt
@@ -30,6 +31,9 @@ class Blank(Method):
     @contextmanager
     def apply(self, host: Host, edit: Edit) -> Iterator[Guide]:
         fits(host, edit)
+        if host.kind.flow:
+            yield lambda given: lambda z, t: z / (t / 1000)  # z = (1 - t) x + t noise and noise - x, with x = 0
+            return
         kept: Tensor = scheduler(host, "ddim", 1).alphas_cumprod.to(host.device)
         velocity = host.schedule.get("prediction_type") == "v_prediction"
 

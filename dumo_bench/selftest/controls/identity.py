@@ -18,6 +18,7 @@ class Identity(Method):
     name: ClassVar[str] = "identity"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "a known answer, no eraser"
+    kinds: ClassVar[frozenset[str]] = frozenset()
 
     def fit(self, host: Host, erase: Sequence[str], *, seed: int) -> Edit:
         del host, erase, seed  # nothing is learnt

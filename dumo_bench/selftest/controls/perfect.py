@@ -21,6 +21,7 @@ class Perfect(Method):
     name: ClassVar[str] = "perfect"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "a known answer, no eraser"
+    kinds: ClassVar[frozenset[str]] = frozenset()
 
     draws: str = "a mushroom"
 

@@ -22,6 +22,7 @@ class Shuffled(Method):
     name: ClassVar[str] = "shuffled"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "a known answer, no eraser"
+    kinds: ClassVar[frozenset[str]] = frozenset()
 
     suite: str = ""
 
