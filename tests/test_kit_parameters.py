@@ -18,6 +18,7 @@ from dumo_bench.kit import parameters
         ("kv", 32, 19_169_280),
         ("noxattn", 598, 813_495_680),
         ("noxattn-linear", 388, 815_358_084),
+        ("full", 686, 859_520_964),
     ],
 )
 def test_sd_v1_4_has_the_published_numbers_of_tensors_and_parameters(selection, tensors, count):

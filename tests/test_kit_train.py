@@ -121,3 +121,21 @@ def test_a_concept_that_no_world_knows_is_named_in_general_templates():
         named, plain = train.prompts(SimpleNamespace(world=world), ["Van Gogh"])
         assert len(named) == len(train.TEMPLATES) and all("Van Gogh" in text for text in named)
         assert "" in plain
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("ema", [0.0, 0.5])
+def test_a_copy_is_the_mean_at_every_step_and_what_the_fit_ends_with(dtype, ema):
+    p, copy, free, mean = nn.Parameter(torch.ones(1, dtype=dtype)), nn.Parameter(torch.zeros(1, dtype=dtype)), [], []
+
+    def loss(step, g):
+        free.append(float(p.detach()))
+        mean.append(float(copy.detach()))
+        return p.square().sum()
+
+    train.fit(loss, [p], train.Fit(4, 0.125, ema=ema), train.seeded(0), copy=[copy])
+    wanted = [free[0]]
+    for value in free[1:]:
+        wanted.append(ema * wanted[-1] + (1 - ema) * value)
+    assert mean == pytest.approx(wanted, rel=1e-9 if dtype == torch.float64 else 1e-2)
+    assert torch.equal(p, copy)

@@ -55,10 +55,16 @@ def other_linear(unet: nn.Module) -> list[str]:
     return [f"{n}.{kind}" for n in layers for kind in ("weight", "bias") if f"{n}.{kind}" in own]
 
 
+def every(unet: nn.Module) -> list[str]:
+    """All of the U-Net; 686 tensors on SD 1.x."""
+    return [n for n, _ in unet.named_parameters()]
+
+
 #: how papers call them -> names of the tensors in the U-Net
 SELECTIONS: Mapping[str, Callable[[nn.Module], list[str]]] = {
     "attn2": cross,
     "kv": key_value_names,
     "noxattn": other,
     "noxattn-linear": other_linear,
+    "full": every,
 }

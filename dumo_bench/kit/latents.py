@@ -49,6 +49,10 @@ class Latents:
         """n rows with replacement."""
         return self.rows(torch.randint(len(self), (n,), generator=g))
 
+    def saying(self, host: Host, texts: Sequence[str]) -> Latents:
+        """The same latents, said to be of other texts."""
+        return replace(self, context=encode(host, texts), ids=tokens(host, texts)[0])
+
     @staticmethod
     def joined(parts: Sequence[Latents]) -> Latents:
         return Latents(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Latents)))

@@ -8,8 +8,8 @@ Given to `train.fit` as what it has to remember, it gives a stopped fit the rows
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
@@ -59,22 +59,31 @@ class Plan:
 
 
 P = TypeVar("P", bound=Plan)
-Mix: TypeAlias = Literal["in turn", "together", "apart"]
+Anchor: TypeAlias = Callable[[str], str]  # what a text is taught towards
+Mix: TypeAlias = Literal["in turn", "together", "apart", "joined"]
 
 
 class Lesson(Generic[P]):
     """The rows of every step of a fit.
 
     mix: what several concepts are to one another. "in turn": their captions take turns within a run; "together": all
-    their captions are one list; "apart": each has rows of its own, and a step is of one of them, in turn.
+    their captions are one list; "apart": each has rows of its own, and a step is of one of them, in turn; "joined": the
+    same, but a run of bare names is of all of them, with commas between.
     """
 
     def __init__(self, host: Host, plan: P, erase: Sequence[str], g: torch.Generator, mix: Mix = "in turn") -> None:
         lists = [erase] if mix == "together" else [[concept] for concept in erase]
         captions = [train.prompts(host, concepts)[0] for concepts in lists]
-        own = zip(lists, [[one] for one in captions], strict=True) if mix == "apart" else [(erase, captions)]
-        self.plan, self.sources = plan, [Source(host, plan, names, every, erase) for names, every in own]
+        several = mix in ("apart", "joined")
+        own = zip(lists, [[one] for one in captions], strict=True) if several else [(erase, captions)]
+        said = ", ".join(erase) if mix == "joined" else ""
+        self.plan, self.erase = plan, erase
+        self.sources = [Source(host, plan, names, every, self.anchor, said) for names, every in own]
         self.retained = retained(host, erase, plan.retain_prompts, plan.run, g) if plan.retain else None
+
+    def anchor(self, text: str) -> str:
+        """What a text is taught towards: "" if it is a concept's name, else what is left without the concepts."""
+        return "" if text in self.erase else train.without(text, self.erase)
 
     def rows(self, step: int, guide: Guide, g: torch.Generator) -> tuple[Latents, Latents | None]:
         """The rows of a step: of the concepts, sampled by the guide's model as it is now, and of what is retained."""
@@ -90,24 +99,39 @@ class Lesson(Generic[P]):
             source.pool.load_state_dict(own)
 
 
+@dataclass(slots=True)
 class Source:
-    """Rows of some concepts. The anchor of a bare name is "", that of a caption what is left without all `erase`."""
+    """Rows of some concepts, towards the anchors of their texts.
 
-    def __init__(
-        self, host: Host, plan: Plan, names: Sequence[str], captions: Sequence[Sequence[str]], erase: Sequence[str]
-    ) -> None:
-        self.host, self.plan, self.names, self.captions, self.erase = host, plan, names, captions, erase
-        self.pool = Pool(host.device)
+    joined: what the runs of bare names are of, in place of the name itself.
+    """
+
+    host: Host
+    plan: Plan
+    names: Sequence[str]
+    captions: Sequence[Sequence[str]]
+    anchor: Anchor
+    joined: str = ""
+    pool: Pool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pool = Pool(self.host.device)
 
     def rows(self, turn: int, guide: Guide, g: torch.Generator) -> Latents:
         plan = self.plan
         if not plan.harvest:
-            texts = train.choose(self.names, plan.rows, g)
-            return stopped(self.host, guide, texts, [""] * len(texts), plan.run, g)
+            return self.bare(guide, g)
         if turn % plan.refresh == 0:
-            say = saying(self.captions, self.erase, g)
+            say = saying(self.captions, self.anchor, g)
             self.pool.add(harvest(self.host, guide, say, plan.harvest, plan.run, g))
         return self.pool.draw(plan.rows, g)
+
+    def bare(self, guide: Guide, g: torch.Generator) -> Latents:
+        """Rows of bare names, of one level."""
+        texts = train.choose(self.names, self.plan.rows, g)
+        runs = [self.joined] * len(texts) if self.joined else texts
+        found = stopped(self.host, guide, runs, [self.anchor(text) for text in texts], self.plan.run, g)
+        return found.saying(self.host, texts) if self.joined else found
 
 
 class Pool:
@@ -132,12 +156,12 @@ class Pool:
         self.all = Latents(**{name: tensor.to(self.device) for name, tensor in kept.items()}) if kept else None
 
 
-def saying(captions: Sequence[Sequence[str]], erase: Sequence[str], g: torch.Generator) -> Say:
-    """Captions of the lists in turn; the anchor of one is what is left of it without the concepts."""
+def saying(captions: Sequence[Sequence[str]], anchor: Anchor, g: torch.Generator) -> Say:
+    """Captions of the lists in turn, each with its anchor."""
 
     def say(n: int) -> tuple[list[str], list[str]]:
         texts = [train.choose(captions[i % len(captions)], 1, g)[0] for i in range(n)]
-        return texts, [train.without(text, erase) for text in texts]
+        return texts, [anchor(text) for text in texts]
 
     return say
 

@@ -94,6 +94,19 @@ def renamed(texts: Iterable[str], peers: Iterable[str], concept: str) -> list[st
     return [text for text, n in found if n]
 
 
+def instead(text: str, concept: str, other: str, erase: Iterable[str]) -> str:
+    """The text with another concept in the place of one of those erased; of "", what is left of it without them all."""
+    found = renamed([text], [concept], other) if other else []
+    return found[0] if found else without(text, erase)
+
+
+def each(method: str, what: str, given: Sequence[str], erase: Sequence[str]) -> list[str]:
+    """What was given, one a concept; one alone is of all. UserError where there are more or fewer."""
+    if len(given) not in (1, len(erase)):
+        raise UserError(f"{method}: {len(given)} {what}s for {len(erase)} concepts: wanted one for all, or one each")
+    return list(given) * (len(erase) if len(given) == 1 else 1)
+
+
 def groups(erase: Sequence[str], separate: int) -> list[tuple[str, ...]]:
     """Each concept by itself up to so many; of more, all of them together."""
     return [(concept,) for concept in erase] if len(erase) <= separate else [tuple(erase)]
@@ -120,11 +133,13 @@ def fit(
     plan: Fit,
     g: torch.Generator,
     memory: Stateful | None = None,
+    copy: Sequence[nn.Parameter] = (),
 ) -> list[float]:
     """Adam on `params`; returns the loss of every step. Nothing else is given a gradient.
 
     Parameters in half precision are rounded copies of float32 ones, which are what Adam moves: its steps are mostly
-    too small for theirs. memory: what the loss remembers from step to step, so that a stopped fit can go on.
+    too small for theirs. memory: what the loss remembers from step to step, so that a stopped fit can go on. copy:
+    of another network, in the order of `params`: they are the mean while it runs, for a loss that samples by it.
     """
     free = list(params)
     exact = [p.detach().float() if p.dtype in (torch.float16, torch.bfloat16) else p for p in free]
@@ -133,6 +148,7 @@ def fit(
     state = State(exact, mean, torch.optim.Adam(exact, lr=plan.lr), g, memory)
     with resume.stage(state) as after:
         _copy(free, exact)
+        _copy(copy, mean[: len(copy)])
         for step in progress.track(range(len(state.curve), plan.steps), plan.label):
             value = loss(step, g)
             state.curve.append(_finite(value, step, plan))
@@ -142,6 +158,7 @@ def fit(
             _copy(free, exact)
             if plan.ema:
                 torch._foreach_lerp_(mean, [p.detach() for p in exact], 1 - plan.ema)
+            _copy(copy, mean[: len(copy)])
             after(step + 1 == plan.steps)
     _copy(free, mean)
     return state.curve
