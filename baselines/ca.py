@@ -26,7 +26,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dumo_bench.errors import UserError
 from dumo_bench.hosts import plans
 from dumo_bench.hosts.sample import scheduler
 from dumo_bench.hosts.sd import Host, encode, stock_guide
@@ -121,21 +120,12 @@ class CA(Method):
         """The anchor of each concept."""
         if self.anchor is None:
             return [ANCHORS.get(concept.casefold(), "") for concept in erase]
-        if len(self.anchor) not in (1, len(erase)):
-            raise UserError(
-                f"ca: {len(self.anchor)} anchors for {len(erase)} concepts: wanted one for all, or one each"
-            )
-        return list(self.anchor) * (len(erase) if len(self.anchor) == 1 else 1)
+        return train.each(self.name, "anchor", self.anchor, erase)
 
     def pairs(self, host: Host, erase: Sequence[str]) -> list[list[tuple[str, str]]]:
         """For each concept, captions that name it, each with what its anchor makes of it."""
-
-        def other(caption: str, concept: str, anchor: str) -> str:
-            renamed = train.renamed([caption], [concept], anchor) if anchor else []
-            return renamed[0] if renamed else train.without(caption, erase)
-
         every = [(c, a, train.prompts(host, [c])[0]) for c, a in zip(erase, self.anchors(erase), strict=True)]
-        return [[(caption, other(caption, c, a)) for caption in captions] for c, a, captions in every]
+        return [[(one, train.instead(one, c, a, erase)) for one in captions] for c, a, captions in every]
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,6 +154,10 @@ QUICK: Plans = {
         "steps": 2, "inner": 2, "lr": 1e-2, "rank": 4, "run": {"steps": 3}, "cells": 2, "plain": 0.5,
         "harvest": 2, "refresh": 2, "rows": 2, "retain": 1.0, "retain_prompts": 2, "retain_rows": 2,
     },
+    "sce": {
+        "steps": 2, "lr": 1e-2, "lr_outside": 1e-2, "run": {"steps": 3}, "kept": 2.0,
+        "harvest": 2, "refresh": 2, "rows": 2, "retain": 1.0, "retain_prompts": 2, "retain_rows": 2,
+    },
     "sdd": {
         "steps": 2, "lr": 1e-2, "run": {"steps": 3}, "ema": 0.5,
         "harvest": 2, "refresh": 1, "rows": 2, "retain": 1.0, "retain_prompts": 2, "retain_rows": 2,
@@ -169,6 +173,7 @@ SHORT: Plans = {
     "dumo": {"steps": 1, "table_steps": 1, "harvest": 1, "rows": 1, "retain_prompts": 1, "retain_rows": 1},
     "esd": {"steps": 2, "harvest": 2, "rows": 2, "retain_prompts": 2, "retain_rows": 2},
     "receler": {"steps": 2, "harvest": 2, "rows": 2, "retain_prompts": 2, "retain_rows": 2},
+    "sce": {"steps": 2, "harvest": 2, "rows": 2, "retain_prompts": 2, "retain_rows": 2},
     "sdd": {"steps": 2, "harvest": 2, "rows": 2, "retain_prompts": 2, "retain_rows": 2},
     "spm": {"steps": 2, "harvest": 2, "rows": 2, "retain_prompts": 2, "retain_rows": 2},
 }
@@ -191,7 +196,7 @@ def quick_emoji() -> Host:
     found = sd.load("emoji-sd", dtype="float64")
     for method, own in SHORT.items():
         found = planned(found, method, **own)
-    for method in ("ca", "esd", "receler", "sdd", "spm"):
+    for method in ("ca", "esd", "receler", "sce", "sdd", "spm"):
         found = planned(found, method, run={**found.plans[method]["run"], "steps": 2})
     return found
 
