@@ -15,6 +15,7 @@ from test_architecture import FILES, place
 
 from dumo_bench.baselines import esd, receler
 from dumo_bench.baselines.ca import CA
+from dumo_bench.baselines.eap import EAP
 from dumo_bench.baselines.esd import ESD
 from dumo_bench.baselines.receler import Receler
 from dumo_bench.baselines.sce import SCE
@@ -298,7 +299,7 @@ def test_a_method_that_names_a_table_refuses_what_it_does_not_know_in_it(session
             steps.fit(session(name))
 
 
-@pytest.mark.parametrize("cls", [CA, SCE, SDD, SPEED])
+@pytest.mark.parametrize("cls", [CA, EAP, SCE, SDD, SPEED])
 def test_the_bounds_of_a_methods_settings_are_those_of_its_plan(cls):
     module = sys.modules[cls.__module__]
     assert {name: module.Plan.bounds[name] for name in cls.bounds if name in module.Plan.bounds} == dict(cls.bounds)

@@ -146,6 +146,10 @@ QUICK: Plans = {
         "steps": 2, "lr": 1e-2, "table_steps": 2, "table_lr": 0.1, "harvest": 1, "refresh": 2, "rows": 2,
         "retain_prompts": 2, "retain_rows": 2, "checkpointing": False,
     },
+    "eap": {
+        "steps": 2, "lr": 1e-2, "lr_outside": 1e-2, "run": {"steps": 3}, "harvest": 2, "refresh": 2, "rows": 2,
+        "nearest": 4, "centres": 2, "retain_prompts": 2, "retain_rows": 2,
+    },
     "esd": {
         "steps": 2, "lr": 1e-2, "lr_outside": 1e-2, "run": {"steps": 3, "sampler": "ddim", "side": 1, "align": "bin"},
         "harvest": 2, "refresh": 2, "rows": 2, "retain": 3.0, "retain_prompts": 2, "retain_rows": 2, "ema": 0.97,
@@ -171,6 +175,7 @@ QUICK: Plans = {
 SHORT: Plans = {
     "ca": {"steps": 2, "pictures": 2, "retain_prompts": 2, "retain_rows": 2},
     "dumo": {"steps": 1, "table_steps": 1, "harvest": 1, "rows": 1, "retain_prompts": 1, "retain_rows": 1},
+    "eap": {"steps": 2, "harvest": 2, "rows": 2, "nearest": 3, "retain_prompts": 3, "retain_rows": 2},
     "esd": {"steps": 2, "harvest": 2, "rows": 2, "retain_prompts": 2, "retain_rows": 2},
     "receler": {"steps": 2, "harvest": 2, "rows": 2, "retain_prompts": 2, "retain_rows": 2},
     "sce": {"steps": 2, "harvest": 2, "rows": 2, "retain_prompts": 2, "retain_rows": 2},
@@ -196,7 +201,7 @@ def quick_emoji() -> Host:
     found = sd.load("emoji-sd", dtype="float64")
     for method, own in SHORT.items():
         found = planned(found, method, **own)
-    for method in ("ca", "esd", "receler", "sce", "sdd", "spm"):
+    for method in ("ca", "eap", "esd", "receler", "sce", "sdd", "spm"):
         found = planned(found, method, run={**found.plans[method]["run"], "steps": 2})
     return found
 
