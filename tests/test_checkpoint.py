@@ -436,7 +436,7 @@ def test_sd_v14_has_the_686_tensors_and_selections_of_the_published_files():
 
     with torch.device("meta"):
         unet = UNet2DConditionModel(sample_size=64, cross_attention_dim=768, attention_head_dim=8)
-    assert [len(names) for names in selections(unet).values()] == [32, 80, 388, 468, 686]
+    assert [len(names) for names in selections(unet).values()] == [16, 16, 32, 80, 388, 468, 686]
     back = published.compvis(unet.state_dict())
     assert len(back) == 686
     assert back["model.diffusion_model.output_blocks.11.1.transformer_blocks.0.attn2.to_k.weight"].shape == (320, 768)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,6 +54,32 @@ def vae(held: Mapping[str, Tensor], config: Any) -> dict[str, Tensor]:
     except KeyError as error:
         raise UserError(f"CompVis keys without {VAE}{error.args[0]}: the file is not whole") from error
     return {name: tensor for name, tensor in made.items() if isinstance(tensor, Tensor)}
+
+
+def attention(held: Mapping[str, Tensor], config: Any) -> dict[str, Tensor] | None:
+    """The tensors of a file of cross-attentions alone under diffusers' names, None of any other file.
+
+    diffusers' converter takes whole networks only. With L layers a block, input block 1 + (L + 1) b + l is layer l of
+    down block b, output block (L + 1) b + l of up block b.
+    """
+    found = {name: _PLACE.match(name) for name in held}
+    if not all(found.values()):
+        return None
+    step = config.layers_per_block + 1
+    return {_layer(match, step): held[name] for name, match in found.items() if match is not None}
+
+
+_PLACE = re.compile(
+    rf"{re.escape(PREFIX)}(?:(input|output)_blocks\.(\d+)|middle_block)\.1\.(transformer_blocks\.\d+\.attn2\..+)"
+)
+
+
+def _layer(match: re.Match[str], step: int) -> str:
+    side, at, rest = match.groups()
+    if side is None:
+        return f"mid_block.attentions.0.{rest}"
+    block, layer = divmod(int(at) - (side == "input"), step)
+    return f"{'down' if side == 'input' else 'up'}_blocks.{block}.attentions.{layer}.{rest}"
 
 
 def convert(held: Mapping[str, Tensor], config: Any) -> tuple[dict[str, Tensor], list[str]]:

@@ -1,7 +1,7 @@
-"""U-Net weights in diffusers' keys: whole (ESD, UCE, RECE as .pt), nested (ESD), or the tensors that were trained.
+"""U-Net weights in diffusers' keys: whole (ESD, UCE, RECE as .pt), nested (ESD, CA), or the tensors that were trained.
 
-ESD (arXiv 2303.07345), UCE (2308.14761) and RECE (2407.12383) publish all tensors of the U-Net; newer ESD and UCE
-those of one selection, whose sizes on SD 1.x are 32, 80, 388 and 468 of 686.
+ESD (arXiv 2303.07345), UCE (2308.14761), RECE (2407.12383) and EAP (2410.15618) publish all tensors of the U-Net; newer
+ESD and UCE those of one selection, whose sizes on SD 1.x are 32, 80, 388 and 468 of 686; SPEED (2503.07392) 16, values.
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ COUNT = "tensors"  # the note of a partial file that says how many tensors belon
 
 def selections(unet: nn.Module) -> dict[str, list[str]]:
     """What published files hold, the smallest first: names of the U-Net's tensors."""
+    kv = key_value_names(unet)
     layers = {*parameters.cross(unet), *parameters.other_linear(unet)}
     whole = [name for name, _ in unet.named_parameters()]
     return {
-        "cross-attention keys and values": key_value_names(unet),
+        "cross-attention values": [name for name in kv if name.endswith("to_v.weight")],
+        "cross-attention keys": [name for name in kv if name.endswith("to_k.weight")],
+        "cross-attention keys and values": kv,
         "cross-attention": parameters.cross(unet),
         "linear layers and convolutions outside cross-attention": parameters.other_linear(unet),
         "all linear layers and convolutions": [name for name in whole if name in layers],

@@ -107,7 +107,10 @@ def _file(host: Host, where: Place) -> Found:
 
 
 def _compvis(host: Host, path: Path, held: Mapping[str, Tensor], notes: tuple[str, ...]) -> Found:
-    """U-Net and text encoder of a file in CompVis's names; its VAE has to be the model's."""
+    """U-Net and text encoder of a file in CompVis's names; its VAE has to be the model's. of CA attentions alone."""
+    if (trained := compvis.attention(held, host.unet.config)) is not None:
+        title, names = unet_state.wanted(host.unet, trained, {})
+        return Found(f"CompVis, {title}", _prefixed(trained), tuple(f"unet.{name}" for name in names), notes)
     unet, left = compvis.convert(held, host.unet.config)
     text, vae = compvis.text(held, host.text_encoder), compvis.vae(held, host.vae.config)
     _same_vae(host, path, vae)

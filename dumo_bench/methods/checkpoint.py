@@ -1,4 +1,4 @@
-"""Edits trained elsewhere: published weights of ESD, UCE, RECE, Receler, DuMo, or a plain LoRA, imported strictly.
+"""Edits trained elsewhere: published weights of ESD, UCE, CA, SPEED, Receler, DuMo, ..., or a LoRA, imported strictly.
 
 By path or hub id. Which family a file is of is read from it (dumo_bench/formats); one that fits the model only in part,
 or changes nothing, is refused.
