@@ -56,7 +56,7 @@ def _tests(case: CaseTables, scores: pl.DataFrame, metrics: Catalogue) -> _Tests
     import polars as pl
 
     of_suite = (pl.col("suite") == case.suite) & (pl.col("suite_version") == case.version)
-    mine = scores.filter(of_suite & (pl.col("case") == case.case))
+    mine = scores.filter(of_suite & (pl.col("case") == case.case)).unique(keep="first", maintain_order=True)
     rows = {} if case.warning else dict(mine.group_by(KIN, maintain_order=True))
     erasers = [kin for kin in dict.fromkeys(case.kin) if kin in rows and kin[0] != REFERENCE]
     base = next((rows[kin] for kin in rows if kin[0] == REFERENCE), None)
