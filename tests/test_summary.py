@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, bootstrap
 
-from dumo_bench.analysis import summary
+from dumo_bench.analysis import estimates, summary
 from dumo_bench.errors import UserError
 from dumo_bench.metrics import intervals
-from dumo_bench.storage import table
+from dumo_bench.storage import scan, table
 
 ROLES = {"ghost": "target", "alien": "related", "dog": "unrelated"}
 RUN = {
@@ -111,8 +111,8 @@ def test_a_change_is_paired_by_prompt_seed_and_draw():
         ]
         row = pick(made(rows), method="dumo", role="unrelated", metric="clip.emoji.cosine.change")
         assert row["value"] == pytest.approx(0.0)
-    shifted = summary.changes(frames.frame("scores", rows))
-    assert sorted(shifted.loc[shifted["method"] == "dumo", "value"]) == pytest.approx([-0.6, 0.6])
+    shifted = estimates.changes(scan.of_frame(frames.frame("scores", rows), summary.COLUMNS))
+    assert sorted(shifted.filter(method="dumo")["value"]) == pytest.approx([-0.6, 0.6])
 
 
 def test_a_change_without_its_original_is_missing():

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dumo_bench.analysis import derived
 from dumo_bench.analysis.derived import Number, Part
-from dumo_bench.storage import metrics, table
+from dumo_bench.storage import metrics, scan
 from dumo_bench.storage.metrics import Declared, Key
 from dumo_bench.types import Better, Kind, Made, Measures, Metric
 
 if TYPE_CHECKING:
     import pandas as pd
 
+WHAT = ["scorer", "scorer_version", "metric"]
 CHANGE = ".change"  # behind the metric's name in rows whose column `change` says so
 
 
@@ -122,7 +123,7 @@ def of_frames(tables: Path, *frames: pd.DataFrame) -> Catalogue:
 
 def of_folder(out: Path) -> Catalogue:
     """The catalogue of a results folder."""
-    return of_frames(out / "tables", *(table.read(out / "tables", name) for name in ("scores", "sets")))
+    return of_frames(out / "tables", *(scan.distinct(out / "tables", name, WHAT) for name in ("scores", "sets")))
 
 
 def _known(scorer: str, version: str, members: list[Metric]) -> Iterator[Known]:

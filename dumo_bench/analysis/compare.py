@@ -171,7 +171,7 @@ def overlaps(
     names = {*a.metrics.by_name, *b.metrics.by_name}
     asked = a.metrics.with_parts(name for name in names if fnmatchcase(name, metric))
     found: dict[tuple[tuple[str, int, str], tuple[int, int, int]], list[str]] = {}
-    for (suite, version, of, name), rows in pairs.groups(every, [*pairs.CASE, "metric"]):
+    for (suite, version, of, name), rows in every.groupby([*pairs.CASE, "metric"]):
         if name in asked and fnmatchcase(of, case):
             counts = (int(rows["a"].sum()), int(rows["b"].sum()), int(rows["both"].sum()))
             found.setdefault(((suite, version, of), counts), []).append(name)
@@ -234,7 +234,7 @@ def seeds(one: Side, metric: str = "*", case: str = "*") -> list[Seeds]:
     once = {metric.copy_of or metric.name: metric.name for metric in reversed(own) if not metric.part_of}.values()
     shown = one.scores[one.scores["metric"].isin(once)]
     found = []
-    for (suite, of, role, name), rows in pairs.groups(shown, ["suite", "case", "role", "metric"]):
+    for (suite, of, role, name), rows in shown.groupby(["suite", "case", "role", "metric"]):
         wide = rows.pivot_table("value", ["prompt_id", "seed", "draw"], "fit_seed").dropna()
         if wide.shape[1] < 2 or len(wide) < 2 or not fnmatchcase(of, case):
             continue

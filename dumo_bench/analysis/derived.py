@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -15,6 +15,7 @@ from dumo_bench.types import SETS, Made, Metric, Suite, canonical, spelt
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
 
     from dumo_bench.metrics.intervals import Floats, Whole
 
@@ -111,45 +112,46 @@ def erased(scores: pd.DataFrame, suites: Iterable[Suite] = ()) -> Erased:
     return known | {tuple(key): erase for *key, erase in told.itertuples(index=False, name=None)}
 
 
-def with_erased(scores: pd.DataFrame, known: Erased) -> pd.DataFrame:
-    """The scores with what their case erases in every row."""
-    cases = scores[_CASE].itertuples(index=False, name=None)
-    return scores.assign(erase=[known.get(case, "[]") for case in cases])
+def parts(scores: pl.DataFrame, erase: str, among: Iterable[Number]) -> Iterator[tuple[Number, list[pl.DataFrame]]]:
+    """Every number that scores of one case and method have the parts of, with the rows of its parts.
 
-
-def parts(scores: pd.DataFrame, among: Iterable[Number]) -> Iterator[tuple[Number, list[pd.DataFrame]]]:
-    """Every number that scores of one case and method have the parts of, with the rows of its parts."""
-    there = set(scores["metric"].unique())
+    erase: what the case erases, canonical JSON."""
+    gone = set(map(spelt, json.loads(erase)))
+    of = {str(metric): rows for (metric,), rows in scores.group_by(["metric"], maintain_order=True)}
     for number in among:
-        if all(part.metric in there for part in number.parts):
-            chosen = [_chosen(part, scores) for part in number.parts]
-            if not any(rows.empty for rows in chosen):
+        if all(part.metric in of for part in number.parts):
+            chosen = [_chosen(part, of[part.metric], gone) for part in number.parts]
+            if not any(rows.is_empty() for rows in chosen):
                 yield number, chosen
 
 
-def rows(scores: pd.DataFrame, group: Sequence[str], among: Sequence[Number]) -> Iterator[dict[str, Any]]:
-    """Every number of every group of scores for which all parts were tried, as rows of the summary's estimates."""
-    for _, one in scores.groupby(list(group), sort=True):
-        about = {name: one[name].iloc[0] for name in group}
-        for number, chosen in parts(one, among):
-            yield (
+def rows(scores: pl.DataFrame, erase: str, group: Sequence[str], among: Sequence[Number]) -> list[dict[str, Any]]:
+    """Every number of every group of a case's scores for which all parts were tried, as rows of the summary's
+    estimates, in the order of groups. erase: what the case erases."""
+    found = []
+    every = {key: one for key, one in scores.group_by(group, maintain_order=True)}
+    for key in sorted(every):
+        about = dict(zip(group, key, strict=True))
+        for number, chosen in parts(every[key], erase, among):
+            found.append(
                 about | {"metric": number.metric.name, "role": number.role, "concept": "*"} | _estimate(number, chosen)
             )
+    return found
 
 
-def _estimate(number: Number, chosen: Sequence[pd.DataFrame]) -> dict[str, Any]:
+def _estimate(number: Number, chosen: Sequence[pl.DataFrame]) -> dict[str, Any]:
     """The number from the rows of its parts; null where a part has no measured one."""
-    n = sum(int(rows["value"].notna().sum()) for rows in chosen)
+    n = sum(rows["value"].count() for rows in chosen)
     missing = sum(map(len, chosen)) - n
     found = {
-        **{name: chosen[0][name].iloc[0] for name in ("scorer", "scorer_version")},
+        **{name: chosen[0][name][0] for name in ("scorer", "scorer_version")},
         "n": n,
         "n_missing": missing,
         "n_unasked": sum(int((rows["reason"] == "not asked").sum()) for rows in chosen),
         "change": False,
         "note": f"{missing} missing in its parts" if missing else "",
     }
-    measured = [_arrays(rows.dropna(subset="value")) for rows in chosen]
+    measured = [_arrays(rows.drop_nulls("value")) for rows in chosen]
     if any(len(values) == 0 for values, _ in measured):
         return found | {"value": None, "low": None, "high": None, "how": f"{number.formula}; a part was not measured"}
     interval = intervals.of_function(number.f, measured, yes_no=number.rates)
@@ -157,15 +159,19 @@ def _estimate(number: Number, chosen: Sequence[pd.DataFrame]) -> dict[str, Any]:
     return found | {"value": value} | interval._asdict() | {"how": f"{number.formula}; {interval.how}"}
 
 
-def _chosen(part: Part, scores: pd.DataFrame) -> pd.DataFrame:
-    rows = scores[(scores["metric"] == part.metric) & scores["role"].isin(SETS[part.role])]
-    if part.named is None or rows.empty:
+def _chosen(part: Part, scores: pl.DataFrame, gone: Collection[str]) -> pl.DataFrame:
+    """The rows of a part, of the scores of its metric."""
+    import polars as pl
+
+    rows = scores.filter(pl.col("role").is_in(list(SETS[part.role])))
+    if part.named is None or rows.is_empty():
         return rows
-    erased = set(map(spelt, json.loads(rows["erase"].iloc[0])))
-    return rows[rows["concept"].map(spelt).isin(erased) == part.named]
+    named = [concept for concept in rows["concept"].unique().to_list() if (spelt(concept) in gone) == part.named]
+    return rows.filter(pl.col("concept").is_in(named))
 
 
-def _arrays(rows: pd.DataFrame) -> tuple[Floats, Whole]:
+def _arrays(rows: pl.DataFrame) -> tuple[Floats, Whole]:
     import pandas as pd
 
-    return rows["value"].to_numpy(dtype=float), np.asarray(pd.factorize(rows["prompt_id"])[0], dtype=np.int64)
+    prompts = pd.factorize(rows["prompt_id"].to_physical().to_numpy())[0]
+    return rows["value"].to_numpy().astype(float), np.asarray(prompts, dtype=np.int64)

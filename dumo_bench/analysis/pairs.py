@@ -12,16 +12,18 @@ from dumo_bench.analysis import derived
 from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.recognition import DetectionRate
 from dumo_bench.metrics import paired, power
-from dumo_bench.storage import table
+from dumo_bench.storage import scan, table
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
 
     from dumo_bench.metrics.intervals import Floats, Whole
 
 LEVEL = 0.05
 CASE = ["suite", "suite_version", "case"]
 PAIR = [*CASE, "role", "concept", "scorer", "scorer_version", "metric", "prompt_id", "seed", "draw"]
+COLUMNS = [*PAIR, "fit_seed", "value"]  # of scores, what pairs are made of
 _About: TypeAlias = tuple[str, int, str, str, str]  # suite, its version, case, role, metric
 
 
@@ -78,8 +80,9 @@ def differences(a: pd.DataFrame, b: pd.DataFrame, metrics: Catalogue) -> list[Di
     A metric that is part of another is not tested for itself.
     """
     parts = [name for name, known in metrics.by_name.items() if known.metric.part_of]
-    pairs = joined(*(one[~one["metric"].isin(parts)] for one in (a, b)))
-    found = [*pictures(pairs), *numbers(pairs, metrics.numbers)]
+    sides = [scan.of_frame(one[~one["metric"].isin(parts)], COLUMNS) for one in (a, b)]
+    pairs = joined(*sides)
+    found = [*pictures(pairs), *numbers(pairs, metrics.numbers, derived.erased(a) | derived.erased(b))]
     return [replace(d, copy_of=metrics.named(d.metric).metric.copy_of) for d in found]
 
 
@@ -98,31 +101,37 @@ def _test(d: Difference) -> tuple[Any, ...]:
     return d.suite, d.suite_version, d.case, d.role, d.copy_of or d.metric
 
 
-def joined(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
+def joined(a: pl.DataFrame, b: pl.DataFrame) -> pl.DataFrame:
     """One row a picture and metric that both have, with a and b; the mean over fits, null where one is missing."""
-    sides = [_mean(one, PAIR, ["value"])["value"].rename(name) for one, name in ((a, "a"), (b, "b"))]
-    pairs = sides[0].to_frame().join(sides[1], how="inner").reset_index()
-    return derived.with_erased(pairs, derived.erased(a) | derived.erased(b))
+    sides = [_mean(one).rename({"value": name}) for one, name in ((a, "a"), (b, "b"))]
+    return sides[0].join(sides[1], on=PAIR, how="inner").sort(PAIR)
 
 
-def _mean(rows: pd.DataFrame, key: list[str], columns: list[str]) -> pd.DataFrame:
+def _mean(rows: pl.DataFrame) -> pl.DataFrame:
     """The mean over fits; null where one of them is, or where a fit of the case lacks what another has."""
-    groups = rows.groupby(key, sort=True)[columns]
-    every = rows.groupby([*CASE, "metric"])["fit_seed"].transform("nunique").groupby([rows[k] for k in key]).first()
-    return groups.mean().where(groups.count().eq(every, axis=0))
+    import polars as pl
+
+    fits = rows.group_by(*CASE, "metric").agg(fits=pl.col("fit_seed").n_unique())
+    if (fits["fits"] == 1).all() and not rows.select(pl.struct(PAIR).is_duplicated().any()).item():
+        return rows.select(*PAIR, "value")
+    means = rows.group_by(PAIR).agg(pl.col("value").mean(), there=pl.col("value").count())
+    whole = means.join(fits, on=[*CASE, "metric"], how="left")
+    value = pl.when(pl.col("there") == pl.col("fits")).then(pl.col("value"))
+    return whole.select(*PAIR, value.alias("value"))
 
 
-def pictures(pairs: pd.DataFrame) -> Iterator[Difference]:
+def pictures(pairs: pl.DataFrame) -> Iterator[Difference]:
     """Of every metric on every role the difference of means."""
-    for (suite, version, case, role, metric), rows in groups(pairs, [*CASE, "role", "metric"]):
+    every = [(about, rows, rows.drop_nulls(["a", "b"])) for about, rows in groups(pairs, [*CASE, "role", "metric"])]
+    tests = iter(paired.compare_all([_arrays(there) for *_, there in every if len(there)]))
+    for (suite, version, case, role, metric), rows, there in every:
         about = (suite, version, case, role, metric)
-        there = rows.dropna(subset=["a", "b"])
         lost = len(rows) - len(there)
-        if there.empty:
+        if there.is_empty():
             yield _unmeasured(about, 0, lost, "no picture was measured on both")
             continue
-        a, b, clusters = _arrays(there)
-        found = paired.compare(a, b, clusters)
+        a, b, _ = _arrays(there)
+        found = next(tests)
         yield Difference(
             *about, None, float(a.mean()), float(b.mean()),
             found.interval.low, found.interval.high, found.p, n=len(there), n_missing=lost,
@@ -136,38 +145,38 @@ def _unmeasured(about: _About, n: int, missing: int, how: str) -> Difference:
     )
 
 
-def groups(rows: pd.DataFrame, columns: list[str]) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
+def groups(rows: pl.DataFrame, columns: list[str]) -> list[tuple[tuple[Any, ...], pl.DataFrame]]:
     """The rows by the values of some columns, in order."""
-    for key, group in rows.groupby(columns):
-        yield tuple(key), group
+    return sorted(rows.group_by(columns, maintain_order=True), key=lambda one: one[0])
 
 
-def _arrays(rows: pd.DataFrame) -> tuple[Floats, Floats, Whole]:
+def _arrays(rows: pl.DataFrame) -> tuple[Floats, Floats, Whole]:
     import pandas as pd
 
-    a, b = (rows[name].to_numpy(dtype=float) for name in ("a", "b"))
-    return a, b, np.asarray(pd.factorize(rows["prompt_id"])[0], dtype=np.int64)
+    a, b = (rows[name].to_numpy().astype(float) for name in ("a", "b"))
+    prompts = pd.factorize(rows["prompt_id"].to_physical().to_numpy())[0]
+    return a, b, np.asarray(prompts, dtype=np.int64)
 
 
-def numbers(pairs: pd.DataFrame, among: Iterable[derived.Number]) -> Iterator[Difference]:
-    """Numbers made of several means, resampled with their pairs."""
+def numbers(pairs: pl.DataFrame, among: Iterable[derived.Number], erased: derived.Erased) -> Iterator[Difference]:
+    """Numbers made of several means, resampled with their pairs; `erased`: what each case erases."""
     for (suite, version, case), rows in groups(pairs, CASE):
-        for number, parts in derived.parts(rows, among):
+        for number, parts in derived.parts(rows, erased.get((suite, version, case), "[]"), among):
             if len(parts) > 1:  # one part says it for itself
                 yield _number((suite, version, case, number.role, number.metric.name), number, parts)
 
 
-def _number(about: _About, number: derived.Number, parts: Sequence[pd.DataFrame]) -> Difference:
+def _number(about: _About, number: derived.Number, parts: Sequence[pl.DataFrame]) -> Difference:
     """One of them, from the pairs of its parts that were measured on both."""
-    import pandas as pd
+    import polars as pl
 
-    there = [part.dropna(subset=["a", "b"]) for part in parts]
+    there = [part.drop_nulls(["a", "b"]) for part in parts]
     n = sum(map(len, there))
     missing = sum(map(len, parts)) - n
-    if any(part.empty for part in there):
+    if any(part.is_empty() for part in there):
         return _unmeasured(about, n, missing, "no picture of a part was measured on both")
     ends = np.cumsum([len(part) for part in there])[:-1]
-    split = list(zip(*(np.split(of, ends) for of in _arrays(pd.concat(there))), strict=True))
+    split = list(zip(*(np.split(of, ends) for of in _arrays(pl.concat(there))), strict=True))
     a, b = (float(number.f(*(part[i].mean() for part in split))) for i in (0, 1))
     found = paired.of_numbers(number.f, split, rates=number.rates)
     wanted = power.numbers_needed(a - b, found.error, [len(part[2]) for part in split])
@@ -177,10 +186,17 @@ def _number(about: _About, number: derived.Number, parts: Sequence[pd.DataFrame]
     )  # fmt: skip
 
 
+def _mean_of_sets(rows: pd.DataFrame, key: list[str], columns: list[str]) -> pd.DataFrame:
+    """The mean over fits; null where one of them is, or where a fit of the case lacks what another has."""
+    groups = rows.groupby(key, sort=True)[columns]
+    every = rows.groupby([*CASE, "metric"])["fit_seed"].transform("nunique").groupby([rows[k] for k in key]).first()
+    return groups.mean().where(groups.count().eq(every, axis=0))
+
+
 def of_sets(a: pd.DataFrame, b: pd.DataFrame) -> Iterator[Difference]:
     """Numbers of whole sets; of what is missing, the larger count of the two sides."""
     key = [*CASE, "role", "scorer", "scorer_version", "metric"]
-    once = [_mean(one, key, ["value", "n", "n_missing"]) for one in (a, b)]
+    once = [_mean_of_sets(one, key, ["value", "n", "n_missing"]) for one in (a, b)]
     both = once[0].add_suffix("_a").join(once[1].add_suffix("_b"), how="inner").reset_index()
     for row in table.records(both):
         alike = row["n_a"] == row["n_b"]

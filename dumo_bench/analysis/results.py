@@ -6,14 +6,15 @@ own, called after its content, in all that is made of these rows: nothing is ave
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dumo_bench.storage import table
+from dumo_bench.storage import scan, table
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
 
 _OTHER = ("pictures", "n", "n_missing", "value", "low", "high", "how", "lost", "reason", "note", "edit")
 _WHAT = ["suite", "suite_version", "content"]
@@ -24,10 +25,26 @@ def scores(out: Path) -> pd.DataFrame:
     return _read(out)[0]
 
 
+def columns(out: Path, wanted: Sequence[str]) -> pl.DataFrame:
+    """Some columns of the scores of pictures, the suite's name among them; equal rows are not looked for."""
+    import polars as pl
+
+    tables = out / "tables"
+    found = scan.read(tables, "scores", list(dict.fromkeys([*wanted, *_WHAT])))
+    several = contents(scan.to_frame(found.select(_WHAT).unique(maintain_order=True)), table.read(tables, "sets"))
+    if several:
+        keys = found.select(_WHAT).unique(maintain_order=True)
+        called = _apart(scan.to_frame(keys), several)["suite"]
+        to = keys.with_columns(called=pl.Series(called.tolist(), dtype=pl.Categorical))
+        joined = found.join(to, on=_WHAT, how="left", nulls_equal=True, maintain_order="left")
+        found = joined.with_columns(suite="called")
+    return found.select(wanted)
+
+
 def parts(out: Path) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
     """The scores and the boxes of each part by itself: two parts may hold the same picture."""
     tables = out / "tables"
-    several = contents(table.read(tables, "scores"))
+    several = contents(scan.distinct(tables, "scores", _WHAT))
     for part in table.names_of_parts(tables, "scores"):
         found = table.read_part(tables, "scores", part)
         yield _apart(found, several), table.read_part(tables, "detections", part)
@@ -35,7 +52,9 @@ def parts(out: Path) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
 
 def sets(out: Path) -> pd.DataFrame:
     """The numbers of sets, each metric of a method once."""
-    return largest(_read(out)[1])
+    found, tables = table.read(out / "tables", "sets"), out / "tables"
+    several = contents(scan.distinct(tables, "scores", _WHAT), found)
+    return largest(_apart(found, several) if several else found)
 
 
 def named(suite: str, content: str) -> str:
@@ -55,7 +74,7 @@ def contents(*frames: pd.DataFrame) -> dict[tuple[str, int], set[str]]:
 
 def said(out: Path) -> list[str]:
     """A line for each suite of which a folder holds several contents."""
-    found = contents(*(table.read(out / "tables", name) for name in ("scores", "sets")))
+    found = contents(*(scan.distinct(out / "tables", name, _WHAT) for name in ("scores", "sets")))
     return [
         f"{len(several)} contents of suite {suite} version {version} are in {out}: its prompts, cases or sampling were "
         f"changed. They are kept apart ({', '.join(sorted(named(suite, one) for one in several))}); a changed suite "

@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from dumo_bench.analysis import catalogue, coverage, derived, kinds, results
-from dumo_bench.analysis.catalogue import CHANGE, Catalogue
+from dumo_bench.analysis import catalogue, coverage, derived, estimates, kinds, results
+from dumo_bench.analysis.catalogue import Catalogue
+from dumo_bench.analysis.estimates import GROUP, KEPT, Row
 from dumo_bench.errors import UserError
-from dumo_bench.metrics import intervals
-from dumo_bench.storage import table
+from dumo_bench.storage import scan, table
 from dumo_bench.storage.columns import names
-from dumo_bench.types import SETS, Better, Metric, Suite
+from dumo_bench.types import Better, Suite
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
 
 _AGAIN = 10  # times: an end, should somebody add to the tables without one
-KEPT = "kept"  # related and unrelated together
 ROLES = ("target", "attack", "related", "unrelated", KEPT, derived.ALL)  # in the order in which they are shown
-_GROUP = [
-    "suite",
-    "suite_version",
-    "content",
-    "case",
-    "method",
-    "method_version",
-    "params",
-    "fit_seed",
-    "model",
-    "sampling",
-]
-_SET = [*_GROUP, "role", "concept", "scorer", "scorer_version", "metric", "change"]
-_PAIR = ["suite", "suite_version", "case", "model", "sampling", "scorer", "metric", "prompt_id", "seed", "draw"]
-_IDENTITY = [*_GROUP, "prompt_id", "seed", "draw", "scorer", "metric"]
+COLUMNS = [*GROUP, "erase", "erases", "role", "concept", "prompt_id", "seed", "draw", "scorer", "scorer_version"]
+COLUMNS += ["metric", "value", "reason", "note"]
+_IDENTITY = [*GROUP[len(estimates.CASE) :], "prompt_id", "seed", "draw", "scorer", "metric"]  # within a case
 
 
 def write(out: Path, suites: Iterable[Suite] = ()) -> Path:
@@ -48,9 +33,9 @@ def write(out: Path, suites: Iterable[Suite] = ()) -> Path:
     tables, suites = out / "tables", list(suites)
     for _ in range(_AGAIN):
         seen = table.listing(tables)
-        scores, sets = results.scores(out), results.sets(out)
-        found = make(scores, sets, catalogue.of_frames(tables, scores, sets), suites)
-        path = table.write_file(place(out), "summary", table.records(found))
+        scores, sets = results.columns(out, COLUMNS), results.sets(out)
+        known = catalogue.of_frames(tables, scan.to_frame(scores.select(catalogue.WHAT).unique()), sets)
+        path = table.write_file(place(out), "summary", _made(scores, sets, known, suites))
         if table.listing(tables) == seen:
             break
     return path
@@ -76,88 +61,63 @@ def make(
     suites: Iterable[Suite] = (),
 ) -> pd.DataFrame:
     """The summary of scores and sets, whose metrics are `known`."""
-    scores, sets = (frame.fillna({"content": ""}) for frame in (scores, sets))  # null would fall out of every group
+    return table.frame("summary", _made(scan.of_frame(scores, COLUMNS), sets, known, list(suites)))
+
+
+def _made(scores: pl.DataFrame, sets: pd.DataFrame, known: Catalogue, suites: Sequence[Suite]) -> list[Row]:
+    import polars as pl
+
+    scores = scores.with_columns(pl.col("content").fill_null(pl.lit("", pl.Categorical)))  # null equals nothing
+    sets = sets.fillna({"content": ""})
+    of_runs = scan.to_frame(scores.select(*estimates.CASE, "erase", "erases").unique(maintain_order=True))
     _refuse_contradictions(scores)
-    suites = list(suites)
-    rows = _estimates(scores, known) + _passed_through(sets)
-    rows += derived.rows(derived.with_erased(scores, derived.erased(scores, suites)), _GROUP, known.numbers)
-    erases = kinds.of_rows(scores, sets) | kinds.of_suites(suites)
+    measured, made = _of_cases(scores, known, derived.erased(of_runs, suites))
+    rows = [*measured, *_passed_through(sets), *made]
+    erases = kinds.of_rows(of_runs, sets) | kinds.of_suites(suites)
     for row in rows:
         row["erases"] = erases.get((row["suite"], row["suite_version"], row["case"]), "")
         row["content"] = row["content"] or None
         row["higher_is_better"] = higher(known.of(row).metric.way(row["role"], row["erases"]))
-    whole = coverage.told(rows, suites, _GROUP, known)
-    return table.frame("summary", [{name: row[name] for name in names("summary")} for row in whole])
+    whole = coverage.told(rows, suites, GROUP, known)
+    return [{name: row[name] for name in names("summary")} for row in whole]
+
+
+def _of_cases(scores: pl.DataFrame, known: Catalogue, erased: derived.Erased) -> tuple[list[Row], list[Row]]:
+    """The rows of what was measured, and of what is made of it, in the order of cases.
+
+    Prompts are numbered as they first come in the whole table: in that order they are resampled.
+    """
+    import pandas as pd
+    import polars as pl
+
+    prompts = pd.factorize(scores["prompt_id"].to_physical().to_numpy())[0]
+    numbered, rates = scores.with_columns(prompt=pl.Series(prompts)), _rates(scores, known)
+    cases = {case: rows for case, rows in numbered.group_by(estimates.CASE, maintain_order=True)}
+    measured, made = [], []
+    for case in sorted(cases):
+        rows = estimates.coded(_once(cases.pop(case)))
+        measured += estimates.of_case(rows, rates.__contains__)
+        suite, version, _, name = case
+        made += derived.rows(rows, erased.get((suite, version, name), "[]"), GROUP, known.numbers)
+    return measured, made
+
+
+def _rates(scores: pl.DataFrame, known: Catalogue) -> set[str]:
+    """The metrics whose values are yes and no, so that Wilson's interval holds their mean; and their changes.
+
+    A change is 0 or 1 nowhere but by chance: it is no rate.
+    """
+    import polars as pl
+
+    measured = scores.filter(pl.col("value").is_not_null())
+    of = measured.group_by("metric").agg(pl.col("value").is_in([0.0, 1.0]).all())
+    names = of.with_columns(pl.col("metric").cast(pl.String)).iter_rows()
+    return {name for name, yes_no in names if yes_no and known.named(name).metric.kind == "rate"}
 
 
 def higher(way: Better) -> bool | None:
     """A direction as the summary keeps it; None: neither."""
     return {"higher": True, "lower": False, "neither": None}[way]
-
-
-def changes(scores: pd.DataFrame, reference: str = "original") -> pd.DataFrame:
-    """Scores minus the reference's for the same prompt and draw, under the metric's name with ".change" appended."""
-    base = scores.loc[scores["method"] == reference, [*_PAIR, "value"]].drop_duplicates(_PAIR)
-    paired = scores.merge(base, on=_PAIR, how="left", suffixes=("", "_base"), validate="many_to_one")
-    alone = paired["value"].notna() & paired["value_base"].isna()
-    paired["note"] = paired["note"].mask(alone, f"not measured on {reference}")
-    paired["reason"] = paired["reason"].mask(alone, "no reference")
-    paired["value"] = paired["value"] - paired["value_base"]
-    return paired.drop(columns="value_base").assign(metric=paired["metric"] + CHANGE, change=True)
-
-
-def _estimates(scores: pd.DataFrame, known: Catalogue) -> list[dict[str, Any]]:
-    """One row a set, for every concept, for all of a role, and for all kept prompts."""
-    import pandas as pd
-
-    if scores.empty:
-        return []
-    measured = scores.dropna(subset="value").groupby("metric")["value"]
-    yes_no = {name for name, values in measured if is_rate(known.named(str(name)).metric, values.unique())}
-    both = pd.concat([scores.assign(change=False), changes(scores)])
-    both["prompt"] = pd.factorize(both["prompt_id"])[0]
-    whole = both.assign(concept="*")
-    kept = whole[whole["role"].isin(SETS[KEPT])].assign(role=KEPT)
-    every = pd.concat([both, whole, kept]).sort_values(_SET, kind="stable", ignore_index=True)
-    values, prompts, notes, reasons = _arrays(every)
-    starts = np.flatnonzero(~every.duplicated(_SET).to_numpy())
-    found = []
-    for key, start, end in zip(table.records(every.loc[starts, _SET]), starts, [*starts[1:], len(every)], strict=True):
-        one = slice(start, end)
-        unasked = reasons[one].count("not asked")
-        estimate = _estimate(values[one], prompts[one], notes[one], yes_no=key["metric"] in yes_no)
-        found.append(key | estimate | {"n_unasked": unasked})
-    return found
-
-
-def is_rate(metric: Metric, values: Iterable[float]) -> bool:
-    """Whether these values of a metric are yes and no, so that Wilson's interval holds their mean."""
-    return metric.kind == "rate" and set(values) <= {0.0, 1.0}
-
-
-def _arrays(scores: pd.DataFrame) -> tuple[intervals.Floats, intervals.Whole, list[str], list[str]]:
-    """Values with NaN for what is missing, prompts as numbers, notes, reasons."""
-    values = scores["value"].to_numpy(dtype=float, na_value=np.nan)
-    return values, scores["prompt"].to_numpy(dtype=np.int64), scores["note"].tolist(), scores["reason"].tolist()
-
-
-def _estimate(values: intervals.Floats, prompts: intervals.Whole, notes: list[str], *, yes_no: bool) -> dict[str, Any]:
-    """Mean and interval of the measured values of a set; what was not measured is counted and explained."""
-    there = ~np.isnan(values)
-    n = int(there.sum())
-    missing = Counter(note for note, is_there in zip(notes, there, strict=True) if not is_there)
-    counted = {"n": n, "n_missing": len(values) - n, "note": _note(missing)}
-    if n == 0:
-        return counted | {"value": None, "low": None, "high": None, "how": "nothing was measured"}
-    clusters = np.unique(prompts[there], return_inverse=True)[1]
-    found = intervals.of_mean(values[there], clusters, yes_no=yes_no)
-    return counted | {"value": float(values[there].mean())} | found._asdict()
-
-
-def _note(missing: Counter[str]) -> str:
-    """Why values are missing, the commonest reasons first, with their counts."""
-    shown = [f"{count} missing: {reason or 'no reason given'}" for reason, count in missing.most_common(3)]
-    return "; ".join(shown) + (f"; {coverage.MORE}" if len(missing) > 3 else "")
 
 
 def _passed_through(sets: pd.DataFrame) -> list[dict[str, Any]]:
@@ -167,25 +127,34 @@ def _passed_through(sets: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _refuse_contradictions(scores: pd.DataFrame) -> None:
-    """One value a picture and metric, from one version of its scorer; anything else would be averaged silently."""
-    for (suite, scorer, metric), versions in scores.groupby(["suite", "scorer", "metric"])["scorer_version"]:
+def _once(case: pl.DataFrame) -> pl.DataFrame:
+    """The scores of a case without rows that are there twice and equal; two values of one picture are refused."""
+    import polars as pl
+
+    if not case.select(pl.struct(_IDENTITY).is_duplicated().any()).item():
+        return case
+    once = case.unique(keep="first", maintain_order=True)
+    for row in once.filter(~pl.struct(_IDENTITY).is_first_distinct()).head(1).iter_rows(named=True):
+        raise UserError(
+            f"{row['suite']}, {row['case']}, {row['method']}, prompt {row['prompt_id']}: {row['metric']} is in the "
+            "tables twice with different rows; delete tables/scores and run `dumo-bench score` again"
+        )
+    return once
+
+
+def _refuse_contradictions(scores: pl.DataFrame) -> None:
+    """Of a metric the values of one version of one scorer; anything else would be averaged silently."""
+    what = scan.to_frame(scores.select("suite", "scorer", "metric", "scorer_version").unique())
+    for (suite, scorer, metric), versions in what.groupby(["suite", "scorer", "metric"])["scorer_version"]:
         found = set(versions)
         if len(found) > 1:
             raise UserError(
                 f"{suite}, {metric} was scored by versions {', '.join(sorted(found))} of {scorer} (+: what it was "
                 "given behind @): run `dumo-bench score` for every method, so that one version has scored all"
             )
-    for (suite, metric), scorers in scores.groupby(["suite", "metric"])["scorer"]:
+    for (suite, metric), scorers in what.groupby(["suite", "metric"])["scorer"]:
         if len(found := set(scorers)) > 1:
             raise UserError(
                 f"{suite}, {metric} was scored by {' and by '.join(sorted(found))}: delete tables/scores and score "
                 "again with one of them, or rename the metric of the other"
             )
-    twice = scores[scores.duplicated(_IDENTITY)]
-    if len(twice):
-        row = twice.iloc[0]
-        raise UserError(
-            f"{row['suite']}, {row['case']}, {row['method']}, prompt {row['prompt_id']}: {row['metric']} is in the "
-            "tables twice with different rows; delete tables/scores and run `dumo-bench score` again"
-        )

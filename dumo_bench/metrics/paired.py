@@ -18,7 +18,7 @@ from dumo_bench.metrics import intervals, power
 from dumo_bench.metrics.intervals import EQUAL, Floats, Interval, Whole
 
 RESAMPLES = 9999
-BLOCK = 2**23  # prompts times draws that are held at once
+BLOCK = 2**23  # prompts times draws that are kept for the next test; an eighth of it is held at once as numbers
 
 
 class Paired(NamedTuple):
@@ -43,16 +43,35 @@ def compare(a: Floats, b: Floats, clusters: Whole) -> Paired:
     prompts have several pictures the signs of whole prompts are drawn; on yes/no values of one picture a prompt that
     test is McNemar's.
     """
-    d = a - b
-    yes_no = bool(np.isin(a, (0, 1)).all() and np.isin(b, (0, 1)).all())
+    return compare_all([(a, b, clusters)])[0]
+
+
+def compare_all(tests: Sequence[tuple[Floats, Floats, Whole]]) -> list[Paired]:
+    """`compare` of each; those of equally many prompts share their resamples and their signs."""
+    differences = [(a - b, clusters) for a, b, clusters in tests]
+    ends = intervals.of_means([intervals.grouped(*one) for one in differences], [False] * len(tests))
+    exact = [_yes_no(a) and _yes_no(b) and len(a) == int(clusters.max()) + 1 for a, b, clusters in tests]
+    drawn = iter(signs_all([one for one, alone in zip(differences, exact, strict=True) if not alone]))
+    return [
+        _exact(d, interval) if alone else _signed(d, clusters, interval, next(drawn))
+        for (d, clusters), interval, alone in zip(differences, ends, exact, strict=True)
+    ]
+
+
+def _yes_no(x: Floats) -> bool:
+    return bool(np.isin(x, (0, 1)).all())
+
+
+def _exact(d: Floats, interval: Interval) -> Paired:
     won, lost = int((d > 0).sum()), int((d < 0).sum())
-    alone = len(d) == int(clusters.max()) + 1
-    interval = intervals.of_mean(d, clusters, yes_no=False)
-    if yes_no and alone:
-        p, wanted = mcnemar(won, lost), power.yes_no_needed(won, lost, len(d))
-        return Paired(float(d.mean()), interval, p, "McNemar, exact", won, lost, wanted)
+    p, wanted = mcnemar(won, lost), power.yes_no_needed(won, lost, len(d))
+    return Paired(float(d.mean()), interval, p, "McNemar, exact", won, lost, wanted)
+
+
+def _signed(d: Floats, clusters: Whole, interval: Interval, p: float) -> Paired:
+    won, lost = int((d > 0).sum()), int((d < 0).sum())
     wanted = power.pictures_needed(d, clusters)
-    return Paired(float(d.mean()), interval, signs(d, clusters), "signs of prompts", won, lost, wanted)
+    return Paired(float(d.mean()), interval, p, "signs of prompts", won, lost, wanted)
 
 
 class Resampled(NamedTuple):
@@ -91,7 +110,28 @@ def mcnemar(won: int, lost: int) -> float:
 
 def signs(d: Floats, clusters: Whole) -> float:
     """The two-sided p that the sums of d = a - b over clusters are as likely above 0 as below: `exchange` of means."""
-    return exchange(lambda mean: mean, [(d, np.zeros_like(d), clusters)])
+    return signs_all([(d, clusters)])[0]
+
+
+def signs_all(tests: Sequence[tuple[Floats, Whole]]) -> list[float]:
+    """`signs` of each; those in which equally many prompts differ are multiplied with the same signs at once."""
+    found = [1.0] * len(tests)
+    together: dict[int, list[tuple[int, Floats, float]]] = {}
+    for i, (d, clusters) in enumerate(tests):
+        sums = np.bincount(clusters, weights=d)
+        moved = np.abs(sums) > EQUAL
+        together.setdefault(int(moved.sum()), []).append((i, sums[moved] / len(d), sums[~moved].sum() / len(d)))
+    for m, same in together.items():
+        moves, rest = np.stack([one for _, one, _ in same], axis=1), np.array([one for *_, one in same])
+        apart = np.concatenate([np.abs(rest + _turned(changed) @ moves) for changed in _changes(m, 0)])
+        for (i, *_), p in zip(same, (apart >= apart[0] - EQUAL).mean(axis=0), strict=True):
+            found[i] = float(p)
+    return found
+
+
+def _turned(changed: NDArray[np.bool_]) -> Floats:
+    """-1 for prompts whose a and b change places, else 1."""
+    return np.where(changed, -1.0, 1.0)
 
 
 def exchange(f: Callable[..., Any], parts: Sequence[tuple[Floats, Floats, Whole]], seed: int = 0) -> float:
@@ -129,7 +169,7 @@ def _few(m: int, seed: int) -> list[NDArray[np.bool_]]:
 
 
 def _many(m: int, seed: int) -> Iterator[NDArray[np.bool_]]:
-    random, most = np.random.default_rng((seed, m)), max(1, BLOCK // m)
+    random, most = np.random.default_rng((seed, m)), max(1, BLOCK // 8 // m)
     yield np.zeros((1, m), dtype=bool)
     for start in range(0, RESAMPLES, most):
         yield random.random((min(most, RESAMPLES - start), m)) < 0.5

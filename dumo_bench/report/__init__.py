@@ -11,7 +11,7 @@ from dumo_bench.analysis import catalogue, kinds, results, summary
 from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.coverage import sizes
 from dumo_bench.errors import UserError
-from dumo_bench.report import build, contract, coverage, figures, latex, markdown, page, paired, tradeoff
+from dumo_bench.report import build, contract, coverage, figures, gallery, latex, markdown, page, paired, tradeoff
 from dumo_bench.report.cells import CaseTables
 from dumo_bench.run import manifest
 from dumo_bench.storage import files, table
@@ -37,7 +37,7 @@ def cases(
     found = build.build(build.Sources(means, metrics, erases, sizes(every), manifest.contracts(out)))
     if not found:
         raise UserError(f"{out / 'summary.parquet'} holds no row: `dumo-bench run` into {out} fills it")
-    told = paired.tested(list(filter(only, found)), results.scores(out), metrics)
+    told = paired.tested(list(filter(only, found)), results.columns(out, paired.COLUMNS), metrics)
     warned = " ".join(f"{line}." for line in results.said(out))
     whole = [replace(case, contract=" ".join(filter(None, (case.contract, warned)))) for case in told]
     return [build.refused(case, _reasons(out, case)) for case in whole]
@@ -58,7 +58,7 @@ def write(
     `shown`: its `cases`, where they are known already.
     """
     shown = cases(out, suites) if shown is None else shown
-    frames = page.Frames(results.scores(out), summary.read(out), catalogue.of_folder(out))
+    frames = page.Frames(results.columns(out, gallery.COLUMNS), summary.read(out), catalogue.of_folder(out))
     texts = {name: prompt_texts(suite) for name, suite in (suites or {}).items()}
     drawn = [costs(case) for case in shown]
     sections = [

@@ -6,18 +6,19 @@ import base64
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.report.variants import VARIANT, variants
-from dumo_bench.storage import table
+from dumo_bench.storage import scan, table
 from dumo_bench.types import Recipe
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
 
 TITLES = {
     "target": "Target: prompts that name the erased concept",
@@ -25,6 +26,10 @@ TITLES = {
     "unrelated": "Unrelated: prompts about something else",
     "attack": "Attacks: prompts made to bring it back",
 }
+_PICTURE = ("prompt_id", "seed", "draw")
+#: of scores, what a report shows pictures by
+COLUMNS = ("suite", "suite_version", "case", *VARIANT, "role", "concept", *_PICTURE, "key", "edit", "erase")
+COLUMNS += ("scorer", "metric", "value", "note")
 PROMPTS = 8  # a role
 SIDE = 256  # larger pictures are shown at this size, in pixels
 
@@ -61,29 +66,32 @@ class Grid:
         return TITLES[self.role]
 
 
-def grids(scores: pd.DataFrame, out: Path, texts: Mapping[str, str] | None, metrics: Catalogue) -> list[Grid]:
+def grids(scores: pl.DataFrame, out: Path, texts: Mapping[str, str] | None, metrics: Catalogue) -> list[Grid]:
     """The grids of one case from its rows of the table `scores`. texts: prompt id -> text; None: ids only, blurred."""
-    labels = variants(scores)
-    seen = _seen(scores, metrics)
+    import polars as pl
+
+    labels = variants(scan.to_frame(scores.select(VARIANT).unique()))
     found = []
     for role in TITLES:
-        rows = scores[scores["role"] == role].drop_duplicates([*VARIANT, "prompt_id", "seed", "draw"])
-        lines = tuple(_line(list(labels), line, (out, seen, texts or {})) for line in _chosen(rows))
+        of_role = scores.filter(pl.col("role") == role)
+        chosen = _chosen(of_role.unique([*VARIANT, *_PICTURE], keep="first", maintain_order=True))
+        seen = _seen(scores, metrics, [key for rows in chosen for key in rows["key"]])
+        lines = tuple(_line(list(labels), scan.to_frame(rows), (out, seen, texts or {})) for rows in chosen)
         found += [Grid(role, tuple(map(str, labels.values())), lines, hidden=texts is None)] if lines else []
     return found
 
 
-def _chosen(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
+def _chosen(rows: pl.DataFrame) -> list[pl.DataFrame]:
     """The rows of at most PROMPTS prompts, first draw each: one a concept in turn, evenly spread over the concepts."""
-    draws = rows.sort_values(["concept", "prompt_id", "draw", "seed"])
-    first = draws.drop_duplicates("prompt_id").copy()
-    first["turn"] = first.groupby("concept").cumcount()
-    first = first.sort_values(["turn", "concept", "prompt_id"])
-    if (first["turn"] == 0).sum() > PROMPTS:
-        first = first[first["turn"] == 0]
-        first = first.iloc[[i * len(first) // PROMPTS for i in range(PROMPTS)]]
-    for one in table.records(first.head(PROMPTS)):
-        yield draws[(draws[["prompt_id", "seed", "draw"]] == [one["prompt_id"], one["seed"], one["draw"]]).all(axis=1)]
+    import polars as pl
+
+    draws = rows.sort("concept", "prompt_id", "draw", "seed", maintain_order=True)
+    once = draws.unique("prompt_id", keep="first", maintain_order=True)
+    first = once.with_columns(turn=pl.int_range(pl.len()).over("concept")).sort("turn", "concept", "prompt_id")
+    if (concepts := first["concept"].n_unique()) > PROMPTS:
+        first = first[[i * concepts // PROMPTS for i in range(PROMPTS)]]
+    wanted = first.head(PROMPTS).select(_PICTURE)
+    return [draws.join(one, on=_PICTURE, how="semi", maintain_order="left") for one in wanted.iter_slices(1)]
 
 
 def _line(
@@ -99,12 +107,17 @@ def _line(
     return Line(prompt, texts.get(prompt, prompt), f"{first['concept']}, seed {first['seed']}{draw}", tiles)
 
 
-def _seen(scores: pd.DataFrame, metrics: Catalogue) -> dict[str, str]:
+def _seen(scores: pl.DataFrame, metrics: Catalogue, keys: Sequence[str]) -> dict[str, str]:
     """Key of a picture -> what a recogniser saw, which is the note of its measured scores; of several the first's."""
-    names = [name for name in scores["metric"].unique() if metrics.named(name).metric.measures in ("asked", "erased")]
-    rows = scores[scores["metric"].isin(names) & scores["value"].notna() & (scores["note"] != "")]
-    first = rows[rows["scorer"] == rows["scorer"].iloc[0]] if len(rows) else rows
-    return dict(zip(first["key"], first["note"].str.replace("/", ", "), strict=True))
+    import polars as pl
+
+    every = scores["metric"].unique().to_list()
+    names = [name for name in every if metrics.named(name).metric.measures in ("asked", "erased")]
+    rows = scores.filter(pl.col("metric").is_in(names) & pl.col("value").is_not_null() & (pl.col("note") != ""))
+    if rows.is_empty():
+        return {}
+    own = rows.filter((pl.col("scorer") == rows["scorer"][0]) & pl.col("key").is_in(keys))
+    return {key: note.replace("/", ", ") for key, note in own.select("key", "note").iter_rows()}
 
 
 def image(out: Path, key: str) -> Path:
@@ -142,11 +155,12 @@ def _uri(kind: str, content: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def recipes(scores: pd.DataFrame) -> dict[str, Recipe]:
+def recipes(scores: pl.DataFrame) -> dict[str, Recipe]:
     """Label -> recipe of every edit among these rows."""
-    found = {}
-    for key, label in variants(scores).items():
-        row = table.records(scores[(scores[list(VARIANT)] == list(key)).all(axis=1)].head(1))[0]
+    found, firsts = {}, scan.to_frame(scores.unique(VARIANT, keep="first", maintain_order=True))
+    rows = {tuple(row[name] for name in VARIANT): row for row in table.records(firsts)}
+    for key, label in variants(firsts).items():
+        row = rows[key]
         if row["edit"]:
             what = json.loads(row["params"]), tuple(json.loads(row["erase"]))
             found[str(label)] = Recipe(row["method"], row["method_version"], *what, row["fit_seed"], row["model"])

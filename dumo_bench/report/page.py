@@ -18,12 +18,13 @@ from dumo_bench.storage.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
 
 
 class Frames(NamedTuple):
     """The tables a page is made from."""
 
-    scores: pd.DataFrame
+    scores: pl.DataFrame
     summary: pd.DataFrame
     metrics: Catalogue
 
@@ -52,7 +53,10 @@ class Section:
 
 def section(tables: CaseTables, frames: Frames, out: Path, texts: Mapping[str, str] | None, costs: str) -> Section:
     """The page's part on one case, from the tables and from the pictures and edits in `out`; `costs` as SVG, or ""."""
-    rows, means = (_of_case(frame, tables) for frame in (frames.scores, frames.summary))
+    import polars as pl
+
+    of_suite = (pl.col("suite") == tables.suite) & (pl.col("suite_version") == tables.version)
+    rows, means = frames.scores.filter(of_suite & (pl.col("case") == tables.case)), _of_case(frames.summary, tables)
     labels = variants(means)
     methods = {str(label): f"version {key[1]}, {key[2]}, fit seed {key[3]}" for key, label in labels.items()}
     shown = gallery.grids(rows, out, texts, frames.metrics), _maps(rows, out), _svg_uri(costs) if costs else ""
@@ -80,7 +84,7 @@ def render(sections: Sequence[Section]) -> str:
     return found + "\n"
 
 
-def _maps(rows: pd.DataFrame, out: Path) -> list[Map]:
+def _maps(rows: pl.DataFrame, out: Path) -> list[Map]:
     found = []
     for label, recipe in gallery.recipes(rows).items():
         path = Store(out).edit_path(recipe)

@@ -7,20 +7,22 @@ from dataclasses import replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from dumo_bench.analysis import pairs
+from dumo_bench.analysis import derived, pairs
 from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.pairs import Difference
 from dumo_bench.analysis.recognition import REFERENCE
 from dumo_bench.report.cells import CaseTables, Cell, Panel, Shown, commonest, parts
 from dumo_bench.report.variants import KIN, together
+from dumo_bench.storage import scan
 from dumo_bench.types import SETS
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import polars as pl
 
 Kin: TypeAlias = tuple[Any, ...]  # what the fits of one method have in common: one eraser
 Key: TypeAlias = tuple[str, str]  # metric, role
-Rows: TypeAlias = "Mapping[Kin, pd.DataFrame]"  # the scores of every eraser, and of the unedited model
+Rows: TypeAlias = "Mapping[Kin, pl.DataFrame]"  # the scores of every eraser, and of the unedited model
+COLUMNS = [*pairs.COLUMNS, *KIN, "erase"]  # of scores, what is tested
 TITLE = "Paired difference to the unedited model"
 
 
@@ -31,7 +33,7 @@ class _Tests(NamedTuple):
     best: Sequence[Difference]
 
 
-def tested(cases: Sequence[CaseTables], scores: pd.DataFrame, metrics: Catalogue) -> list[CaseTables]:
+def tested(cases: Sequence[CaseTables], scores: pl.DataFrame, metrics: Catalogue) -> list[CaseTables]:
     """The cases with their tables of paired differences, and the best eraser bold where it is told from every other.
 
     The differences are corrected over all cases, metrics, roles and erasers. That the best is told from every other is
@@ -49,11 +51,13 @@ def tested(cases: Sequence[CaseTables], scores: pd.DataFrame, metrics: Catalogue
     ]
 
 
-def _tests(case: CaseTables, scores: pd.DataFrame, metrics: Catalogue) -> _Tests:
+def _tests(case: CaseTables, scores: pl.DataFrame, metrics: Catalogue) -> _Tests:
     """Nothing where pictures were made under several contracts: they are no pairs."""
-    of_suite = (scores["suite"] == case.suite) & (scores["suite_version"] == case.version)
-    mine = scores[of_suite & (scores["case"] == case.case)]
-    rows = {} if case.warning else {tuple(kin): of for kin, of in mine.groupby(list(KIN), sort=False)}
+    import polars as pl
+
+    of_suite = (pl.col("suite") == case.suite) & (pl.col("suite_version") == case.version)
+    mine = scores.filter(of_suite & (pl.col("case") == case.case)).unique(keep="first", maintain_order=True)
+    rows = {} if case.warning else dict(mine.group_by(KIN, maintain_order=True))
     erasers = [kin for kin in dict.fromkeys(case.kin) if kin in rows and kin[0] != REFERENCE]
     base = next((rows[kin] for kin in rows if kin[0] == REFERENCE), None)
     wanted = list(_columns(case))
@@ -75,23 +79,27 @@ def _hardest(case: CaseTables, rows: Rows, metrics: Catalogue) -> Iterator[Diffe
                 yield max(found, key=lambda d: d.p or 0.0)
 
 
-def _differences(a: pd.DataFrame, b: pd.DataFrame, wanted: Collection[Key], metrics: Catalogue) -> list[Difference]:
+def _differences(a: pl.DataFrame, b: pl.DataFrame, wanted: Collection[Key], metrics: Catalogue) -> list[Difference]:
     """a - b of the metrics and roles that are wanted; of measured ones first, then of numbers that are made of them."""
+    import polars as pl
+
     made_of = {key: metrics.named(key[0]).made_of for key in wanted}
-    parts = {part.metric for made in made_of.values() for part in made}
+    parts = list({part.metric for made in made_of.values() for part in made})
     plain = pairs.joined(*(_only(one, [key for key in wanted if not made_of[key]]) for one in (a, b)))
-    made = pairs.joined(*(one[one["metric"].isin(parts)] for one in (a, b)))
-    found = (*pairs.pictures(plain), *pairs.numbers(made, metrics.numbers))
+    made = pairs.joined(*(one.filter(pl.col("metric").is_in(parts)) for one in (a, b)))
+    erased = derived.erased(scan.to_frame(pl.concat([a, b]).select(*pairs.CASE, "erase").unique(maintain_order=True)))
+    found = (*pairs.pictures(plain), *pairs.numbers(made, metrics.numbers, erased))
     return [d for d in found if (d.metric, d.role) in wanted]
 
 
-def _only(scores: pd.DataFrame, wanted: Sequence[Key]) -> pd.DataFrame:
+def _only(scores: pl.DataFrame, wanted: Sequence[Key]) -> pl.DataFrame:
     """The scores of some metrics and roles; kept ones are related and unrelated together."""
-    import pandas as pd
+    import polars as pl
 
-    mine = scores[scores["metric"].isin([metric for metric, _ in wanted])]
-    whole = pd.concat([mine, mine[mine["role"].isin(SETS["kept"])].assign(role="kept")])
-    return whole[pd.MultiIndex.from_frame(whole[["metric", "role"]]).isin(wanted)]
+    mine = scores.filter(pl.col("metric").is_in([metric for metric, _ in wanted]))
+    kept = mine.filter(pl.col("role").is_in(list(SETS["kept"]))).with_columns(role=pl.lit("kept", pl.Categorical))
+    keys = pl.DataFrame(wanted, schema={"metric": pl.Categorical, "role": pl.Categorical}, orient="row")
+    return pl.concat([mine, kept]).join(keys, on=["metric", "role"], how="semi", maintain_order="left")
 
 
 def _by_key(found: Iterable[Difference]) -> dict[Key, Difference]:

@@ -122,33 +122,44 @@ def read_file(path: Path, name: str) -> pd.DataFrame:
     return _to_pandas(_load(path, name))
 
 
-def _load(path: Path, name: str) -> pa.Table:
+def columns(path: Path, name: str, wanted: Sequence[str]) -> pa.Table:
+    """Some columns of one parquet file, checked; texts are dictionary-encoded, so that none is held twice."""
+    return _load(path, name, wanted).unify_dictionaries()
+
+
+def _load(path: Path, name: str, wanted: Sequence[str] = ()) -> pa.Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    texts = {column.name for column in COLUMNS[name] if column.type == "text"} if wanted else set()
     try:
         # Its own file handle: with a path, a folder called "method=x" would add a column.
         with path.open("rb") as stream:
-            found = pq.read_table(stream)
+            about = pq.read_metadata(stream)
+            version = (about.metadata or {}).get(_VERSION_KEY, b"none").decode()
+            there = about.schema.to_arrow_schema().names
+            file = pq.ParquetFile(stream, metadata=about, read_dictionary=[one for one in there if one in texts])
+            few = [column for column in wanted if column in there] if version == SCHEMA_VERSION else []
+            found = file.read(few or None)
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno:  # the disk's, and no broken file
             raise
         raise UserError(f"{path}: not a readable parquet file; delete it and score again") from error
-    version = (found.schema.metadata or {}).get(_VERSION_KEY, b"none").decode()
     if version == version1.VERSION:
         try:
             found = version1.upgraded(name, found)
         except (pa.ArrowException, AttributeError, TypeError, ValueError, KeyError) as error:
             raise UserError(f"{path}: its columns are not those of version {version}; score again") from error
+        there = found.column_names
     elif version != SCHEMA_VERSION:
         raise UserError(
             f"{path} has schema version {version}, this program reads {version1.VERSION} and {SCHEMA_VERSION}: "
             "score again into a new --out folder, or use the version of dumo-bench that wrote it"
         )
-    found = _with_late(name, found)
-    if wrong := _mismatch(name, found.column_names):
+    late = {column.name for column in COLUMNS[name] if column.late}
+    if wrong := _mismatch(name, {*there, *late}):
         raise UserError(f"{path}: {wrong}; delete it and score again")
-    return _typed(path, name, found.select(names(name)))
+    return _typed(path, name, _with_late(name, found, wanted or names(name)))
 
 
 #: columns that hold JSON, and of what type
@@ -156,26 +167,32 @@ _JSON: Mapping[str, type] = {"params": dict, "erase": list, "convention": dict}
 
 
 def _typed(path: Path, name: str, found: pa.Table) -> pa.Table:
-    """The table with the declared types; one that cannot have them is told with its first odd column."""
+    """The table with the declared types; one that cannot have them is told with its first odd column.
+
+    Texts may be dictionary-encoded, and then stay so.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    columns = []
-    for column, field in zip(COLUMNS[name], schema(name), strict=True):
-        cells = found.column(column.name)
+    whole, fields, cells = schema(name), [], []
+    for column in (column for column in COLUMNS[name] if column.name in found.column_names):
+        own, wanted = found.column(column.name), whole.field(column.name).type
+        if pa.types.is_dictionary(own.type):
+            wanted = pa.dictionary(own.type.index_type, wanted)
         try:
-            columns.append(cells.cast(field.type))
+            cells.append(own.cast(wanted))
         except pa.ArrowException as error:
-            raise _odd(path, column.name, f"{cells.type}, wanted {field.type}") from error
-        if cells.null_count and not column.null:
+            raise _odd(path, column.name, f"{own.type}, wanted {wanted}") from error
+        fields.append(pa.field(column.name, wanted, nullable=column.null))
+        if own.null_count and not column.null:
             raise _odd(path, column.name, "missing in some rows")
-        if column.type == "number" and pc.all(pc.less_equal(pc.abs(columns[-1]), MOST)).as_py() is False:
+        if column.type == "number" and pc.all(pc.less_equal(pc.abs(cells[-1]), MOST)).as_py() is False:
             raise _odd(path, column.name, "no number in some rows, or one too large to be averaged")
-        if column.among and (odd := [cell for cell in cells.unique().to_pylist() if cell not in column.among]):
+        if column.among and (odd := [cell for cell in own.unique().to_pylist() if cell not in column.among]):
             raise _odd(path, column.name, f"{odd[0]!r} in some rows, wanted {', '.join(column.among)}")
-        if column.name in _JSON and not _json(cells, _JSON[column.name]):
+        if column.name in _JSON and not _json(own, _JSON[column.name]):
             raise _odd(path, column.name, f"no JSON of a {_JSON[column.name].__name__}")
-    return pa.table(columns, schema=schema(name))
+    return pa.table(cells, schema=pa.schema(fields, metadata=whole.metadata))
 
 
 def _json(cells: pa.ChunkedArray, kind: type) -> bool:
@@ -189,14 +206,14 @@ def _odd(path: Path, column: str, what: str) -> UserError:
     return UserError(f"{path}: the column {column!r} is {what}; delete the file and score again")
 
 
-def _with_late(name: str, found: pa.Table) -> pa.Table:
-    """With null in the columns that were added after the file was written."""
+def _with_late(name: str, found: pa.Table, wanted: Sequence[str]) -> pa.Table:
+    """The wanted columns, with null in those that were added after the file was written."""
     import pyarrow as pa
 
-    for column in COLUMNS[name]:
-        if column.late and column.name not in found.column_names:
-            found = found.append_column(column.name, pa.nulls(len(found)))
-    return found
+    late = [column for column in wanted if column not in found.column_names]
+    for column in late:
+        found = found.append_column(schema(name).field(column), pa.nulls(len(found), schema(name).field(column).type))
+    return found.select([column for column in names(name) if column in wanted])
 
 
 def _arrow(name: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:

@@ -1,0 +1,150 @@
+"""Means with intervals of every set of scores: by method, role, concept and metric, and their changes by the edit.
+
+The scores of one case at a time, as columns: a set is a number beside each row, so that nothing is done once a row.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from dumo_bench.analysis import coverage
+from dumo_bench.analysis.catalogue import CHANGE
+from dumo_bench.metrics import intervals
+from dumo_bench.types import SETS
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from dumo_bench.metrics.intervals import Floats, Grouped, Whole
+
+Row: TypeAlias = dict[str, Any]
+KEPT = "kept"  # related and unrelated together
+CASE = ["suite", "suite_version", "content", "case"]
+GROUP = [*CASE, "method", "method_version", "params", "fit_seed", "model", "sampling"]
+SET = [*GROUP, "role", "concept", "scorer", "scorer_version", "metric", "change"]
+_SERIES = ["method", "method_version", "params", "fit_seed", "model", "sampling", "scorer", "scorer_version", "metric"]
+_PAIR = ["model", "sampling", "scorer", "metric", "prompt_id", "seed", "draw"]  # within a case
+
+
+def coded(case: pl.DataFrame) -> pl.DataFrame:
+    """The scores of a case with `series`, a number for each method and metric, so that one column tells them apart."""
+    keys = case.select(_SERIES).unique(maintain_order=True).with_row_index("series")
+    return case.join(keys, on=_SERIES, how="left", maintain_order="left")
+
+
+def changes(scores: pl.DataFrame, reference: str = "original") -> pl.DataFrame:
+    """The scores of a case minus the reference's for the same prompt and draw."""
+    import polars as pl
+
+    base = scores.filter(pl.col("method") == reference).select(*_PAIR, base="value")
+    first = base.filter(pl.struct(_PAIR).is_first_distinct())
+    paired = scores.join(first, on=_PAIR, how="left", maintain_order="left")
+    alone = pl.col("value").is_not_null() & pl.col("base").is_null()
+    return paired.with_columns(
+        value=pl.col("value") - pl.col("base"),
+        note=_or_else("note", alone, f"not measured on {reference}"),
+        reason=_or_else("reason", alone, "no reference"),
+    ).drop("base")
+
+
+def _or_else(column: str, where: pl.Expr, text: str) -> pl.Expr:
+    import polars as pl
+
+    return pl.when(where).then(pl.lit(text, pl.Categorical)).otherwise(pl.col(column)).alias(column)
+
+
+def of_case(scores: pl.DataFrame, is_rate: Callable[[str], bool]) -> list[Row]:
+    """A row for every set of a case: of each concept, of all of a role, and of all kept prompts; measured, and changes,
+    whose metric has ".change" appended.
+
+    scores: `coded`, with `prompt`, a number for each prompt in the order in which prompts are resampled. is_rate:
+    whether the values of a metric, by its name, are yes and no.
+    """
+    import polars as pl
+
+    found = []
+    for change, rows in ((False, scores), (True, changes(scores))):
+        kept = rows.filter(pl.col("role").is_in(list(SETS[KEPT])))
+        for some, told in ((rows, {}), (rows, {"concept": "*"}), (kept, {"role": KEPT, "concept": "*"})):
+            found += _of_sets(some, {"change": change, **told}, is_rate)
+    return sorted(found, key=lambda row: tuple(row[name] for name in SET))
+
+
+def _of_sets(rows: pl.DataFrame, told: Row, is_rate: Callable[[str], bool]) -> list[Row]:
+    """A row for every series, role and concept, but for what is `told` of all."""
+    import polars as pl
+
+    if rows.is_empty():
+        return []
+    of = ["series", *(name for name in ("role", "concept") if name not in told)]
+    keys = rows.select(*of, *CASE, *_SERIES).unique(of, maintain_order=True, keep="first").with_row_index("set")
+    which = rows.select(of).join(keys.select(*of, "set"), on=of, how="left", maintain_order="left")["set"]
+    named = keys.drop("set", "series").with_columns(pl.col(pl.Categorical).cast(pl.String))
+    about = [row | told | {"metric": row["metric"] + CHANGE * told["change"]} for row in named.iter_rows(named=True)]
+    lost = _lost(rows.select("value", "reason", "note", set=which).filter(pl.col("value").is_null()))
+    found = rows.select("value", "prompt", set=which.cast(pl.Int64)).drop_nulls("value")
+    sets, values, prompts = (found[name].to_numpy() for name in ("set", "value", "prompt"))
+    yes_no = [is_rate(row["metric"]) for row in about]
+    return list(_rows(about, _grouped(sets, values, prompts, len(about)), yes_no, lost))
+
+
+def _grouped(which: Whole, values: Floats, prompts: Whole, n: int) -> list[Grouped | None]:
+    """The values of each of n sets by prompt, in the order of the prompts' numbers; None: it has none.
+
+    Values are added in the order of the rows, as they would be set by set.
+    """
+    width = int(prompts.max(initial=0)) + 1
+    cells, cell = np.unique(which * width + prompts, return_inverse=True)
+    sums, counts = np.bincount(cell, weights=values), np.bincount(cell)
+    cuts = np.searchsorted(cells, np.arange(n + 1) * width)
+    ends = np.cumsum(np.bincount(which, minlength=n))
+    in_sets = values[np.argsort(which, kind="stable")]
+    return [
+        intervals.Grouped(float(in_sets[a:b].mean()), sums[c:d], counts[c:d]) if b > a else None
+        for a, b, c, d in zip((0, *ends[:-1]), ends, cuts[:-1], cuts[1:], strict=True)
+    ]
+
+
+class Lost(NamedTuple):
+    """Of the missing values of a set: how many there are, how many asked nothing of the scorer, and why, in words."""
+
+    n: int
+    unasked: int
+    note: str
+
+
+def _lost(missing: pl.DataFrame) -> dict[int, Lost]:
+    """By the number of the set."""
+    import polars as pl
+
+    counted = missing.group_by("set", "reason", "note", maintain_order=True).len()
+    notes: dict[int, Counter[str]] = {}
+    unasked: Counter[int] = Counter()
+    for of, reason, note, n in counted.with_columns(pl.col("reason", "note").cast(pl.String)).iter_rows():
+        notes.setdefault(of, Counter())[note] += n
+        unasked[of] += n * (reason == "not asked")
+    return {of: Lost(found.total(), unasked[of], _note(found)) for of, found in notes.items()}
+
+
+def _note(missing: Counter[str]) -> str:
+    """Why values are missing, the commonest reasons first, with their counts."""
+    shown = [f"{count} missing: {reason or 'no reason given'}" for reason, count in missing.most_common(3)]
+    return "; ".join(shown) + (f"; {coverage.MORE}" if len(missing) > 3 else "")
+
+
+def _rows(
+    about: Sequence[Row], grouped: Sequence[Grouped | None], yes_no: Sequence[bool], lost: Mapping[int, Lost]
+) -> Iterator[Row]:
+    """Mean and interval of the measured values of each set; what was not measured is counted and explained."""
+    measured = [(one, rate) for one, rate in zip(grouped, yes_no, strict=True) if one is not None]
+    found = iter(intervals.of_means([one for one, _ in measured], [rate for _, rate in measured]))
+    none = {"value": None, "low": None, "high": None, "how": "nothing was measured"}
+    for of, (key, one) in enumerate(zip(about, grouped, strict=True)):
+        missing = lost.get(of, Lost(0, 0, ""))
+        n = 0 if one is None else int(one.counts.sum())
+        counted = {"n": n, "n_missing": missing.n, "n_unasked": missing.unasked, "note": missing.note}
+        yield key | counted | (none if one is None else {"value": one.mean} | next(found)._asdict())
