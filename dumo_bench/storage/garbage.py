@@ -58,7 +58,7 @@ def collect(root: Path, *, delete: bool = False, older: float = DAY) -> Found:
 def _found(root: Path, older: float) -> Found:
     there = references.read(root)
     old = _older(older)
-    pieces = [*_partials(root, old), *_claims(root, old), *_fits(root, there, old)]
+    pieces = [*_partials(root, _older(max(older, DAY))), *_claims(root, old), *_fits(root, there, old)]
     if not there.unnoted:
         pieces += [*_pictures(root, there, old), *_edits(root, there, old)]
     return Found(tuple(sorted(pieces)), there.unnoted)

@@ -7,6 +7,7 @@ import re
 import shlex
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -122,7 +123,8 @@ def _again(root: Path, key: str, notes: list[Note]) -> str:
     """The command that makes a picture again, where a run that wants it is noted; else it can go."""
     for note in notes:
         if any(key in group.pictures for group in note.groups):
-            return command(note.request, root)
+            with suppress(KeyError, TypeError, AttributeError):  # another program's request, or an odd one
+                return command(note.request, root)
     return f"rm {_quoted(root / 'images' / key[:2] / f'{key}.png')}"
 
 
