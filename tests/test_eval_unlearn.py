@@ -21,6 +21,7 @@ from dumo_bench.hosts import sample
 from dumo_bench.run.plan import Request
 from dumo_bench.run.session import Session
 from dumo_bench.run.technique import Technique
+from dumo_bench.storage import garbage, verify
 from dumo_bench.types import Draw, Job
 
 GHOSTS = ["a photo of a ghost", "a ghost", "a drawing of a ghost"]
@@ -117,6 +118,15 @@ def test_pictures_do_not_depend_on_the_harnesss_batches_and_are_made_once(hub, t
     _, apart = run(hub, tmp_path, config, batch=2)
     assert all((one == other).all() for one, other in zip(together, apart, strict=True))
     assert times == {path: path.stat().st_mtime_ns for path in (tmp_path / "ours").rglob("*.png")}
+
+
+def test_what_it_makes_is_noted_so_that_nothing_of_it_is_collected(tmp_path):
+    made = Technique(**{**FEW, "method": "uce", "erase_concept": "ghost", "out": str(tmp_path / "ours")})
+    made.generate(GHOSTS[:1])
+    assert garbage.collect(made.store.root, delete=True, older=-60).pieces == ()
+    (picture,) = made.store.root.rglob("*.png")
+    picture.write_bytes(b"harmed")
+    assert [(one.path, one.type) for one in verify.verify(made.store.root).broken] == [(picture, f"rm {picture}")]
 
 
 def test_a_misspelt_setting_ends_the_command_with_what_was_meant(hub, tmp_path):

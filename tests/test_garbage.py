@@ -246,8 +246,11 @@ def test_what_was_half_written_and_the_claims_of_those_who_are_gone_are_taken(st
     partial = store.root / "images" / ".h-1-a.partial"
     partial.parent.mkdir()
     partial.write_text("half")
+    os.utime(partial, (0, 0))
+    being_written = partial.with_name(".h-2-b.partial")
+    being_written.write_text("half")
     kinds = {piece.path: piece.kind for piece in garbage.collect(store.root, delete=True, older=NOW).pieces}
-    assert kinds == {dead: "claim", partial: "half written"} and far.exists()
+    assert kinds == {dead: "claim", partial: "half written"} and far.exists() and being_written.exists()
     os.utime(far, (0, 0))
     garbage.collect(store.root, delete=True)
     assert not far.exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +18,7 @@ from test_prompt_sets import GOOD, write
 from dumo_bench.cli import output, selftest
 from dumo_bench.cli.app import app
 from dumo_bench.cli.prompts import app as prompts
+from dumo_bench.cli.store import app as store
 from dumo_bench.selftest import expectations
 from dumo_bench.suites import source
 
@@ -27,8 +29,9 @@ SCORED = ("--scorers", "tests/fakes.py:Brightness,blank")
 def commands() -> set[str]:
     """Every command that there is, as it is typed."""
     of_app = {info.name or info.callback.__name__ for info in app.registered_commands if info.callback}
-    inside = {f"prompts {info.name or info.callback.__name__}" for info in prompts.registered_commands if info.callback}
-    return of_app | inside
+    groups = {"prompts": prompts, "store": store}
+    inside = ((group, info) for group, app in groups.items() for info in app.registered_commands)
+    return of_app | {f"{group} {info.name or info.callback.__name__}" for group, info in inside if info.callback}
 
 
 @pytest.fixture(scope="module")
@@ -79,10 +82,22 @@ def argv(name: str, made: Path, own: Path, tmp: Path) -> list[object]:
         "checkpoint": [tiny.weights(), "--model", tiny.folder()],
         "export": [next((made / "out" / "edits").glob("*.safetensors")), "--to", tmp / "exported"],
         "prompts list": [],
+        "store stats": [made / "out"],
+        "store verify": [made / "out"],
+        "store export": [made / "out", *FAKES, "--suite", made / "tiny.toml", "--to", tmp / "laid"],
+        "store gc": [_with_garbage(made / "out")],
         "prompts fetch": [own],
         "prompts verify": [own],
         "prompts show": [own],
     }[name]
+
+
+def _with_garbage(out: Path) -> Path:
+    """The folder with what a program that was killed long ago left behind."""
+    partial = out / ".host-1-a.partial"
+    partial.write_text("half")
+    os.utime(partial, (0, 0))
+    return out
 
 
 def mappings(value: Any) -> Iterator[dict[str, Any]]:

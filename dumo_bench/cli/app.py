@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from dumo_bench import __version__, progress
-from dumo_bench.cli import checkpoint, compare, doctor, edge, nudenet, paper, prompts, report, run, selftest
+from dumo_bench.cli import checkpoint, compare, doctor, edge, nudenet, paper, prompts, report, run, selftest, store
 from dumo_bench.cli.list import list_
 from dumo_bench.progress import log
 
@@ -66,8 +66,9 @@ app.command()(compare.compare)
 app.command("paper-diff")(paper.paper_diff)
 app.command()(selftest.selftest)
 app.add_typer(prompts.app, name="prompts")
+app.add_typer(store.app, name="store")
 app.command()(checkpoint.checkpoint)
 app.command()(checkpoint.export)
-for one in (*app.registered_commands, *prompts.app.registered_commands):
+for one in (*app.registered_commands, *prompts.app.registered_commands, *store.app.registered_commands):
     assert one.callback is not None
     one.callback = edge.guarded(one.callback)

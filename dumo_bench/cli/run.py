@@ -55,7 +55,7 @@ def given(what: str, by: Callable[..., Any], *left_out: str) -> Callable[[Callab
     return made
 
 
-def _request(
+def request(
     method: Method,
     suite: Suite,
     case: Cases = None,
@@ -90,7 +90,7 @@ def _asked(
     return Asked(engine, address, gpus_per_worker, cpus_per_worker)
 
 
-@given("request", _request)
+@given("request", request)
 def plan(
     request: Any,
     *,
@@ -145,7 +145,7 @@ def _cost(request: Any, budget: str | None, device: str, batch_size: int, out: P
         return cost
 
 
-@given("request", _request, "limit", "shard")
+@given("request", request, "limit", "shard")
 @given("asked", _asked)
 def fit(
     request: Any, asked: Any, *, device: Device = "auto", out: Out = Path("results"), as_json: Json = False
@@ -165,7 +165,7 @@ def fit(
         show.echo(path)
 
 
-@given("request", _request)
+@given("request", request)
 @given("asked", _asked)
 def generate(
     request: Any,
@@ -189,7 +189,7 @@ def generate(
     raise typer.Exit(1 if failed else 0)
 
 
-@given("request", _request, "shard")
+@given("request", request, "shard")
 @given("asked", _asked)
 def score(
     request: Any, asked: Any, *, scorers: Scorers = DEFAULT_SCORERS, out: Out = Path("results"), as_json: Json = False
@@ -211,7 +211,7 @@ def score(
     raise typer.Exit(1 if session.failed else 0)
 
 
-@given("request", _request)
+@given("request", request)
 @given("asked", _asked)
 def run(
     request: Any,

@@ -35,13 +35,13 @@ def shard(text: str) -> tuple[int, int]:
     return int(index), int(of)
 
 
-def duration(text: str) -> float:
+def duration(text: str, option: str = "--budget") -> float:
     """`2h`, `90m`, `1h30m` as seconds."""
     number = r"(\d+(?:\.\d+)?)"
     found = re.fullmatch(f"(?:{number}h)?(?:{number}m)?(?:{number}s)?", text)
     seconds = sum(float(n or 0) * unit for n, unit in zip(found.groups(), (3600, 60, 1), strict=True)) if found else 0.0
     if not seconds:
-        raise UserError(f"--budget {text}: wanted a time, such as 2h, 90m or 1h30m")
+        raise UserError(f"{option} {text}: wanted a time, such as 2h, 90m or 1h30m")
     return seconds
 
 

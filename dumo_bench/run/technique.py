@@ -10,8 +10,8 @@ the size of the harness's batches.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +20,14 @@ from dumo_bench.fields import checked
 from dumo_bench.plugins import loading
 from dumo_bench.run import given, jobs, needs, resize
 from dumo_bench.run.plan import defined, kind_of, preset
+from dumo_bench.storage import references
 from dumo_bench.suites import contract, registry
 from dumo_bench.types import Case, Draw, Job, Sampling
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+NAME = "eval-unlearn"
 #: what callers of diffusers' pipelines say in place of a contract's own words
 SPOKEN = {"num_inference_steps": "steps", "guidance_scale": "guidance"}
 
@@ -80,6 +82,7 @@ class Technique:
         has = given.make(self.method, Case("", erase), suite.task, model, self.host.hash) if erase else given.Given()
         self.recipe = jobs.recipe(self.method, erase, fit_seed=of.fit_seed, model=self.host.hash, said=has.said)
         self.store, self.made = Store(Path(of.out)), 0
+        self._note(())
         if self.recipe.erase:
             work.fit(has.to(self.host), self.method, self.recipe, self.store)
 
@@ -92,6 +95,7 @@ class Technique:
         sampling = _replaced(self.sampling, {SPOKEN.get(name, name): value for name, value in kwargs.items()})
         first = (self.config.seed if seed is None else seed) + self.made
         wanted = [Job(self.recipe, text, Draw(first + n), sampling) for n, text in enumerate(prompts)]
+        self._note(job.key for job in wanted)
         failed = work.generate(self.host, self.method, jobs.unique(wanted), self.store, self.config.batch_size)
         if failed:
             raise UserError(f"{len(failed)} of {len(wanted)} pictures cannot be made: {failed[0][1]}")
@@ -101,6 +105,11 @@ class Technique:
             with Image.open(self.store.image_path(job)) as picture:
                 pictures.append(picture.convert("RGB"))
         return pictures
+
+    def _note(self, keys: Iterable[str]) -> None:
+        """Say what is wanted before it is made, so that `store gc` leaves it alone."""
+        group = references.Group(NAME, self.recipe, tuple(dict.fromkeys(keys)))
+        references.note(self.store.root, NAME, {NAME: asdict(self.config)}, [group])
 
 
 def _replaced(sampling: Sampling, said: Mapping[str, Any]) -> Sampling:

@@ -43,8 +43,8 @@ def known(root: Path) -> dict[str, set[str]]:
     return found
 
 
-def check(root: Path, pictures: Iterable[tuple[Path, tuple[int, int]]]) -> Found:
-    """Look at pictures that are there, given with their widths and heights."""
+def check(root: Path, pictures: Iterable[tuple[Path, tuple[int, int] | None]]) -> Found:
+    """Look at pictures that are there, given with their widths and heights where those are known."""
     right = known(root)
     altered: dict[str, str] = {}
     unknown: list[str] = []
@@ -67,7 +67,7 @@ def _not_as_made(path: Path, right: set[str]) -> str:
         return error.strerror or "it cannot be read"
 
 
-def _unreadable(path: Path, size: tuple[int, int]) -> str:
+def _unreadable(path: Path, size: tuple[int, int] | None) -> str:
     """What can be told of a picture without a hash: whether it is whole, and as large as it should be."""
     from PIL import Image
 
@@ -76,6 +76,6 @@ def _unreadable(path: Path, size: tuple[int, int]) -> str:
     try:
         with Image.open(path) as picture:
             picture.load()
-            return "" if picture.size == size else f"it is {picture.width} x {picture.height}"
+            return "" if size in (None, picture.size) else f"it is {picture.width} x {picture.height}"
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return "it cannot be read"

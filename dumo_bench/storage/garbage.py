@@ -18,6 +18,10 @@ from dumo_bench.storage import claims, references, store
 from dumo_bench.storage.references import References
 
 DAY = 24 * 3600.0
+UNNOTED = (
+    "an earlier version of this program wrote it, and it does not say which pictures its run wants: type its command "
+    "again, which notes them and makes nothing that is there, or delete it"
+)
 _PICTURE = re.compile(r"[0-9a-f]{64}\.png")
 _EDIT = re.compile(r"([0-9a-f]{64})\.safetensors")
 _FIT = re.compile(r"([0-9a-f]{64})\.fit")
@@ -54,7 +58,7 @@ def collect(root: Path, *, delete: bool = False, older: float = DAY) -> Found:
 def _found(root: Path, older: float) -> Found:
     there = references.read(root)
     old = _older(older)
-    pieces = [*_partials(root, old), *_claims(root, old), *_fits(root, there, old)]
+    pieces = [*_partials(root, _older(max(older, DAY))), *_claims(root, old), *_fits(root, there, old)]
     if not there.unnoted:
         pieces += [*_pictures(root, there, old), *_edits(root, there, old)]
     return Found(tuple(sorted(pieces)), there.unnoted)
@@ -112,7 +116,8 @@ def _claims(root: Path, old: Callable[[Path], bool]) -> Iterator[Piece]:
     """Claims of processes of this machine that are gone, and others without a sign of life for a day."""
     silent = _older(DAY)
     for path in (path for where in ("edits", "runs") for path in (root / where).glob("*.claim*")):
-        if _CLAIM.fullmatch(path.name) and old(path) and (claims.gone(path) or silent(path)):
+        mine = path.name.startswith(f"{references.CLAIM}.")  # held right now, whatever a clock says of it
+        if _CLAIM.fullmatch(path.name) and not mine and old(path) and (claims.gone(path) or silent(path)):
             yield _piece("claim", path, "its holder is gone")
 
 

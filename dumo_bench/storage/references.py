@@ -23,6 +23,9 @@ _TABLES = ("scores", "detections")  # those that name pictures
 _EDIT = ("method", "method_version", "params", "fit_seed", "model")  # what a row says of an edit beside its concepts
 
 
+CLAIM = "references"  # what `alone` is called after
+
+
 class Group(NamedTuple):
     """The pictures that a run wants of one recipe, by their keys."""
 
@@ -81,13 +84,13 @@ def note(root: Path, run: str, request: Mapping[str, Any], groups: Sequence[Grou
 @contextmanager
 def alone(root: Path, what: str) -> Iterator[None]:
     """Nobody else notes or deletes inside; `what` is said of whoever has to wait."""
-    with claims.claimed(root / "runs" / "references", lambda: False, what):
+    with claims.claimed(root / "runs" / CLAIM, lambda: False, what):
         yield
 
 
 def notes(root: Path) -> dict[Path, Note]:
     """Every note of a results folder; one that is broken is a UserError, for what it names is not known."""
-    return {path: _read(path) for path in sorted(folder(root).glob("*.json"))}
+    return {path: read_note(path) for path in sorted(folder(root).glob("*.json"))}
 
 
 def read(root: Path) -> References:
@@ -126,7 +129,8 @@ def columns(path: Path, wanted: Iterable[str]) -> dict[str, list[Any]]:
         raise UserError(f"{path}: not a readable parquet file; delete it and score again") from error
 
 
-def _read(path: Path) -> Note:
+def read_note(path: Path) -> Note:
+    """One note; one that is broken is a UserError."""
     said = _object(path)
     try:
         groups = tuple(_group(one) for one in said["groups"])

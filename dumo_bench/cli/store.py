@@ -1,0 +1,146 @@
+"""`dumo-bench store`: what lies in a results folder, whether it is whole, what can go, and as other tools read it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+import typer
+
+from dumo_bench.cli import run
+from dumo_bench.cli.options import Json
+
+app = typer.Typer(
+    help="A results folder: what lies in it, whether it is whole, what can go; its pictures for other tools.",
+    no_args_is_help=True,
+)
+
+Results: TypeAlias = Annotated[Path, typer.Argument(metavar="RESULTS", help="The results folder.")]
+_FEW = 20  # files before the rest is a number
+#: why a cell of the JSON is null
+_REASONS = {
+    "suite": "files of this kind are of no suite, or it is not known",
+    "method": "files of this kind are of no method, or it is not known",
+}
+
+
+@app.command()
+def stats(out: Results = Path("results"), as_json: Json = False) -> None:
+    """Pictures, edits, tables and all else: how many files and bytes, by suite and method where they are known."""
+    from dumo_bench.cli import output, show
+    from dumo_bench.storage import statistics
+
+    found = statistics.lines(out)
+    rows = [line._asdict() | {"suite": line.suite or None, "method": line.method or None} for line in found]
+    if as_json:
+        output.emit("store stats", {"files": rows}, _REASONS)
+        return
+    total = statistics.Line("all", "", "", sum(line.files for line in found), sum(line.bytes for line in found))
+    show.table([line._asdict() | {"files": str(line.files), "bytes": _size(line.bytes)} for line in (*found, total)])
+
+
+@app.command()
+def verify(out: Results = Path("results"), as_json: Json = False) -> None:
+    """Look at every file: is it as it was made? Prints what is broken and what to type; then the exit code is 1."""
+    from dumo_bench.cli import output, show
+    from dumo_bench.storage import verify as verifying
+
+    _there(out)
+    found = verifying.verify(out)
+    broken = [one._asdict() | {"path": str(one.path)} for one in found.broken]
+    if as_json:
+        bad = [one.kind for one in found.broken]
+        counts = [{"kind": kind, "files": n, "broken": bad.count(kind)} for kind, n in found.counts.items()]
+        output.emit("store verify", {"checked": counts, "broken": broken})
+    else:
+        for one in found.broken:
+            show.echo(f"{one.kind} {one.path}: {one.why}\n    {one.type}")
+        counted = ", ".join(f"{n} x {kind}" for kind, n in found.counts.items())
+        show.echo(f"{len(broken)} broken of {counted}")
+        if found.unknown:
+            show.echo(f"{found.unknown} pictures have no checksum: that they can be read is all that is known of them")
+    raise typer.Exit(1 if broken else 0)
+
+
+@app.command()
+def gc(
+    out: Results = Path("results"),
+    delete: Annotated[bool, typer.Option("--delete", help="Delete it; without this it is only listed.")] = False,
+    older: Annotated[
+        str, typer.Option("--older-than", metavar="TIME", help="Leave alone what is younger: 90m, 24h.")
+    ] = "24h",
+    as_json: Json = False,
+) -> None:
+    """What no run and no table refers to, and what was left half written: list it, or delete it."""
+    from dumo_bench.cli import output, show
+    from dumo_bench.plugins.settings import duration
+    from dumo_bench.storage import garbage
+
+    _there(out)
+    found = garbage.collect(out, delete=delete, older=duration(older, "--older-than"))
+    rows = [piece._asdict() | {"path": str(piece.path), "deleted": delete} for piece in found.pieces]
+    if as_json:
+        kept = [{"path": str(path), "why": garbage.UNNOTED} for path in found.unnoted]
+        output.emit("store gc", {"pieces": rows, "kept_for": kept})
+        return
+    for piece in found.pieces[:_FEW]:
+        show.echo(f"{piece.kind} {piece.path}: {_size(piece.bytes)}, {piece.why}")
+    if more := found.pieces[_FEW:]:
+        show.echo(f"and {len(more)} more, which --json lists")
+    for path in found.unnoted:
+        show.echo(f"all pictures and edits stay: {path}: {garbage.UNNOTED}")
+    what = f"{len(rows)} files and folders, {_size(sum(piece.bytes for piece in found.pieces))}"
+    show.echo(f"deleted {what}" if delete else f"{what}: nothing was deleted: --delete does it")
+
+
+def _allowed(
+    partial: Annotated[bool, typer.Option("--partial", help="Also where pictures are missing.")] = False,
+    explicit: Annotated[bool, typer.Option("--explicit", help="Pictures and texts of explicit suites too.")] = False,
+) -> Any:
+    from dumo_bench.run.layouts import Allowed
+
+    return Allowed(explicit, partial)
+
+
+@app.command()
+@run.given("request", run.request, "shard")
+@run.given("allowed", _allowed)
+def export(
+    out: Results,
+    request: Any,
+    allowed: Any,
+    *,
+    to: Annotated[Path, typer.Option("--to", help="A new folder.")],
+    layout: Annotated[
+        Literal["rows", "spm", "unlearncanvas", "texts"],
+        typer.Option(
+            "--as", help="{case}_{n}.png and a CSV; SPM's meta.json; UnlearnCanvas's names; images/ + texts/."
+        ),
+    ] = "rows",
+    as_json: Json = False,
+) -> None:
+    """Copy the pictures of a method into a new folder, laid out and called as another tool reads them."""
+    from dumo_bench.cli import output, show
+    from dumo_bench.formats.export import staged
+    from dumo_bench.plugins import static
+    from dumo_bench.run import layouts, plan
+    from dumo_bench.storage.store import Store
+
+    found = plan.make(request, static.make)
+    with staged(to) as folder:
+        lines = layouts.write(found, Store(out), layout, folder, to.absolute(), allowed)
+    if as_json:
+        output.emit("store export", {"written": [{"text": line} for line in lines]})
+    else:
+        show.echo("\n".join(lines))
+
+
+def _there(out: Path) -> None:
+    from dumo_bench.errors import UserError
+
+    if not out.is_dir():
+        raise UserError(f"{out}: no such folder: wanted a results folder")
+
+
+def _size(n: int) -> str:
+    return f"{n / 2**20:.1f} MiB" if n >= 2**20 else f"{n / 2**10:.1f} KiB" if n >= 2**10 else f"{n} B"

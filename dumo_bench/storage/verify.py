@@ -1,0 +1,154 @@
+"""Whether what lies in a results folder is as it was made: pictures, edits, tables, notes, states of stopped fits."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dumo_bench.errors import UserError
+from dumo_bench.storage import checksums, references, store, table
+from dumo_bench.storage.columns import COLUMNS
+from dumo_bench.storage.references import Note
+
+_KEY = re.compile(r"[0-9a-f]{64}")
+
+
+class Broken(NamedTuple):
+    """A file that is not as it was made: what is wrong with it, and what to type."""
+
+    kind: str
+    path: Path
+    why: str
+    type: str
+
+
+class Checked(NamedTuple):
+    """How many files of each kind were looked at, those that are broken, and how many pictures have no checksum."""
+
+    counts: Mapping[str, int]
+    broken: tuple[Broken, ...]
+    unknown: int
+
+
+def verify(root: Path) -> Checked:
+    """Look at every file that runs made; nothing is changed."""
+    notes, broken = _notes(root)
+    pictures = [path for path in sorted(root.glob("images/??/*.png")) if _KEY.fullmatch(path.stem)]
+    found = checksums.check(root, [(path, None) for path in pictures])
+    at = {path.stem: path for path in pictures}
+    broken += [Broken("picture", at[key], why, _again(root, key, notes)) for key, why in found.altered.items()]
+    broken += [
+        Broken("picture", path, f"it lies in {path.parent.name}/, wanted {path.stem[:2]}/", f"rm {_quoted(path)}")
+        for path in pictures
+        if path.parent.name != path.stem[:2]
+    ]
+    kinds: dict[str, tuple[list[Path], Callable[[Path], None]]] = {
+        "edit": ([path for path in _edits(root) if _KEY.fullmatch(path.stem)], _edit),
+        "stopped fit": (sorted(root.glob("edits/*.fit/*.pt")), _state),
+        "table": ([*sorted(root.glob("tables/*/*.parquet")), *root.glob("summary.parquet")], _table),
+    }
+    for kind, (paths, look) in kinds.items():
+        broken += [Broken(kind, path, why, _remove(path)) for path in paths if (why := _problem(look, path))]
+    counts = {"picture": len(pictures), **{kind: len(paths) for kind, (paths, _) in kinds.items()}}
+    counts["note of a run"] = len(list(_runs(root)))
+    return Checked(counts, tuple(broken), len(found.unknown))
+
+
+def _problem(look: Callable[[Path], None], path: Path) -> str:
+    """What is wrong with a file; "": nothing."""
+    try:
+        look(path)
+    except UserError as error:
+        return re.split("[:;] delete", str(error).removeprefix(str(path)).removeprefix(":").strip())[0]
+    except OSError as error:
+        return error.strerror or "it cannot be read"
+    return ""
+
+
+def _edits(root: Path) -> list[Path]:
+    return sorted((root / "edits").glob("*.safetensors"))
+
+
+def _edit(path: Path) -> None:
+    """Its tensors and what it says of itself are as they were written, and it lies under its recipe's key."""
+    store.read_edit(path)
+    if store.edit_recipe(path).key != path.stem:
+        raise UserError(f"{path}: it is of another recipe than its name says")
+
+
+def _table(path: Path) -> None:
+    name = "summary" if path.stem == "summary" else path.parent.name
+    if name in COLUMNS:
+        table.read_file(path, name)
+
+
+def _state(path: Path) -> None:
+    """What torch saved is a ZIP archive, with a checksum of each of its files."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            whole = archive.testzip() is None
+    except (zipfile.BadZipFile, EOFError, ValueError):
+        whole = False
+    if not whole:
+        raise UserError(f"{path}: it is not as it was written")
+
+
+def _runs(root: Path) -> Iterator[Path]:
+    yield from sorted((root / "runs").glob("*.json"))
+    yield from sorted(references.folder(root).glob("*.json"))
+
+
+def _notes(root: Path) -> tuple[list[Note], list[Broken]]:
+    """The notes that can be read, and the notes and manifests that cannot."""
+    good, broken = list[Note](), list[Broken]()
+    for path in _runs(root):
+        try:
+            if path.parent == references.folder(root):
+                good.append(references.read_note(path))
+            elif not isinstance(json.loads(path.read_text(encoding="utf-8")), dict):
+                raise ValueError("it is no object")
+        except (UserError, ValueError, RecursionError) as error:
+            why = "it cannot be read" if isinstance(error, UserError) else f"it is no JSON ({error})"
+            broken.append(Broken("note of a run", path, why, f"rm {_quoted(path)}"))
+    return good, broken
+
+
+def _again(root: Path, key: str, notes: list[Note]) -> str:
+    """The command that makes a picture again, where a run that wants it is noted; else it can go."""
+    for note in notes:
+        if any(key in group.pictures for group in note.groups):
+            with suppress(KeyError, TypeError, AttributeError):  # another program's request, or an odd one
+                return command(note.request, root)
+    return f"rm {_quoted(root / 'images' / key[:2] / f'{key}.png')}"
+
+
+def command(request: Mapping[str, Any], root: Path) -> str:
+    """What was typed, as `generate`: it makes what is missing or altered, and nothing else."""
+    words = ["dumo-bench", "generate", "--method", request["method"], "--suite", request["suite"]]
+    words += [word for case in request.get("cases", ()) for word in ("--case", case)]
+    words += [
+        word for name, value in request.get("settings", {}).items() for word in ("--set", f"{name}={_toml(value)}")
+    ]
+    options = {"--model": "model", "--limit": "limit", "--dtype": "dtype", "--seed": "fit_seed"}
+    words += [word for option, name in options.items() if request.get(name) for word in (option, request[name])]
+    return shlex.join(map(str, [*words, "--out", root]))
+
+
+def _toml(value: Any) -> str:
+    """A setting as `--set` reads it."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _remove(path: Path) -> str:
+    """How a file goes, so that the same command makes it again."""
+    return f"rm {_quoted(path)}"
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))
