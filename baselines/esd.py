@@ -11,6 +11,12 @@ on latents z of its own pictures of the concept. Preset `paper`: 512 pixels, lat
 and asks at exactly the level the latents stand at, 200 steps of 5e-5. It writes the target e_p - eta' (e_p - e_0), so
 its eta' is eta + 1: its default of 2 is eta = 1 here. Its bfloat16 weights are not followed: most of its own small
 steps would be rounded away. Latents and timesteps agree, which the paper's code misses by about 49 of 1000 (`align`).
+
+Preset `sdxl`: the later release's script for Stable Diffusion XL, guidance 2, 2e-4 (u: 1e-5); its eta' of 1 is eta = 0,
+so what it teaches is the empty prompt. It does not scale Euler's latents for the U-Net; ours are DDIM's. Preset `flow`,
+of FLUX and SD3: that script as its public copies have it. It learns velocities in place of eps, on all linear layers of
+attentions (x) or their keys and values (strict): 512 pixels, 28 steps, guidance 1, 1,400 steps of Adam 1e-4, asked at
+the very level of the latents. That the frozen model samples these is taken from preset `2025`.
 """
 
 from __future__ import annotations
@@ -24,6 +30,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dumo_bench.errors import UserError
 from dumo_bench.hosts import plans
 from dumo_bench.hosts.sd import Host, stock_guide
 from dumo_bench.interfaces import Method
@@ -33,10 +40,12 @@ from dumo_bench.kit.latents import Latents, Trajectory, estimate
 from dumo_bench.kit.lesson import Lesson, unchanged
 from dumo_bench.types import Edit
 
-#: variant -> what is trained: of the paper (its code's `xattn`, `noxattn`), and of the later release
+#: variant -> what is trained: of the paper (its code's `xattn`, `noxattn`), the later release, its copies for FLUX
 TRAINED: Mapping[str, Mapping[str, str]] = {
     "paper": {"x": "attn2", "strict": "kv", "u": "noxattn"},
     "2025": {"x": "attn2", "strict": "kv", "u": "noxattn-linear"},
+    "flow": {"x": "attn", "strict": "attn-kv"},
+    "sdxl": {"x": "attn2", "strict": "kv", "u": "noxattn-blocks"},
 }
 
 
@@ -55,6 +64,10 @@ PLANS: Mapping[str, Plan] = {
     "2025": Plan(
         steps=200, lr=5e-5, lr_outside=5e-5, on_policy=False, run=Trajectory(50, sampler="pndm", side=2, align="level")
     ),
+    "sdxl": Plan(steps=200, lr=2e-4, lr_outside=1e-5, on_policy=False, run=Trajectory(50, guidance=2.0, align="level")),
+    "flow": Plan(
+        steps=1400, lr=1e-4, lr_outside=1e-4, on_policy=False, run=Trajectory(28, guidance=1.0, side=0.5, align="level")
+    ),
 }
 
 
@@ -70,6 +83,12 @@ class ESD(Method):
     name: ClassVar[str] = "esd"
     version: ClassVar[str] = "3"
     cite: ClassVar[str] = "Gandikota et al., ICCV 2023, arXiv 2303.07345"
+    kinds: ClassVar[frozenset[str]] = frozenset({"sd", "sdxl", "flux", "sd3"})
+    by_kind: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "sdxl": {"preset": "sdxl", "eta": 0.0},
+        "flux": {"preset": "flow", "variant": "x"},
+        "sd3": {"preset": "flow", "variant": "x"},
+    }
     tables: ClassVar[tuple[str, ...]] = ("esd",)
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "style": {"variant": "x"},
@@ -78,7 +97,7 @@ class ESD(Method):
     }
     bounds: ClassVar[Mapping[str, str]] = {"steps": "[0, inf)", "lr": "(0, inf)", "retain": "[0, inf)", "ema": "[0, 1)"}
 
-    preset: Literal["paper", "2025"] = "paper"
+    preset: Literal["paper", "2025", "sdxl", "flow"] = "paper"
     variant: Literal["x", "u", "strict"] = "x"
     eta: float = 1.0
     steps: int | None = None
@@ -99,7 +118,7 @@ class ESD(Method):
 
     def fit(self, host: Host, erase: Sequence[str], *, seed: int) -> Edit:
         plan, g = self.plan(host, len(erase)), train.seeded(seed)
-        names = parameters.SELECTIONS[TRAINED[self.preset][self.variant]](host.unet)
+        names = self.trained(host)
         student = parameters.twin(host.unet, names)
         theta = dict(student.named_parameters())
         rows = Lesson(host, plan, erase, g)
@@ -108,8 +127,15 @@ class ESD(Method):
             how = plan.fit(f"ESD-{self.variant} {' + '.join(erase)}")
             curve = train.fit(loss, [theta[n] for n in names], how, g, rows)
         own = dict(host.unet.named_parameters())
-        made = {f"unet.{n}": torch.lerp(own[n], theta[n].detach(), self.strength) for n in names}
+        made = {f"{host.kind.network}.{n}": torch.lerp(own[n], theta[n].detach(), self.strength) for n in names}
         return Edit(made, {"preset": self.preset, "variant": self.variant, "curves": {"esd": curve}})
+
+    def trained(self, host: Host) -> list[str]:
+        """The names of what is trained."""
+        known = TRAINED[self.preset]
+        if self.variant not in known:
+            raise UserError(f"esd: preset {self.preset} has no variant {self.variant!r}: wanted {' or '.join(known)}")
+        return parameters.selected(host, known[self.variant])
 
     def loss(self, host: Host, student: Any, lesson: Lesson[Plan], step: int, g: torch.Generator) -> Tensor:
         """The objective on rows of the concepts; and no change on the retained ones, where they have a weight."""

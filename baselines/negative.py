@@ -34,6 +34,7 @@ class Negative(Method):
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "negative_prompt of diffusers' Stable Diffusion pipeline"
     kinds: ClassVar[frozenset[str]] = frozenset()
+    needs: ClassVar[frozenset[str]] = frozenset({"negative"})
 
     text: str | None = None
     strength: float = 1.0

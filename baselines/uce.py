@@ -11,6 +11,9 @@ and leaves the rows c_j of what is preserved where they were. Eq. 7, with the sc
 W_old stands on the left of it all, so one matrix serves every layer: see kit/linear.py. Presets: `paper` aligns the
 rows of a concept and of its target from the last subject token on, and always preserves ''; `2025`, the authors' later
 release, moves the one row of the last subject token and preserves nothing unasked.
+
+On FLUX the later release edits two matrices, each by a closed form of its own: the one by which T5's states enter, and
+the first that reads CLIP's pooled state. Of an empty text it reads T5's last row, by an index of -1, we its first.
 """
 
 from __future__ import annotations
@@ -21,7 +24,8 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
-from dumo_bench.hosts.sd import Host
+from dumo_bench.hosts.parts import Reads
+from dumo_bench.hosts.sd import Host, reads
 from dumo_bench.interfaces import Method
 from dumo_bench.kit import embeddings, linear
 from dumo_bench.types import Edit
@@ -48,6 +52,11 @@ class UCE(Method):
     name: ClassVar[str] = "uce"
     version: ClassVar[str] = "4"
     cite: ClassVar[str] = "Gandikota et al., WACV 2024, arXiv 2308.14761"
+    kinds: ClassVar[frozenset[str]] = frozenset({"sd", "sdxl", "flux"})
+    by_kind: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "sdxl": {"preset": "2025"},
+        "flux": {"preset": "2025", "preserve": ()},
+    }
     tables: ClassVar[tuple[str, ...]] = ("linear", "uce")
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "style": {"target": "art", "preserve": ("@styles",)},
@@ -73,18 +82,22 @@ class UCE(Method):
         own_scale, own_ridge = self.own(host, len(erase), len(strings))
         ridge = own_ridge if self.ridge is None else self.ridge
         p = own_scale if self.preserve_scale is None else self.preserve_scale
-        c_i, target, c_j = self.rows(host, self.pairs(erase), strings)
-        m = linear.factor(c_i, target, c_j, erase=self.erase_scale, preserve=p, ridge=ridge)
-        return Edit(linear.times(host.unet, m, self.strength), {"ridge_used": ridge, "preserved": len(strings)})
+        made: dict[str, Tensor] = {}
+        for by in reads(host):
+            c_i, target, c_j = self.rows(host, self.pairs(erase), strings, by)
+            m = linear.factor(c_i, target, c_j, erase=self.erase_scale, preserve=p, ridge=ridge)
+            made |= linear.times(host.unet, m, self.strength, by)
+        return Edit(made, {"ridge_used": ridge, "preserved": len(strings)})
 
     def rows(
-        self, host: Host, pairs: Sequence[tuple[str, str]], strings: Sequence[str]
+        self, host: Host, pairs: Sequence[tuple[str, str]], strings: Sequence[str], by: Reads | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Rows c_i to move and c_i* where to (n, d), rows c_j that must stay (m, d)."""
         if self.preset == "paper":
-            return *embeddings.aligned(host, pairs), embeddings.whole(host, strings)
+            return *embeddings.aligned(host, pairs, by), embeddings.whole(host, strings, by)
         old, new = ([pair[i] for pair in pairs] for i in (0, 1))
-        return embeddings.subject(host, old), embeddings.subject(host, new), embeddings.subject(host, strings)
+        move, to, stay = (embeddings.subject(host, texts, by) for texts in (old, new, strings))
+        return move, to, stay
 
     def own(self, host: Host, concepts: int, preserved: int) -> tuple[float, float]:
         """The preset's weight of the preserved rows, and its ridge."""

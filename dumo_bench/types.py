@@ -94,7 +94,7 @@ class Prompt:
 
 
 #: names of samplers; `hosts.samplers` defines them, and `hosts.flows` those of flow models
-SCHEDULERS = ("ddim", "dpm++", "dpm++-linspace", "euler", "flow-euler", "lms", "pndm")
+SCHEDULERS = ("ddim", "dpm++", "dpm++-linspace", "euler", "flow-euler", "flow-euler-trained", "lms", "pndm")
 
 
 @dataclass(frozen=True)

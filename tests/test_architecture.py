@@ -61,6 +61,8 @@ AT_THE_TOP: dict[str, set[str]] = {
         "hosts.parts",
         "hosts.unet",
         "hosts.flux",
+        "hosts.sdxl",
+        "hosts.sd3",
         "hosts.sample",
         "hosts.fingerprint",
         "kit",

@@ -7,9 +7,11 @@ from functools import partial
 
 import pytest
 import tiny
+import tiny_kinds
 import torch
 
 from dumo_bench.baselines.esd import ESD, PLANS, TRAINED, Plan, objective
+from dumo_bench.errors import UserError
 from dumo_bench.hosts import sd
 from dumo_bench.kit import latents, parameters, train
 from dumo_bench.kit.latents import Latents, Trajectory
@@ -77,11 +79,47 @@ def test_steps_lower_the_objective_on_a_fixed_batch(host, rows):
 
 @pytest.mark.parametrize(("preset", "variant"), [(p, v) for p, variants in TRAINED.items() for v in variants])
 def test_an_edit_holds_exactly_the_weights_of_its_variant_and_all_of_these_moved(host, preset, variant):
+    host = tiny_kinds.quick_host(KINDS[preset]) if preset in KINDS else host
     made = ESD(preset=preset, variant=variant).fit(host, ["ghost"], seed=0).tensors
     own = dict(host.unet.named_parameters())
-    assert list(made) == [f"unet.{n}" for n in parameters.SELECTIONS[TRAINED[preset][variant]](host.unet)]
-    moved = [float((t - own[n.removeprefix("unet.")]).abs().max()) for n, t in made.items()]
+    assert list(made) == [f"{host.kind.network}.{n}" for n in parameters.selected(host, TRAINED[preset][variant])]
+    moved = [float((t - own[n.partition(".")[2]]).abs().max()) for n, t in made.items()]
     assert all(0 < m < 0.1 for m in moved)
+
+
+KINDS = {"sdxl": "sdxl", "flow": "flux"}
+
+
+@pytest.mark.parametrize(
+    ("name", "variant", "n"),
+    [
+        ("flux", "x", 2 * 2 * 8 + 2 * 2 * 3),  # blocks x (weight, bias) x linear layers: double blocks, single ones
+        ("flux", "strict", 2 * 2 * 2 + 2 * 2 * 2),
+        ("sd3", "x", 2 * 8 + 2 * 7),  # the last block puts out no text
+        ("sd3", "strict", 2 * 2 * 2),
+    ],
+)
+def test_variants_of_transformers_train_linear_layers_of_attentions_with_their_biases(name, variant, n):
+    names = ESD(preset="flow", variant=variant).trained(tiny_kinds.host(name))
+    assert len(names) == len(set(names)) == n and all(".attn." in one for one in names)
+
+
+def test_the_release_s_u_of_sdxl_trains_blocks_without_cross_attentions_and_embeddings_of_time():
+    host = tiny_kinds.host("sdxl")
+    names = ESD(preset="sdxl", variant="u").trained(host)
+    layers = {one.rpartition(".")[0] for one in names}
+    assert any("attn1" in one for one in layers) and any("conv1" in one for one in layers)
+    assert not [one for one in layers if "attn2" in one or "emb" in one or "block" not in one or "norm" in one]
+
+
+def test_a_variant_that_a_kind_has_not_is_one_line():
+    host = tiny_kinds.host("flux")
+    for preset, variant, said in (
+        ("flow", "u", "no variant 'u': wanted x or strict"),
+        ("paper", "x", "called 'attn2'"),
+    ):
+        with pytest.raises(UserError, match=said):
+            ESD(preset=preset, variant=variant).fit(host, ["ghost"], seed=0)
 
 
 def test_a_strength_between_is_a_mean_of_the_original_and_the_edit(host):

@@ -1,37 +1,62 @@
-"""The contracts every method keeps, on a random model of SD 1.x's topology and on emoji-sd, in float64."""
+"""The contracts every method keeps, on emoji-sd and on random models of each kind that it knows, in float64."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import tiny
+import tiny_kinds
 import torch
 from torch import Tensor
 
 from dumo_bench.errors import UserError
-from dumo_bench.hosts import models, sample, sd
+from dumo_bench.hosts import flows, kinds, models, sample, sd
 from dumo_bench.interfaces import Method
 from dumo_bench.plugins import loading
+from dumo_bench.run import needs
 from dumo_bench.run.work import facts
 from dumo_bench.storage.store import Store
 from dumo_bench.types import Edit, Job, Recipe
 
 METHODS = loading.names("methods")
-LEARNING = [name for name in METHODS if name != "original"]
+HOSTS = {"tiny": "sd", "emoji-sd": "sd", **{name: tiny_kinds.KIND[name] for name in tiny_kinds.MAKE}}
+LACKS = {"flux-dev": {"negative"}}
 TEXTS = ("a ghost", "a photo of dog", "", "alien in noto style")
 
 
-@pytest.fixture(scope="module", params=["tiny", "emoji-sd"])
+def known(names: Sequence[str] = METHODS) -> list[tuple[str, str]]:
+    """Hosts, each with the methods of these that know its kind."""
+    classes = {name: loading.load("methods", name) for name in names}
+    every = [(host, kind, name, cls) for host, kind in HOSTS.items() for name, cls in classes.items()]
+    fit = [(host, name, cls) for host, kind, name, cls in every if not cls.kinds or kind in cls.kinds]
+    return [(host, name) for host, name, cls in fit if not cls.needs & LACKS.get(host, set())]
+
+
+def each(names: Sequence[str] = METHODS) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(("host", "name"), known(names), indirect=["host"], scope="module")
+
+
+LEARNING = [name for name in METHODS if name != "original"]
+
+
+@pytest.fixture(scope="module")
 def host(request) -> sd.Host:
-    return tiny.quick_host() if request.param == "tiny" else tiny.quick_emoji()
+    quick = {"tiny": tiny.quick_host, "emoji-sd": tiny.quick_emoji}
+    return quick.get(request.param, partial(tiny_kinds.quick_host, request.param))()
 
 
 @pytest.fixture(scope="module")
 def method(host: sd.Host) -> Callable[..., Method]:
     """A method by name, for this host."""
-    return lambda name, **settings: tiny.method(name, host.model, **settings)
+
+    def make(name: str, **settings) -> Method:
+        own = loading.load("methods", name).by_kind.get(host.kind.name, {})
+        return tiny.method(name, host.model, **{**own, **settings})
+
+    return make
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +67,16 @@ def erase(host) -> tuple[str, ...]:
 @pytest.fixture(scope="module")
 def jobs(host) -> list[Job]:
     steps = 2 if host.model == "emoji-sd" else 4
-    return [tiny.job(text, seed, guidance=4.0 - seed, steps=steps) for seed, text in enumerate(TEXTS)]
+    found = [tiny.job(text, seed, guidance=4.0 - seed, steps=steps) for seed, text in enumerate(TEXTS)]
+    name = flows.fitting("ddim", host.kind)
+    return [replace(job, sampling=replace(job.sampling, scheduler=name)) for job in found]
 
 
 @pytest.fixture(scope="module")
 def fitted(host, method, erase) -> dict[str, tuple[Edit, bool]]:
     """Every method's edit, and whether its fit left the host as it was."""
     made = {}
-    for name in METHODS:
+    for name in [name for name in METHODS if not needs.lacking(method(name), host.model)]:
         before = state(host)
         edit = method(name).fit(host, erase, seed=3)
         made[name] = Edit(edit.tensors, {**edit.header, "model_hash": host.hash}), same(before, state(host))
@@ -69,7 +96,7 @@ def plain(host, jobs) -> Tensor:
 
 def state(host: sd.Host) -> dict[str, Tensor]:
     """A copy of all weights, named as in an edit."""
-    parts = {"unet": host.unet, "text": host.text_encoder, "vae": host.vae}
+    parts = {**host.parts, "vae": host.vae}
     return {f"{part}.{name}": t.clone() for part, net in parts.items() for name, t in net.state_dict().items()}
 
 
@@ -82,12 +109,12 @@ def latents(host: sd.Host, method, edit: Edit, jobs) -> Tensor:
         return sample.clean(host, guide, jobs)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@each()
 def test_fit_leaves_the_host_bit_for_bit_as_it_was(fitted, name):
     assert fitted[name][1]
 
 
-@pytest.mark.parametrize("name", METHODS)
+@each()
 def test_inside_apply_a_weight_is_the_edit_s_where_the_edit_names_it_and_else_the_host_s(host, method, edits, name):
     before = state(host)
     with method(name).apply(host, edits[name]):
@@ -95,7 +122,7 @@ def test_inside_apply_a_weight_is_the_edit_s_where_the_edit_names_it_and_else_th
     assert same(inside, {k: edits[name].tensors.get(k, t).to(t.dtype) for k, t in before.items()})
 
 
-@pytest.mark.parametrize("name", METHODS)
+@each()
 def test_leaving_apply_restores_the_host_bit_for_bit_even_after_an_error(host, method, edits, name):
     before = state(host)
     with pytest.raises(KeyError), method(name).apply(host, edits[name]):
@@ -103,34 +130,34 @@ def test_leaving_apply_restores_the_host_bit_for_bit_even_after_an_error(host, m
     assert same(before, state(host))
 
 
-@pytest.mark.parametrize("name", LEARNING)
+@each(LEARNING)
 def test_the_same_seed_gives_the_same_edit(host, method, edits, erase, name):
     again = method(name).fit(host, erase, seed=3)
     assert again.tensors.keys() == edits[name].tensors.keys()
     assert all(torch.equal(t, again.tensors[k]) for k, t in edits[name].tensors.items())
 
 
-@pytest.mark.parametrize("name", LEARNING)
+@each(LEARNING)
 def test_an_edit_changes_the_picture_it_is_for(host, method, edits, plain, jobs, name):
     edited = latents(host, method(name), edits[name], jobs[:1])
     assert (plain[:1] - edited).abs().max() > 1e-6
 
 
-@pytest.mark.parametrize("name", LEARNING)
+@each(LEARNING)
 def test_strength_zero_gives_the_original(host, method, plain, jobs, name):
     still = method(name, strength=0.0)
     edit = still.fit(host, ("ghost",), seed=0)
     assert torch.allclose(plain, latents(host, still, edit, jobs), atol=1e-10)
 
 
-@pytest.mark.parametrize("name", [name for name in METHODS if hasattr(tiny.method(name), "steps")])
+@each([name for name in METHODS if hasattr(tiny.method(name), "steps")])
 def test_no_steps_give_the_original_exactly(host, method, erase, plain, jobs, name):
     still = method(name, steps=0)
     edit = still.fit(host, erase, seed=0)
     assert torch.equal(plain, latents(host, still, Edit(edit.tensors, {**edit.header, "model_hash": host.hash}), jobs))
 
 
-@pytest.mark.parametrize("name", METHODS)
+@each()
 def test_a_picture_does_not_depend_on_the_batch_its_order_or_its_shard(host, method, edits, jobs, name):
     eraser, edit = method(name), edits[name]
     together = latents(host, eraser, edit, jobs)
@@ -141,7 +168,7 @@ def test_a_picture_does_not_depend_on_the_batch_its_order_or_its_shard(host, met
         assert torch.allclose(together, other, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", LEARNING)
+@each(LEARNING)
 def test_an_edit_read_from_disk_gives_the_same_picture(host, method, edits, tmp_path, jobs, name):
     eraser, store = method(name), Store(tmp_path)
     recipe = Recipe(name, eraser.version, {}, ("ghost",), 3, host.hash)
@@ -150,7 +177,7 @@ def test_an_edit_read_from_disk_gives_the_same_picture(host, method, edits, tmp_
     assert torch.equal(latents(host, eraser, edits[name], jobs), latents(host, eraser, read, jobs))
 
 
-@pytest.mark.parametrize("name", LEARNING)
+@each(LEARNING)
 def test_an_edit_of_another_model_is_refused(host, method, edits, name):
     foreign = Edit(edits[name].tensors, {**edits[name].header, "model_hash": "0" * 64})
     with (
@@ -165,4 +192,5 @@ def test_a_method_says_what_it_is(name):
     method = tiny.method(name)
     assert isinstance(method, Method) and method.name == name
     assert method.version and method.cite and method.needs <= models.FEATURES.keys()
+    assert method.kinds <= {kind.name for kind in kinds.KINDS} >= method.by_kind.keys()
     assert replace(method) == method

@@ -26,7 +26,7 @@ from dumo_bench.run import plan
 from dumo_bench.types import Edit, Job
 
 NAMES = sorted(tiny_kinds.MAKE)
-FLOWS = [name for name in NAMES if name.startswith("flux")]
+FLOWS = [name for name in NAMES if tiny_kinds.KIND[name] in ("flux", "sd3")]
 GUIDANCE = 3.5
 
 
@@ -51,7 +51,19 @@ def of_flux(pipe: Any, start: Tensor, text: str, host: sd.Host) -> Tensor:
     return flux.unpacked(made, (8, 8))
 
 
-THEIRS = {"flux": of_flux}
+def of_sdxl(pipe: Any, start: Tensor, text: str, host: sd.Host) -> Tensor:
+    """Its pipeline's latents, with the empty negative prompt read as a text."""
+    pipe.scheduler = sample.scheduler(host, "ddim", 5)
+    how = {"height": 64, "width": 64, "guidance_scale": GUIDANCE, "negative_prompt": "", "output_type": "latent"}
+    return pipe(text, latents=start, num_inference_steps=5, **how).images
+
+
+def of_sd3(pipe: Any, start: Tensor, text: str, host: sd.Host) -> Tensor:
+    how = {"height": 64, "width": 64, "guidance_scale": GUIDANCE, "output_type": "latent"}
+    return pipe(text, latents=start, num_inference_steps=5, max_sequence_length=host.towers[2].length, **how).images
+
+
+THEIRS = {"flux": of_flux, "sdxl": of_sdxl, "sd3": of_sd3}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -186,7 +198,7 @@ def flow(request) -> sd.Host:
 @pytest.mark.parametrize("k", [0, 2, 4])
 def test_a_stopped_run_s_timestep_is_nearer_to_its_level_than_to_any_other(flow, k):
     plan = Trajectory(5)
-    every = sample.scheduler(flow, "flow-euler", 5).timesteps
+    every = sample.scheduler(flow, flow.kind.sampler, 5).timesteps
     assert len({round(a - b) for a, b in pairwise(every.tolist())}) > 1  # they are uneven
     found = torch.tensor([latents.nearby(flow, plan, k, train.seeded(seed)) for seed in range(40)])
     nearest = (found[:, None] - torch.cat([every, torch.zeros(1)])).abs()[:, :5].argmin(1)
@@ -195,7 +207,7 @@ def test_a_stopped_run_s_timestep_is_nearer_to_its_level_than_to_any_other(flow,
 
 @pytest.mark.parametrize("align", ["bin", "level"])
 def test_latents_are_asked_at_the_level_they_stand_at(flow, align):
-    every = sample.scheduler(flow, "flow-euler", 5).timesteps.tolist()
+    every = sample.scheduler(flow, flow.kind.sampler, 5).timesteps.tolist()
     for seed in range(4):
         asked: list[float] = []
 
@@ -207,7 +219,7 @@ def test_latents_are_asked_at_the_level_they_stand_at(flow, align):
         level = every[len(asked)]
         assert asked == every[: len(asked)]
         assert float(rows.t[0]) == pytest.approx(level) if align == "level" else 0 <= float(rows.t[0]) <= 1000
-    with pytest.raises(UserError, match="align 'compvis' is of loops of Stable Diffusion, not of FLUX"):
+    with pytest.raises(UserError, match="align 'compvis' is of loops of Stable Diffusion, not of "):
         latents.stopped(flow, guide, ["a ghost"], [""], Trajectory(5, align="compvis"), train.seeded(0))
 
 

@@ -38,20 +38,29 @@ def flow(tmp_path: Path) -> Path:
 
 
 def test_a_model_says_what_it_has_by_its_index(flow):
-    assert models.has(flow) == {"transformer", "text_encoder", "vae"}
-    assert models.has(models.place("emoji-sd")) == {"unet", "skips", "text_encoder", "vae"}
+    assert models.has(flow) == {"transformer", "text_encoder", "vae", "negative"}
+    assert models.has(models.place("emoji-sd")) == {"unet", "skips", "text_encoder", "vae", "negative"}
+
+
+def test_a_network_that_is_told_its_guidance_has_no_negative_prompt(flow):
+    (flow / "transformer").mkdir()
+    for told in (True, False):
+        (flow / "transformer" / "config.json").write_text(json.dumps({"guidance_embeds": told}))
+        assert ("negative" in models.has(flow)) is not told
+        said = needs.lacking(loading.make("methods", "negative", {}), str(flow))
+        assert said.startswith("negative needs a negative prompt, which" if told else "") and bool(said) is told
 
 
 @pytest.mark.parametrize("index", [None, "broken", "[1]"])
 def test_a_model_without_an_index_says_it_by_its_folders(bare_model, index):
     if index:
         (bare_model / "model_index.json").write_text(index)
-    assert models.has(bare_model) == {"unet", "skips", "text_encoder", "vae"}
+    assert models.has(bare_model) == {"unet", "skips", "text_encoder", "vae", "negative"}
 
 
 def test_a_part_that_is_left_out_is_not_there(flow):
     (flow / "model_index.json").write_text(json.dumps({**INDEX, "vae": [None, None]}))
-    assert models.has(flow) == {"transformer", "text_encoder"}
+    assert models.has(flow) == {"transformer", "text_encoder", "negative"}
 
 
 @pytest.mark.parametrize("verb", ["plan", "fit", "generate", "score", "run"])

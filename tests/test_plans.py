@@ -116,7 +116,8 @@ def test_several_concepts_of_emoji_sd_learn_longer_and_retain_more():
 
 
 ROOMS = {
-    ("kit", "embeddings"): "the shape of no rows",
+    ("hosts", "unet"): "how wide a row is that is read",
+    ("hosts", "sdxl"): "how wide a row is that is read",
     ("kit", "tokens"): "the shape of new vectors",
     ("formats", "dumo"): "of a published file, beside other shapes",
 }

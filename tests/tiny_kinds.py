@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,47 @@ def flux(folder: Path, *, told: bool = False) -> Path:
     return small(folder)
 
 
+def sdxl(folder: Path) -> Path:
+    """SDXL: two levels with cross-attention."""
+    from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
+
+    torch.manual_seed(0)
+    words, others = tiny.tokenizer(folder / "tokenizer"), tiny.tokenizer(folder / "tokenizer_2")
+    others.pad_token = "!"  # as SDXL's second
+    net = UNet2DConditionModel(
+        sample_size=8, block_out_channels=(16, 32), layers_per_block=1, norm_num_groups=8,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=WIDTH + POOLED, attention_head_dim=(2, 4), use_linear_projection=True,
+        addition_embed_type="text_time", addition_time_embed_dim=8, projection_class_embeddings_input_dim=WIDTH + 6 * 8,
+    )  # fmt: skip
+    StableDiffusionXLPipeline(
+        vae=vae(None), text_encoder=clip(words), tokenizer=words,
+        text_encoder_2=clip(others, WIDTH, "CLIPTextModelWithProjection"), tokenizer_2=others, unet=net,
+        scheduler=EulerDiscreteScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear"),
+    ).save_pretrained(folder)  # fmt: skip
+    return folder
+
+
+def sd3(folder: Path) -> Path:
+    """SD3: two blocks, the last of which leaves its text as it is."""
+    from diffusers import FlowMatchEulerDiscreteScheduler, SD3Transformer2DModel, StableDiffusion3Pipeline
+
+    torch.manual_seed(0)
+    words, others = tiny.tokenizer(folder / "tokenizer"), letters(folder / "tokenizer_3")
+    net = SD3Transformer2DModel(
+        sample_size=8, patch_size=2, in_channels=4, out_channels=4, num_layers=2, attention_head_dim=8,
+        num_attention_heads=2, joint_attention_dim=WIDTH, caption_projection_dim=16, pooled_projection_dim=32,
+        pos_embed_max_size=16,
+    )  # fmt: skip
+    kind = "CLIPTextModelWithProjection"
+    StableDiffusion3Pipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0), vae=vae(), transformer=net,
+        text_encoder=clip(words, 16, kind), tokenizer=words, text_encoder_2=clip(words, 16, kind), tokenizer_2=words,
+        text_encoder_3=t5(others), tokenizer_3=others,
+    ).save_pretrained(folder)  # fmt: skip
+    return small(folder)
+
+
 def small(folder: Path, length: int = 24) -> Path:
     """The folder with what its index says of ours: few tokens, small pictures."""
     import json
@@ -93,7 +135,8 @@ def small(folder: Path, length: int = 24) -> Path:
     return folder
 
 
-MAKE = {"flux": flux, "flux-dev": lambda folder: flux(folder, told=True)}
+KIND = {"sdxl": "sdxl", "flux": "flux", "flux-dev": "flux", "sd3": "sd3"}
+MAKE = {"sdxl": sdxl, "sd3": sd3, "flux": flux, "flux-dev": lambda folder: flux(folder, told=True)}
 
 
 @cache
@@ -107,3 +150,8 @@ def folder(name: str) -> Path:
 def host(name: str, dtype: str = "float64") -> Host:
     """A fresh host of that model."""
     return sd.load(str(folder(name)), dtype=dtype)
+
+
+def quick_host(name: str) -> Host:
+    """The model with plans of its own, by which every method that trains does so in seconds."""
+    return replace(host(name), plans=tiny.QUICK)

@@ -22,6 +22,9 @@ class Sampler(NamedTuple):
 
 SAMPLERS: Mapping[str, Sampler] = {
     "flow-euler": Sampler("FlowMatchEulerDiscreteScheduler", "FLUX's own: levels 1, 1 - 1/n, ... 1/n", "even"),
+    "flow-euler-trained": Sampler(
+        "FlowMatchEulerDiscreteScheduler", "Stable Diffusion 3's own: levels among the trained ones", "trained"
+    ),
 }
 
 #: what the model was trained for, and diffusers' values where its file does not say

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from dumo_bench.hosts import models
 from dumo_bench.hosts.kinds import FLUX
-from dumo_bench.hosts.parts import Folder, Reads, Tower
+from dumo_bench.hosts.parts import Folder, Reads, Tower, below
 from dumo_bench.hosts.sd import Host
 
 LENGTH, SIDE, PATCH = 512, FLUX.side, FLUX.patch  # of a text's tokens as many as FluxPipeline takes
@@ -59,8 +59,7 @@ def load(folder: Folder) -> tuple[Any, tuple[Tower, ...]]:
     index = models.index(folder.path)
     net = folder.network(network(), "transformer")
     net.made_for = index.get(models.SIDE, SIDE)
-    words = folder.words(CLIPTokenizer, "tokenizer")
-    clip = Tower(words, folder.tower(CLIPTextModel, "text_encoder"), words.model_max_length)
+    clip = folder.clip(CLIPTextModel, CLIPTokenizer, "")
     other = folder.tower(_second(index), "text_encoder_2")
     return net, (clip, Tower(folder.words(AutoTokenizer, "tokenizer_2"), other, index.get(models.LENGTH, LENGTH)))
 
@@ -84,19 +83,13 @@ def encode(host: Host, texts: Sequence[str]) -> Tensor:
     return below(states, pooled)
 
 
-def below(states: Tensor, pooled: Tensor) -> Tensor:
-    """States (n, rows, d) with a pooled state (n, p) as the last row; the narrower of the two is filled with zeros."""
-    width = max(states.shape[-1], pooled.shape[-1])
-    rows = [nn.functional.pad(one, (0, width - one.shape[-1])) for one in (states, pooled[:, None])]
-    return torch.cat(rows, 1)
-
-
 def reads(host: Host) -> tuple[Reads, ...]:
     """The states enter by one matrix, the pooled state by another."""
-    config = host.unet.config
+    states, pooled = ("context_embedder.weight",), ("time_text_embed.text_embedder.linear_1.weight",)
+    config, network = host.unet.config, host.kind.network
     return (
-        Reads(("context_embedder.weight",), slice(None, -1), config.joint_attention_dim, 1),
-        Reads(("time_text_embed.text_embedder.linear_1.weight",), slice(-1, None), config.pooled_projection_dim, None),
+        Reads(states, slice(None, -1), config.joint_attention_dim, 1, network),
+        Reads(pooled, slice(-1, None), config.pooled_projection_dim, None, network),
     )
 
 

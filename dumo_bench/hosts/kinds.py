@@ -47,6 +47,14 @@ SD = Kind(
     "unet",
     "dumo_bench.hosts.unet",
 )
+SDXL = Kind(
+    "sdxl",
+    "Stable Diffusion XL",
+    "StableDiffusionXLPipeline",
+    ("unet", "vae", "text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2", "scheduler"),
+    "unet",
+    "dumo_bench.hosts.sdxl",
+)
 #: signal and noise stand at 800 of a flow as they do at 750 of Stable Diffusion
 FLUX = Kind(
     "flux",
@@ -61,7 +69,24 @@ FLUX = Kind(
     side=128,
 )
 
-KINDS: tuple[Kind, ...] = (SD, FLUX)
+SD3 = Kind(
+    "sd3",
+    "Stable Diffusion 3",
+    "StableDiffusion3Pipeline",
+    (
+        "transformer",
+        "vae",
+        *(f"{part}{i}" for i in ("", "_2", "_3") for part in ("text_encoder", "tokenizer")),
+        "scheduler",
+    ),
+    "transformer",
+    "dumo_bench.hosts.sd3",
+    sampler="flow-euler-trained",
+    early=800,
+    patch=2,
+)
+
+KINDS: tuple[Kind, ...] = (SD, SDXL, FLUX, SD3)
 
 
 def named(name: str) -> Kind | None:

@@ -28,10 +28,12 @@ _WEIGHTS = re.compile(r"^(?!.*(fp16|non_ema|flax)).*\.(safetensors|bin)$")
 FEATURES: Mapping[str, str] = {
     "unet": "a U-Net (unet)",
     "skips": "skip connections (of a U-Net)",
+    "negative": "a negative prompt, which models that are told their guidance have not",
     "transformer": "a diffusion transformer (transformer)",
     "text_encoder": "a text encoder (text_encoder)",
     "vae": "a VAE (vae)",
 }
+PARTS = frozenset(FEATURES) - {"skips", "negative"}  # those of them that are folders
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,17 @@ def has(where: Path) -> frozenset[str]:
     told = index(where)
     # a part that is left out is [null, null]
     there = {name for name in FEATURES if (any(told.get(name) or ()) if told else (where / name).is_dir())}
-    return frozenset(there | {"skips"} if "unet" in there else there)
+    more = {"skips": "unet" in there, "negative": not _told_guidance(where)}
+    return frozenset(there | {name for name, has_it in more.items() if has_it})
+
+
+def _told_guidance(where: Path) -> bool:
+    """Whether the network takes the guidance as a number, as FLUX.1-dev's does."""
+    try:
+        config = json.loads((part(where, "transformer") / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return bool(config.get("guidance_embeds"))
 
 
 def index(where: Path) -> dict[str, Any]:

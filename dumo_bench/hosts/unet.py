@@ -16,9 +16,7 @@ def load(folder: Folder) -> tuple[Any, tuple[Tower, ...]]:
     from diffusers import UNet2DConditionModel
     from transformers import CLIPTextModel, CLIPTokenizer
 
-    words = folder.words(CLIPTokenizer, "tokenizer")
-    tower = Tower(words, folder.tower(CLIPTextModel, "text_encoder"), words.model_max_length)
-    return folder.network(UNet2DConditionModel, "unet"), (tower,)
+    return folder.network(UNet2DConditionModel, "unet"), (folder.clip(CLIPTextModel, CLIPTokenizer, ""),)
 
 
 def encode(host: Host, texts: Sequence[str]) -> Tensor:

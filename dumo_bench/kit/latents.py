@@ -74,12 +74,12 @@ class Trajectory:
     uneven and a bin reaches to the middle between neighbours; there a sampler of noise stands for the model's own.
     """
 
-    bounds: ClassVar[Mapping[str, str]] = {"steps": "[1, inf)", "guidance": "[0, inf)", "side": "[1, inf)"}
+    bounds: ClassVar[Mapping[str, str]] = {"steps": "[1, inf)", "guidance": "[0, inf)", "side": "(0, inf)"}
 
     steps: int = 20
     guidance: float = 3.0
     sampler: str = "ddim"
-    side: int = 1
+    side: float = 1
     align: Alignment = "bin"
 
 
@@ -93,7 +93,7 @@ def levels(
     """
     from dumo_bench.hosts.sample import scheduler
 
-    size, late = plan.side * host.side, plan.align == "compvis"  # that loop begins one step late
+    size, late = round(plan.side * host.side), plan.align == "compvis"  # that loop begins one step late
     if late and host.kind.flow:
         raise UserError(f"align 'compvis' is of loops of Stable Diffusion, not of {host.kind.title}: take bin or level")
     schedule = scheduler(host, flows.fitting(plan.sampler, host.kind), plan.steps, (size, size))
@@ -163,7 +163,7 @@ def nearby(host: Host, plan: Trajectory, k: int, g: torch.Generator) -> float:
     """A timestep that is nearer to the k-th level of a flow model's run than to its neighbours."""
     from dumo_bench.hosts.sample import scheduler
 
-    size = plan.side * host.side
+    size = round(plan.side * host.side)
     every: list[float] = scheduler(
         host, flows.fitting(plan.sampler, host.kind), plan.steps, (size, size)
     ).timesteps.tolist()

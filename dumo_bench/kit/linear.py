@@ -1,11 +1,12 @@
-"""Ridge algebra on the cross-attention keys and values.
+"""Ridge algebra on the matrices that read a text: a U-Net's cross-attention keys and values, for one.
 
 All K and V matrices take the same text embeddings and have no bias, so the minimiser of
 
     e sum_i |W c_i - W0 c*_i|^2 + p sum_j |W r_j - W0 r_j|^2 + ridge |W - W0|_F^2
 
 is W = W0 M with one and the same M, whatever the layer: one small system instead of one a layer. What is then asked of
-all layers together needs W0 only by A = sum_l W0_l^T W0_l, so that too is solved in the text width.
+all layers together needs W0 only by A = sum_l W0_l^T W0_l, so that too is solved in the text width. Other kinds of
+models have several such systems, one for the matrices that read the same (`hosts.parts.Reads`); a bias stays as it is.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from dumo_bench.hosts import plans
+from dumo_bench.hosts.parts import Reads
 from dumo_bench.hosts.sd import Host, key_value_names
 
 
@@ -56,15 +58,15 @@ def factor(old: Tensor, new: Tensor, keep: Tensor, *, erase: float, preserve: fl
     return m
 
 
-def weights(unet: nn.Module) -> dict[str, Tensor]:
-    """Every key and value matrix (h, d) by its name."""
+def weights(unet: nn.Module, by: Reads | None = None) -> dict[str, Tensor]:
+    """Every matrix (h, d) that reads these rows, by its name; of a U-Net, every key and value matrix."""
     own = dict(unet.named_parameters())
-    return {n: own[n].detach() for n in key_value_names(unet)}
+    return {n: own[n].detach() for n in (by.names if by else key_value_names(unet))}
 
 
-def joint(unet: nn.Module) -> Tensor:
-    """A = sum over all key and value matrices of W^T W: (d, d) in float64."""
-    every = [gram(w, w) for w in weights(unet).values()]
+def joint(unet: nn.Module, by: Reads | None = None) -> Tensor:
+    """A = sum over all these matrices of W^T W: (d, d) in float64."""
+    every = [gram(w, w) for w in weights(unet, by).values()]
     return torch.stack(every).sum(0)
 
 
@@ -86,13 +88,14 @@ def derived(c: Tensor, a: Tensor, m: Tensor, ridge: float, toward: Tensor | None
     return found.T
 
 
-def times(unet: nn.Module, m: Tensor, strength: float = 1.0) -> dict[str, Tensor]:
-    """Every key and value matrix times M, or that far on the way there, named as in an edit, in the model's dtype.
+def times(unet: nn.Module, m: Tensor, strength: float = 1.0, by: Reads | None = None) -> dict[str, Tensor]:
+    """Every matrix that reads these rows times M, or that far on the way there, named as in an edit, in its own dtype.
 
     Only the change is multiplied out, so float32 is exact enough for float32 weights: what it rounds is a small part.
     """
     step = strength * (m - torch.eye(len(m), dtype=m.dtype, device=m.device))
-    return {f"unet.{n}": _moved(w, step) for n, w in weights(unet).items()}
+    network = by.network if by else "unet"
+    return {f"{network}.{n}": _moved(w, step) for n, w in weights(unet, by).items()}
 
 
 def _moved(w: Tensor, step: Tensor) -> Tensor:

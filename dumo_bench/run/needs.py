@@ -33,7 +33,7 @@ def lacking(method: Method, model: str) -> str:
     if not there & {"unet", "transformer"}:
         models.folder(model)  # it is no model of another kind, but one that is not whole: this says what is missing
     if missing := method.needs - there:
-        return f"{method.name} needs {_said(missing)}, {name} has {_said(there)}"
+        return f"{method.name} needs {_said(missing)}, {name} has {_said(there & models.PARTS)}"
     own = models.kind(where)
     if not method.kinds or (own and own.name in method.kinds):
         return ""
