@@ -87,8 +87,9 @@ def gc(
         show.echo(f"{piece.kind} {piece.path}: {_size(piece.bytes)}, {piece.why}")
     if more := found.pieces[_FEW:]:
         show.echo(f"and {len(more)} more, which --json lists")
-    for path in found.unnoted:
-        show.echo(f"all pictures and edits stay: {path}: {garbage.UNNOTED}")
+    if found.unnoted:
+        others = f" (and {len(found.unnoted) - 1} more)" if len(found.unnoted) > 1 else ""
+        show.echo(f"all pictures and edits stay: {found.unnoted[0]}{others}: {garbage.UNNOTED}")
     what = f"{len(rows)} files and folders, {_size(sum(piece.bytes for piece in found.pieces))}"
     show.echo(f"deleted {what}" if delete else f"{what}: nothing was deleted: --delete does it")
 
