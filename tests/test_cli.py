@@ -279,6 +279,7 @@ def test_doctor_advises_the_extras_that_there_are_and_no_other(command, tmp_path
 def test_doctor_names_what_is_there_and_what_is_missing(command, tmp_path):
     said = command("doctor", "--out", tmp_path / "not" / "yet")
     assert said.code == 0
-    for part in ("device cpu", "scorer nudenet", "suite emoji-artist", "method dumo", "model sd14"):
+    machine, plugins = ("device cpu", "on the cpu", "threads: "), ("scorer nudenet", "method dumo")
+    for part in (*machine, *plugins, "suite emoji-artist", "model sd14"):
         assert part in said.out
     assert "Traceback" not in said.out

@@ -276,6 +276,34 @@ def test_a_run_that_is_stopped_ends_its_workers_and_goes_on(suite, calm, tmp_pat
     same(calm, run.out)
 
 
+STAGES = {
+    "fits": lambda run, process: bool(workers(process.pid)),
+    "pictures": lambda run, process: len(written(run.out)) >= 8,
+    "scores": lambda run, process: any(run.out.glob("tables/scores/*.parquet")),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("who", ["the command", "a worker"])
+def test_whoever_is_killed_in_whatever_stage_the_run_ends_as_one_process_would(suite, calm, tmp_path, who, stage):
+    run = Run(suite, tmp_path / "killed")
+    process = run.start()
+    while not STAGES[stage](run, process):
+        assert process.poll() is None, "it ended before it could be disturbed"
+        time.sleep(0.02)
+    some = psutil.Process(process.pid).children(recursive=True)
+    if who == "a worker":
+        workers(process.pid)[-1].kill()
+    else:
+        process.kill()
+        process.communicate()
+        assert psutil.wait_procs(some, timeout=60)[1] == []  # no worker and no part of the cluster outlives it
+        process = run.start()
+    run.end(process)
+    same(calm, run.out)
+
+
 @pytest.fixture
 def cluster(monkeypatch) -> Iterator[Any]:
     """Two nodes of a core each on this machine."""

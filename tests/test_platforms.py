@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_architecture import FILES, ROOT, found
 
+from dumo_bench.hosts import device
 from dumo_bench.run import machine, manifest
 from dumo_bench.run.plan import Request
 from dumo_bench.scorers import memory
@@ -95,3 +96,26 @@ def test_no_suite_method_or_model_becomes_a_file_name_that_windows_refuses(tmp_p
     ]
     for name in made:
         assert not FORBIDDEN.search(name) and not DEVICES.fullmatch(name) and not name.endswith((" ", "."))
+
+
+@pytest.mark.parametrize(
+    ("said", "most"), [("150000 100000", 1), ("50000 100000", 1), ("max 100000", None), ("", None)]
+)
+def test_a_container_s_share_of_the_cores_is_what_may_be_used(tmp_path, said, most):
+    (tmp_path / "cpu.max").write_text(said)
+    assert device.cores(tmp_path / "cpu.max") == (most or device.cores(tmp_path / "none"))
+
+
+def test_no_more_threads_than_cores_unless_the_user_says_how_many(monkeypatch):
+    import torch
+
+    told: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", told.append)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
+    monkeypatch.setattr(device, "cores", lambda: 2)
+    for said, wanted in ((None, [2]), ("64", [2])):
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+        if said:
+            monkeypatch.setenv("OMP_NUM_THREADS", said)
+        device.fewer_threads()
+        assert told == wanted

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from dumo_bench.errors import UserError
+from dumo_bench.scorers import lpips
 from dumo_bench.scorers.lpips import ALEXNET, Lpips, shortened
 
 
@@ -89,3 +90,36 @@ def test_the_names_say_net_and_size_and_far_is_good_only_where_a_concept_is_to_g
     assert len({metric.convention["size"] for metric in every}) == len({metric.title for metric in every}) == 3
     for metric in every:
         assert (metric.way("kept"), metric.way("target")) == ("lower", "higher")
+
+
+def counted(monkeypatch) -> list[int]:
+    """How many pairs pass the network each time."""
+    real, passed = lpips._load, list[int]()
+
+    def load(*given):
+        network = real(*given)
+        return lambda x, y: (passed.append(len(x)), network(x, y))[1]
+
+    monkeypatch.setattr(lpips, "_load", load)
+    return passed
+
+
+def test_a_picture_passes_the_network_once_where_all_sizes_are_one_and_never_beside_itself(
+    alexnet, tmp_path, monkeypatch
+):
+    samples = tiny_models.samples(tmp_path, 3)
+    small = [replace(one, original=samples[n - 1].image) for n, one in enumerate(samples)]
+    for one in samples:
+        Image.open(one.image).resize((64, 64)).save(one.image)
+    passed = counted(monkeypatch)
+    rows = Lpips(alexnet, "cpu").score(small)
+    assert passed == [3]
+    assert all(len({score.value for score in row}) == 1 and row[0].value > 0 for row in rows)
+    rows = Lpips(alexnet, "cpu").score([replace(one, original=one.image) for one in samples])
+    assert passed == [3] and [score.value for row in rows for score in row] == [0.0] * 9
+
+
+def test_the_numbers_are_those_of_every_size_measured_alone(alexnet, pairs, monkeypatch):
+    ours = Lpips(alexnet, "cpu").score(pairs)
+    monkeypatch.setattr(lpips, "same", lambda *_: False)
+    assert ours == Lpips(alexnet, "cpu").score(pairs)

@@ -143,3 +143,15 @@ def test_a_stopped_writer_leaves_no_file_under_the_final_name(place, monkeypatch
     with pytest.raises(KeyboardInterrupt):
         place.put_image(JOB, PIXELS)
     assert not place.has(JOB)
+
+
+def test_what_a_fit_left_that_was_killed_once_its_edit_was_written_is_cleared_and_another_s_stays(place):
+    place.put_edit(RECIPE, EDIT)
+    other = replace(RECIPE, fit_seed=RECIPE.fit_seed + 1)
+    for recipe in (RECIPE, other):
+        place.fit_path(recipe).mkdir()
+        (place.fit_path(recipe) / "1.pt").write_bytes(b"state")
+        place.claim_path(recipe).with_name(f"{recipe.key}.claim1").write_text("{}")
+    place.clear()
+    left = {path.name for path in (place.root / "edits").iterdir()}
+    assert left == {f"{RECIPE.key}.safetensors", f"{other.key}.fit", f"{other.key}.claim1"}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dumo_bench.errors import UserError
-from dumo_bench.hosts import models
+from dumo_bench.hosts import device, models
 from dumo_bench.plugins import loading
 from dumo_bench.suites import registry
 
@@ -58,7 +58,7 @@ def peak() -> int | None:
 def _devices() -> Iterator[Finding]:
     import torch
 
-    yield Finding("torch", None, f"{torch.__version__}, {torch.get_num_threads()} threads")
+    yield Finding("torch", None, torch.__version__)
     if torch.cuda.is_available():
         for n in range(torch.cuda.device_count()):
             about = torch.cuda.get_device_properties(n)
@@ -69,6 +69,17 @@ def _devices() -> Iterator[Finding]:
         yield Finding("device gpu", None, _no_gpu(torch.version.cuda))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30 if hasattr(os, "sysconf") else 0
     yield Finding("device cpu", True, f"{os.cpu_count()} cores" + (f", {memory:.0f} GiB" if memory else ""))
+    yield Finding("on the cpu", None, _cpu())
+
+
+def _cpu() -> str:
+    """What runs on a CPU set by themselves, and what they leave to the user."""
+    threads, said = device.fewer_threads(), os.environ.get("OMP_NUM_THREADS")
+    why = f"OMP_NUM_THREADS={said}" if said else f"of {device.cores()} usable cores; OMP_NUM_THREADS=1 for equal bytes"
+    memory = (
+        "memory that is freed is kept for the next tensor" if device.quick_allocator() else "memory as the C library"
+    )
+    return f"threads: {threads} ({why}); {memory}; denormal numbers as IEEE 754 has them"
 
 
 def _no_gpu(built: str | None) -> str:

@@ -20,7 +20,7 @@ from dumo_bench.run.needs import NotApplicable
 from dumo_bench.run.plan import Part, Plan
 from dumo_bench.run.session import Session
 from dumo_bench.run.tasks import Fit, Make, Measure, Task
-from dumo_bench.storage import durable, files, metrics, store
+from dumo_bench.storage import durable, metrics, store
 from dumo_bench.suites import concepts, contract, registry
 from dumo_bench.types import Job, Prompt, Suite
 
@@ -174,7 +174,7 @@ def run(session: Session, specs: Sequence[str]) -> bool:
     check(specs, session.plan.suite, session.out)
     same_schema(session.out)
     durable.make(session.store.root)
-    files.clear(session.store.root)
+    session.store.clear()
     failed = generate(session)
     away = len(session.store.missing(session.plan.wanted())) - len(failed)
     if session.request.shard[1] > 1 and away > 0:

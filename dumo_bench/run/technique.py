@@ -77,7 +77,7 @@ class Technique:
         self.sampling = _replaced(contract.sampling(suite, model=models.resolve(model).name), of.sampling)
         resize.possible(replace(suite, sampling=self.sampling, prompts=()), where)
         self.sampling = defined(self.sampling, model)
-        self.host = sd.load(model, device=device.chosen(of.device), dtype=self.sampling.dtype)
+        self.host = sd.load(model, device=device.use(of.device), dtype=self.sampling.dtype)
         erase = of.erase or ((of.erase_concept,) if of.erase_concept else ())
         has = given.make(self.method, Case("", erase), suite.task, model, self.host.hash) if erase else given.Given()
         self.recipe = jobs.recipe(self.method, erase, fit_seed=of.fit_seed, model=self.host.hash, said=has.said)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import chain
@@ -74,6 +75,18 @@ class Store:
             return os.stat(f"{self.root}/images/{name[:2]}/{name}").st_size
         except FileNotFoundError:  # a link that leads nowhere, or it has gone meanwhile
             return None
+
+    def clear(self) -> None:
+        """Delete what programs left behind that were killed: files half written a day ago and more, and of fits whose
+        edit is there their state and their claim."""
+        files.clear(self.root)
+        for left in (*self.root.glob("edits/*.fit"), *self.root.glob("edits/*.claim*")):
+            if not left.with_name(f"{left.name.partition('.')[0]}.safetensors").exists():
+                continue
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
 
     def drop(self, jobs: Iterable[Job]) -> None:
         """Delete the pictures of jobs."""
