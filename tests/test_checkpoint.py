@@ -512,3 +512,18 @@ def test_an_spm_without_its_notes_is_a_lora_on_every_prompt_and_says_so(host, tm
     save_file(load_file(path), path)
     edit = imported(host, path)
     assert edit.header["kind"] == "weights" and "acts on every prompt" in " ".join(edit.header["imported"][0]["notes"])
+
+
+def test_a_pipeline_that_mace_has_edited_is_its_keys_and_values_and_makes_its_pictures(host, tmp_path):
+    """MACE publishes whole pipelines."""
+    from diffusers import StableDiffusionPipeline
+
+    method = tiny.method("mace", lora_steps=2, pictures=2, lr=1e-2)
+    edit = method.fit(host, ("ghost",), seed=0)
+    pipe = StableDiffusionPipeline.from_pretrained(str(tiny.folder()), safety_checker=None)
+    pipe.unet.load_state_dict({n.removeprefix("unet."): t for n, t in edit.tensors.items()}, strict=False)
+    pipe.save_pretrained(tmp_path / "mace")
+    back = imported(host, tmp_path / "mace")
+    assert back.tensors.keys() == edit.tensors.keys() and len(back.tensors) == 32
+    with method.apply(host, edit) as guide:
+        assert torch.equal(drawn(host, back), clean(host, guide, [tiny.job("a photo of ghost")]))
