@@ -327,3 +327,22 @@ def test_membranes_without_a_gate_are_exported_as_one_lora_that_is_imported_as_t
     made, back = imported(host, tmp_path / "out", ("ghost", "alien"))
     assert {name.partition(".")[0] for name in back.tensors} == {"unet"}
     assert torch.allclose(made, drawn(host, method, edit), atol=1e-4)
+
+
+def test_stock_diffusers_loads_an_exported_lora_and_says_the_same(host, tmp_path):
+    from diffusers import StableDiffusionPipeline
+
+    from dumo_bench.kit import lora
+
+    path, edit = stored(host, tmp_path, loading.make("methods", "modular", {"tune": ("a cat",)}))
+    export.export(path, tmp_path / "out", "lora")
+    pipe = StableDiffusionPipeline.from_pretrained(str(tiny.folder()), safety_checker=None)
+    pipe.load_lora_weights(str(tmp_path / "out"))
+    g = torch.Generator().manual_seed(0)
+    asked = torch.randn(1, 4, 8, 8, generator=g), torch.tensor([500]), torch.randn(1, 77, 32, generator=g)
+    with torch.no_grad():
+        theirs = pipe.unet(asked[0], asked[1], encoder_hidden_states=asked[2]).sample
+        with lora.attached(host.unet, lora.sets(host.unet, edit)):
+            ours = host.estimate(*asked)
+        assert (ours - host.estimate(*asked)).abs().max() > 1e-4
+    assert torch.allclose(ours, theirs, atol=1e-5)
