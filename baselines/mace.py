@@ -127,10 +127,8 @@ class MACE(Method):
         said = [Captions(host, concept, plan.anchor, plan.captions, g) for concept in erase]
         beside, others = (torch.cat(rows) for rows in zip(*(one.beside for one in said), strict=True))
         m = refined(beside, others, plan.refine * p, plan.ridge)
-        changed = linear.times(host.unet, m)
-        student = parameters.twin(host.unet, [name.removeprefix("unet.") for name in changed])
-        student.load_state_dict({n.removeprefix("unet."): t for n, t in changed.items()}, strict=False)
-        learnt = [learn(host, student.requires_grad_(False), one, plan, g) for one in said]
+        student = with_factor(host.unet, m)
+        learnt = [learn(host, student, one, plan, g) for one in said]
         own = [mean_gram_of(one.rows) for one in said]
         made = {}
         for name, w in linear.weights(host.unet).items():
@@ -146,6 +144,14 @@ def refined(f: Tensor, g: Tensor, p: Tensor, ridge: float) -> Tensor:
     n = max(1, len(f))
     m: Tensor = torch.linalg.solve(linear.gram(f, f) / n + stay, linear.gram(g, f) / n + stay, left=False)
     return m
+
+
+def with_factor(unet: Any, m: Tensor) -> Any:
+    """A copy of the U-Net whose keys and values are times M; all else is the given one's own."""
+    changed = {name.removeprefix("unet."): t for name, t in linear.times(unet, m).items()}
+    made = parameters.twin(unet, list(changed))
+    made.load_state_dict(changed, strict=False)
+    return made.requires_grad_(False)
 
 
 def fused(w: Tensor, m: Tensor, each: Sequence[Tensor], own: Sequence[Tensor], p: Tensor, ridge: float) -> Tensor:
