@@ -35,10 +35,9 @@ from dumo_bench.hosts import plans
 from dumo_bench.hosts.sd import Host, encode, fits, stock_guide
 from dumo_bench.interfaces import Method
 from dumo_bench.kit import lesson, lora, train
-from dumo_bench.kit.gate import Gate
 from dumo_bench.kit.latents import Latents, Trajectory, estimate
 from dumo_bench.kit.lesson import Lesson, unchanged
-from dumo_bench.types import Conditions, Denoiser, Edit, Guide
+from dumo_bench.types import Edit, Guide
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,21 +114,7 @@ class SPM(Method):
     @contextmanager
     def apply(self, host: Host, edit: Edit) -> Iterator[Guide]:
         fits(host, edit)
-        kind, membranes = edit.header["gate"], lora.sets(host.unet, edit)
-        gates = [Gate(host, words) for words in edit.header["groups"]]
-
-        def guide(given: Conditions) -> Denoiser:
-            found = [torch.ones_like(given.guidance) if kind == "off" else gate(given) for gate in gates]
-            gamma = [self.strength * torch.cat([m, m]) for m in found]  # of both halves of the guidance
-            plain = stock_guide(host, given)
-
-            def denoise(z: Tensor, t: Tensor) -> Tensor:
-                with lora.attached(host.unet, membranes, gamma, squared=kind == "code"):
-                    return plain(z, t)
-
-            return denoise
-
-        yield guide
+        yield lora.gated(host, edit, self.strength)
 
 
 class Step:

@@ -135,6 +135,22 @@ def lora(unet, style: str, rank: int = 2, alpha: float = 1.0) -> dict[str, Tenso
     return out
 
 
+def spm(path: Path, unet, words: str = "ghost", rank: int = 1, alpha: float = 1.0) -> Path:
+    """A membrane of all layers inside the transformers, with its notes."""
+    held = {}
+    for i, (layer, module) in enumerate(n for n in unet.named_modules() if hasattr(n[1], "weight")):
+        if ".attentions." not in layer or module.weight.dim() < 2:
+            continue
+        wide, *deep = module.weight.shape
+        flat = f"lora_unet_{layer.replace('.', '_')}"
+        held[f"{flat}.lora_down.weight"] = 0.2 * noise(torch.empty(rank, *deep), 2 * i)
+        held[f"{flat}.lora_up.weight"] = 0.2 * noise(torch.empty(wide, rank, *[1] * (len(deep) - 1)), 2 * i + 1)
+        held[f"{flat}.alpha"] = torch.tensor(alpha)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(held, path, metadata={"prompts": words, "rank": str(rank), "alpha": str(alpha)})
+    return path
+
+
 def peft_folder(folder: Path, held: Mapping[str, Tensor], **said: object) -> Path:
     """adapter_model.safetensors and adapter_config.json, as peft writes them."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -11,11 +11,12 @@ import published
 import pytest
 import tiny
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import sample, sd
 from dumo_bench.hosts.sample import clean
+from dumo_bench.kit.gate import Gate
 from dumo_bench.methods.checkpoint import Checkpoint
 from dumo_bench.methods.dumo import DuMo
 from dumo_bench.run import jobs
@@ -440,3 +441,89 @@ def test_sd_v14_has_the_686_tensors_and_selections_of_the_published_files():
     back = published.compvis(unet.state_dict())
     assert len(back) == 686
     assert back["model.diffusion_model.output_blocks.11.1.transformer_blocks.0.attn2.to_k.weight"].shape == (320, 768)
+
+
+def spm_by_hand(host, file, text, gammas):
+    """The latents with W + sum_i gamma_i (alpha / r) up_i down_i in place of every weight, for one prompt."""
+    own = dict(host.unet.named_parameters())
+    state = {name: tensor.clone() for name, tensor in host.unet.state_dict().items()}
+    for path, gamma in zip(file, gammas, strict=True):
+        held = load_file(path)
+        for name in own:
+            flat = f"lora_unet_{name.removesuffix('.weight').replace('.', '_')}"
+            if f"{flat}.alpha" in held:
+                down, up = held[f"{flat}.lora_down.weight"], held[f"{flat}.lora_up.weight"]
+                made = float(held[f"{flat}.alpha"]) / len(down) * up.flatten(1) @ down.flatten(1)
+                state[name] = state[name] + gamma * made.view(state[name].shape)
+    before = {name: tensor.clone() for name, tensor in host.unet.state_dict().items()}
+    host.unet.load_state_dict(state)
+    try:
+        return sample.clean(host, lambda given: sd.stock_guide(host, given), [tiny.job(text)])
+    finally:
+        host.unet.load_state_dict(before)
+
+
+@pytest.mark.parametrize("text", ["a photo of ghost", "a photo of dog"])
+def test_an_spm_acts_by_the_gate_of_its_own_prompts(host, tmp_path, text):
+    path = published.spm(tmp_path / "spm.safetensors", host.unet, rank=2, alpha=1.0)
+    gamma = float(Gate(host, ["ghost"])(sd.conditions(host, [text], [3.0])))
+    assert (gamma == 1) == ("ghost" in text)
+    edit = imported(host, path, erase=("something else",))
+    assert torch.allclose(drawn(host, edit, text), spm_by_hand(host, [path], text, [gamma]), atol=1e-4)
+    free = imported(host, path, gate=False)
+    assert torch.allclose(drawn(host, free, text), spm_by_hand(host, [path], text, [1.0]), atol=1e-4)
+
+
+def test_several_spms_add_up_each_by_its_gate(host, tmp_path):
+    files = [published.spm(tmp_path / f"{word}.safetensors", host.unet, word) for word in ("ghost", "alien")]
+    edit = imported(host, tuple(map(str, files)), erase=("ghost", "alien"))
+    gates = [float(Gate(host, [w])(sd.conditions(host, ["a ghost"], [3.0]))) for w in ("ghost", "alien")]
+    assert edit.header["sets"] == 2
+    assert torch.allclose(drawn(host, edit, "a ghost"), spm_by_hand(host, files, "a ghost", gates), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda held, notes: held.pop("lora_unet_mid_block_attentions_0_proj_in.lora_down.weight"), "lacks its alpha"),
+        (lambda held, notes: held.pop("lora_unet_mid_block_attentions_0_proj_in.alpha"), "lacks its alpha"),
+        (lambda held, notes: held.pop("lora_unet_mid_block_attentions_0_proj_in.lora_up.weight"), "1 missing"),
+        (lambda held, notes: held.update({"lora_unet_conv_in.lora_up.weight": torch.ones(1, 1)}), "lacks its alpha"),
+        (lambda held, notes: held.update({"lora_unet_conv_in.odd": torch.ones(1)}), "1 unexpected"),
+        (lambda held, notes: notes.update(rank="4"), "its notes say rank 4"),
+        (lambda held, notes: notes.update(alpha="much"), "alpha 'much': wanted a number"),
+        (lambda held, notes: notes.update(prompts=" , "), "has no prompts"),
+        (lambda held, notes: [t.zero_() for n, t in held.items() if "lora_up" in n], "changes nothing"),
+    ],
+)  # fmt: skip
+def test_an_spm_that_is_not_whole_is_refused(host, tmp_path, change, says):
+    from safetensors import safe_open
+
+    path = published.spm(tmp_path / "spm.safetensors", host.unet)
+    with safe_open(path, framework="pt") as file:
+        held, notes = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+    change(held, notes)
+    save_file(held, path, metadata=notes)
+    refused(host, path, says)
+
+
+def test_an_spm_without_its_notes_is_a_lora_on_every_prompt_and_says_so(host, tmp_path):
+    path = published.spm(tmp_path / "spm.safetensors", host.unet)
+    save_file(load_file(path), path)
+    edit = imported(host, path)
+    assert edit.header["kind"] == "weights" and "acts on every prompt" in " ".join(edit.header["imported"][0]["notes"])
+
+
+def test_a_pipeline_that_mace_has_edited_is_its_keys_and_values_and_makes_its_pictures(host, tmp_path):
+    """MACE publishes whole pipelines."""
+    from diffusers import StableDiffusionPipeline
+
+    method = tiny.method("mace", lora_steps=2, pictures=2, lr=1e-2)
+    edit = method.fit(host, ("ghost",), seed=0)
+    pipe = StableDiffusionPipeline.from_pretrained(str(tiny.folder()), safety_checker=None)
+    pipe.unet.load_state_dict({n.removeprefix("unet."): t for n, t in edit.tensors.items()}, strict=False)
+    pipe.save_pretrained(tmp_path / "mace")
+    back = imported(host, tmp_path / "mace")
+    assert back.tensors.keys() == edit.tensors.keys() and len(back.tensors) == 32
+    with method.apply(host, edit) as guide:
+        assert torch.equal(drawn(host, back), clean(host, guide, [tiny.job("a photo of ghost")]))

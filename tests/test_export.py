@@ -285,3 +285,64 @@ def test_a_run_with_a_checkpoint_makes_pictures_and_tables(tiny_suite, tmp_path,
     said = command("generate", *words, "--limit", "2")
     assert said.code == 0 and "made 1 edit" in said.out
     assert command("plan", *words, "--limit", "2").out.count("0 missing") == 1
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.5])
+def test_spm_exported_and_imported_gives_the_same_picture(host, tmp_path, strength):
+    method = loading.make("methods", "spm", {"strength": strength})
+    path, edit = stored(host, tmp_path, method, ("ghost", "alien"))
+    assert export.export(path, tmp_path / "out", "spm")
+    files = tuple(str(tmp_path / "out" / f"{name}.safetensors") for name in ("ghost", "alien"))
+    method_of_import = Checkpoint(files)
+    back = method_of_import.fit(host, ("ghost", "alien"), seed=0)
+    assert (back.header["groups"], back.header["gate"]) == ([["ghost"], ["alien"]], "paper")
+    for text in ("a photo of ghost", "a photo of dog"):
+        assert torch.allclose(drawn(host, method_of_import, back, text), drawn(host, method, edit, text), atol=1e-5)
+
+
+def test_an_exported_spm_is_a_lora_in_kohya_s_keys_with_its_prompts_in_the_notes(host, tmp_path):
+    from safetensors import safe_open
+
+    path, _ = stored(host, tmp_path, loading.make("methods", "spm"))
+    export.export(path, tmp_path / "out", "spm")
+    with safe_open(tmp_path / "out" / "ghost.safetensors", framework="pt") as file:
+        assert file.metadata() == {"format": "pt", "prompts": "ghost", "rank": "1", "alpha": "1.0"}
+        names = set(file.keys())
+    flat = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_k"
+    assert len(names) == 3 * 192
+    assert {f"{flat}.lora_down.weight", f"{flat}.lora_up.weight", f"{flat}.alpha"} <= names
+
+
+def test_a_gate_is_not_exported_as_a_lora_and_none_not_as_an_spm(host, tmp_path):
+    gated, _ = stored(host, tmp_path / "a", loading.make("methods", "spm"))
+    free, _ = stored(host, tmp_path / "b", loading.make("methods", "spm", {"gate": "off"}))
+    for path, form, says in ((gated, "lora", "with a gate: --as spm"), (free, "spm", "has no gate: --as lora")):
+        refused(path, tmp_path / "out", form, says)
+
+
+def test_membranes_without_a_gate_are_exported_as_one_lora_that_is_imported_as_their_sum(host, tmp_path):
+    method = loading.make("methods", "spm", {"gate": "off"})
+    path, edit = stored(host, tmp_path, method, ("ghost", "alien"))
+    export.export(path, tmp_path / "out", "lora")
+    made, back = imported(host, tmp_path / "out", ("ghost", "alien"))
+    assert {name.partition(".")[0] for name in back.tensors} == {"unet"}
+    assert torch.allclose(made, drawn(host, method, edit), atol=1e-4)
+
+
+def test_stock_diffusers_loads_an_exported_lora_and_says_the_same(host, tmp_path):
+    from diffusers import StableDiffusionPipeline
+
+    from dumo_bench.kit import lora
+
+    path, edit = stored(host, tmp_path, loading.make("methods", "modular", {"tune": ("a cat",)}))
+    export.export(path, tmp_path / "out", "lora")
+    pipe = StableDiffusionPipeline.from_pretrained(str(tiny.folder()), safety_checker=None)
+    pipe.load_lora_weights(str(tmp_path / "out"))
+    g = torch.Generator().manual_seed(0)
+    asked = torch.randn(1, 4, 8, 8, generator=g), torch.tensor([500]), torch.randn(1, 77, 32, generator=g)
+    with torch.no_grad():
+        theirs = pipe.unet(asked[0], asked[1], encoder_hidden_states=asked[2]).sample
+        with lora.attached(host.unet, lora.sets(host.unet, edit)):
+            ours = host.estimate(*asked)
+        assert (ours - host.estimate(*asked)).abs().max() > 1e-4
+    assert torch.allclose(ours, theirs, atol=1e-5)

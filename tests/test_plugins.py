@@ -174,6 +174,8 @@ def test_the_ends_of_an_interval_are_in_it_or_not_as_it_says(mine):
 NONSENSE = {
     "dumo": [{"steps": -1}, {"lr": 0}, {"lr": -1e-3}],
     "esd": [{"steps": -1}, {"lr": 0}, {"ema": 1}, {"ema": -0.1}],
+    "mace": [{"lora_steps": -1}, {"lr": 0}, {"ridge": 0}, {"pictures": 0}],
+    "spm": [{"anchors": -1}, {"anchoring": -1}, {"lr": 0}, {"rank": 0}],
     "receler": [{"steps": -1}, {"lr": 0}, {"rank": 0}, {"inner": 0}],
     "uce": [{"ridge": 0}, {"ridge": -1}],
     "rece": [{"ridge": 0}, {"start_ridge": 0}, {"regular": 0}, {"epochs": -1}, {"epochs_of_several": -1}],

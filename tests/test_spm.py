@@ -70,7 +70,8 @@ def test_an_anchor_weighs_what_the_membrane_changes_of_it(host, membrane):
     for pair in membrane.values():
         pair.up.weight.data.normal_(0, 0.1, generator=train.seeded(4))
     plain = outer(host, membrane, anchors=0, retain=0.0)(0, train.seeded(3))
-    one, ten = (float(outer(host, membrane, anchoring=w, retain=0.0)(0, train.seeded(3)) - plain) for w in (1.0, 10.0))
+    losses = [outer(host, membrane, anchoring=w, retain=0.0)(0, train.seeded(3)) for w in (1.0, 10.0)]
+    one, ten = (float((loss - plain).detach()) for loss in losses)
     assert one > 1e-4 and ten == pytest.approx(10 * one)
 
 

@@ -154,6 +154,11 @@ QUICK: Plans = {
         "steps": 2, "lr": 1e-2, "lr_outside": 1e-2, "run": {"steps": 3, "sampler": "ddim", "side": 1, "align": "bin"},
         "harvest": 2, "refresh": 2, "rows": 2, "retain": 3.0, "retain_prompts": 2, "retain_rows": 2, "ema": 0.97,
     },
+    "mace": {"lora_steps": 2, "lr": 1e-2, "run": {"steps": 3}, "pictures": 2, "captions": 4},
+    "modular": {
+        "steps": 2, "lr": 1e-2, "run": {"steps": 3}, "tune_steps": 2, "pictures": 2, "harvest": 2, "refresh": 2,
+        "rows": 2, "retain": 1.0, "retain_prompts": 2, "retain_rows": 2,
+    },
     "receler": {
         "steps": 2, "inner": 2, "lr": 1e-2, "rank": 4, "run": {"steps": 3}, "cells": 2, "plain": 0.5,
         "harvest": 2, "refresh": 2, "rows": 2, "retain": 1.0, "retain_prompts": 2, "retain_rows": 2,
@@ -177,6 +182,8 @@ SHORT: Plans = {
     "dumo": {"steps": 1, "table_steps": 1, "harvest": 1, "rows": 1, "retain_prompts": 1, "retain_rows": 1},
     "eap": {"steps": 2, "harvest": 2, "rows": 2, "nearest": 3, "retain_prompts": 3, "retain_rows": 2},
     "esd": {"steps": 2, "harvest": 2, "rows": 2, "retain_prompts": 2, "retain_rows": 2},
+    "mace": {"lora_steps": 2, "pictures": 2, "captions": 4},
+    "modular": {"steps": 2, "harvest": 2, "rows": 2, "retain_prompts": 2, "retain_rows": 2},
     "receler": {"steps": 2, "harvest": 2, "rows": 2, "retain_prompts": 2, "retain_rows": 2},
     "sce": {"steps": 2, "harvest": 2, "rows": 2, "retain_prompts": 2, "retain_rows": 2},
     "sdd": {"steps": 2, "harvest": 2, "rows": 2, "retain_prompts": 2, "retain_rows": 2},
@@ -201,7 +208,7 @@ def quick_emoji() -> Host:
     found = sd.load("emoji-sd", dtype="float64")
     for method, own in SHORT.items():
         found = planned(found, method, **own)
-    for method in ("ca", "eap", "esd", "receler", "sce", "sdd", "spm"):
+    for method in ("ca", "eap", "esd", "mace", "modular", "receler", "sce", "sdd", "spm"):
         found = planned(found, method, run={**found.plans[method]["run"], "steps": 2})
     return found
 

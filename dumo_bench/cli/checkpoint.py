@@ -46,9 +46,10 @@ def export(
     edit: Annotated[Path, typer.Argument(help="An edit (results/edits/<recipe>.safetensors), or results with one.")],
     to: Annotated[Path, typer.Option("--to", help="A new folder.")],
     form: Annotated[
-        Literal["unet", "partial", "dumo", "receler"],
+        Literal["unet", "partial", "dumo", "receler", "spm", "lora"],
         typer.Option(
-            "--as", help="A whole U-Net of diffusers, its changed tensors, DuMo's folder a concept, or Receler's."
+            "--as",
+            help="A whole U-Net of diffusers, its changed tensors, a LoRA, or files as DuMo, Receler, SPM have them.",
         ),
     ] = "unet",
     model: Annotated[

@@ -1,4 +1,4 @@
-"""Edits as files that other programs load: a U-Net, its changed tensors, DuMo's and Receler's folders.
+"""Edits as files that other programs load: a U-Net, its changed tensors, a LoRA, DuMo's, Receler's and SPM's files.
 
 Torch only inside.
 """
@@ -23,7 +23,7 @@ from dumo_bench.types import Edit, canonical
 if TYPE_CHECKING:
     from torch import Tensor
 
-Form: TypeAlias = Literal["unet", "partial", "dumo", "receler"]
+Form: TypeAlias = Literal["unet", "partial", "dumo", "receler", "spm", "lora"]
 
 
 def edit_file(where: Path) -> Path:
@@ -51,7 +51,7 @@ def export(where: Path, to: Path, form: Form, model: str | None = None) -> list[
             "name its own by --model"
         )
     write: dict[Form, Callable[[Edit, str, Path], list[str]]] = {
-        "unet": unet, "partial": partial, "dumo": dumo, "receler": receler
+        "unet": unet, "partial": partial, "dumo": dumo, "receler": receler, "spm": spm, "lora": lora
     }  # fmt: skip
     with staged(to) as folder:
         said = write[form](edit, base, folder)
@@ -141,6 +141,53 @@ def receler(edit: Edit, model: str, to: Path) -> list[str]:
     return [f"{len(held)} erasers of rank {rank}: {to}"]
 
 
+def spm(edit: Edit, model: str, to: Path) -> list[str]:
+    """One file a concept, as SPM's are published: a plain LoRA to who does not read its notes, and without its gate."""
+    from safetensors.torch import save_file
+
+    from dumo_bench.formats import spm as published
+
+    del model
+    if edit.header.get("gate", "off") == "off" or "sets" not in edit.header:
+        raise UserError(f"--as spm: the edit is of {edit.header['method']}, which has no gate: --as lora or --as unet")
+    strength, said = _strength(edit, "spm"), []
+    for pairs, words in zip(_pairs(edit, strength), edit.header["groups"], strict=True):
+        path = to / f"{bounded(locate.folder_name(' '.join(words)))}.safetensors"
+        held, notes = published.published(pairs, words)
+        save_file(held, path, metadata=notes)
+        said.append(f"{', '.join(words)}: {path}")
+    return said
+
+
+def lora(edit: Edit, model: str, to: Path) -> list[str]:
+    """One LoRA of the sum of the sets' ranks, in diffusers' keys."""
+    import torch
+    from safetensors.torch import save_file
+
+    del model
+    if edit.header.get("gate", "on") != "off":
+        raise UserError(f"--as lora: the edit of {edit.header['method']} is no LoRA, or one with a gate: --as spm")
+    sets = _pairs(edit, _strength(edit, str(edit.header["method"])))
+    held: dict[str, Tensor] = {}
+    for name in dict.fromkeys(name for pairs in sets for name in pairs):
+        several, down = [pairs[name] for pairs in sets if name in pairs], name.endswith(".down.weight")
+        side = "lora_A" if down else "lora_B"
+        layer = name.rsplit(".", 2)[0]
+        held[f"unet.{layer}.{side}.weight"] = torch.cat(several, dim=0 if down else 1).contiguous()
+    path = to / "pytorch_lora_weights.safetensors"
+    save_file(held, path, metadata={"format": "pt"})
+    return [f"{len(held) // 2} layers: {path}", f'pipe.load_lora_weights("{to}") loads it']
+
+
+def _pairs(edit: Edit, strength: float) -> list[dict[str, Tensor]]:
+    """The sets of an edit's low-rank adapters, `<layer>.down.weight` and `<layer>.up.weight`, the latter scaled."""
+    starts = [f"lora.{i}." for i in range(edit.header["sets"])]
+    return [
+        {k.removeprefix(s): strength * t if ".up." in k else t for k, t in edit.tensors.items() if k.startswith(s)}
+        for s in starts
+    ]
+
+
 def _strength(edit: Edit, method: str) -> float:
     """A method's factor at inference, for its published form; an imported edit has its own in the tensors already."""
     return float(edit.header["params"].get("strength", 1.0)) if edit.header["method"] == method else 1.0
@@ -153,6 +200,8 @@ def weights(edit: Edit) -> dict[str, Tensor]:
         raise UserError("the edit is networks beside the U-Net, with a gate, which no U-Net has a place for: --as dumo")
     if "adapter" in kinds:
         raise UserError("the edit is erasers beside the cross-attentions, which no U-Net has a place for: --as receler")
+    if "lora" in kinds:
+        raise UserError("the edit is low-rank adapters beside the U-Net: --as lora, or --as spm where they have a gate")
     if "text" in kinds:
         n = sum(name.startswith("text.") for name in edit.tensors)
         raise UserError(f"the edit changes {n} tensors of the text encoder too, which a U-Net lacks: {_KEEP}")

@@ -18,7 +18,9 @@ from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
 from dumo_bench.errors import UserError
-from dumo_bench.types import Edit
+from dumo_bench.hosts.sd import Host, stock_guide
+from dumo_bench.kit.gate import Gate
+from dumo_bench.types import Conditions, Denoiser, Edit, Guide
 
 
 class Pair(nn.Module):
@@ -159,3 +161,25 @@ def attached(
     finally:
         for handle in handles:
             handle.remove()
+
+
+def gated(host: Host, edit: Edit, strength: float = 1.0) -> Guide:
+    """Sample with the sets of an edit, each as far open as its gate says of the prompt, in both halves of the guidance.
+
+    The header's `groups` are the words of each set's gate; `gate` is the paper's, the code's (see `squared`), or "off".
+    """
+    kind, opened = edit.header["gate"], sets(host.unet, edit)
+    gates = [Gate(host, words) for words in edit.header["groups"]] if kind != "off" else []
+
+    def guide(given: Conditions) -> Denoiser:
+        found = [gate(given) for gate in gates] or [torch.ones_like(given.guidance)] * len(opened)
+        gamma = [strength * torch.cat([m, m]) for m in found]
+        plain = stock_guide(host, given)
+
+        def denoise(z: Tensor, t: Tensor) -> Tensor:
+            with attached(host.unet, opened, gamma, squared=kind == "code"):
+                return plain(z, t)
+
+        return denoise
+
+    return guide

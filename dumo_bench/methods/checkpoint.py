@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Checkpoint(Method):
-    """path: a file, a folder or a hub id (owner/name/file); several of DuMo or Receler are one a concept.
+    """path: a file, a folder or a hub id (owner/name/file); several of DuMo, Receler or SPM are one a concept.
 
-    partial: take a file that holds only some tensors of a known selection; gate: of DuMo, None as the folder has it;
-    strength: how much of the change to take.
+    partial: take a file that holds only some tensors of a known selection; gate: of DuMo and SPM, None as the file has
+    it; strength: how much of the change to take.
     """
 
     name: ClassVar[str] = "checkpoint"
@@ -87,13 +87,15 @@ class Checkpoint(Method):
     @contextmanager
     def apply(self, host: Host, edit: Edit) -> Iterator[Guide]:
         from dumo_bench.hosts import sd
-        from dumo_bench.kit import adapter
+        from dumo_bench.kit import adapter, lora
         from dumo_bench.methods.dumo import DuMo
 
         sd.fits(host, edit)
         if edit.header["kind"] == "dumo":
             with DuMo().apply(host, edit) as guide:
                 yield guide
+        elif edit.header["kind"] == "spm":
+            yield lora.gated(host, edit)
         elif edit.header["kind"] == "adapter":
             with adapter.attached(host.unet, adapter.sets(host.unet, edit)):
                 yield partial(sd.stock_guide, host)

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from dumo_bench.errors import UserError
-from dumo_bench.formats import dumo, read, receler, weights
+from dumo_bench.formats import dumo, read, receler, spm, weights
 from dumo_bench.formats.locate import Place
 from dumo_bench.formats.match import Report, compare
 from dumo_bench.hosts.sd import Host
-from dumo_bench.kit import adapter, train
+from dumo_bench.kit import adapter, lora, train
 from dumo_bench.methods.dumo import DuMo
 from dumo_bench.methods.epr import EPR, widths
 from dumo_bench.types import Edit
@@ -34,22 +34,28 @@ def examine(host: Host, where: Place, words: Sequence[str], choice: Choice) -> t
     if where.kind == "dumo":
         return _dumo(host, where, words, choice)
     if where.kind in ("file", "receler"):
-        held, _ = read.load(where.files[0])
+        held, notes = read.load(where.files[0])
         if receler.is_receler(held):
             return _receler(host, where, read.flat(where.files[0], held), choice)
+        if spm.is_spm(held, notes):
+            return _spm(host, where, (read.flat(where.files[0], held), notes), choice)
     return _weights(host, where, choice)
 
 
 def join(edits: Sequence[Edit]) -> Edit:
-    """Edits of several concepts side by side: DuMo's and Receler's networks add up, changed weights do not."""
+    """Edits of several concepts side by side: DuMo's, Receler's and SPM's networks add up, changed weights do not."""
     if len(edits) == 1:
         return edits[0]
     every = [one for edit in edits for one in edit.header["imported"]]
     kinds = {edit.header["kind"] for edit in edits}
     if kinds == {"adapter"}:
         return Edit(adapter.side_by_side(edits), {"kind": "adapter", "sets": len(edits), "imported": every})
+    if kinds == {"spm"}:
+        groups = [one for edit in edits for one in edit.header["groups"]]
+        header = {**edits[0].header, "sets": len(edits), "groups": groups, "imported": every}
+        return Edit(lora.side_by_side(edits), header)
     if kinds != {"dumo"}:
-        raise UserError("several artefacts: DuMo's and Receler's folders alone add up; give one path")
+        raise UserError("several artefacts: those of DuMo, Receler or SPM alone add up; give one path")
     if len({edit.header["gate"] for edit in edits}) > 1:
         raise UserError("some of the DuMo folders have a gate and some have none: say --set gate=true or gate=false")
     joined = DuMo().join(edits)
@@ -101,3 +107,22 @@ def _receler(host: Host, where: Place, found: Mapping[str, Tensor], choice: Choi
     scale = {name: choice.strength if ".up." in name else 1.0 for name in report.matched}
     new = {f"adapter.0.{name}": (factor * found[name]).to(own[name].dtype) for name, factor in scale.items()}
     return Edit(new, {"kind": "adapter", "sets": 1, "imported": [report.facts]}), report
+
+
+def _spm(
+    host: Host, where: Place, file: tuple[Mapping[str, Tensor], Mapping[str, str]], choice: Choice
+) -> tuple[Edit, Report]:
+    """A membrane of all layers inside the transformers; its own prompts are the words of its gate."""
+    held, notes = file
+    layers = lora.inside_transformers(host.unet)
+    found = spm.membrane(held, notes, layers)
+    rank = max((len(t) for name, t in found.items() if name.endswith("down.weight") and t.dim()), default=1)
+    fresh = lora.state(lora.fresh(host.unet, layers, rank, train.seeded(0)))
+    own = {name: torch.zeros_like(tensor) for name, tensor in fresh.items()}
+    gate, words = "off" if choice.gate is False else "paper", spm.words(notes)
+    remark = "gate off" if gate == "off" else f"gate on: {', '.join(words)}"
+    parts = compare(found, own, own, deciding=".up.")
+    report = Report(where.name, where.sha256, f"SPM, rank {rank}", notes=(remark,), **parts)
+    scale = {name: choice.strength if ".up." in name else 1.0 for name in report.matched}
+    new = {f"lora.0.{name}": (factor * found[name]).to(own[name].dtype) for name, factor in scale.items()}
+    return Edit(new, {"kind": "spm", "sets": 1, "groups": [words], "gate": gate, "imported": [report.facts]}), report

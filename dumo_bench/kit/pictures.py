@@ -1,0 +1,40 @@
+"""Pictures that the unedited model draws of captions, noised to learn from; they stay latents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from dumo_bench.hosts.sample import scheduler
+from dumo_bench.hosts.sd import Host, encode, stock_guide
+from dumo_bench.kit.latents import Trajectory, till
+
+BATCH = 24  # captions sampled at a time
+
+
+class Pictures:
+    """z (n, c, h, w): clean latents of texts."""
+
+    def __init__(self, host: Host, texts: Sequence[str], run: Trajectory, g: torch.Generator) -> None:
+        self.host, self.texts, self.schedule = host, texts, scheduler(host, "ddim", 1)
+        guide, parts = partial(stock_guide, host), [texts[i : i + BATCH] for i in range(0, len(texts), BATCH)]
+        self.z = torch.cat([till(host, guide, part, run, run.steps, g)[0] for part in parts])
+
+    @property
+    def levels(self) -> int:
+        """How many timesteps there are."""
+        return int(self.schedule.config.num_train_timesteps)
+
+    def noised(self, which: Tensor, t: Tensor, g: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Of the pictures `which` (n,), at timesteps t (n,): latents, and the noise or velocity that is to be told."""
+        z, t = self.z[which.to(self.z.device)], t.to(self.z.device)
+        noise = torch.randn(z.shape, generator=g).to(z)
+        velocity = self.schedule.config.prediction_type == "v_prediction"
+        return self.schedule.add_noise(z, noise, t), self.schedule.get_velocity(z, noise, t) if velocity else noise
+
+    def contexts(self, which: Tensor) -> Tensor:
+        """(n, 77, d) of the pictures' texts."""
+        return encode(self.host, [self.texts[i] for i in which.tolist()])
