@@ -20,9 +20,10 @@ import pytest
 import torch
 from PIL import Image
 
+from dumo_bench.cli import edge
 from dumo_bench.errors import UserError
 from dumo_bench.run.plan import Request
-from dumo_bench.storage import checksums, claims, copies, files, metrics, remote, table
+from dumo_bench.storage import checksums, claims, copies, files, garbage, metrics, remote, table
 from dumo_bench.storage.store import Store
 from dumo_bench.types import Draw, Edit, Job, Metric, Recipe, Sampling
 
@@ -299,6 +300,20 @@ def test_a_store_that_refuses_in_the_middle_is_one_line(monkeypatch):
     monkeypatch.setattr(root.fs, "pipe_file", refuses)
     with pytest.raises(UserError, match=r"^s3://.*/a: the store refuses or does not answer \(Access Denied\); AWS_"):
         files.write_bytes(root / "a", b"x")
+
+
+def test_what_a_store_s_library_raises_is_one_line_and_a_bug_is_none():
+    from botocore.exceptions import EndpointConnectionError
+
+    said = edge.fault(EndpointConnectionError(endpoint_url="http://nowhere"))
+    assert said and "the store refuses or does not answer (Could not connect to" in said and "same command" in said
+    assert edge.fault(KeyError("a")) is None and edge.fault(ValueError("botocore")) is None
+
+
+def test_what_may_be_deleted_is_told_of_a_folder_of_this_machine_alone(tmp_path):
+    with pytest.raises(UserError, match=r"^s3://.*: only of a folder of this machine"):
+        garbage.collect(remote.place(object_store.bucket()))
+    assert garbage.collect(tmp_path).pieces == ()
 
 
 def test_a_bucket_that_goes_in_the_middle_is_one_line():
