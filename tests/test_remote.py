@@ -267,6 +267,11 @@ def _no_server(monkeypatch: pytest.MonkeyPatch) -> str:
     return "s3://bucket/results"
 
 
+def _no_address(monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "minio:9000")
+    return "s3://bucket/results"
+
+
 def _no_kind(monkeypatch: pytest.MonkeyPatch) -> str:
     return "s4://bucket/results"
 
@@ -279,6 +284,7 @@ def _no_kind(monkeypatch: pytest.MonkeyPatch) -> str:
         (_no_extra, re.escape("type pip install 'dumo-bench[s3]'")),
         (_no_client, "type pip install universal_pathlib gcsfs"),
         (_no_server, "does not answer .*AWS_ENDPOINT_URL"),
+        (_no_address, "Invalid endpoint: minio:9000; .*AWS_ENDPOINT_URL"),
         (_no_kind, "no such kind of place: wanted .*s3://bucket/name"),
     ],
 )

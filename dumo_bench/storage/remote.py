@@ -46,21 +46,29 @@ def place(text: str) -> Path:
     url = _URL.fullmatch(text)
     if not url or url[1] in _LOCAL:
         return Path(url[2] if url else text)
+    path = _path(text, url[1])
     try:
-        from upath import UPath
-
-        path = cast(Path, UPath(text.rstrip("/"), use_listings_cache=False))  # others write there, too
         with answers(text):
             _fs(path).find(f"{_name(path)}/runs")
     except FileNotFoundError as error:
         raise _no_bucket(path) from error
+    except ValueError as error:  # of an address of a server that is none
+        raise UserError(f"{text}: {line(str(error))}{_help(text)}") from error
+    return path
+
+
+def _path(text: str, kind: str) -> Path:
+    try:
+        from upath import UPath
+
+        path = cast(Path, UPath(text.rstrip("/"), use_listings_cache=False))  # others write there, too
+        _fs(path)
     except ImportError as error:
-        install = _INSTALL.get(url[1], f"universal_pathlib, and what it asks for ({line(str(error))})")
+        install = _INSTALL.get(kind, f"universal_pathlib, and what it asks for ({line(str(error))})")
         raise UserError(f"{text}: what reaches it is not installed: type pip install {install}") from error
     except ValueError as error:
-        raise UserError(
-            f"{text}: no such kind of place: wanted a folder, s3://bucket/name, gs://bucket/name"
-        ) from error
+        wanted = "wanted a folder, s3://bucket/name, gs://bucket/name"
+        raise UserError(f"{text}: no such kind of place: {wanted}") from error
     return path
 
 
@@ -83,8 +91,12 @@ def answers(what: object) -> Iterator[None]:
     except Exception as error:
         if (said := fault(error)) is None:
             raise
-        more = next((f"; {told}" for kind, told in _HELP.items() if str(what).startswith(kind)), "")
-        raise UserError(f"{what}: {said}{more}") from error
+        raise UserError(f"{what}: {said}{_help(what)}") from error
+
+
+def _help(what: object) -> str:
+    """How a store is told who asks, and which it is."""
+    return next((f"; {told}" for kind, told in _HELP.items() if str(what).startswith(kind)), "")
 
 
 def fault(error: Exception) -> str | None:
@@ -144,10 +156,10 @@ def contents(paths: Sequence[Path]) -> dict[Path, bytes]:
         return {}
     with answers(paths[0]):
         found = _fs(paths[0]).cat([_name(path) for path in paths], on_error="return")
-    for name, content in found.items():
-        if isinstance(content, Exception) and not isinstance(content, FileNotFoundError):
-            with answers(name):
-                raise content
+    for path in paths:
+        if isinstance(error := found.get(_name(path)), Exception) and not isinstance(error, FileNotFoundError):
+            with answers(path):
+                raise error
     return {path: raw for path in paths if isinstance(raw := found.get(_name(path)), bytes)}
 
 
