@@ -316,6 +316,12 @@ def test_what_a_store_s_library_raises_is_one_line_and_a_bug_is_none():
     assert edge.fault(KeyError("a")) is None and edge.fault(ValueError("botocore")) is None
 
 
+@pytest.mark.parametrize("name", ["stats", "verify", "gc"])
+def test_what_looks_at_every_file_of_a_folder_takes_one_of_this_machine(command, name):
+    said = command("store", name, "s3://bucket/results")
+    assert (said.code, said.out) == (2, "") and "copy it, as by `aws s3 sync`, first\n" in said.err
+
+
 def test_what_may_be_deleted_is_told_of_a_folder_of_this_machine_alone(tmp_path):
     with pytest.raises(UserError, match=r"^s3://.*: only of a folder of this machine"):
         garbage.collect(remote.place(object_store.bucket()))
