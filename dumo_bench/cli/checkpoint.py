@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from dumo_bench.cli.options import Json
+from dumo_bench.cli.options import Folder, Json, folder
 
 
 def checkpoint(
@@ -43,7 +43,10 @@ def checkpoint(
 
 
 def export(
-    edit: Annotated[Path, typer.Argument(help="An edit (results/edits/<recipe>.safetensors), or results with one.")],
+    edit: Annotated[
+        Folder,
+        typer.Argument(parser=folder, help="An edit (results/edits/<recipe>.safetensors), or results with one."),
+    ],
     to: Annotated[Path, typer.Option("--to", help="A new folder.")],
     form: Annotated[
         Literal["unet", "partial", "dumo", "receler", "spm", "lora"],

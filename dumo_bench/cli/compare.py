@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dumo_bench.cli.options import Json
+from dumo_bench.cli.options import Json, Out, folder
 
 if TYPE_CHECKING:
     from dumo_bench.analysis.compare import Overlap, Seeds, Side
@@ -42,7 +42,7 @@ def compare(
     methods: Annotated[
         list[str], typer.Argument(help="Two or more methods of the folder, method:key=value, or results folders.")
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The results folder.")] = Path("results"),
+    out: Out = Path("results"),
     case: Annotated[str, typer.Option("--case", "-c", help="Only cases of this name; * stands for anything.")] = "*",
     metric: Annotated[str, typer.Option("--metric", help="Only metrics of this name; * stands for anything.")] = "*",
     as_json: Json = False,
@@ -89,7 +89,7 @@ def _runnable(methods: Sequence[str], out: Path) -> list[str]:
 
 def _folders(methods: Sequence[str]) -> list[Path]:
     """Those of the arguments that are results folders."""
-    return [Path(text) for text in methods if (Path(text) / "tables").is_dir()]
+    return [found for text in methods if ((found := folder(text)) / "tables").is_dir()]
 
 
 def _sides(methods: Sequence[str], out: Path) -> list[tuple[Side, Side]]:
@@ -109,7 +109,7 @@ def _sides(methods: Sequence[str], out: Path) -> list[tuple[Side, Side]]:
 
 def _half(methods: Sequence[str], full: Sequence[Path]) -> str:
     """Some are results folders: the others have to be, too."""
-    other = next(text for text in methods if Path(text) not in full)
+    other = next(text for text in methods if folder(text) not in full)
     return (
         f"compare {' '.join(methods)}: {full[0]} is a results folder and {other} is none; give results folders, or "
         f"methods of one: dumo-bench compare METHOD METHOD --out {full[0]}"

@@ -19,6 +19,7 @@ import typer
 from dumo_bench import progress
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import memory
+from dumo_bench.storage import remote
 
 F = TypeVar("F", bound=Callable[..., Any])
 Verbose: TypeAlias = Annotated[bool, typer.Option("--verbose", "-v", help="Say more, with the time.")]
@@ -42,7 +43,8 @@ def fault(error: Exception) -> str | None:
         return f"{memory.said(error)}: try a smaller --batch-size, or a smaller --limit"
     if says := _MACHINE.get(type(error).__name__):
         return f"{says} ({str(error).strip().partition(chr(10))[0]})" if str(error) else says
-    return None
+    said = remote.fault(error)
+    return said and f"{said}: type the same command again to go on"
 
 
 def _disk(error: OSError) -> str:

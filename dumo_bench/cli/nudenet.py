@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from dumo_bench.cli.options import Json
+from dumo_bench.cli.options import Folder, Json, folder
 from dumo_bench.errors import UserError
 from dumo_bench.progress import log
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 def nudenet(
-    place: Annotated[Path, typer.Argument(help="A results folder, whose stored boxes are used, or one of pictures.")],
+    place: Annotated[
+        Folder,
+        typer.Argument(parser=folder, help="A results folder, whose stored boxes are used, or one of pictures."),
+    ],
     presets: Annotated[str, typer.Option("--presets", help="Names, with commas between. [dim]\\[all][/]")] = "",
     classes: Annotated[bool, typer.Option("--classes", help="Also class by class.")] = False,
     sweep: Annotated[bool, typer.Option("--sweep", help="Also over thresholds from 0.2 to 0.8.")] = False,
@@ -70,11 +73,14 @@ def groups(place: Path, order: str) -> list[Group]:
     from dumo_bench.analysis import coverage, nudity
     from dumo_bench.run import manifest
     from dumo_bench.scorers.folder import detected
+    from dumo_bench.storage import remote
 
     if not place.is_dir():
         raise UserError(f"{place}: no such folder; give a results folder or a folder of pictures")
     if (place / "tables").is_dir():
         return nudity.stored(place, order, coverage.sizes(manifest.suites(place).values()))
+    if remote.far(place):
+        raise UserError(f"{place}: no results folder: it has no tables. Copy its pictures to this machine first")
     found = detected(place, order)
     _tell(found)
     blank = (len(found.blank), len(found.boxes))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
@@ -19,6 +19,17 @@ def _device(name: str) -> str:
     return name
 
 
+def folder(typed: str | Path) -> Path:
+    """A results folder that was typed, of this machine or in an object store."""
+    from dumo_bench.storage import remote
+
+    return remote.place(str(typed))
+
+
+if TYPE_CHECKING:
+    Folder = Path
+else:
+    Folder = type("path", (), {})  # as help calls it; of what is annotated as a Path earlier typers make one of here
 Method: TypeAlias = Annotated[
     str,
     typer.Option(
@@ -105,7 +116,10 @@ Dtype: TypeAlias = Annotated[
     typer.Option("--dtype", help="Precision of the model. [dim]\\[the suite's][/]"),
 ]
 Seed: TypeAlias = Annotated[int, typer.Option("--seed", help="Seed of the fit; pictures have the suite's own seeds.")]
-Out: TypeAlias = Annotated[Path, typer.Option("--out", "-o", help="The results folder.")]
+Out: TypeAlias = Annotated[
+    Folder,
+    typer.Option("--out", "-o", parser=folder, help="The results folder; also s3://bucket/name."),
+]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 Shard: TypeAlias = Annotated[
     str, typer.Option("--shard", metavar="I/N", help="Only the I-th of N parts of the pictures, from 0.")

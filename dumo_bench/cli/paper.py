@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dumo_bench.cli.options import Json
+from dumo_bench.cli.options import Json, Out
 
 if TYPE_CHECKING:
     from dumo_bench.published import Line, Published, Ranking
@@ -36,7 +36,7 @@ def paper_diff(
     method: Annotated[
         str | None, typer.Option("--method", "-m", help="Only of this method, as ours is called.")
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The results folder.")] = Path("results"),
+    out: Out = Path("results"),
     rank: Annotated[
         bool, typer.Option("--rank", help="Whether methods rank in this folder as they do in published tables.")
     ] = False,

@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
-from dumo_bench.cli.options import Json
+from dumo_bench.cli.options import Folder, Json, folder
 
 
 def report(
-    out: Annotated[Path, typer.Argument(help="The results folder.")] = Path("results"),
+    out: Annotated[Folder, typer.Argument(parser=folder, help="The results folder; also s3://bucket/name.")] = Path(
+        "results"
+    ),
     as_json: Json = False,
 ) -> None:
     """Show the tables of a results folder; write report.tex and report.html into it."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dumo_bench.cli import output
-from dumo_bench.cli.options import Device, Json
+from dumo_bench.cli.options import Device, Folder, Json, folder
 
 if TYPE_CHECKING:
     from dumo_bench.selftest.expectations import Claim
@@ -27,7 +27,13 @@ _MARKS = {True: "pass", False: "FAIL", None: "-"}
 
 def selftest(
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Keep pictures and tables here; what is there is not made again.")
+        Folder | None,
+        typer.Option(
+            "--out",
+            "-o",
+            parser=folder,
+            help="Keep pictures and tables here; what is there is not made again.",
+        ),
     ] = None,
     scorers: Annotated[str, typer.Option("--scorers", help="Names of `list scorers`, with commas between.")] = _SCORERS,
     device: Device = "auto",
@@ -35,8 +41,8 @@ def selftest(
 ) -> None:
     """Run control methods with known outcomes (no edit, perfect, blank, shuffled) and check every scorer. Minutes."""
 
-    with nullcontext(out) if out else tempfile.TemporaryDirectory(prefix="dumo-bench-selftest-") as folder:
-        found = tested(Path(folder), scorers, device)
+    with nullcontext("") if out else tempfile.TemporaryDirectory(prefix="dumo-bench-selftest-") as place:
+        found = tested(out or Path(place), scorers, device)
     if as_json:
         output.emit("selftest", {"claims": map(asdict, found)}, {"holds": "it could not be checked"})
     else:

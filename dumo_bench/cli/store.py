@@ -8,14 +8,24 @@ from typing import Annotated, Any, Literal, TypeAlias
 import typer
 
 from dumo_bench.cli import run
-from dumo_bench.cli.options import Json
+from dumo_bench.cli.options import Folder, Json
+from dumo_bench.errors import UserError
 
 app = typer.Typer(
     help="A results folder: what lies in it, whether it is whole, what can go; its pictures for other tools.",
     no_args_is_help=True,
 )
 
-Results: TypeAlias = Annotated[Path, typer.Argument(metavar="RESULTS", help="The results folder.")]
+
+def _here(typed: str | Path) -> Path:
+    if "://" in str(typed):
+        raise UserError(f"{typed}: these commands look at folders of this machine: copy it, as by `aws s3 sync`, first")
+    return Path(typed)
+
+
+Results: TypeAlias = Annotated[
+    Folder, typer.Argument(metavar="RESULTS", parser=_here, help="The results folder, of this machine.")
+]
 _FEW = 20  # files before the rest is a number
 #: why a cell of the JSON is null
 _REASONS = {
@@ -137,8 +147,6 @@ def export(
 
 
 def _there(out: Path) -> None:
-    from dumo_bench.errors import UserError
-
     if not out.is_dir():
         raise UserError(f"{out}: no such folder: wanted a results folder")
 

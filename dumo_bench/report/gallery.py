@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.report.variants import VARIANT, variants
-from dumo_bench.storage import scan, table
+from dumo_bench.storage import copies, remote, scan, table
 from dumo_bench.types import Recipe
 
 if TYPE_CHECKING:
@@ -127,9 +127,11 @@ def image(out: Path, key: str) -> Path:
 
 def own(out: Path, key: str) -> Path | None:
     """A picture of the folder; None for a key that is none, and for a link out of the folder's pictures."""
-    path = image(out, key)
-    key_like = re.fullmatch(r"[0-9a-f]{64}", key) and path.is_file()
-    return path if key_like and path.resolve().is_relative_to((out / "images").resolve()) else None
+    if not re.fullmatch(r"[0-9a-f]{64}", key):
+        return None
+    path = copies.local(image(out, key))
+    within = remote.far(out) or path.resolve().is_relative_to((out / "images").resolve())
+    return path if path.is_file() and within else None
 
 
 def data_uri(path: Path | None) -> str:

@@ -14,6 +14,7 @@ from dumo_bench.report import captions, coverage, figures, gallery
 from dumo_bench.report.cells import CaseTables
 from dumo_bench.report.details import Detail, concepts, details, heads
 from dumo_bench.report.variants import variants
+from dumo_bench.storage import copies
 from dumo_bench.storage.store import Store
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def _maps(rows: pl.DataFrame, out: Path) -> list[Map]:
     for label, recipe in gallery.recipes(rows).items():
         path = Store(out).edit_path(recipe)
         groups = _groups(out, recipe)
-        for name, scales in figures.read_tlmo(path).items():
+        for name, scales in figures.read_tlmo(copies.local(path)).items():
             number = int(name.removeprefix("tlmo."))
             title = f"{label}: {', '.join(groups[number]) if number < len(groups) else name}"
             found.append(Map(title, _svg_uri(figures.tlmo(scales, title))))

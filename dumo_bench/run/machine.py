@@ -15,6 +15,7 @@ from typing import NamedTuple
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import device, models
 from dumo_bench.plugins import loading
+from dumo_bench.storage import files, remote
 from dumo_bench.suites import registry
 
 
@@ -30,7 +31,8 @@ def examine(out: Path) -> Iterator[Finding]:
     """Machine, models, scorers, suites, disk: the cheap ones first. Imports torch; never the network."""
     yield Finding("system", None, f"{platform.system()} {platform.machine()}, Python {platform.python_version()}")
     yield from _devices()
-    place = next(folder for folder in (out.resolve(), *out.resolve().parents) if folder.exists())
+    beside = files.cache() if remote.far(out) else out.resolve()  # copies of what is read lie there
+    place = next(folder for folder in (beside, *beside.parents) if folder.exists())
     yield Finding("disk", None, f"{shutil.disk_usage(place).free / 2**30:.1f} GiB free at {place}")
     for name in models.names():
         yield _finding(f"model {name}", lambda name=name: str(models.folder(name)))  # type: ignore[misc]

@@ -20,7 +20,7 @@ from dumo_bench.run.needs import NotApplicable
 from dumo_bench.run.plan import Part, Plan
 from dumo_bench.run.session import Session
 from dumo_bench.run.tasks import Fit, Make, Measure, Task
-from dumo_bench.storage import durable, metrics, store
+from dumo_bench.storage import metrics, store
 from dumo_bench.suites import concepts, contract, registry
 from dumo_bench.types import Job, Prompt, Suite
 
@@ -173,8 +173,7 @@ def run(session: Session, specs: Sequence[str]) -> bool:
     needed(session)
     check(specs, session.plan.suite, session.out)
     same_schema(session.out)
-    durable.make(session.store.root)
-    session.store.clear()
+    session.store.begin()
     failed = generate(session)
     away = len(session.store.missing(session.plan.wanted())) - len(failed)
     if session.request.shard[1] > 1 and away > 0:
@@ -243,7 +242,7 @@ def describe(session: Session, part: Part) -> Mapping[str, Any]:
         "content": found.content,
         "erases": kinds.of_case(found.suite, part.case),
         "edit": session.store.edit_hash(part.recipe),
-        "batch": store.batch_of({session.store.image_path(row.job) for row in part.rows}),
+        "batch": store.batch_of(set(session.store.pictures(row.job for row in part.rows))),
         "sampling": contract.contract_key(found.suite, found.contract),
     }
 

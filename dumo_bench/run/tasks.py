@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from dumo_bench import progress
@@ -174,13 +173,13 @@ def _measure(session: Session, task: Measure) -> Measured:
 def samples(session: Session, part: Part, task: Measure) -> list[Sample]:
     """The rows of a task with their pictures and those of the unedited model."""
     reference = next(ref for ref in session.plan.reference if ref.case == part.case)
-
-    def place(job: Job) -> Path:
-        path = session.store.image_path(job)
-        return path.with_suffix(".altered") if job.key in task.altered else path  # is not there: not scored
-
     there = slice(task.start, task.stop)
+    rows, bases = part.rows[there], reference.rows[there]
+    paths = [
+        path.with_suffix(".altered") if path.stem in task.altered else path  # is not there: not scored
+        for path in session.store.pictures(row.job for row in (*rows, *bases))
+    ]
     return [
-        Sample(row.job, row.prompt, row.draw, row.case, row.role, place(row.job), place(base.job))
-        for row, base in zip(part.rows[there], reference.rows[there], strict=True)
+        Sample(row.job, row.prompt, row.draw, row.case, row.role, path, original)
+        for row, path, original in zip(rows, paths[: len(rows)], paths[len(rows) :], strict=True)
     ]

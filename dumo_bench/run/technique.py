@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dumo_bench.errors import UserError
@@ -62,6 +61,7 @@ class Technique:
     def __init__(self, **config: Any) -> None:
         from dumo_bench.hosts import device, models, sd
         from dumo_bench.run import work
+        from dumo_bench.storage import remote
         from dumo_bench.storage.store import Store
 
         self.config = of = Config(**checked("technique dumo_bench", Config, config))
@@ -81,7 +81,7 @@ class Technique:
         erase = of.erase or ((of.erase_concept,) if of.erase_concept else ())
         has = given.make(self.method, Case("", erase), suite.task, model, self.host.hash) if erase else given.Given()
         self.recipe = jobs.recipe(self.method, erase, fit_seed=of.fit_seed, model=self.host.hash, said=has.said)
-        self.store, self.made = Store(Path(of.out)), 0
+        self.store, self.made = Store(remote.place(of.out)), 0
         self._note(())
         if self.recipe.erase:
             work.fit(has.to(self.host), self.method, self.recipe, self.store)
@@ -91,6 +91,7 @@ class Technique:
         from PIL import Image
 
         from dumo_bench.run import work
+        from dumo_bench.storage import copies
 
         sampling = _replaced(self.sampling, {SPOKEN.get(name, name): value for name, value in kwargs.items()})
         first = (self.config.seed if seed is None else seed) + self.made
@@ -102,7 +103,7 @@ class Technique:
         self.made += len(wanted)
         pictures = []
         for job in wanted:
-            with Image.open(self.store.image_path(job)) as picture:
+            with Image.open(copies.local(self.store.image_path(job))) as picture:
                 pictures.append(picture.convert("RGB"))
         return pictures
 

@@ -21,8 +21,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dumo_bench.errors import UserError
 from dumo_bench.progress import log
-from dumo_bench.storage import durable
+from dumo_bench.storage import durable, remote
 from dumo_bench.storage.files import full_disk
 
 BEAT = 5.0  # seconds between two signs of life
@@ -94,6 +95,8 @@ def _last(path: Path) -> int:
 
 def _created(claim: Path) -> bool:
     """Whether we made the file; False where it was there."""
+    if remote.far(claim):
+        return remote.create(claim, _said(0).encode())
     with full_disk(claim.parent):
         durable.make(claim.parent)
         try:
@@ -111,8 +114,20 @@ def _beat(claim: Path, stop: threading.Event) -> None:
     n = 0
     while not stop.wait(BEAT):
         n += 1
-        with suppress(OSError), claim.open("r+", encoding="utf-8") as stream:  # r+: one that was taken is not made anew
-            stream.write(_said(n))
+        with suppress(OSError, UserError):
+            _written(claim, _said(n))
+
+
+def _written(claim: Path, text: str) -> None:
+    """Write over a claim that is there: one that was given up and taken is not made anew."""
+    if remote.far(claim):
+        with remote.answers(claim):
+            there = claim.exists()
+        if there:  # should it go now, it comes back as an old number, which is waited for at most as long as any
+            remote.write(claim, lambda stream: stream.write(text.encode()))
+        return
+    with claim.open("r+", encoding="utf-8") as stream:
+        stream.write(text)
 
 
 def _said(beat: int) -> str:

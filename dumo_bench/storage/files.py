@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from dumo_bench.errors import UserError
-from dumo_bench.storage import durable
+from dumo_bench.storage import durable, remote
 
 #: part of a name beside which no other machine writes: a process number alone may be another machine's too
 HOST = re.sub(r"[^A-Za-z0-9-]+", "-", platform.node())[:40] or "host"
@@ -45,6 +45,8 @@ def write(path: Path, make: Callable[[IO[bytes]], object]) -> Path:
 
     Once this returns, the file outlasts a loss of power. It has the permissions that its folder's other files have.
     """
+    if remote.far(path):
+        return remote.write(path, make)
     partial = path.with_name(f".{HOST}-{os.getpid()}-{secrets.token_hex(4)}.partial")
     with full_disk(path.parent):
         durable.make(path.parent)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dumo_bench.errors import UserError
-from dumo_bench.storage import claims, references, store
+from dumo_bench.storage import claims, references, remote, store
 from dumo_bench.storage.references import References
 
 DAY = 24 * 3600.0
@@ -46,6 +46,10 @@ class Found(NamedTuple):
 
 def collect(root: Path, *, delete: bool = False, older: float = DAY) -> Found:
     """What may go and is older than so many seconds; with `delete`, it goes."""
+    if remote.far(root):
+        raise UserError(
+            f"{root}: only of a folder of this machine is it told what may go: a store has rules of its own"
+        )
     if not delete:
         return _found(root, older)
     with references.alone(root, f"{root}: what no run refers to is being deleted"):

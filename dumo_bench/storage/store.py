@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from dumo_bench.errors import UserError
-from dumo_bench.storage import checksums, files
+from dumo_bench.storage import checksums, copies, durable, files, remote
 from dumo_bench.types import Edit, Job, Recipe, canonical, digest
 
 if TYPE_CHECKING:
@@ -31,6 +31,14 @@ class Store:
 
     root: Path
 
+    def begin(self) -> None:
+        """Make the folder, and clear what nobody will need."""
+        if remote.far(self.root):
+            copies.clear()
+            return
+        durable.make(self.root)
+        self.clear()
+
     def image_path(self, job: Job) -> Path:
         key = job.key
         return self.root / "images" / key[:2] / f"{key}.png"
@@ -39,8 +47,9 @@ class Store:
         return self.root / "edits" / f"{recipe.key}.safetensors"
 
     def fit_path(self, recipe: Recipe) -> Path:
-        """Where a fit that was stopped keeps its state."""
-        return self.root / "edits" / f"{recipe.key}.fit"
+        """Where a fit that was stopped keeps its state, gigabytes perhaps: of a remote folder on this machine."""
+        root = files.cache() / "fits" / digest(str(self.root))[:16] if remote.far(self.root) else self.root / "edits"
+        return root / f"{recipe.key}.fit"
 
     def claim_path(self, recipe: Recipe) -> Path:
         """What the claims on a fit are called after."""
@@ -60,6 +69,10 @@ class Store:
 
     def sizes(self, jobs: Iterable[Job]) -> list[int | None]:
         """Bytes of each picture; None: it is not there. Folders are listed first: what is not there costs nothing."""
+        if remote.far(self.root):
+            paths = [self.image_path(job) for job in jobs]
+            there = remote.infos(self.root / "images", paths)
+            return [there[path].size if path in there else None for path in paths]
         keys = [job.key for job in jobs]
         listed = {name for folder in {key[:2] for key in keys} for name in self._names(folder)}
         return [self._bytes(f"{key}.png") if f"{key}.png" in listed else None for key in keys]
@@ -88,6 +101,10 @@ class Store:
             else:
                 left.unlink(missing_ok=True)
 
+    def pictures(self, jobs: Iterable[Job]) -> list[Path]:
+        """Files of this machine, whether or not they are there: of a remote folder, copies."""
+        return copies.several(self.root / "images", [self.image_path(job) for job in jobs])
+
     def drop(self, jobs: Iterable[Job]) -> None:
         """Delete the pictures of jobs."""
         for job in jobs:
@@ -104,17 +121,21 @@ class Store:
         if batch is not None:
             said.add_text(_BATCH, str(batch))
         Image.fromarray(pixels).save(encoded, format="PNG", pnginfo=said)
-        checksums.record(self.root, path, files.sha256_of([encoded.getvalue()]))
+        checksums.record(self.root, path, encoded.getvalue())
         return files.write_bytes(path, encoded.getvalue())
 
     def check(self, jobs: Iterable[Job]) -> checksums.Found:
         """Whether the pictures that are there are as they were made; those that were made before hashes were kept
         are given one, where they are whole."""
-        there = [(self.image_path(job), (job.sampling.width, job.sampling.height)) for job in jobs if self.has(job)]
-        found = checksums.check(self.root, there)
+        wanted = {self.image_path(job): (job.sampling.width, job.sampling.height) for job in jobs}
+        if remote.far(self.root):
+            there = {path: info.md5 for path, info in remote.infos(self.root / "images", list(wanted)).items()}
+        else:
+            there = {path: "" for path in wanted if path.exists()}
+        found = checksums.check(self.root, [(path, wanted[path]) for path in there], there)
         for key in found.unknown:
             path = self.root / "images" / key[:2] / f"{key}.png"
-            checksums.record(self.root, path, files.sha256(path))
+            checksums.record(self.root, path, path.read_bytes())
         return found
 
     def put_edit(self, recipe: Recipe, edit: Edit) -> Path:
@@ -190,12 +211,12 @@ def read_edit(path: Path) -> Edit:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    notes = _notes(path)
+    notes, there = _notes(path), copies.local(path)
     try:
-        tensors = load_file(path)
+        tensors = load_file(there)
     except SafetensorError as error:
         raise _broken(path) from error
-    with path.open("rb") as stream:
+    with there.open("rb") as stream:
         if notes.get("tensors") not in (None, tensors_hash(stream)):
             raise UserError(f"{path}: its tensors are not those that were learnt: delete it and fit again")
     return Edit(tensors, _header(path, notes))
@@ -241,10 +262,11 @@ def sha256(path: Path) -> str:
 
 def _notes(path: Path) -> dict[str, str]:
     """The metadata of a safetensors file, read without torch: 8 bytes of length, then JSON."""
+    there = copies.local(path)
     try:
-        with path.open("rb") as stream:
+        with there.open("rb") as stream:
             size = int.from_bytes(stream.read(8), "little")
-            if size > path.stat().st_size:
+            if size > there.stat().st_size:
                 raise _broken(path)
             notes = dict(json.loads(stream.read(size))).get("__metadata__", {})
     except FileNotFoundError as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dumo_bench.errors import UserError
-from dumo_bench.storage import files, parts, version1
+from dumo_bench.storage import copies, files, parts, version1
 from dumo_bench.storage.columns import COLUMNS, MOST, SCHEMA_VERSION, Column, measurable, names
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _pairs(path: Path) -> set[tuple[str, str]]:
     import pyarrow.parquet as pq
 
     try:
-        with path.open("rb") as stream:
+        with copies.local(path).open("rb") as stream:
             two = pq.read_table(stream, columns=["scorer", "metric"])
     except pa.ArrowInvalid as error:
         raise UserError(f"{path}: not a readable parquet file; delete it and score again") from error
@@ -134,7 +134,7 @@ def _load(path: Path, name: str, wanted: Sequence[str] = ()) -> pa.Table:
     texts = {column.name for column in COLUMNS[name] if column.type == "text"} if wanted else set()
     try:
         # Its own file handle: with a path, a folder called "method=x" would add a column.
-        with path.open("rb") as stream:
+        with copies.local(path).open("rb") as stream:
             about = pq.read_metadata(stream)
             version = (about.metadata or {}).get(_VERSION_KEY, b"none").decode()
             there = about.schema.to_arrow_schema().names
