@@ -36,7 +36,9 @@ def test_many_sets_at_once_have_to_the_last_digit_the_intervals_of_each_alone(wh
     assert shuffled[::-1] == together
 
 
-@pytest.mark.parametrize(("m", "block", "kept"), [(3, 2**20, 2**25), (300, 2**12, 2**25), (300, 100, 1), (5000, 2**20, 1)])
+@pytest.mark.parametrize(
+    ("m", "block", "kept"), [(3, 2**20, 2**25), (300, 2**12, 2**25), (300, 100, 1), (5000, 2**20, 1)]
+)
 @pytest.mark.parametrize("most", [1, 3])
 def test_resamples_are_those_of_the_definition_in_blocks_of_any_size_kept_or_not(m, block, kept, most, monkeypatch):
     """Of yes and no to the last digit, for sums are whole; of other values to the order in which they are added."""

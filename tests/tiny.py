@@ -150,6 +150,7 @@ QUICK: Plans = {
         "steps": 2, "lr": 1e-2, "lr_outside": 1e-2, "run": {"steps": 3}, "harvest": 2, "refresh": 2, "rows": 2,
         "nearest": 4, "centres": 2, "retain_prompts": 2, "retain_rows": 2,
     },
+    "eraseanything": {"steps": 2, "lr": 1e-2, "rows": 2, "pictures": 2, "run": {"steps": 3, "side": 1}},
     "esd": {
         "steps": 2, "lr": 1e-2, "lr_outside": 1e-2, "run": {"steps": 3, "sampler": "ddim", "side": 1, "align": "bin"},
         "harvest": 2, "refresh": 2, "rows": 2, "retain": 3.0, "retain_prompts": 2, "retain_rows": 2, "ema": 0.97,

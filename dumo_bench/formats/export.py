@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from dumo_bench.errors import UserError
 from dumo_bench.formats import locate
-from dumo_bench.hosts import models
+from dumo_bench.hosts import kinds, models
 from dumo_bench.storage import files, hub, store
 from dumo_bench.storage.names import bounded
 from dumo_bench.types import Edit, canonical
@@ -164,7 +164,7 @@ def lora(edit: Edit, model: str, to: Path) -> list[str]:
     import torch
     from safetensors.torch import save_file
 
-    del model
+    network = (models.kind(models.folder(model)) or kinds.SD).network
     if edit.header.get("gate", "on") != "off":
         raise UserError(f"--as lora: the edit of {edit.header['method']} is no LoRA, or one with a gate: --as spm")
     sets = _pairs(edit, _strength(edit, str(edit.header["method"])))
@@ -173,7 +173,7 @@ def lora(edit: Edit, model: str, to: Path) -> list[str]:
         several, down = [pairs[name] for pairs in sets if name in pairs], name.endswith(".down.weight")
         side = "lora_A" if down else "lora_B"
         layer = name.rsplit(".", 2)[0]
-        held[f"unet.{layer}.{side}.weight"] = torch.cat(several, dim=0 if down else 1).contiguous()
+        held[f"{network}.{layer}.{side}.weight"] = torch.cat(several, dim=0 if down else 1).contiguous()
     path = to / "pytorch_lora_weights.safetensors"
     save_file(held, path, metadata={"format": "pt"})
     return [f"{len(held) // 2} layers: {path}", f'pipe.load_lora_weights("{to}") loads it']

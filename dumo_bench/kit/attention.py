@@ -1,4 +1,4 @@
-"""Where a U-Net looks while it reads a word: cross-attention maps, and masks made of them."""
+"""Where a network looks while it reads a word: attention maps, and masks made of them."""
 
 from __future__ import annotations
 
@@ -35,6 +35,39 @@ def watched(unet: nn.Module) -> Iterator[dict[str, Tensor]]:
     finally:
         for handle in handles:
             handle.remove()
+
+
+@contextmanager
+def watched_joint(net: nn.Module) -> Iterator[dict[str, Tensor]]:
+    """The map (n, heads, rows, rows) of the last double block of FLUX in the latest pass, under "last".
+
+    Text and picture look at both: rows are those of the text, then the patches. Computed as `watched`'s.
+    """
+    from diffusers.models.embeddings import apply_rotary_emb
+
+    maps: dict[str, Tensor] = {}
+
+    def look(attn: Any, args: Any, kwargs: Any) -> None:
+        hidden, text = kwargs["hidden_states"], kwargs["encoder_hidden_states"]
+        parts = (
+            (attn.norm_added_q(_heads(attn, attn.add_q_proj(text))), attn.norm_q(_heads(attn, attn.to_q(hidden)))),
+            (attn.norm_added_k(_heads(attn, attn.add_k_proj(text))), attn.norm_k(_heads(attn, attn.to_k(hidden)))),
+        )
+        turned = (apply_rotary_emb(torch.cat(part, 1), kwargs["image_rotary_emb"], sequence_dim=1) for part in parts)
+        q, k = (x.transpose(1, 2) for x in turned)
+        maps["last"] = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).softmax(-1)
+
+    blocks: Any = net.transformer_blocks
+    handle = blocks[-1].attn.register_forward_pre_hook(look, with_kwargs=True)
+    try:
+        yield maps
+    finally:
+        handle.remove()
+
+
+def _heads(attn: Any, x: Tensor) -> Tensor:
+    """(n, rows, heads, width)."""
+    return x.view(*x.shape[:-1], attn.heads, x.shape[-1] // attn.heads)
 
 
 def nearest(maps: Sequence[Tensor], side: int) -> list[Tensor]:

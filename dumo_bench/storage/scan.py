@@ -81,5 +81,3 @@ def _categories(rows: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
     return rows.with_columns(pl.col(pl.String, pl.Null).cast(pl.Categorical))
-
-
