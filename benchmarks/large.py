@@ -167,14 +167,14 @@ def of_rows(rows: int) -> Iterator[tuple[str, float, float]]:
     with tempfile.TemporaryDirectory() as folder:
         child("scores", folder, str(rows // (CASES * METHODS * len(METRICS))), str(CASES))
         yield f"summary of {rows:,} score rows", *child("summary", folder)
-        yield f"report of {rows:,} score rows", *child("command", "report", "--out", folder)
+        yield f"report of {rows:,} score rows", *child("command", "report", folder)
 
 
 def of_pictures(n: int) -> Iterator[tuple[str, float, float]]:
     with tempfile.TemporaryDirectory() as folder:
         child("scores", folder, str(n), "1")
         yield f"summary of one case, {n:,} pictures x {METHODS} methods", *child("summary", folder)
-        yield f"report of one case, {n:,} pictures x {METHODS} methods", *child("command", "report", "--out", folder)
+        yield f"report of one case, {n:,} pictures x {METHODS} methods", *child("command", "report", folder)
 
 
 def of_plan(suite: str) -> Iterator[tuple[str, float, float]]:
