@@ -74,6 +74,7 @@ AT_THE_TOP: dict[str, set[str]] = {
     }
     | {"emoji", "metrics"},
     "pandas": set(),
+    "polars": set(),
     "pyarrow": set(),
     "transformers": {"emoji"},
     "diffusers": {"emoji"},

@@ -310,3 +310,21 @@ def test_no_test_of_prompts_is_significant_with_fewer_than_six():
     assert power.pictures_needed(np.array([1.0, 1.1, 0.9, 1.0]), each(4)) == 6
     assert power.pictures_needed(np.repeat([1.0, 1.1, 0.9, 1.0], 3), np.repeat(each(4), 3)) == 18
     assert paired.signs(np.ones(5), each(5)) > 0.05 > paired.signs(np.ones(6), each(6))
+
+
+@pytest.mark.parametrize("m", [1, 14, 5000])
+def test_who_changes_places_is_drawn_as_by_the_definition_in_blocks_of_any_size(m):
+    plain = np.random.default_rng((3, m)).random((paired.RESAMPLES, m)) < 0.5
+    assert (np.concatenate(list(paired._many(m, 3)))[1:] == plain).all()
+
+
+@pytest.mark.parametrize("together", [2, 5])
+def test_tests_that_are_made_together_have_the_p_of_each_alone(together):
+    random = np.random.default_rng(together)
+    which = np.repeat(np.arange(30), 3)
+    every = [(random.normal(size=90), random.normal(size=90), which) for _ in range(together)]
+    every.append((np.ones(90), np.ones(90), which))
+    every.append((random.integers(0, 2, 30).astype(float), np.zeros(30), np.arange(30)))
+    assert paired.compare_all(every) == [paired.compare(*one) for one in every]
+    for (a, b, clusters), found in zip(every[:-1], paired.compare_all(every), strict=False):
+        assert found.p == paired.exchange(lambda mean: mean, [(a, b, clusters)])

@@ -16,6 +16,7 @@ from typing import Any
 import frames
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from PIL import Image
 from rich.console import Console
@@ -888,7 +889,7 @@ def test_the_first_prompts_of_many_concepts_are_shown_before_second_ones():
         for concept in "abcdefghijklmnop"
         for i in range(3)
     ]
-    chosen = [one["prompt_id"].iloc[0] for one in gallery._chosen(pd.DataFrame(rows))]
+    chosen = [one["prompt_id"][0] for one in gallery._chosen(pl.DataFrame(rows))]
     assert chosen == [f"{concept}-0" for concept in "acegikmo"]
 
 

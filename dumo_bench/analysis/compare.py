@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -171,7 +171,7 @@ def overlaps(
     names = {*a.metrics.by_name, *b.metrics.by_name}
     asked = a.metrics.with_parts(name for name in names if fnmatchcase(name, metric))
     found: dict[tuple[tuple[str, int, str], tuple[int, int, int]], list[str]] = {}
-    for (suite, version, of, name), rows in every.groupby([*pairs.CASE, "metric"]):
+    for (suite, version, of, name), rows in _groups(every, [*pairs.CASE, "metric"]):
         if name in asked and fnmatchcase(of, case):
             counts = (int(rows["a"].sum()), int(rows["b"].sum()), int(rows["both"].sum()))
             found.setdefault(((suite, version, of), counts), []).append(name)
@@ -179,6 +179,12 @@ def overlaps(
         Overlap(*about, tuple(names), *counts, whole=(sizes or {}).get(about[:2]))
         for (about, counts), names in found.items()
     ]
+
+
+def _groups(rows: pd.DataFrame, columns: list[str]) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
+    """The rows by the values of some columns, in order."""
+    for key, group in rows.groupby(columns):
+        yield tuple(key), group
 
 
 def _either(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
@@ -234,7 +240,7 @@ def seeds(one: Side, metric: str = "*", case: str = "*") -> list[Seeds]:
     once = {metric.copy_of or metric.name: metric.name for metric in reversed(own) if not metric.part_of}.values()
     shown = one.scores[one.scores["metric"].isin(once)]
     found = []
-    for (suite, of, role, name), rows in shown.groupby(["suite", "case", "role", "metric"]):
+    for (suite, of, role, name), rows in _groups(shown, ["suite", "case", "role", "metric"]):
         wide = rows.pivot_table("value", ["prompt_id", "seed", "draw"], "fit_seed").dropna()
         if wide.shape[1] < 2 or len(wide) < 2 or not fnmatchcase(of, case):
             continue

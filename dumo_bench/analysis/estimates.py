@@ -99,7 +99,7 @@ def _grouped(which: Whole, values: Floats, prompts: Whole, n: int) -> list[Group
     """
     width = int(prompts.max(initial=0)) + 1
     cells, cell = np.unique(which * width + prompts, return_inverse=True)
-    sums, counts = np.bincount(cell, weights=values), np.bincount(cell)
+    sums, counts = np.asarray(np.bincount(cell, weights=values), dtype=np.float64), np.bincount(cell)
     cuts = np.searchsorted(cells, np.arange(n + 1) * width)
     ends = np.cumsum(np.bincount(which, minlength=n))
     in_sets = values[np.argsort(which, kind="stable")]

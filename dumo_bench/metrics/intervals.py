@@ -45,7 +45,8 @@ class Grouped(NamedTuple):
 
 def grouped(values: Floats, clusters: Whole) -> Grouped:
     """Values (n,), n >= 1, whose clusters (n,) are numbered from 0 without gaps."""
-    return Grouped(float(values.mean()), np.bincount(clusters, weights=values), np.bincount(clusters))
+    sums = np.asarray(np.bincount(clusters, weights=values), dtype=np.float64)
+    return Grouped(float(values.mean()), sums, np.bincount(clusters))
 
 
 def of_mean(values: Floats, clusters: Whole, *, yes_no: bool) -> Interval:

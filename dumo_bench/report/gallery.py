@@ -28,8 +28,22 @@ TITLES = {
 }
 _PICTURE = ("prompt_id", "seed", "draw")
 #: of scores, what a report shows pictures by
-COLUMNS = ("suite", "suite_version", "case", *VARIANT, "role", "concept", *_PICTURE, "key", "edit", "erase")
-COLUMNS += ("scorer", "metric", "value", "note")
+COLUMNS = (
+    "suite",
+    "suite_version",
+    "case",
+    *VARIANT,
+    "role",
+    "concept",
+    *_PICTURE,
+    "key",
+    "edit",
+    "erase",
+    "scorer",
+    "metric",
+    "value",
+    "note",
+)
 PROMPTS = 8  # a role
 SIDE = 256  # larger pictures are shown at this size, in pixels
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, SupportsFloat, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, SupportsFloat, TypeAlias, TypeVar
 
 from dumo_bench.errors import UserError, unknown
 from dumo_bench.interfaces import Detector, Scorer, SetScorer
@@ -14,6 +14,9 @@ from dumo_bench.progress import log
 from dumo_bench.storage.metrics import Declared
 from dumo_bench.texts import line
 from dumo_bench.types import Detection, Sample, Score, SetScore
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Row: TypeAlias = dict[str, Any]
 AnyScorer: TypeAlias = Scorer | SetScorer | Detector
@@ -80,21 +83,22 @@ def _misfit(scorer: AnyScorer, score: Score) -> str:
     return ""
 
 
-def unmeasured(scorer: AnyScorer, samples: Sequence[Sample], rows: Iterable[Row]) -> list[Sample]:
-    """The samples that still lack a score of this scorer."""
-    wanted, current = names(scorer), versions.version(scorer)
-    known: dict[tuple[Any, ...], list[Row]] = {}
-    for row in rows:
-        if row["metric"] in wanted and (row["scorer"], row["scorer_version"]) == (scorer.name, current):
-            known.setdefault((row["prompt_id"], row["seed"], row["draw"], row["key"]), []).append(row)
+#: of the rows of scores, what tells whether a picture was measured
+MEASURED = ("scorer", "scorer_version", "metric", "prompt_id", "seed", "draw", "key", "value")
 
-    def whole(found: list[Row]) -> bool:
-        return wanted <= {row["metric"] for row in found} and any(row["value"] is not None for row in found)
 
-    def place(sample: Sample) -> tuple[Any, ...]:
-        return (sample.prompt.id, sample.draw.seed, sample.draw.index, sample.job.key)
+def unmeasured(scorer: AnyScorer, samples: Sequence[Sample], rows: pl.DataFrame) -> list[Sample]:
+    """The samples that still lack a score of this scorer, or have none with a value; `rows`: the columns MEASURED."""
+    import polars as pl
 
-    return [sample for sample in samples if not whole(known.get(place(sample), []))]
+    wanted = names(scorer)
+    own = (pl.col("scorer") == scorer.name) & (pl.col("scorer_version") == versions.version(scorer))
+    mine = rows.filter(own & pl.col("metric").is_in(list(wanted)))
+    places = mine.group_by("prompt_id", "seed", "draw", "key").agg(
+        pl.col("metric").n_unique(), pl.col("value").is_not_null().any()
+    )
+    whole = {tuple(place) for *place, n, measured in places.iter_rows() if n == len(wanted) and measured}
+    return [s for s in samples if (s.prompt.id, s.draw.seed, s.draw.index, s.job.key) not in whole]
 
 
 def why(error: BaseException) -> str:

@@ -15,8 +15,20 @@ from typing import Any, NamedTuple
 
 from dumo_bench.interfaces import Detector, SetScorer
 from dumo_bench.plugins import versions
-from dumo_bench.run.measure import AnyScorer, Patience, Pictured, Row, checked, declared, names, tried, unmeasured, why
-from dumo_bench.storage import metrics, table
+from dumo_bench.run.measure import (
+    MEASURED,
+    AnyScorer,
+    Patience,
+    Pictured,
+    Row,
+    checked,
+    declared,
+    names,
+    tried,
+    unmeasured,
+    why,
+)
+from dumo_bench.storage import metrics, scan, table
 from dumo_bench.storage.columns import measurable
 from dumo_bench.storage.names import bounded
 from dumo_bench.storage.parts import NOTHING
@@ -85,7 +97,7 @@ def _score_pictures(
     scorers: Sequence[Pictured], samples: Sequence[Sample], tables: Path, part: _Part, tick: Callable[[int], None]
 ) -> Measured:
     """Measure what is missing; what was measured before a failure or Ctrl-C is written all the same."""
-    old = table.records(table.read_part(tables, "scores", part.name)) if scorers else []
+    old = scan.read_part(tables, "scores", part.name, MEASURED)
     passes = [_Pass(scorer, {id(sample) for sample in unmeasured(scorer, samples, old)}) for scorer in scorers]
     try:
         for chunk in _chunks(samples):

@@ -1,8 +1,8 @@
 """Some columns of a whole table, for what is made of millions of rows: read file by file into polars.
 
 Why polars: it groups, joins and sorts columns of codes in parallel and in little memory, and takes Arrow's columns as
-they are. DuckDB would do as well; a query is text to it, which neither a type checker nor a reader follows into the code
-beside it. Texts are categories: a method's name stands once, however many rows are of it.
+they are. DuckDB would do as well; to it a query is text, which neither a type checker nor a reader can follow into the
+code beside it. Texts are categories: a method's name stands once, however many rows are of it.
 """
 
 from __future__ import annotations
@@ -26,16 +26,24 @@ def read(folder: Path, name: str, columns: Sequence[str]) -> pl.DataFrame:
     return pl.concat(found) if found else of_frame(table.empty(name), columns)
 
 
+def read_part(folder: Path, name: str, part: str, columns: Sequence[str]) -> pl.DataFrame:
+    """Columns of one part of a table; without rows when it is not there."""
+    paths = parts.paths(folder / name, part).get(part)
+    return _part(paths, name, columns) if paths else of_frame(table.empty(name), columns)
+
+
 def _parts(folder: Path, name: str, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
     """The parts of one file first, then those of several, as `table.read` has them."""
-    every = sorted(parts.paths(folder / name).values(), key=lambda paths: len(paths) > 1)
+    for paths in sorted(parts.paths(folder / name).values(), key=lambda paths: len(paths) > 1):
+        yield _part(paths, name, columns)
+
+
+def _part(paths: Sequence[Path], name: str, columns: Sequence[str]) -> pl.DataFrame:
+    if len(paths) == 1:
+        return _file(paths[0], name, columns)
     rule = parts.RULES[name]
-    for paths in every:
-        if len(paths) == 1:
-            yield _file(paths[0], name, columns)
-        else:
-            wanted = {*columns, *rule.row, *rule.of, *([rule.version] if rule.version else [])}
-            yield _merged(rule, [_file(path, name, sorted(wanted)) for path in paths]).select(columns)
+    wanted = {*columns, *rule.row, *rule.of, *([rule.version] if rule.version else [])}
+    return _merged(rule, [_file(path, name, sorted(wanted)) for path in paths]).select(columns)
 
 
 def _file(path: Path, name: str, columns: Sequence[str]) -> pl.DataFrame:
