@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import tiny
+import tiny_kinds
 import torch
 
 from dumo_bench.baselines.uce import RIDGE_2025, UCE
@@ -131,3 +132,34 @@ def test_many_preserved_strings_weigh_what_the_model_s_plan_says_at_least(host):
     known = tiny.planned(host, "linear", least=0.03)
     assert [UCE().own(known, 1, n)[0] for n in (1, 4, 20, 500)] == [1.0, 0.25, 0.05, 0.03]
     assert UCE().own(host, 1, 500)[0] == 0.1  # the paper's
+
+
+def test_on_flux_two_matrices_change_each_by_its_own_rows():
+    """The formula with one row a text, written out: T5's before its end, and CLIP's pooled state."""
+    host = tiny_kinds.host("flux")
+    edit = UCE(preset="2025", target="dog", preserve=("cat",), ridge=0.5).fit(host, ["ghost"], seed=0)
+    clip, t5 = host.towers
+
+    def rows(word: str) -> tuple[torch.Tensor, torch.Tensor]:
+        states = t5.encoder(t5.tokens([word], host.device)[0]).last_hidden_state[0]
+        return states[len(word) - 1], clip.encoder(clip.tokens([word], host.device)[0]).pooler_output[0]
+
+    names = ("context_embedder.weight", "time_text_embed.text_embedder.linear_1.weight")
+    assert edit.tensors.keys() == {f"transformer.{name}" for name in names}
+    for i, name in enumerate(names):
+        w = dict(host.unet.named_parameters())[name].detach()
+        c, target, keep = (rows(word)[i][:, None] for word in ("ghost", "dog", "cat"))
+        stay = 0.5 * torch.eye(len(c), dtype=w.dtype) + keep @ keep.T
+        wanted = (w @ stay + w @ target @ c.T) @ torch.linalg.inv(stay + c @ c.T)
+        assert torch.allclose(edit.tensors[f"transformer.{name}"], wanted, atol=1e-10)
+
+
+def test_on_sdxl_every_key_and_value_changes_by_both_towers_rows():
+    host = tiny_kinds.host("sdxl")
+    edit = UCE(preset="2025", target="dog").fit(host, ["ghost"], seed=0)
+    assert sorted(edit.tensors) == sorted(f"unet.{n}" for n in sd.key_value_names(host.unet))
+    own = dict(host.unet.named_parameters())
+    first, second = (sd.encode(host, [word])[0, 1] for word in ("ghost", "dog"))
+    for name, tensor in edit.tensors.items():
+        there, to = (w @ row for w, row in ((tensor, first), (own[name[5:]], second)))
+        assert (there - to).norm() < 0.2 * (own[name[5:]] @ first - to).norm()
