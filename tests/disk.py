@@ -1,4 +1,4 @@
-"""A disk that loses its power: what was surely on it, of a folder that the real program wrote to.
+"""A disk that loses its power: what had reached it, of a folder that the real program wrote to.
 
 `Disk` stands between the program and the system: every call goes through to the real file system, and what `fsync`
 made safe is noted. It is as unkind as POSIX allows: content that was not synced is gone, and a name that was not synced

@@ -592,7 +592,7 @@ def test_a_run_with_a_scorer_that_raises_ends_with_1_and_the_others_and_a_summar
         Raises.error = None
     said = command(*argv)
     assert (said.code, "failed" in said.err) == (0, False)
-    manifests = [json.loads(path.read_text()) for path in (folder / "out" / "runs").iterdir()]
+    manifests = [json.loads(path.read_text()) for path in (folder / "out" / "runs").glob("*.json")]
     assert any(run.get("scorers_failed") for one in manifests for run in one["runs"])
 
 
