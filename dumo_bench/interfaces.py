@@ -2,20 +2,21 @@
 
 A plugin is a frozen dataclass that inherits one of these classes; its settings are its fields. The hooks below are all
 that the program asks of it; a public attribute that is nearly called like a hook is refused when the plugin is loaded.
-Entry-point groups: `dumo_bench.methods` (Method), `dumo_bench.scorers` (Scorer, SetScorer, Detector).
+Entry-point groups: `dumo_bench.methods` (Method), `dumo_bench.scorers` (Scorer, SetScorer, Detector),
+`dumo_bench.attacks` (Attack).
 """
 
 from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
-from dumo_bench.types import MADE, Detection, Edit, Guide, Metric, Sample, Score, SetScore, Suite
+from dumo_bench.types import MADE, Detection, Edit, Found, Guide, Metric, Sample, Score, SetScore, Suite
 
 if TYPE_CHECKING:
     from typing import Self
@@ -167,3 +168,35 @@ class Detector(_Scoring):
     @abstractmethod
     def judge(self, found: Sequence[Detection]) -> Sequence[Score]:
         """The scores of one picture's boxes."""
+
+
+Sees: TypeAlias = Literal["nothing", "text encoder", "erased model", "both models"]
+SEES: tuple[Sees, ...] = get_args(Sees)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Target:
+    """What an attack is aimed at: the unedited host, the concepts that are gone, and prompts that ask for them.
+
+    erased: sampling with the edit inside a `with`; None for an attack that does not see the erased model.
+    """
+
+    host: Host
+    erase: tuple[str, ...]
+    texts: tuple[str, ...]
+    erased: Callable[[], AbstractContextManager[Guide]] | None = None
+
+
+class Attack(Plugin):
+    """What looks for an erased concept again, by prompts. `sees` is its threat model."""
+
+    sees: ClassVar[Sees]
+    kinds: ClassVar[frozenset[str]] = frozenset({"sd"})  # of models that it knows, see `hosts.kinds`; none: all
+
+    @abstractmethod
+    def search(self, target: Target, *, seed: int) -> Iterator[Found]:
+        """For each text of the target, in order, the prompt that was found, and what the search cost."""
+
+    def identity(self) -> Mapping[str, Any]:
+        """What its suites say of the settings: all of them."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]

@@ -346,6 +346,16 @@ class Metric:
         return implied[1]
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A prompt that an attack found. measured: what its search ended with. rows: texts or latents that it ran through
+    the model."""
+
+    text: str
+    measured: Mapping[str, float] = field(default_factory=dict)
+    rows: int = 0
+
+
 Reason: TypeAlias = Literal["not asked", "cannot judge", "unreadable", "no reference", "too few pictures", "failed"]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 

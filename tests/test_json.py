@@ -78,6 +78,7 @@ def argv(name: str, made: Path, own: Path, tmp: Path) -> list[object]:
         "nudenet": [pictures, "--sweep", "--agreement", "--presets", "rece"],
         "compare": ["scaled:seed=0", "original", "--out", made / "out"],
         "paper-diff": ["--suite", "cartoon", "--out", made / "out"],
+        "attack": ["--attack", "ringabell", "--attack-set", "generations=1", *where],
         "selftest": [],
         "checkpoint": [tiny.weights(), "--model", tiny.folder()],
         "export": [next((made / "out" / "edits").glob("*.safetensors")), "--to", tmp / "exported"],

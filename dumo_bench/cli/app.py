@@ -10,7 +10,20 @@ from typing import Annotated
 import typer
 
 from dumo_bench import __version__, progress
-from dumo_bench.cli import checkpoint, compare, doctor, edge, nudenet, paper, prompts, report, run, selftest, store
+from dumo_bench.cli import (
+    attack,
+    checkpoint,
+    compare,
+    doctor,
+    edge,
+    nudenet,
+    paper,
+    prompts,
+    report,
+    run,
+    selftest,
+    store,
+)
 from dumo_bench.cli.list import list_
 from dumo_bench.progress import log
 
@@ -62,6 +75,7 @@ app.command("list")(list_)
 for command in (run.plan, run.fit, run.generate, run.score, run.run, report.report, doctor.doctor):
     app.command()(command)
 app.command()(nudenet.nudenet)
+app.command()(attack.attack)
 app.command()(compare.compare)
 app.command("paper-diff")(paper.paper_diff)
 app.command()(selftest.selftest)

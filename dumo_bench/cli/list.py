@@ -11,11 +11,12 @@ from dumo_bench.cli.options import Json
 
 def list_(
     what: Annotated[
-        Literal["methods", "scorers", "metrics", "weights", "suites", "models"], typer.Argument(help="What to list.")
+        Literal["methods", "scorers", "metrics", "weights", "suites", "models", "attacks"],
+        typer.Argument(help="What to list."),
     ],
     as_json: Json = False,
 ) -> None:
-    """What can be named: methods, scorers with their metrics and weights, suites, models."""
+    """What can be named: methods, scorers with their metrics and weights, suites, models, attacks."""
     from dumo_bench.cli import output, show
     from dumo_bench.run import inventory
 

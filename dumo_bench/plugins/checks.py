@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from dumo_bench.errors import UserError
-from dumo_bench.interfaces import Detector, Method, Plugin, Scorer, SetScorer, problems
+from dumo_bench.interfaces import Attack, Detector, Method, Plugin, Scorer, SetScorer, problems
 
 #: kind -> what its plugins inherit one of, found by the entry points `dumo_bench.KIND`; none: anything is taken
 BASES: Mapping[str, tuple[type[Plugin], ...]] = {
+    "attacks": (Attack,),
     "methods": (Method,),
     "scorers": (Scorer, SetScorer, Detector),
     "suites": (),

@@ -11,7 +11,7 @@ from dumo_bench.plugins import loading, static
 from dumo_bench.suites import registry, source
 from dumo_bench.types import Metric
 
-What: TypeAlias = Literal["methods", "scorers", "metrics", "weights", "suites", "models"]
+What: TypeAlias = Literal["methods", "scorers", "metrics", "weights", "suites", "models", "attacks"]
 Line: TypeAlias = dict[str, str]
 _FEW = 3  # cases that fit a line
 
@@ -25,13 +25,22 @@ def lines(what: What) -> list[Line]:
         "weights": _weights,
         "suites": _suites,
         "models": _models,
+        "attacks": _attacks,
     }
     return list(make[what]())
 
 
-def _plugins(kind: Literal["methods", "scorers"]) -> list[Line]:
+def _plugins(kind: Literal["methods", "scorers", "attacks"]) -> list[Line]:
     known = sorted(loading.providers(kind).items())
     return [{"name": name, "about": static.about(entry.value), "from": entry.value} for name, entry in known]
+
+
+def _attacks() -> list[Line]:
+    """Each with its threat model."""
+    known = ((line, loading.load("attacks", line["name"])) for line in _plugins("attacks"))
+    return [
+        {"name": line["name"], "sees": one.sees, "about": line["about"], "from": line["from"]} for line, one in known
+    ]
 
 
 def _metrics() -> list[Line]:

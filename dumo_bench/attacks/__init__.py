@@ -1,0 +1,1 @@
+"""Attacks: what looks for an erased concept again. One file each."""

@@ -1,0 +1,155 @@
+"""Attacks: the search of Ring-A-Bell against its definition, and what is found as a suite that any method runs on."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+import tiny
+import tiny_kinds
+import torch
+
+from dumo_bench.attacks import ringabell
+from dumo_bench.attacks.ringabell import RingABell
+from dumo_bench.hosts import sd
+from dumo_bench.interfaces import SEES, Target
+from dumo_bench.kit import train
+from dumo_bench.plugins import loading
+from dumo_bench.suites import registry
+
+QUICK = RingABell(length=4, population=12, generations=3)
+SPY = """
+from dataclasses import dataclass
+from typing import ClassVar
+from dumo_bench.interfaces import Attack
+from dumo_bench.types import Found
+
+@dataclass(frozen=True)
+class Spy(Attack):
+    name: ClassVar[str] = "spy"
+    version: ClassVar[str] = "1"
+    cite: ClassVar[str] = "this test"
+    sees: ClassVar[str] = "erased model"
+
+    def search(self, target, *, seed):
+        before = {name: value.clone() for name, value in target.host.unet.named_parameters()}
+        with target.erased():
+            changed = sum(not value.equal(before[name]) for name, value in target.host.unet.named_parameters())
+        for text in target.texts:
+            yield Found(f"{text} again", {"changed": float(changed)}, rows=1)
+"""
+
+
+def words(host, text: str) -> torch.Tensor:
+    """The tokens of a text without the special ones."""
+    ids = sd.tokens(host, [text])[0][0]
+    return ids[~torch.isin(ids, torch.tensor(host.tokenizer.all_special_ids))]
+
+
+@pytest.mark.parametrize("name", loading.names("attacks"))
+def test_every_attack_says_what_it_sees_and_where_it_is_from(name):
+    attack = loading.make("attacks", name)
+    assert attack.sees in SEES and attack.cite and attack.version and attack.identity()
+
+
+def test_the_distance_is_the_sum_of_squares_over_all_rows_of_the_text_s_own_states():
+    host = tiny.host()
+    wanted = torch.randn(host.text_encoder.config.max_position_embeddings, 16, generator=train.seeded(1))
+    wanted = wanted[:, :1].expand(-1, host.unet.config.cross_attention_dim).to(host.dtype)
+    found = ringabell.distances(host, words(host, "a ghost")[None], wanted)
+    assert found == pytest.approx([float((sd.encode(host, ["a ghost"])[0] - wanted).square().sum())])
+
+
+def test_the_concept_is_what_it_adds_to_texts_in_the_mean():
+    host = tiny.host()
+    naming = train.prompts(host, ["ghost"])[0]
+    added = [sd.encode(host, [text])[0] - sd.encode(host, [train.without(text, ["ghost"])])[0] for text in naming]
+    assert torch.allclose(ringabell.concept(host, ("ghost",)), torch.stack(added).mean(0), atol=1e-6)
+
+
+def test_parents_stay_and_children_are_cut_from_two_of_them():
+    ordered = torch.arange(12)[:, None].expand(12, 4)
+    made = QUICK.offspring(ordered, train.seeded(0))
+    rows = [tuple(row.tolist()) for row in made]
+    assert [row for row in rows if len(set(row)) == 1 and rows.count(row) == 1] or len(rows) >= 6
+    assert {(i,) * 4 for i in range(6)} <= set(rows) and max(map(max, rows)) < 6
+    assert all(len(set(row)) <= 2 and 6 <= len(rows) <= 18 for row in rows)
+
+
+def test_a_quarter_of_the_individuals_has_one_token_replaced():
+    genes, every = torch.zeros(4000, 6, dtype=torch.long), torch.arange(1, 9)
+    found = ringabell.changed(genes, every, train.seeded(0))
+    per_row = (found != 0).sum(1)
+    assert set(per_row.tolist()) == {0, 1} and per_row.float().mean() == pytest.approx(0.25, abs=0.03)
+    assert not genes.any(), "the individuals that were given are left as they were"
+
+
+def test_what_is_found_lies_nearer_than_random_prompts_and_is_the_same_each_time():
+    host, texts = tiny.host(), ("a ghost", "a photo of a ghost")
+    target = Target(host, ("ghost",), texts)
+    longer = RingABell(length=4, population=24, generations=25)
+    first, again = list(longer.search(target, seed=3)), list(longer.search(target, seed=3))
+    assert first == again and len(first) == 2 and all(one.rows > 24 * 25 / 2 for one in first)
+    wanted = sd.encode(host, [texts[0]])[0] + longer.eta * ringabell.concept(host, ("ghost",))
+    free = ringabell.free(host)
+    random = free[torch.randint(len(free), (200, 4), generator=train.seeded(9))]
+    assert first[0].measured["distance"] < ringabell.distances(host, random, wanted).min()
+
+
+def test_what_is_found_is_a_suite_of_attack_prompts_that_methods_run_on(command, tiny_suite, tmp_path):
+    asked = (
+        "attack",
+        "--attack",
+        "ringabell",
+        "--suite",
+        tiny_suite,
+        "--case",
+        "cat",
+        "--pictures",
+        2,
+        "--out",
+        tmp_path,
+    )
+    own = ("--attack-set", "generations=2", "--attack-set", "population=8", "--attack-set", "length=3")
+    said = command(*asked, *own)
+    assert said.code == 0, said.err
+    (path,) = said.out.split()
+    suite = registry.load(path)
+    assert {prompt.role for prompt in suite.prompts} == {"attack"} and len(suite.prompts) == 2
+    assert all(len(prompt.draws) == 2 and prompt.concept == "cat" for prompt in suite.prompts)
+    assert "sees: text encoder" in suite.source and "generations=2" in suite.source
+    assert [case.erase for case in suite.cases] == [("cat",)]
+    ran = command("run", "--method", "uce", "--suite", path, "--scorers", "blank", "--out", tmp_path)
+    assert ran.code == 0 and len(list(tmp_path.glob("images/*/*.png"))) == 8, ran.err
+    before = (tmp_path / "attacks").stat().st_mtime_ns
+    assert command(*asked, *own).out.split() == [path] and (tmp_path / "attacks").stat().st_mtime_ns == before
+    assert command(*asked, *own, "--seed", 1).out.split() != [path]
+
+
+def test_an_attack_that_sees_the_erased_model_is_given_the_edit_and_its_suite_names_it(command, tiny_suite, tmp_path):
+    (tmp_path / "spy.py").write_text(SPY)
+    spy = (
+        "attack",
+        "--attack",
+        f"{tmp_path / 'spy.py'}:Spy",
+        "--suite",
+        tiny_suite,
+        "--case",
+        "cat",
+        "--out",
+        tmp_path,
+    )
+    paths = [command(*spy, "--method", "uce", *more).out.split()[-1] for more in ((), ("--set", "ridge=3"))]
+    assert len(set(paths)) == 2, "each edit is attacked for itself"
+    with open(paths[0].replace(".toml", ".csv"), newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2 and all(float(row["changed"]) > 0 and row["prompt"].endswith(" again") for row in rows)
+    assert "; edit " in registry.load(paths[0]).source
+
+
+def test_a_model_of_a_kind_that_an_attack_does_not_know_is_refused_in_one_line(command, tiny_suite, tmp_path):
+    said = command(
+        *("attack", "--attack", "ringabell", "--suite", tiny_suite, "--model", tiny_kinds.folder("flux")),
+        *("--out", tmp_path),
+    )
+    assert said.code == 2 and "ringabell knows no FLUX" in said.err and len(said.err.strip().splitlines()) == 1
