@@ -19,7 +19,7 @@ _BEGINS: Mapping[str, str] = {
     r"|(pos_embed|norm_out|proj_out)\.",
 }
 #: what is in names of one kind alone: four levels; many blocks an attention; blocks of one stream; learnt positions
-_MARKS: Mapping[str, str] = {
+MARKS: Mapping[str, str] = {
     SD.name: r"(down|up)_blocks\.3\.",
     SDXL.name: r"add_embedding\.|\.attentions\.\d+\.transformer_blocks\.[1-9]",
     FLUX.name: r"single_transformer_blocks\.|\bx_embedder\.",
@@ -35,7 +35,7 @@ def told(held: Mapping[str, Any]) -> tuple[Kind, ...]:
     names = [name.removeprefix("base_model.model.") for name in held]
     begun = {network for network, begins in _BEGINS.items() if any(re.match(begins, name) for name in names)}
     fits = tuple(kind for kind in KINDS if kind.network in begun)
-    marked = tuple(kind for kind in fits if any(re.search(_MARKS[kind.name], name) for name in names))
+    marked = tuple(kind for kind in fits if any(re.search(MARKS[kind.name], name) for name in names))
     return marked or tuple(kind for kind in fits if kind in _wide(held)) or fits
 
 
