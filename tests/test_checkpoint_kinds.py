@@ -153,6 +153,20 @@ def test_a_lora_that_diffusers_writes_of_a_transformer_is_read_with_the_rank_and
         assert torch.allclose(tensor, own[f"{layer}.weight"] + change, atol=1e-6)
 
 
+def test_a_folder_of_peft_is_merged_into_its_transformer_and_refused_by_another_kind(tmp_path):
+    model, layers = host("flux"), ["attn.add_q_proj", "attn.add_k_proj"]
+    names = [f"transformer_blocks.{i}.{layer}" for i in range(2) for layer in layers]
+    own = dict(model.unet.named_parameters())
+    sides = {"A": torch.ones(8, 32), "B": torch.full((32, 8), 0.01)}
+    held = {f"base_model.model.{name}.lora_{side}.weight": t.clone() for name in names for side, t in sides.items()}
+    folder = published.peft_folder(tmp_path / "peft", held, r=8, lora_alpha=16, target_modules=layers)
+    edit = Checkpoint(str(folder)).fit(model, ["ghost"], seed=0)
+    assert edit.tensors.keys() == {f"transformer.{name}.weight" for name in names}
+    for name in names:
+        assert torch.allclose(edit.tensors[f"transformer.{name}.weight"], own[f"{name}.weight"] + 2 * 0.08, atol=1e-6)
+    refused(host("tiny"), folder, "made for FLUX or Stable Diffusion 3, ", " is Stable Diffusion 1.x/2.x")
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -170,6 +184,15 @@ def test_a_lora_of_eraseanything_that_is_not_whole_is_refused(tmp_path, change, 
     change(held, "transformer.transformer_blocks.0.attn.add_q_proj")
     save_file(held, tmp_path / "broken.safetensors")
     refused(model, tmp_path / "broken.safetensors", says)
+
+
+def test_partial_true_takes_a_lora_of_some_of_eraseanything_s_layers(tmp_path):
+    model, _, file = erased(tmp_path)
+    some = {name: tensor for name, tensor in load_file(file).items() if ".0.attn.add_q_proj." in name}
+    save_file(some, tmp_path / "some.safetensors")
+    refused(model, tmp_path / "some.safetensors", "3 missing")
+    edit = Checkpoint(str(tmp_path / "some.safetensors"), partial=True).fit(model, ["ghost"], seed=0)
+    assert edit.tensors.keys() == {"transformer.transformer_blocks.0.attn.add_q_proj.weight"}
 
 
 @pytest.mark.parametrize("of", ["sdxl", "flux", "sd3"])
@@ -274,6 +297,36 @@ def test_a_transformer_is_exported_as_its_changed_tensors_and_not_as_a_u_net(tmp
     path, _ = stored(model, tmp_path, method, method.fit(model, ["ghost"], seed=0))
     with pytest.raises(UserError, match="has a transformer in its place: --as partial"):
         export.export(path, tmp_path / "out", "unet")
+
+
+def real(name: str) -> torch.nn.Module:
+    """The network of SDXL, FLUX.1-dev and SD3, without numbers."""
+    import diffusers
+
+    with torch.device("meta"):
+        if name == "flux":
+            return diffusers.FluxTransformer2DModel(guidance_embeds=True)
+        if name == "sd3":
+            return diffusers.SD3Transformer2DModel(num_layers=24, num_attention_heads=24, caption_projection_dim=1536)
+        return diffusers.UNet2DConditionModel(
+            block_out_channels=(320, 640, 1280), attention_head_dim=(5, 10, 20), cross_attention_dim=2048,
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+            up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+            transformer_layers_per_block=(1, 2, 10), use_linear_projection=True, addition_embed_type="text_time",
+            addition_time_embed_dim=256, projection_class_embeddings_input_dim=2816,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [("sdxl", [140, 350, 772, 1680]), ("flux", [2, 228, 532, 1160]), ("sd3", [96, 382, 682])],
+)
+def test_the_selections_of_the_real_networks_have_these_sizes(name, sizes):
+    """UCE on XL: keys and values of 70 blocks; on FLUX: two matrices. EraseAnything: two layers of 19 double blocks."""
+    model = replace(host(name), unet=real(name))
+    assert kind.told(dict(model.unet.named_parameters())) == (model.kind,)
+    assert [len(names) for names in unet_state.selections(model).values()] == sizes
+    assert len(unet_state.adapted(model, {})[1]) == (2 * 19 if name == "flux" else 0)
 
 
 @pytest.mark.parametrize("name", ["tiny", *tiny_kinds.MAKE])
