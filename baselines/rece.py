@@ -52,6 +52,7 @@ class RECE(Method):
     version: ClassVar[str] = "4"
     cite: ClassVar[str] = "Gong et al., ECCV 2024, arXiv 2407.12383"
     kinds: ClassVar[frozenset[str]] = frozenset({"sd", "flux"})
+    ours: ClassVar[frozenset[str]] = frozenset({"flux"})
     by_kind: ClassVar[Mapping[str, Mapping[str, Any]]] = {"flux": {"regular": 1e-3, "epochs": 2}}
     tables: ClassVar[tuple[str, ...]] = ("linear", "rece")
     lists: ClassVar[Mapping[str, Mapping[str, str]]] = {"style": {"@styles": "artists-1734"}}

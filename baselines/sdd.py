@@ -50,6 +50,7 @@ class SDD(Method):
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "Kim et al., ICML 2023 workshop, arXiv 2307.05977"
     kinds: ClassVar[frozenset[str]] = frozenset({"sd", "flux", "sd3"})
+    ours: ClassVar[frozenset[str]] = frozenset({"flux", "sd3"})
     by_kind: ClassVar[Mapping[str, Mapping[str, Any]]] = {"flux": {"variant": "attn"}, "sd3": {"variant": "attn"}}
     tables: ClassVar[tuple[str, ...]] = ("sdd",)
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {

@@ -41,6 +41,7 @@ class Method(Plugin):
     needs: ClassVar[frozenset[str]] = frozenset()  # what else the model must have: see `hosts.models.has`
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # object, style, explicit -> settings for such a case
     by_kind: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # of models -> settings on top, its published variant
+    ours: ClassVar[frozenset[str]] = frozenset()  # kinds that no paper of it treats: every table says so
     tables: ClassVar[tuple[str, ...]] = ()  # of a model's plans.toml that it reads, no others: `hosts.plans`
     lists: ClassVar[Mapping[str, Mapping[str, str]]] = {}  # task -> published lists to preserve: see `run.given`
     shown: ClassVar[tuple[str, ...]] = ()  # what of `identity` stands in every table, also if no row differs in it

@@ -177,6 +177,7 @@ class Suite:
 
 
 SHOWN = "shown"  # among a recipe's params: the names of those that stand in every table, whatever other rows have
+ADAPTATION = "adaptation"  # among them too, "ours": how the method works on this kind of model is in no paper
 
 
 @dataclass(frozen=True)

@@ -433,11 +433,11 @@ def test_a_plan_of_a_checkpoint_hashes_it_without_torch(host, tmp_path, bare_sui
 def test_sd_v14_has_the_686_tensors_and_selections_of_the_published_files():
     from diffusers import UNet2DConditionModel
 
-    from dumo_bench.formats.unet_state import selections
+    from dumo_bench.formats.unet_state import of_sd
 
     with torch.device("meta"):
         unet = UNet2DConditionModel(sample_size=64, cross_attention_dim=768, attention_head_dim=8)
-    assert [len(names) for names in selections(unet).values()] == [16, 16, 32, 80, 388, 468, 686]
+    assert [len(names) for names in of_sd(unet).values()] == [16, 16, 32, 80, 388, 468, 686]
     back = published.compvis(unet.state_dict())
     assert len(back) == 686
     assert back["model.diffusion_model.output_blocks.11.1.transformer_blocks.0.attn2.to_k.weight"].shape == (320, 768)

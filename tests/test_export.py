@@ -100,7 +100,7 @@ def test_a_part_of_its_own_is_taken_back_whole_and_not_otherwise(host, tmp_path)
     assert imported(host, tmp_path / "out")[1].tensors.keys() == edit.tensors.keys()
     (file,) = (tmp_path / "out").iterdir()
     save_file(load_file(file), file, metadata={"tensors": "2"})
-    with pytest.raises(UserError, match="31 missing"):
+    with pytest.raises(UserError, match="15 missing"):
         imported(host, tmp_path / "out")
 
 

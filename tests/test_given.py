@@ -6,16 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+import pandas as pd
 import prompt_files
 import pytest
 import tiny
+import tiny_kinds
 
 from dumo_bench.baselines.rece import RECE
 from dumo_bench.baselines.uce import UCE
 from dumo_bench.plugins import loading
-from dumo_bench.run import given, plan
+from dumo_bench.report.variants import VARIANT, variants
+from dumo_bench.run import given, jobs, plan
 from dumo_bench.suites import registry
-from dumo_bench.types import Case
+from dumo_bench.types import SHOWN, Case, canonical
 
 ARTISTS = "artists-1734"
 LIST = """
@@ -138,3 +141,16 @@ def test_every_table_says_that_the_published_list_was_missing(tiny_suite, tmp_pa
     for name in ("report.md", "report.tex", "report.html"):
         assert wanted in (out / name).read_text(), name
     assert f'"@{ARTISTS}":null' in (out / "report.csv").read_text().replace('""', '"')
+
+
+@pytest.mark.parametrize("host", ["tiny", *tiny_kinds.MAKE])
+@pytest.mark.parametrize(("name", "kinds"), [("rece", {"flux"}), ("sdd", {"flux", "sd3"}), ("esd", set())])
+def test_every_row_says_of_a_kind_that_no_paper_treats_that_the_method_is_ours_there(name, kinds, host):
+    folder, kind = (tiny.folder(), "sd") if host == "tiny" else (tiny_kinds.folder(host), tiny_kinds.KIND[host])
+    method = loading.make("methods", name, {})
+    said = made(method, ("cat",), "object", str(folder)).said
+    recipe = jobs.recipe(method, ["cat"], fit_seed=0, model="", said=said)
+    row = dict(zip(VARIANT, (name, "1", canonical(recipe.params), 0, "m", "s"), strict=True))
+    (label,) = variants(pd.DataFrame([row])).values()
+    assert str(label) == (f"{name} (adaptation=ours)" if kind in kinds else name)
+    assert (SHOWN in recipe.params) == (kind in kinds)  # of the others nothing is added to a key

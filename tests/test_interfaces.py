@@ -83,7 +83,7 @@ def test_a_method_repeats_no_default(spec):
     cls = loading.load("methods", spec)
     again = [
         name
-        for name in ("kinds", "needs", "by_task", "by_kind", "bounds")
+        for name in ("kinds", "needs", "by_task", "by_kind", "ours", "bounds")
         if name in vars(cls) and vars(cls)[name] == getattr(Method, name)
     ]
     assert again == []

@@ -115,15 +115,17 @@ def host(dtype: str = "float32") -> Host:
 
 @cache
 def weights(model: str = "") -> Path:
-    """A file of a model's cross-attention keys and values, changed, as published ones are."""
-    from published import keys_and_values, moved
+    """A file of a model's keys and values that read texts, changed, as published ones are."""
+    from published import moved
     from safetensors.torch import save_file
 
     from dumo_bench.hosts import sd
 
     model = model or str(folder())
     path = folder().parent / f"erased-{Path(model).name}.safetensors"
-    save_file(keys_and_values(moved(sd.load(model).unet)), path)
+    host = sd.load(model)
+    names = host.code.SELECTIONS["attn-kv" if host.kind.flow else "kv"](host.unet)
+    save_file({name: tensor for name, tensor in moved(host.unet).items() if name in names}, path)
     return path
 
 

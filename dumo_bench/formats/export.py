@@ -63,6 +63,8 @@ def unet(edit: Edit, model: str, to: Path) -> list[str]:
     from diffusers import UNet2DConditionModel
 
     new = weights(edit)
+    if (network := _network(model)) != "unet":
+        raise UserError(f"--as unet: {model} has a {network} in its place: --as partial")
     net = UNet2DConditionModel.from_pretrained(models.folder(model) / "unet", **hub.LOCAL)
     own = net.state_dict()
     if odd := [name for name, one in new.items() if name not in own or own[name].shape != one.shape]:
@@ -76,17 +78,19 @@ def unet(edit: Edit, model: str, to: Path) -> list[str]:
 
 
 def partial(edit: Edit, model: str, to: Path) -> list[str]:
-    """The changed tensors alone, under the U-Net's own names; the notes count them."""
+    """The changed tensors alone, under the network's own names; the notes count them."""
     from safetensors.torch import save_file
 
-    del model
     new = weights(edit)
     header = {name: value for name, value in edit.header.items() if name not in ("curves", "imported")}
     words = [edit.header["method"], *map(locate.folder_name, edit.header["concepts"])]
     path = to / f"{bounded('-'.join(words))}.safetensors"
     notes = {"format": "pt", "tensors": str(len(new)), "dumo_bench": canonical(header)}
     save_file({name: tensor.contiguous() for name, tensor in new.items()}, path, metadata=notes)
-    return [f"{len(new)} tensors: {path}", f'unet.load_state_dict(load_file("{path}"), strict=False) loads it']
+    return [
+        f"{len(new)} tensors: {path}",
+        f'{_network(model)}.load_state_dict(load_file("{path}"), strict=False) loads it',
+    ]
 
 
 def dumo(edit: Edit, model: str, to: Path) -> list[str]:
@@ -164,7 +168,7 @@ def lora(edit: Edit, model: str, to: Path) -> list[str]:
     import torch
     from safetensors.torch import save_file
 
-    network = (models.kind(models.folder(model)) or kinds.SD).network
+    network = _network(model)
     if edit.header.get("gate", "on") != "off":
         raise UserError(f"--as lora: the edit of {edit.header['method']} is no LoRA, or one with a gate: --as spm")
     sets = _pairs(edit, _strength(edit, str(edit.header["method"])))
@@ -177,6 +181,11 @@ def lora(edit: Edit, model: str, to: Path) -> list[str]:
     path = to / "pytorch_lora_weights.safetensors"
     save_file(held, path, metadata={"format": "pt"})
     return [f"{len(held) // 2} layers: {path}", f'pipe.load_lora_weights("{to}") loads it']
+
+
+def _network(model: str) -> str:
+    """What the model calls the network that is edited."""
+    return (models.kind(models.folder(model)) or kinds.SD).network
 
 
 def _pairs(edit: Edit, strength: float) -> list[dict[str, Tensor]]:
@@ -194,22 +203,21 @@ def _strength(edit: Edit, method: str) -> float:
 
 
 def weights(edit: Edit) -> dict[str, Tensor]:
-    """The tensors of an edit that are the U-Net's own; a UserError where it is more than these, or other."""
-    kinds = sorted({name.partition(".")[0] for name in edit.tensors})
-    if "epr" in kinds:
+    """The tensors of an edit that are the network's own; a UserError where it is more than these, or other."""
+    parts = sorted({name.partition(".")[0] for name in edit.tensors})
+    if "epr" in parts:
         raise UserError("the edit is networks beside the U-Net, with a gate, which no U-Net has a place for: --as dumo")
-    if "adapter" in kinds:
+    if "adapter" in parts:
         raise UserError("the edit is erasers beside the cross-attentions, which no U-Net has a place for: --as receler")
-    if "lora" in kinds:
+    if "lora" in parts:
         raise UserError("the edit is low-rank adapters beside the U-Net: --as lora, or --as spm where they have a gate")
-    if "text" in kinds:
-        n = sum(name.startswith("text.") for name in edit.tensors)
+    if n := sum(name.startswith("text") for name in edit.tensors):
         raise UserError(f"the edit changes {n} tensors of the text encoder too, which a U-Net lacks: {_KEEP}")
-    if kinds != ["unet"]:
+    if parts not in (["unet"], ["transformer"]):
         raise UserError(
-            f"the edit is {', '.join(kinds) or 'nothing'} beside the U-Net, which has no place for it: {_KEEP}"
+            f"the edit is {', '.join(parts) or 'nothing'} beside the U-Net, which has no place for it: {_KEEP}"
         )
-    return {name.removeprefix("unet."): tensor for name, tensor in edit.tensors.items()}
+    return {name.partition(".")[2]: tensor for name, tensor in edit.tensors.items()}
 
 
 _KEEP = "use it by `dumo-bench generate`, with the method that made it"

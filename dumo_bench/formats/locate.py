@@ -12,7 +12,7 @@ from typing import Literal
 
 from dumo_bench.errors import UserError
 from dumo_bench.formats.lora_config import CONFIG as LORA
-from dumo_bench.hosts import models
+from dumo_bench.hosts import kinds, models
 from dumo_bench.storage import hub
 
 SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
@@ -20,7 +20,7 @@ WEIGHTS = "diffusion_pytorch_model"  # how diffusers names the weights of a mode
 ERASERS = ("eraser_weights.pt", "eraser_config.json")
 TEXT = "model"  # how transformers names them, or pytorch_model
 ADAPTER = "adapter_model"  # how peft names them
-Kind = Literal["file", "unet", "text", "vae", "peft", "pipeline", "receler", "dumo"]
+Kind = Literal["file", "network", "text", "vae", "peft", "pipeline", "receler", "dumo"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,11 @@ def artefact(root: Path) -> Place | None:
         return Place("peft", root, (_weights(root, LORA, (ADAPTER,)), root / LORA))
     if (root / "config.json").is_file():
         return _model(root)
+    if more := [name for name in ("transformer", "text_encoder_2") if (root / name / "config.json").is_file()]:
+        raise UserError(
+            f"{root}: a pipeline with {more[0]}: read whole are those of {kinds.SD.title} alone, of others name the "
+            "folder of the U-Net or transformer"
+        )
     parts = [part for name in ("unet", "text_encoder", "vae") if (part := _part(root / name)) is not None]
     if parts and parts[0].kind != "vae":
         return _pipeline(root, tuple(parts))
@@ -132,14 +137,15 @@ def _model(root: Path) -> Place:
     """A folder with config.json: of diffusers, or a text encoder of transformers."""
     said = config(root)
     name = str(said.get("_class_name") or " ".join(map(str, _listed(said.get("architectures")))))
-    kinds: dict[str, Kind] = {
-        "DuMo": "dumo", "UNet2DConditionModel": "unet", "CLIPTextModel": "text", "AutoencoderKL": "vae"
+    known: dict[str, Kind] = {
+        "DuMo": "dumo", "UNet2DConditionModel": "network", "CLIPTextModel": "text", "AutoencoderKL": "vae",
+        "FluxTransformer2DModel": "network", "SD3Transformer2DModel": "network",
     }  # fmt: skip
-    if name not in kinds:
-        raise UserError(f"{root}: config.json is of {name!r}: wanted one of {', '.join(kinds)}")
-    stems = (TEXT, f"pytorch_{TEXT}") if kinds[name] == "text" else (WEIGHTS,)
+    if name not in known:
+        raise UserError(f"{root}: config.json is of {name!r}: wanted one of {', '.join(known)}")
+    stems = (TEXT, f"pytorch_{TEXT}") if known[name] == "text" else (WEIGHTS,)
     weights = _weights(root, "config.json", stems)
-    return Place(kinds[name], root, (weights, *_there(root, ("config.json", "time_scale.npy"))))
+    return Place(known[name], root, (weights, *_there(root, ("config.json", "time_scale.npy"))))
 
 
 def _weights(root: Path, beside: str, stems: Sequence[str]) -> Path:

@@ -19,7 +19,7 @@ PAIRS = (("lora_A", "lora_B"), ("lora_embedding_A", "lora_embedding_B"))
 
 
 def merged(parts: Iterable[Part], own: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
-    """Every changed tensor, with the model's own `unet.*` and `text.*` in it, float32 or wider; the names wanted.
+    """Every changed tensor, with the model's own in it, named as by `weights.own`, float32 or wider; the names wanted.
 
     A layer that the model lacks, or has in another shape, stands there as its bare change, for the report to name.
     """
@@ -35,16 +35,17 @@ def merged(parts: Iterable[Part], own: Mapping[str, Tensor]) -> tuple[dict[str, 
 
 
 def part_of(held: Iterable[str], own: Mapping[str, Any]) -> str:
-    """Which part of the model has most of these layers, "unet" or "text"."""
+    """Which part of the model has most of these layers; its network where none has any."""
     names = [name.partition(".lora_")[0].removeprefix("base_model.model.") for name in held]
-    counts = {part: sum(known(part, f"{name}.weight", own) in own for name in names) for part in ("unet", "text")}
-    return "text" if counts["text"] > counts["unet"] else "unet"
+    parts = list(dict.fromkeys(name.partition(".")[0] for name in own))
+    counts = {part: sum(known(part, f"{name}.weight", own) in own for name in names) for part in parts}
+    return max(parts, key=counts.__getitem__)
 
 
 def known(part: str, name: str, own: Mapping[str, Any]) -> str:
     """A tensor as the model names it: newer text encoders have no `text_model` around their layers."""
     full = f"{part}.{name}"
-    short = full.replace("text.text_model.", "text.", 1)
+    short = full.replace(f"{part}.text_model.", f"{part}.", 1)
     return short if short in own else full
 
 

@@ -18,7 +18,11 @@ from dumo_bench.formats import locate
 from dumo_bench.formats.lora_config import CONFIG, Rules, rules
 
 NOTE = "lora_adapter_metadata"  # where diffusers writes a LoRA's configuration into a file
-PARTS = {"unet": "unet", "text_encoder": "text", "text": "text"}  # what files call the parts of a model, and we
+#: what files call the parts of a model, and we
+PARTS = {
+    "unet": "unet", "transformer": "transformer", "text_encoder": "text", "text": "text",
+    "text_encoder_2": "text_2", "text_encoder_3": "text_3",
+}  # fmt: skip
 KOHYA = ("lora_unet_", "lora_te_", "lora_te1_", "lora_te2_")
 PEFT = "base_model.model."
 _SIDE = re.compile(
@@ -44,8 +48,11 @@ def is_lora(held: Mapping[str, Any]) -> bool:
     return any(".lora" in name or "_lora." in name for name in held)
 
 
-def file_parts(held: Mapping[str, Tensor], notes: Mapping[str, str], config: Any) -> list[Part]:
-    """The parts of one file. Its notes and its alphas are two ways to say the same: diffusers refuses both at once."""
+def file_parts(held: Mapping[str, Tensor], notes: Mapping[str, str], config: Any, network: str = "unet") -> list[Part]:
+    """The parts of one file. Its notes and its alphas are two ways to say the same: diffusers refuses both at once.
+
+    network: what layers are of that stand there without a part of the model before them; config: its configuration.
+    """
     for name, tensor in held.items():
         if ".alpha" in name and tensor.numel() != 1:
             raise UserError(f"LoRA: {name} is of shape {tuple(tensor.shape)}: wanted one number")
@@ -53,10 +60,10 @@ def file_parts(held: Mapping[str, Tensor], notes: Mapping[str, str], config: Any
             raise UserError(f"LoRA: peft's keys ({name}), whose scale stands in {CONFIG}: wanted it beside the file")
     parts: dict[str, Part] = {}
     said = locate.json_object(f"LoRA: {NOTE}", notes.get(NOTE, "{}"))
-    for name, tensor in _peft(_from_kohya(held, config)).items():
+    for name, tensor in _peft(_from_kohya(held, config, network), network).items():
         part, _, rest = name.partition(".")
         if part not in parts:
-            start = "text_encoder." if part == "text" else "unet."
+            start = f"{part.replace('text', 'text_encoder')}."
             own = {key.removeprefix(start): value for key, value in said.items() if key.startswith(start)}
             parts[part] = Part(part, told=rules(NOTE, own) if own else None)
         layer, side = _split(rest)
@@ -112,12 +119,14 @@ def _alphas_are_clear(part: Part) -> None:
         raise UserError(f"LoRA: {with_alpha[0]} has an alpha and {lacks} has none: the file is not whole")
 
 
-def _from_kohya(held: Mapping[str, Tensor], config: Any) -> dict[str, Tensor]:
+def _from_kohya(held: Mapping[str, Tensor], config: Any, network: str) -> dict[str, Tensor]:
     """diffusers' names of kohya's keys, alphas among them; other keys as they are."""
     from diffusers.loaders import StableDiffusionLoraLoaderMixin
 
     if not all(name.startswith(KOHYA) for name in held):
         return dict(held)
+    if network != "unet":
+        raise UserError(f"LoRA: kohya's keys ({next(iter(held))}) are read for U-Nets alone: wanted those of diffusers")
     odd = [name for name in held if not name.endswith((".lora_down.weight", ".lora_up.weight", ".alpha"))]
     if odd:
         raise UserError(f"LoRA: {odd[0]} is neither down, up nor alpha: plain LoRA alone can be imported")
@@ -131,20 +140,20 @@ def _from_kohya(held: Mapping[str, Tensor], config: Any) -> dict[str, Tensor]:
     return {**named, **{name: torch.tensor(value) for name, value in (alphas or {}).items()}}
 
 
-def _peft(held: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _peft(held: Mapping[str, Tensor], network: str) -> dict[str, Tensor]:
     """Every style in peft's names, `lora_A` for down and `lora_B` for up, with the part of the model before them."""
     out: dict[str, Tensor] = {}
-    for name, tensor in _named(held):
+    for name, tensor in _named(held, network):
         if name in out:
             raise UserError(f"LoRA: two tensors are called {name}: wanted the keys of one program")
         out[name] = tensor
     return out
 
 
-def _named(held: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+def _named(held: Mapping[str, Tensor], network: str) -> Iterator[tuple[str, Tensor]]:
     for name, tensor in held.items():
         first, _, rest = name.partition(".")
-        part, key = (PARTS[first], rest) if first in PARTS else ("unet", name)
+        part, key = (PARTS[first], rest) if first in PARTS else (network, name)
         yield f"{part}.{_key(key, part)}", tensor
 
 
@@ -155,5 +164,5 @@ def _key(name: str, part: str) -> str:
     text = {**maps.DIFFUSERS_TO_PEFT, **maps.DIFFUSERS_OLD_TO_PEFT}
     stem = name.removesuffix(".alpha")
     whole = f"{stem}.down.weight" if stem.endswith("_lora") else stem
-    (made,) = maps.convert_state_dict({whole: None}, maps.UNET_TO_DIFFUSERS if part == "unet" else text)
+    (made,) = maps.convert_state_dict({whole: None}, text if part.startswith("text") else maps.UNET_TO_DIFFUSERS)
     return str(made) if stem == name else f"{str(made).removesuffix('.lora_A.weight')}.alpha"

@@ -33,6 +33,7 @@ class Checkpoint(Method):
     name: ClassVar[str] = "checkpoint"
     version: ClassVar[str] = "2"  # 1 took no configuration of peft, and of pipelines the U-Net alone
     cite: ClassVar[str] = "published weights, imported"
+    kinds: ClassVar[frozenset[str]] = frozenset({"sd", "sdxl", "flux", "sd3"})
 
     path: str | tuple[str, ...] = ""
     revision: str = ""

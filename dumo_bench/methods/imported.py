@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from dumo_bench.errors import UserError
-from dumo_bench.formats import dumo, read, receler, spm, weights
+from dumo_bench.formats import dumo, kind, read, receler, spm, weights
 from dumo_bench.formats.locate import Place
 from dumo_bench.formats.match import Report, compare
+from dumo_bench.hosts import kinds
 from dumo_bench.hosts.sd import Host
 from dumo_bench.kit import adapter, lora, train
 from dumo_bench.methods.dumo import DuMo
@@ -32,12 +33,15 @@ class Choice:
 def examine(host: Host, where: Place, words: Sequence[str], choice: Choice) -> tuple[Edit, Report]:
     """The edit of one artefact for a concept group, of the tensors that fit, and the report of all."""
     if where.kind == "dumo":
+        kind.only(host, f"{where.name}, of DuMo", kinds.SD)
         return _dumo(host, where, words, choice)
     if where.kind in ("file", "receler"):
         held, notes = read.load(where.files[0])
         if receler.is_receler(held):
+            kind.only(host, f"{where.name}, of Receler", kinds.SD)
             return _receler(host, where, read.flat(where.files[0], held), choice)
         if spm.is_spm(held, notes):
+            kind.only(host, f"{where.name}, an SPM", kinds.SD)
             return _spm(host, where, (read.flat(where.files[0], held), notes), choice)
     return _weights(host, where, choice)
 

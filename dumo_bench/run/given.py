@@ -2,7 +2,8 @@
 
 A method that preserves `@styles` means those of the model's `world.json`. Where that lists none, the list that the
 method's `lists` name for the task stands in, if its file is on this machine; that it is or is not is in the recipe, so
-that tables can say it. So is the digest of a `world.json`: its lists and prompts are learnt from. No torch.
+that tables can say it. So is the digest of a `world.json`: its lists and prompts are learnt from; and that a method is
+ours on a kind of models, where no paper of it says how. No torch.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from dumo_bench.hosts import models, plans
+from dumo_bench.hosts import kinds, models, plans
 from dumo_bench.hosts.plans import Plans
 from dumo_bench.interfaces import Method
 from dumo_bench.plugins import loading
 from dumo_bench.suites import registry, source
-from dumo_bench.types import Case, digest, spelt
+from dumo_bench.types import ADAPTATION, Case, digest, spelt
 
 if TYPE_CHECKING:
     from dumo_bench.hosts.sd import Host
@@ -49,6 +50,8 @@ def make(method: Method, case: Case, task: str, model: str, weights: str) -> Giv
     """What a method is given for a case on a model; weights: their hash."""
     where, tables = models.folder(model), method.tables
     every, said, lists = plans.read(where), dict[str, Any](), dict[str, Sequence[str]]()
+    if (models.kind(where) or kinds.SD).name in method.ours:
+        said[ADAPTATION] = "ours"
     if key := plans.key(every, tables, weights):
         said[plans.FILE] = key
     world = models.world(where)

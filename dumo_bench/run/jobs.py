@@ -11,7 +11,7 @@ from dumo_bench.errors import UserError
 from dumo_bench.interfaces import Method
 from dumo_bench.suites.contract import resolved
 from dumo_bench.suites.fair import grouped, interleaved
-from dumo_bench.types import SHOWN, Case, Draw, Job, Prompt, Recipe, Role, Sampling, Suite, canonical
+from dumo_bench.types import ADAPTATION, SHOWN, Case, Draw, Job, Prompt, Recipe, Role, Sampling, Suite, canonical
 
 T = TypeVar("T")
 
@@ -32,7 +32,8 @@ def recipe(method: Method, erase: Sequence[str], *, fit_seed: int, model: str, s
 
     The original erases nothing, so all cases share it. No other method can erase nothing.
     """
-    params = {**method.identity(), **said, **({SHOWN: " ".join(method.shown)} if method.shown else {})}
+    shown = " ".join((*method.shown, *(name for name in said if name == ADAPTATION)))
+    params = {**method.identity(), **said, **({SHOWN: shown} if shown else {})}
     if method.name == "original":
         return Recipe(method.name, method.version, params, (), 0, model)
     if not erase or not all(concept.strip() for concept in erase):
