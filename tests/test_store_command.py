@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from test_garbage import ONE, planned
 
 from dumo_bench.errors import UserError
 from dumo_bench.run import layouts
-from dumo_bench.storage import garbage, store, verify
+from dumo_bench.storage import garbage, statistics, store, verify
 
 METHOD = ("--method", "tests/fakes.py:Scaled", "--set", "mode=a = 'b'")
 
@@ -129,6 +130,24 @@ def test_an_edit_under_another_name_a_cut_state_and_a_picture_in_another_folder_
         ("picture", picture.name): f"it lies in zz/, wanted {picture.name[:2]}/",
         ("stopped fit", "1.pt"): "it is not as it was written",
     }
+
+
+def test_a_bit_that_flips_in_the_state_of_a_stopped_fit_is_a_finding_or_nothing(tmp_path):
+    state = tmp_path / "edits" / ("1" * 64 + ".fit") / "1.pt"
+    state.parent.mkdir(parents=True)
+    with zipfile.ZipFile(state, "w") as archive:
+        archive.writestr("archive/data/0", bytes(64))
+    raw = state.read_bytes()
+    for bit in range(8 * len(raw)):
+        state.write_bytes(bytes(byte ^ (1 << bit % 8 if n == bit // 8 else 0) for n, byte in enumerate(raw)))
+        assert all(one.kind == "stopped fit" and one.why for one in verify.verify(tmp_path).broken)
+
+
+def test_pictures_on_another_disk_behind_a_link_are_counted_as_pictures(copy, tmp_path):
+    before = statistics.lines(copy)
+    (copy / "images").rename(tmp_path / "disk")
+    (copy / "images").symlink_to(tmp_path / "disk")
+    assert statistics.lines(copy) == before
 
 
 @pytest.mark.parametrize("name", ["stats", "verify", "gc"])
