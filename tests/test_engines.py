@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import object_store
 import psutil
 import pytest
 import torch
@@ -92,6 +93,11 @@ def test_without_ray_its_engine_says_what_to_type(command, bare_suite, monkeypat
 def test_options_that_contradict_one_another_are_refused(command, bare_suite, typed, says):
     said = command("run", "-m", "uce", "-s", bare_suite, *typed)
     assert said.code == 2 and says in said.err
+
+
+def test_the_memory_of_one_process_is_no_place_for_the_results_of_others(command, tiny_suite):
+    said = command("run", "-m", "uce", "-s", tiny_suite, "--engine", "ray", "--out", object_store.memory())
+    assert said.code == 2 and "is the memory of one process" in said.err
 
 
 def test_a_local_run_does_not_import_ray(tiny_suite, tmp_path):

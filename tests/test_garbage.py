@@ -16,6 +16,8 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from fakes import Brightness
@@ -29,7 +31,7 @@ from dumo_bench.methods.original import Original
 from dumo_bench.run import jobs, manifest, note
 from dumo_bench.run.plan import Part, Plan, Request
 from dumo_bench.run.score import score
-from dumo_bench.storage import claims, garbage, references, table
+from dumo_bench.storage import claims, files, garbage, references, statistics, table
 from dumo_bench.storage.store import Store
 from dumo_bench.types import Case, Draw, Edit, Job, Prompt, Recipe, Sample, Sampling, Suite, canonical
 
@@ -225,6 +227,33 @@ def test_a_broken_part_of_a_table_is_one_line_and_nothing_is_deleted(store):
     assert store.has(stranger())
 
 
+@pytest.mark.parametrize("name", ["scores", "detections"])
+def test_a_table_that_does_not_say_what_it_refers_to_ends_gc_before_anything_goes(store, name):
+    put(store, [stranger()])
+    path = store.root / "tables" / name / "odd.parquet"
+    path.parent.mkdir(parents=True)
+    pq.write_table(pa.table({"key": [None, "a"], "suite": [1, 2], "method": [None, None]}), path)
+    with pytest.raises(UserError, match=r"odd\.parquet has schema version none"):
+        garbage.collect(store.root, delete=True, older=NOW)
+    assert store.has(stranger())
+    if name == "scores":
+        with pytest.raises(UserError, match=r"odd\.parquet has schema version none"):
+            statistics.lines(store.root)
+
+
+def test_a_manifest_whose_name_begins_as_another_ones_note_is_not_noted_by_it(store):
+    (store.root / "runs").mkdir(parents=True)
+    manifests = [store.root / "runs" / name for name in ("a-0.json", "a-0-b-1.json")]
+    for path in manifests:
+        path.write_text("{}")
+    references.note(store.root, "a-0-b-1", {}, [])
+    assert garbage.collect(store.root).unnoted == (manifests[0],)
+
+
+def test_files_that_go_while_they_are_counted_are_of_no_bytes(store):
+    assert files.age(store.root / "gone") == 0 and garbage.size(store.root / "gone") == 0
+
+
 def test_files_of_others_are_left_alone(store):
     names = ("notes.txt", "images/ab/mine.png", "images/me.png", "edits/mine.safetensors", "edits/x.fit/1.pt",
              "a/b.claim1", "report.html", "images/" + "a" * 64 + ".png", "runs/notes.md")  # fmt: skip
@@ -243,17 +272,20 @@ def test_what_was_half_written_and_the_claims_of_those_who_are_gone_are_taken(st
     process.join()
     dead.write_text(json.dumps({"host": platform.node(), "pid": process.pid, "beat": "0"}))
     far.write_text(json.dumps({"host": "elsewhere", "pid": 1, "beat": "0"}))
-    partial = store.root / "images" / ".h-1-a.partial"
+    partial = store.root / "images" / ".h-1-0123abcd.partial"
     partial.parent.mkdir()
     partial.write_text("half")
     os.utime(partial, (0, 0))
-    being_written = partial.with_name(".h-2-b.partial")
+    being_written, theirs = partial.with_name(".h-2-0123abcd.partial"), partial.with_name(".film.mkv.partial")
     being_written.write_text("half")
+    theirs.write_text("another program's")
+    os.utime(theirs, (0, 0))
     kinds = {piece.path: piece.kind for piece in garbage.collect(store.root, delete=True, older=NOW).pieces}
     assert kinds == {dead: "claim", partial: "half written"} and far.exists() and being_written.exists()
     os.utime(far, (0, 0))
     garbage.collect(store.root, delete=True)
-    assert not far.exists()
+    store.begin()
+    assert not far.exists() and theirs.exists()
 
 
 def test_an_edit_that_somebody_is_at_stays(store):

@@ -217,6 +217,7 @@ def test_copies_that_nobody_used_for_a_week_are_deleted():
         files.write_bytes(root / name, name.encode())
     old, new = (copies.local(root / name) for name in ("old", "new"))
     os.utime(old, (0, 0))
+    (new.parent / "gone").symlink_to("nowhere")  # as what another program deletes while we look
     copies.clear()
     assert not old.exists() and not old.parent.exists() and new.exists()
 

@@ -164,6 +164,13 @@ def test_a_run_that_is_killed_goes_on(words: list[str], calm: Path):
     same(place, calm)
 
 
+@pytest.mark.slow
+def test_workers_of_a_cluster_write_into_a_store_what_one_process_makes(words: list[str], calm: Path):
+    out = object_store.bucket()
+    ended(start([*words, "--engine", "ray", "--device", "cpu"], out))
+    same(remote.place(out), calm)
+
+
 def test_a_run_into_memory_makes_the_same(command: Callable[..., Any], words: list[str], calm: Path):
     out = object_store.memory()
     assert command("run", *words, "--scorers", "concept,likeness", "--out", out).code == 0

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from test_garbage import ONE, planned
 
 from dumo_bench.errors import UserError
 from dumo_bench.run import layouts
-from dumo_bench.storage import garbage, store, verify
+from dumo_bench.storage import garbage, statistics, store, verify
 
 METHOD = ("--method", "tests/fakes.py:Scaled", "--set", "mode=a = 'b'")
 
@@ -129,6 +130,24 @@ def test_an_edit_under_another_name_a_cut_state_and_a_picture_in_another_folder_
         ("picture", picture.name): f"it lies in zz/, wanted {picture.name[:2]}/",
         ("stopped fit", "1.pt"): "it is not as it was written",
     }
+
+
+def test_a_bit_that_flips_in_the_state_of_a_stopped_fit_is_a_finding_or_nothing(tmp_path):
+    state = tmp_path / "edits" / ("1" * 64 + ".fit") / "1.pt"
+    state.parent.mkdir(parents=True)
+    with zipfile.ZipFile(state, "w") as archive:
+        archive.writestr("archive/data/0", bytes(64))
+    raw = state.read_bytes()
+    for bit in range(8 * len(raw)):
+        state.write_bytes(bytes(byte ^ (1 << bit % 8 if n == bit // 8 else 0) for n, byte in enumerate(raw)))
+        assert all(one.kind == "stopped fit" and one.why for one in verify.verify(tmp_path).broken)
+
+
+def test_pictures_on_another_disk_behind_a_link_are_counted_as_pictures(copy, tmp_path):
+    before = statistics.lines(copy)
+    (copy / "images").rename(tmp_path / "disk")
+    (copy / "images").symlink_to(tmp_path / "disk")
+    assert statistics.lines(copy) == before
 
 
 @pytest.mark.parametrize("name", ["stats", "verify", "gc"])
@@ -245,7 +264,7 @@ def test_unlearncanvas_needs_to_know_what_a_prompt_shows(shows, says):
     _, plan = planned(ONE)
     row = plan.parts[0].rows[0]
     with pytest.raises(UserError, match=says):
-        layouts.unlearncanvas([replace(row, prompt=replace(row.prompt, shows=shows))], Path())
+        layouts.unlearncanvas([replace(row, prompt=replace(row.prompt, shows=shows))], Path(), ())
 
 
 def test_unlearncanvas_reads_theme_object_and_seed_in_a_name(command, tmp_path):
@@ -280,6 +299,36 @@ def test_missing_and_altered_pictures_are_not_exported_silently(made, copy, comm
     assert "exists and is not empty" in command(*argv, "--partial").err
 
 
+NAMES = {
+    "rows": [f"{n}_0.png" for n in (1, 2, 3, 4, 5)],
+    "spm": ["alien/0_0.png", "alien/1_0.png", "cat/1_0.png", "dog/0_0.png", "dog/1_0.png"],
+    "texts": [f"images/00000{n}.png" for n in (1, 2, 3, 4, 5)],
+}
+
+
+@pytest.mark.parametrize("layout", NAMES)
+def test_a_picture_is_called_the_same_whichever_others_are_missing(made, copy, command, tmp_path, layout):
+    """Else a tool that pairs two exports by their names pairs pictures of two prompts."""
+    key = references_of(made)["a cat"]
+    (copy / "images" / key[:2] / f"{key}.png").unlink()
+    argv = (*METHOD, "--suite", made / "tiny.toml", "--to", tmp_path / "to", "--as", layout, "--partial")
+    assert command("store", "export", copy, *argv).code == 0
+    to = tmp_path / "to" / "cat"
+    assert sorted(path.relative_to(to).as_posix() for path in to.rglob("*.png")) == NAMES[layout]
+    said = {
+        path.relative_to(to).as_posix(): path.read_text()
+        for path in to.rglob("*")
+        if path.suffix != ".png" and path.is_file()
+    }
+    assert {
+        "rows": lambda: said["prompts.csv"].splitlines()[1] == "1,a photo of a cat,1,3.0,cat",
+        "spm": lambda: list(json.loads(said["meta.json"])["cat"]) == ["1"],
+        "texts": lambda: (
+            sorted(said) == [name.replace("images", "texts").replace("png", "txt") for name in NAMES["texts"]]
+        ),
+    }[layout]()
+
+
 def test_an_explicit_suite_is_exported_only_when_asked(made, command, tmp_path):
     suite = tmp_path / "tiny.toml"
     suite.write_text((made / "tiny.toml").read_text().replace('licence = "MIT"', 'licence = "MIT"\nexplicit = true'))
@@ -294,8 +343,8 @@ def test_case_numbers_are_a_list_s_own_where_its_ids_are_numbers():
     rows = plan.parts[0].rows
     numbered = [replace(row, prompt=replace(row.prompt, id=str(40 + n // 2))) for n, row in enumerate(rows)]
     one_seed = [replace(row, draw=replace(row.draw, seed=5, index=n % 2, of=2)) for n, row in enumerate(numbered)]
-    assert layouts.rows(one_seed, Path()).pictures == ["40_0.png", "40_1.png", "41_0.png", "41_1.png"]
-    assert layouts.rows(numbered, Path()).pictures == ["0_0.png", "1_0.png", "2_0.png", "3_0.png"]
+    assert layouts.rows(one_seed, Path(), ()).pictures == ["40_0.png", "40_1.png", "41_0.png", "41_1.png"]
+    assert layouts.rows(numbered, Path(), ()).pictures == ["0_0.png", "1_0.png", "2_0.png", "3_0.png"]
 
 
 # --- two at once

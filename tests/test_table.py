@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import random
 from pathlib import Path
 from typing import IO, Any
 
@@ -190,3 +191,18 @@ def test_a_full_disk_leaves_the_old_part_and_no_half_file(tmp_path, monkeypatch)
     monkeypatch.undo()
     assert list(path.parent.iterdir()) == [path]
     assert table.read(tmp_path, "scores")["draw"].tolist() == [1]
+
+
+def test_a_bit_that_flips_in_a_file_of_a_table_never_changes_a_number(tmp_path):
+    path = table.write_part(tmp_path, "scores", "p", [row("scores", draw=n, value=n / 7) for n in range(50)])
+    raw, before = path.read_bytes(), table.records(table.read(tmp_path, "scores"))
+    draw, told = random.Random(0), 0
+    for _ in range(400):
+        harmed = bytearray(raw)
+        harmed[draw.randrange(len(raw))] ^= 1 << draw.randrange(8)
+        path.write_bytes(harmed)
+        try:
+            assert table.records(table.read(tmp_path, "scores")) == before
+        except UserError:
+            told += 1
+    assert told > 100

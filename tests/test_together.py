@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 import json
+import logging
 import multiprocessing
 import os
 import signal
@@ -20,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_table import row
 
+from dumo_bench import progress
 from dumo_bench.analysis import summary
 from dumo_bench.errors import UserError
 from dumo_bench.plugins import loading
@@ -28,6 +30,12 @@ from dumo_bench.storage import claims, files, parts, table
 from dumo_bench.suites import registry
 
 SPAWN = multiprocessing.get_context("spawn")
+
+
+@pytest.fixture(autouse=True)
+def heard() -> None:
+    """What is said is shown, as the command line shows it, whichever test runs first."""
+    progress.listen(logging.INFO)
 
 
 def scores(**values: Any) -> dict[str, Any]:

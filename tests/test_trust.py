@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
+import struct
 import subprocess
+import zlib
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -110,6 +113,34 @@ def test_an_altered_picture_is_not_scored(command, made, tmp_path):
     said = command("run", *argv)
     rows = {row["key"]: row for row in read(folder / "out" / "tables")}
     assert path.read_bytes() == kept and all(row["value"] is not None for row in rows.values())
+
+
+def bomb(path: Path) -> None:
+    """A header that says 60,000 x 60,000."""
+    raw = bytearray(path.read_bytes())
+    raw[16:24] = struct.pack(">II", 60_000, 60_000)
+    raw[29:33] = struct.pack(">I", zlib.crc32(raw[12:29]))
+    path.write_bytes(raw)
+
+
+def pipe(path: Path) -> None:
+    """Whoever opens it waits for ever."""
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("harm", [bomb, pipe, Path.unlink])
+def test_whatever_lies_in_a_pictures_place_the_others_are_scored_with_their_batch(command, made, tmp_path, harm):
+    folder, _ = made
+    (tmp_path / "bright.py").write_text("from fakes import Brightness\n")
+    shutil.copytree(folder / "out", tmp_path / "out", ignore=shutil.ignore_patterns("tables", "summary.parquet"))
+    path = sorted((tmp_path / "out").rglob("*.png"))[1]
+    harm(path)
+    argv = (*RUN, folder / "tiny.toml", "--out", tmp_path / "out", "--scorers", f"{tmp_path}/bright.py:Brightness")
+    assert command("score", *argv).code == 0
+    rows = read(tmp_path / "out" / "tables")
+    assert {row["key"] for row in rows if row["value"] is None} == {path.stem}
+    assert {row["batch"] for row in rows} == {16}
 
 
 def test_pictures_of_an_earlier_version_are_taken_as_they_are_and_watched_from_then_on(place):

@@ -46,6 +46,8 @@ class Ray:
         """Do the tasks, in their order as far as workers are free and fits are done."""
         if not tasks:
             return
+        if str(session.out).startswith("memory:"):
+            raise UserError(f"--engine ray: {session.out} is the memory of one process: workers need another --out")
         if not self.cluster.room:
             raise UserError(f"--engine ray: no node has room for a worker: {self.cluster.wanted}")
         waiting, fits = deque(tasks), {task.recipe for task in tasks if isinstance(task, Fit)}

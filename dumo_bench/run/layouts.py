@@ -11,7 +11,7 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Literal, NamedTuple, TypeAlias
 
@@ -29,13 +29,19 @@ _NO_STYLE = "Seed_Images"
 
 
 class Laid(NamedTuple):
-    """What the pictures of some rows are called, in their order, and the texts beside them."""
+    """What the pictures of all rows are called, in their order, and the texts beside those that are there.
+
+    A picture's name does not depend on which others are there: exports of two methods are compared name by name.
+    """
 
     pictures: Sequence[str]
     texts: Mapping[str, str]
 
 
-def rows(every: Sequence[Row], to: Path) -> Laid:
+Lay: TypeAlias = "Callable[[Sequence[Row], Path, Collection[str]], Laid]"  # there: keys of the pictures that are
+
+
+def rows(every: Sequence[Row], to: Path, there: Collection[str]) -> Laid:
     """`{case_number}_{n}.png`: a row of prompts.csv is a prompt and a seed, n the latent drawn from it."""
     del to
     pairs = list(dict.fromkeys((row.prompt.id, row.draw.seed) for row in every))
@@ -43,7 +49,7 @@ def rows(every: Sequence[Row], to: Path) -> Laid:
     own = len(set(ids)) == len(ids) and all(name.isascii() and name.isdecimal() for name in ids)
     number = {pair: int(pair[0]) if own else n for n, pair in enumerate(pairs)}
     said, lines = io.StringIO(), {}
-    for row in every:
+    for row in (row for row in every if row.job.key in there):
         case = number[row.prompt.id, row.draw.seed]
         lines[case] = (case, row.prompt.text, row.draw.seed, row.job.sampling.guidance, row.prompt.concept)
     csv.writer(said, lineterminator="\n").writerows([_COLUMNS, *lines.values()])
@@ -51,25 +57,26 @@ def rows(every: Sequence[Row], to: Path) -> Laid:
     return Laid(names, {"prompts.csv": said.getvalue()})
 
 
-def spm(every: Sequence[Row], to: Path) -> Laid:
+def spm(every: Sequence[Row], to: Path, there: Collection[str]) -> Laid:
     """`{concept}/{template}_{n}.png` and meta.json; a template is the place of a text among those of its concept."""
     meta: dict[str, dict[str, list[str]]] = {}
     templates: dict[str, list[str]] = {}
-    names = []
+    names, counts = [], Counter[tuple[str, str]]()
     for row in every:
         concept, texts = row.prompt.concept, templates.setdefault(row.prompt.concept, [])
         if row.prompt.text not in texts:
             texts.append(row.prompt.text)
         template = str(texts.index(row.prompt.text))
-        paths = meta.setdefault(concept, {}).setdefault(template, [])
-        names.append(f"{plain(concept)}/{template}_{len(paths)}.png")
-        paths.append(str(to / names[-1]))
+        names.append(f"{plain(concept)}/{template}_{counts[concept, template]}.png")
+        counts[concept, template] += 1
+        if row.job.key in there:
+            meta.setdefault(concept, {}).setdefault(template, []).append(str(to / names[-1]))
     return Laid(names, {"meta.json": json.dumps(meta, ensure_ascii=False, indent=1) + "\n"})
 
 
-def unlearncanvas(every: Sequence[Row], to: Path) -> Laid:
+def unlearncanvas(every: Sequence[Row], to: Path, there: Collection[str]) -> Laid:
     """`{theme}_{object}_seed{seed}.jpg`, of suites whose prompts say what they show."""
-    del to
+    del to, there
     return Laid([_canvas(row) for row in every], {})
 
 
@@ -86,15 +93,19 @@ def _canvas(row: Row) -> str:
     return name
 
 
-def texts(every: Sequence[Row], to: Path) -> Laid:
+def texts(every: Sequence[Row], to: Path, there: Collection[str]) -> Laid:
     """`images/000000.png` and `texts/000000.txt`: in both folders the same order."""
     del to
     stems = [f"{n:06d}" for n in range(len(every))]
-    said = {f"texts/{stem}.txt": row.prompt.text + "\n" for stem, row in zip(stems, every, strict=True)}
+    said = {
+        f"texts/{stem}.txt": row.prompt.text + "\n"
+        for stem, row in zip(stems, every, strict=True)
+        if row.job.key in there
+    }
     return Laid([f"images/{stem}.png" for stem in stems], said)
 
 
-LAYOUTS: Mapping[Layout, Callable[[Sequence[Row], Path], Laid]] = {
+LAYOUTS: Mapping[Layout, Lay] = {
     "rows": rows, "spm": spm, "unlearncanvas": unlearncanvas, "texts": texts
 }  # fmt: skip
 
@@ -131,15 +142,13 @@ def _there(part: Part, store: Store) -> set[str]:
     return {path.stem for path, _ in places} - set(checksums.check(store.root, places).altered)
 
 
-def _case(
-    part: Part, there: set[str], store: Store, lay: Callable[[Sequence[Row], Path], Laid], where: tuple[Path, Path]
-) -> str:
+def _case(part: Part, there: Collection[str], store: Store, lay: Lay, where: tuple[Path, Path]) -> str:
     folder, to = (place / plain(part.case.name) for place in where)
-    some = [row for row in part.rows if row.job.key in there]
-    laid = lay(some, to)
+    laid = lay(part.rows, to, there)
     if twice := [name for name, n in Counter(laid.pictures).items() if n > 1]:
         raise UserError(f"case {part.case.name!r}: several pictures would be called {twice[0]}: choose another --as")
-    for row, name in zip(some, laid.pictures, strict=True):
+    some = [(row, name) for row, name in zip(part.rows, laid.pictures, strict=True) if row.job.key in there]
+    for row, name in some:
         _copy(store.image_path(row.job), folder / name)
     for name, text in laid.texts.items():
         files.write_text(folder / name, text)

@@ -236,13 +236,14 @@ def same_schema(out: Path) -> None:
 def describe(session: Session, part: Part) -> Mapping[str, Any]:
     """The columns of a table that a sample does not know."""
     found = session.plan
+    there = [row.job for row in part.rows if session.sound.get(row.job.key, True)]
     return {
         "suite": found.suite.name,
         "suite_version": found.suite.version,
         "content": found.content,
         "erases": kinds.of_case(found.suite, part.case),
         "edit": session.store.edit_hash(part.recipe),
-        "batch": store.batch_of(set(session.store.pictures(row.job for row in part.rows))),
+        "batch": store.batch_of(set(session.store.pictures(there))),
         "sampling": contract.contract_key(found.suite, found.contract),
     }
 

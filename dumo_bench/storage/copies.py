@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -45,7 +44,7 @@ def several(folder: Path, paths: Sequence[Path]) -> list[Path]:
 def clear() -> None:
     """Delete the copies that nobody has used for a week."""
     for copy in _root().glob("*/*"):
-        if time.time() - copy.stat().st_mtime > _UNUSED:
+        if files.age(copy) > _UNUSED:
             shutil.rmtree(copy.parent, ignore_errors=True)
 
 

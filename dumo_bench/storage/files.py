@@ -21,6 +21,7 @@ from dumo_bench.storage import durable, remote
 #: part of a name beside which no other machine writes: a process number alone may be another machine's too
 HOST = re.sub(r"[^A-Za-z0-9-]+", "-", platform.node())[:40] or "host"
 _OLD = 24 * 3600  # seconds after which what was half written is nobody's
+_PARTIAL = re.compile(r"\..+-\d+-[0-9a-f]{8}\.partial")  # as `write` calls it: another program's are not ours
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -63,10 +64,31 @@ def write(path: Path, make: Callable[[IO[bytes]], object]) -> Path:
 
 def clear(root: Path) -> int:
     """Delete what was half written below a folder more than a day ago, by programs that were killed; how many."""
-    found = [path for path in root.rglob(".*.partial") if path.is_file() and time.time() - path.stat().st_mtime > _OLD]
+    found = [path for path in partials(root) if age(path) > _OLD]
     for path in found:
         path.unlink(missing_ok=True)
     return len(found)
+
+
+def partials(root: Path) -> Iterator[Path]:
+    """What `write` has begun below a folder and not ended, now or before."""
+    return (path for path in every(root) if _PARTIAL.fullmatch(path.name))
+
+
+def every(root: Path) -> Iterator[Path]:
+    """All files below a folder, and below the folders that it links to; what others delete meanwhile is left out."""
+    linked = (one for one in root.glob("*") if one.is_symlink() and one.is_dir())
+    for place in (root, *linked):
+        for folder, _, names in os.walk(place):
+            yield from (Path(folder, name) for name in names)
+
+
+def age(path: Path) -> float:
+    """Seconds since a file was written; of what has just gone, none."""
+    try:
+        return time.time() - path.lstat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def write_bytes(path: Path, raw: bytes) -> Path:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dumo_bench.errors import UserError
-from dumo_bench.storage import claims, references, remote, store
+from dumo_bench.storage import claims, files, references, remote, store
 from dumo_bench.storage.references import References
 
 DAY = 24 * 3600.0
@@ -111,8 +111,8 @@ def _fits(root: Path, there: References, old: Callable[[Path], bool]) -> Iterato
 
 
 def _partials(root: Path, old: Callable[[Path], bool]) -> Iterator[Piece]:
-    for path in root.rglob(".*.partial"):
-        if path.is_file() and old(path):
+    for path in files.partials(root):
+        if old(path):
             yield _piece("half written", path, "whoever wrote it was stopped")
 
 
@@ -134,9 +134,16 @@ def _piece(kind: str, path: Path, why: str) -> Piece:
 
 
 def size(path: Path) -> int:
-    """Bytes of a file, or of all files below a folder."""
-    every = path.rglob("*") if path.is_dir() and not path.is_symlink() else [path]
-    return sum(one.lstat().st_size for one in every if not one.is_dir())
+    """Bytes of a file, or of all files below a folder; of what has just gone, none."""
+    every = files.every(path) if path.is_dir() and not path.is_symlink() else [path]
+    return sum(map(_bytes, every))
+
+
+def _bytes(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _delete(path: Path) -> None:

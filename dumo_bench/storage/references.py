@@ -8,18 +8,17 @@ notes, and whoever deletes what no note names, hold one claim: each sees what th
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from dumo_bench.errors import UserError
-from dumo_bench.storage import claims, files
+from dumo_bench.storage import claims, files, table
 from dumo_bench.types import Recipe, canonical, digest
 
 Family: TypeAlias = str
-_TABLES = ("scores", "detections")  # those that name pictures
 _EDIT = ("method", "method_version", "params", "fit_seed", "model")  # what a row says of an edit beside its concepts
 
 
@@ -98,35 +97,22 @@ def read(root: Path) -> References:
     groups = [group for one in notes(root).values() for group in one.groups]
     pictures = {key for group in groups for key in group.pictures}
     families = {family(group.recipe) for group in groups if group.recipe.erase}
-    for path in (path for name in _TABLES for path in (root / "tables" / name).glob("*.parquet")):
-        found = columns(path, ("key", *_EDIT))
-        pictures.update(found["key"])
-        families.update(_family(*row) for row in set(zip(*(found[name] for name in _EDIT), strict=True)))
+    for path in (root / "tables" / "detections").glob("*.parquet"):
+        pictures.update(table.columns(path, "detections", ["key"])["key"].to_pylist())
+    for path in (root / "tables" / "scores").glob("*.parquet"):
+        found = table.columns(path, "scores", ("key", *_EDIT))
+        pictures.update(found["key"].to_pylist())
+        families.update(_family(*row) for row in set(zip(*(found[name].to_pylist() for name in _EDIT), strict=True)))
     return References(frozenset(pictures), frozenset(families), tuple(unnoted(root)))
 
 
 def unnoted(root: Path) -> Iterator[Path]:
     """Manifests of runs that noted nothing."""
-    named = [path.name for path in folder(root).glob("*.json")]
+    noted = {path.stem.rpartition("-")[0] for path in folder(root).glob("*.json")}
     for path in sorted((root / "runs").glob("*.json")):
         refused = "not_applicable" in _object(path)
-        if not refused and not any(name.startswith(f"{path.stem}-") for name in named):
+        if not refused and path.stem not in noted:
             yield path
-
-
-def columns(path: Path, wanted: Iterable[str]) -> dict[str, list[Any]]:
-    """Some columns of a file of a table; one that it has not is empty."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with path.open("rb") as stream:
-            whole = pq.ParquetFile(stream)
-            there = [name for name in wanted if name in whole.schema_arrow.names]
-            found: dict[str, list[Any]] = whole.read(columns=there).to_pydict()
-            return {name: [] for name in wanted} | found
-    except pa.ArrowException as error:
-        raise UserError(f"{path}: not a readable parquet file; delete it and score again") from error
 
 
 def read_note(path: Path) -> Note:

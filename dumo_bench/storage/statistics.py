@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dumo_bench.errors import UserError
-from dumo_bench.storage import references, store
+from dumo_bench.storage import files, references, store, table
 from dumo_bench.storage.garbage import size
 
 NOBODY = "nobody's"  # the suite of what no run and no table refers to
@@ -42,7 +42,7 @@ class Owners:
             for group in note.groups:
                 self._own(group.pictures, [(group.suite, group.recipe.method)] * len(group.pictures))
         for path in (root / "tables" / "scores").glob("*.parquet"):
-            found = references.columns(path, ("key", "suite", "method"))
+            found = table.columns(path, "scores", ("key", "suite", "method")).to_pydict()
             self._own(found["key"], list(zip(found["suite"], found["method"], strict=True)))
 
     def _own(self, keys: tuple[str, ...] | list[str], names: list[tuple[str, str]]) -> None:
@@ -59,9 +59,8 @@ class Owners:
 
 
 def _files(root: Path, owner: Owners) -> Iterator[tuple[tuple[str, str, str], Path]]:
-    for path in sorted(root.rglob("*")):
-        if path.is_file() or path.is_symlink():
-            yield _named(path, path.relative_to(root).parts, owner), path
+    for path in sorted(files.every(root)):
+        yield _named(path, path.relative_to(root).parts, owner), path
 
 
 def _named(path: Path, parts: tuple[str, ...], owner: Owners) -> tuple[str, str, str]:
@@ -91,5 +90,5 @@ def _suite(path: Path, name: str) -> tuple[str, str]:
     """Of a part of the tables of scores: its suite and its method."""
     if name not in ("scores", "sets"):
         return "", ""
-    found = references.columns(path, ("suite", "method"))
+    found = table.columns(path, name, ("suite", "method")).to_pydict()
     return ", ".join(sorted(set(found["suite"]))), ", ".join(sorted(set(found["method"])))

@@ -190,8 +190,9 @@ class Store:
 
 
 def batch_of(paths: Iterable[Path]) -> int | None:
-    """How many pictures were sampled at once, where all of these say the same; None: several, or not known."""
-    found = {_batch(path) for path in paths}
+    """How many pictures were sampled at once, where all of these that are there say the same; None: several, or not
+    known."""
+    found = {_batch(path) for path in paths if path.is_file()}
     return found.pop() if len(found) == 1 else None
 
 

@@ -114,7 +114,7 @@ def write_file(path: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> Path
     import pyarrow.parquet as pq
 
     whole = _arrow(name, rows)
-    return files.write(path, lambda stream: pq.write_table(whole, stream, compression="zstd"))
+    return files.write(path, lambda stream: pq.write_table(whole, stream, compression="zstd", write_page_checksum=True))
 
 
 def read_file(path: Path, name: str) -> pd.DataFrame:
@@ -138,10 +138,15 @@ def _load(path: Path, name: str, wanted: Sequence[str] = ()) -> pa.Table:
             about = pq.read_metadata(stream)
             version = (about.metadata or {}).get(_VERSION_KEY, b"none").decode()
             there = about.schema.to_arrow_schema().names
-            file = pq.ParquetFile(stream, metadata=about, read_dictionary=[one for one in there if one in texts])
+            file = pq.ParquetFile(
+                stream,
+                metadata=about,
+                read_dictionary=[one for one in there if one in texts],
+                page_checksum_verification=True,  # of pages that have one: those of earlier versions have none
+            )
             few = [column for column in wanted if column in there] if version == SCHEMA_VERSION else []
             found = file.read(few or None)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if isinstance(error, OSError) and error.errno:  # the disk's, and no broken file
             raise
         raise UserError(f"{path}: not a readable parquet file; delete it and score again") from error

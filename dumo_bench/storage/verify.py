@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -93,7 +94,7 @@ def _state(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             whole = archive.testzip() is None
-    except (zipfile.BadZipFile, EOFError, ValueError):
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError):
         whole = False
     if not whole:
         raise UserError(f"{path}: it is not as it was written")
