@@ -22,7 +22,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -175,8 +175,10 @@ class Killer:
         return Kill(stage, "the command", after, there)
 
     def _fit(self, share: float) -> None:
+        """Before the first fit is over: on a machine that does other things, too, it may be shorter than it was."""
         self.run.until(self.run.fitting)
-        self._wait(self.draw.uniform(0.0, 0.8) * self.calm.fits)
+        due = time.monotonic() + self.draw.uniform(0.0, 0.8) * self.calm.fits
+        self.run.until(lambda: time.monotonic() >= due or not self.run.fitting())
 
     def _generate(self, share: float) -> None:
         self.run.until(lambda: Seen.of(self.run.out).pictures >= share * self.run.wanted)
@@ -270,6 +272,15 @@ def differing(one: list[str], other: list[str]) -> list[str]:
 # --- the cluster, and the command
 
 
+def worker(process: Any) -> bool:
+    """Whether a process is a worker of Ray that lives; one that has just been killed is none."""
+    import psutil
+
+    with suppress(psutil.Error):
+        return "".join(process.cmdline()[:1]).startswith("ray::Worker")
+    return False
+
+
 @contextmanager
 def engine(name: str, workers: int, device: str) -> Iterator[tuple[list[str], Callable[[], list[int]]]]:
     """Options of the command, and how its workers are found; with Ray, a cluster that outlives the command."""
@@ -288,7 +299,7 @@ def engine(name: str, workers: int, device: str) -> Iterator[tuple[list[str], Ca
 
     def found() -> list[int]:
         below = psutil.Process().children(recursive=True)
-        return [one.pid for one in below if "".join(one.cmdline()[:1]).startswith("ray::Worker")]
+        return [one.pid for one in below if worker(one)]
 
     share = ["--gpus-per-worker", str(gpus / workers)] if gpus else []
     try:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -192,10 +193,25 @@ def until(process: subprocess.Popen[str], out: Path, n: int) -> None:
     assert process.poll() is None, "it ended before it could be disturbed"
 
 
+def is_worker(process: psutil.Process) -> bool:
+    """Whether it is a worker of Ray that lives; one that has just been killed is none."""
+    with suppress(psutil.Error):
+        return "".join(process.cmdline()[:1]).startswith("ray::Worker")
+    return False
+
+
+def test_a_process_that_was_just_killed_is_no_worker():
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    while psutil.Process(dead.pid).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    assert not is_worker(psutil.Process(dead.pid))
+    dead.wait()
+
+
 def workers(of: int) -> list[psutil.Process]:
     """The workers that are below a process."""
     below = psutil.Process(of).children(recursive=True)
-    return [one for one in below if "".join(one.cmdline()[:1]).startswith("ray::Worker")]
+    return [one for one in below if is_worker(one)]
 
 
 def test_a_worker_of_a_cluster_measures_what_one_process_measures(command, bare_suite, tmp_path):

@@ -114,6 +114,7 @@ def test_a_batch_is_halved_until_it_fits_and_every_picture_says_so(host, place, 
         "original: no room for 8 pictures of 64 x 64 at once", "original: no room for 4 pictures of 64 x 64 at once",
     ]  # fmt: skip
     assert said()[-1].endswith(": 2 pictures at once from here on, as each of them says")
+    assert str(work.Room(1)) == "one picture at a time"
     other = Store(tmp_path / "other")
     work.generate(host, Original(), jobs(), other, 2)
     assert all(place.image_path(job).read_bytes() == other.image_path(job).read_bytes() for job in jobs())

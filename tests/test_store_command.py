@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -113,6 +114,20 @@ def test_what_verify_says_to_type_makes_the_picture_again(made, command):
     program, *argv = shlex.split(row["type"])
     assert program == "dumo-bench" and command(*argv).code == 0
     assert path.read_bytes() == before and command("store", "verify", made / "out").code == 0
+
+
+def test_a_picture_that_its_suite_no_longer_has_can_only_go(copy):
+    """The command of its run would not make it again."""
+    (before,) = copy.glob("runs/wanted/*.json")
+    said = json.loads(before.read_text())
+    for group in said["groups"]:
+        lost = group["pictures"].pop()
+    before.with_name(f"{before.stem.rpartition('-')[0]}-{0:012d}.json").write_text(json.dumps(said))
+    os.utime(before, (0, 0))
+    path = copy / "images" / lost[:2] / f"{lost}.png"
+    flip(path)
+    (found,) = verify.verify(copy).broken
+    assert shlex.split(found.type) == ["rm", str(path)]
 
 
 def test_an_edit_under_another_name_a_cut_state_and_a_picture_in_another_folder_are_broken(copy):

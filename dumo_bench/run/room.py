@@ -27,6 +27,9 @@ class Room:
     pixels: float = math.inf
     reason: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.batch} pictures at once" if self.batch > 1 else "one picture at a time"
+
     def sampled(
         self, jobs: Sequence[Job], sample: Callable[[list[Job]], Sampled], what: str
     ) -> Iterator[tuple[list[Job], Sampled | None]]:
@@ -39,7 +42,7 @@ class Room:
             batch = waiting.popleft()
             found = self._tried(batch, sample)
             if found is None and _pixels(batch[0]) < self.pixels:
-                log.warning(f"{what}: {self.reason}: {self.batch} pictures at once from here on, as each of them says")
+                log.warning(f"{what}: {self.reason}: {self} from here on, as each of them says")
                 waiting = deque(batches([job for some in (batch, *waiting) for job in some], self.batch))
                 continue
             yield batch, found

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dumo_bench.errors import UserError
-from dumo_bench.storage import checksums, references, store, table
+from dumo_bench.storage import checksums, files, references, store, table
 from dumo_bench.storage.columns import COLUMNS
 from dumo_bench.storage.references import Note
+from dumo_bench.types import canonical
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 
@@ -106,18 +107,19 @@ def _runs(root: Path) -> Iterator[Path]:
 
 
 def _notes(root: Path) -> tuple[list[Note], list[Broken]]:
-    """The notes that can be read, and the notes and manifests that cannot."""
-    good, broken = list[Note](), list[Broken]()
-    for path in _runs(root):
+    """The notes that can be read, of each request the last; and the notes and manifests that cannot be read."""
+    good, broken = dict[str, Note](), list[Broken]()
+    for path in sorted(_runs(root), key=files.age, reverse=True):
         try:
             if path.parent == references.folder(root):
-                good.append(references.read_note(path))
+                note = references.read_note(path)
+                good[canonical(note.request)] = note  # of a suite that was edited it wants what is made today
             elif not isinstance(json.loads(path.read_text(encoding="utf-8")), dict):
                 raise ValueError("it is no object")
         except (UserError, ValueError, RecursionError) as error:
             why = "it cannot be read" if isinstance(error, UserError) else f"it is no JSON ({error})"
             broken.append(Broken("note of a run", path, why, f"rm {_quoted(path)}"))
-    return good, broken
+    return list(good.values()), broken
 
 
 def _again(root: Path, key: str, notes: list[Note]) -> str:
