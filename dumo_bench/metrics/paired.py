@@ -162,7 +162,7 @@ def exchange_all(tests: Sequence[tuple[Callable[..., Any], Parts]], seed: int = 
     together: dict[int, list[int]] = {}
     sums = [_sums(parts) for _, parts in tests]
     for i, one in enumerate(sums):
-        together.setdefault(len(one.stay), []).append(i)
+        together.setdefault(len(one.moves), []).append(i)
     for m, same in together.items():
         apart = _distances([tests[i][0] for i in same], [sums[i] for i in same], changes(m, seed))
         for i, p in zip(same, (apart >= apart[0] - EQUAL).mean(axis=0), strict=True):
@@ -171,39 +171,41 @@ def exchange_all(tests: Sequence[tuple[Callable[..., Any], Parts]], seed: int = 
 
 
 class _Sums(NamedTuple):
-    """Of a's parts, then of b's: the sums of each prompt that differs, (m, 2 parts), as it stays and as it changes
-    places; those of all other prompts together, and how many values there are, (2 parts,) each."""
+    """Of prompts that differ b - a, (m, parts); of all the sums of a and of b, and what they can be at least and at
+    most, and how many values there are, (parts,) each."""
 
-    stay: Floats
-    change: Floats
-    rest: Floats
+    moves: Floats
+    a: Floats
+    b: Floats
+    least: Floats
+    most: Floats
     n: Whole
 
 
 def _sums(parts: Parts) -> _Sums:
     m = 1 + max(int(clusters.max()) for *_, clusters in parts)
     a, b = (np.array([np.bincount(part[2], weights=part[i], minlength=m) for part in parts]).T for i in (0, 1))
-    moved = (np.abs(a - b) > EQUAL).any(1)
-    n = np.array([len(clusters) for *_, clusters in parts] * 2)
-    rest, a, b = np.tile(a[~moved].sum(0), 2), a[moved], b[moved]
-    return _Sums(np.hstack([a, b]), np.hstack([b, a]), rest, n)
+    moves = (b - a)[(np.abs(a - b) > EQUAL).any(1)]
+    least, most = np.minimum(a, b).sum(0), np.maximum(a, b).sum(0)
+    return _Sums(moves, a.sum(0), b.sum(0), least, most, np.array([len(clusters) for *_, clusters in parts]))
 
 
 def _distances(
-    of: Sequence[Callable[..., Any]], sums: Sequence[_Sums], changes: Iterable[NDArray[np.bool_]]
+    of: Sequence[Callable[..., Any]], sums: Sequence[_Sums], drawn: Iterable[NDArray[np.bool_]]
 ) -> NDArray[np.float64]:
-    """How far f of a's means and f of b's are apart in every draw, (draws, tests)."""
-    stay, change = np.hstack([one.stay for one in sums]), np.hstack([one.change for one in sums])
-    rest, n = np.concatenate([one.rest for one in sums]), np.concatenate([one.n for one in sums])
+    """How far f of a's means and f of b's are apart in every draw, (draws, tests).
+
+    No sum leaves what its prompts allow, by rounding: a rate of 1 is never more.
+    """
+    moves = np.hstack([one.moves for one in sums])
     cuts = np.cumsum([len(one.n) for one in sums])[:-1]
     found = []
-    for changed in changes:
-        moving = changed.astype(float)
-        means = (
-            rest + (1.0 - moving) @ stay + moving @ change
-        ) / n  # added up apart, so that a rate of 1 is never more
-        sides = [np.hsplit(own, 2) for own in np.hsplit(means, cuts)]
-        found.append(np.stack([np.abs(f(*a.T) - f(*b.T)) for f, (a, b) in zip(of, sides, strict=True)], axis=1))
+    for changed in drawn:
+        columns = []
+        for f, one, moved in zip(of, sums, np.hsplit(changed.astype(float) @ moves, cuts), strict=True):
+            ours, theirs = (np.clip(s, one.least, one.most) / one.n for s in (one.a + moved, one.b - moved))
+            columns.append(np.abs(f(*ours.T) - f(*theirs.T)))
+        found.append(np.stack(columns, axis=1))
     return np.concatenate(found)
 
 
