@@ -329,3 +329,20 @@ def test_tests_that_are_made_together_have_the_p_of_each_alone(together):
     assert paired.compare_all(every) == [paired.compare(*one) for one in every]
     for (a, b, clusters), found in zip(every[:-1], paired.compare_all(every), strict=False):
         assert found.p == paired.exchange(lambda mean: mean, [(a, b, clusters)])
+
+
+def test_numbers_that_are_tested_together_have_the_p_of_each_alone():
+    random = np.random.default_rng(7)
+    shares = [(random.random(20), random.random(20), each(20)), (random.random(20), random.random(20), each(20) + 20)]
+    rates = [(*(random.integers(0, 2, (2, 20)).astype(float)), which) for *_, which in shares]
+    few = [(random.random(4), random.random(4), each(4)), (random.random(4), random.random(4), each(4) + 4)]
+    tests = [(derived.da, shares), (derived.h_c, shares), (derived.h_c, rates), (derived.da, few), (derived.h_c, few)]
+    assert paired.exchange_all(tests) == [paired.exchange(f, parts) for f, parts in tests]
+
+
+@pytest.mark.parametrize("n", [9, 11, 13])
+def test_a_share_of_one_is_never_more_by_rounding_whoever_changes_places(n):
+    for seed in range(100):
+        ones, (some, kept) = np.ones(n), np.random.default_rng(seed).random((2, n))
+        parts = [(some, ones, each(n)), (kept, kept, each(n) + n)]  # all n change places in one of the 2^n ways
+        assert paired.exchange(derived.h_c, parts) == 2 / 2**n
