@@ -2,6 +2,7 @@
 
     python benchmarks/large.py --rows 1000000                 # summary and report of that many score rows
     python benchmarks/large.py --pictures 1000 10000 100000   # the same of one case with so many pictures a method
+                               --metrics 3                    # of some metrics alone
     python benchmarks/large.py --plan coco-30k                # plan of a suite, with no picture made, and with all
 
 Scores are random numbers of a fixed seed. Seconds are of the processor, for the machine may have other work; the
@@ -17,7 +18,8 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,22 +36,24 @@ METRICS = (
 ROLES = (("target", 0.2), ("related", 0.2), ("unrelated", 0.6))
 
 
-def scores(out: Path, pictures: int, cases: int = CASES) -> None:
+def scores(out: Path, pictures: int, cases: int = CASES, kinds: int = len(METRICS)) -> None:
     """A results folder's table of scores: of each case and method so many pictures, one a prompt, by each metric."""
     import numpy as np
 
     from dumo_bench.storage import metrics, version1
 
     tables = out / "tables"
-    found = ((scorer, version1.metric(scorer, name)) for scorer, name, _ in METRICS)
+    found = ((scorer, version1.metric(scorer, name)) for scorer, name, _ in METRICS[:kinds])
     metrics.write(tables, [metrics.Declared(scorer, "1", metric) for scorer, metric in found if metric])
     random = np.random.default_rng(0)
     for case in range(cases):
         for method in range(METHODS):
-            _part(tables, case, method, pictures, random)
+            _part(tables, case, method, pictures, METRICS[:kinds], random)
 
 
-def _part(tables: Path, case: int, method: int, pictures: int, random: Any) -> None:
+def _part(
+    tables: Path, case: int, method: int, pictures: int, measured: Sequence[tuple[str, str, str]], random: Any
+) -> None:
     """The part of one case and method, written without a dictionary a row, which is not what is measured here."""
     import numpy as np
     import pyarrow as pa
@@ -58,10 +62,10 @@ def _part(tables: Path, case: int, method: int, pictures: int, random: Any) -> N
     from dumo_bench.storage import files
     from dumo_bench.storage.table import schema
 
-    n = pictures * len(METRICS)
+    n = pictures * len(measured)
     name = "original" if method == 0 else f"method{method}"
     role, concept = _roles(pictures)
-    drawn = [_drawn(kind, pictures, method, random) for *_, kind in METRICS]
+    drawn = [_drawn(kind, pictures, method, random) for *_, kind in measured]
     lost = random.random(pictures) < (0.01 if method == METHODS - 1 else 0)
     missing = [pa.array(values, mask=lost) for values in drawn]
     values = pa.chunked_array(missing).combine_chunks()
@@ -74,10 +78,10 @@ def _part(tables: Path, case: int, method: int, pictures: int, random: Any) -> N
     }  # fmt: skip
     keys = [f"{case:02d}{method:02d}{i:060x}" for i in range(pictures)]
     own = {
-        "prompt_id": [str(i) for i in range(pictures)] * len(METRICS), "concept": concept * len(METRICS),
-        "role": role * len(METRICS), "key": keys * len(METRICS),
-        "scorer": np.repeat([scorer for scorer, *_ in METRICS], pictures),
-        "metric": np.repeat([metric for _, metric, _ in METRICS], pictures),
+        "prompt_id": [str(i) for i in range(pictures)] * len(measured), "concept": concept * len(measured),
+        "role": role * len(measured), "key": keys * len(measured),
+        "scorer": np.repeat([scorer for scorer, *_ in measured], pictures),
+        "metric": np.repeat([metric for _, metric, _ in measured], pictures),
         "value": values, "reason": np.where(there, "", "unreadable"),
         "note": np.where(there, "", "picture cannot be read"),
     }  # fmt: skip
@@ -134,7 +138,7 @@ def command(*argv: str) -> None:
 
 
 TASKS: dict[str, Callable[..., None]] = {
-    "scores": lambda out, pictures, cases: scores(Path(out), int(pictures), int(cases)),
+    "scores": lambda out, *sizes: scores(Path(out), *map(int, sizes)),
     "summary": summary,
     "pictures": pictures,
     "command": command,
@@ -170,11 +174,14 @@ def of_rows(rows: int) -> Iterator[tuple[str, float, float]]:
         yield f"report of {rows:,} score rows", *child("command", "report", folder)
 
 
-def of_pictures(n: int) -> Iterator[tuple[str, float, float]]:
+def of_pictures(n: int, kinds: int) -> Iterator[tuple[str, float, float]]:
     with tempfile.TemporaryDirectory() as folder:
-        child("scores", folder, str(n), "1")
-        yield f"summary of one case, {n:,} pictures x {METHODS} methods", *child("summary", folder)
-        yield f"report of one case, {n:,} pictures x {METHODS} methods", *child("command", "report", folder)
+        child("scores", folder, str(n), "1", str(kinds))
+        yield f"summary of one case, {n:,} pictures x {METHODS} methods x {kinds} metrics", *child("summary", folder)
+        yield (
+            f"report of one case, {n:,} pictures x {METHODS} methods x {kinds} metrics",
+            *child("command", "report", folder),
+        )
 
 
 def of_plan(suite: str) -> Iterator[tuple[str, float, float]]:
@@ -189,11 +196,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="*", default=[])
     parser.add_argument("--pictures", type=int, nargs="*", default=[])
+    parser.add_argument("--metrics", type=int, default=len(METRICS))
     parser.add_argument("--plan", nargs="*", default=[])
     asked = parser.parse_args()
     print(f"{platform.machine()}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}, one thread\n")
     print("| | processor seconds | peak GiB |\n| --- | ---: | ---: |")
-    for measure, sizes in ((of_rows, asked.rows), (of_pictures, asked.pictures), (of_plan, asked.plan)):
+    with_metrics = partial(of_pictures, kinds=asked.metrics)
+    for measure, sizes in ((of_rows, asked.rows), (with_metrics, asked.pictures), (of_plan, asked.plan)):
         for size in sizes:
             for name, seconds, peak in measure(size):
                 print(f"| {name} | {seconds:.1f} | {peak:.2f} |", flush=True)

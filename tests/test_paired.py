@@ -16,7 +16,7 @@ from scipy.stats import multinomial, wilcoxon
 from statsmodels.stats.anova import anova_lm
 from statsmodels.stats.power import NormalIndPower
 
-from dumo_bench.metrics import derived, intervals, paired, power
+from dumo_bench.metrics import derived, intervals, paired, permutations, power
 
 RNG = np.random.default_rng
 
@@ -271,7 +271,8 @@ def test_draws_made_in_blocks_give_the_p_of_draws_made_at_once(monkeypatch):
     random = np.random.default_rng(3)
     parts = [(random.random(40), random.random(40) + 0.05, np.arange(40))]
     whole = paired.exchange(derived.ua, parts)
-    monkeypatch.setattr(paired, "BLOCK", 100)
+    permutations._few.cache_clear()  # of the same draws
+    monkeypatch.setattr(permutations, "BLOCK", 100)
     assert paired.exchange(derived.ua, parts) == whole
 
 
@@ -312,10 +313,10 @@ def test_no_test_of_prompts_is_significant_with_fewer_than_six():
     assert paired.signs(np.ones(5), each(5)) > 0.05 > paired.signs(np.ones(6), each(6))
 
 
-@pytest.mark.parametrize("m", [1, 14, 5000])
+@pytest.mark.parametrize("m", [14, 5000, 7000])
 def test_who_changes_places_is_drawn_as_by_the_definition_in_blocks_of_any_size(m):
-    plain = np.random.default_rng((3, m)).random((paired.RESAMPLES, m)) < 0.5
-    assert (np.concatenate(list(paired._many(m, 3)))[1:] == plain).all()
+    plain = np.random.default_rng((3, m)).random((permutations.RESAMPLES, m)) < 0.5
+    assert (np.concatenate(list(permutations.changes(m, 3)))[1:] == plain).all()
 
 
 @pytest.mark.parametrize("together", [2, 5])
@@ -328,3 +329,20 @@ def test_tests_that_are_made_together_have_the_p_of_each_alone(together):
     assert paired.compare_all(every) == [paired.compare(*one) for one in every]
     for (a, b, clusters), found in zip(every[:-1], paired.compare_all(every), strict=False):
         assert found.p == paired.exchange(lambda mean: mean, [(a, b, clusters)])
+
+
+def test_numbers_that_are_tested_together_have_the_p_of_each_alone():
+    random = np.random.default_rng(7)
+    shares = [(random.random(20), random.random(20), each(20)), (random.random(20), random.random(20), each(20) + 20)]
+    rates = [(*(random.integers(0, 2, (2, 20)).astype(float)), which) for *_, which in shares]
+    few = [(random.random(4), random.random(4), each(4)), (random.random(4), random.random(4), each(4) + 4)]
+    tests = [(derived.da, shares), (derived.h_c, shares), (derived.h_c, rates), (derived.da, few), (derived.h_c, few)]
+    assert paired.exchange_all(tests) == [paired.exchange(f, parts) for f, parts in tests]
+
+
+@pytest.mark.parametrize("n", [9, 11, 13])
+def test_a_share_of_one_is_never_more_by_rounding_whoever_changes_places(n):
+    for seed in range(100):
+        ones, (some, kept) = np.ones(n), np.random.default_rng(seed).random((2, n))
+        parts = [(some, ones, each(n)), (kept, kept, each(n) + n)]  # all n change places in one of the 2^n ways
+        assert paired.exchange(derived.h_c, parts) == 2 / 2**n

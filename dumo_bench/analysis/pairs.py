@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from dumo_bench.metrics.intervals import Floats, Whole
+    from dumo_bench.metrics.paired import Paired, Resampled
 
 LEVEL = 0.05
 CASE = ["suite", "suite_version", "case"]
@@ -82,7 +83,8 @@ def differences(a: pd.DataFrame, b: pd.DataFrame, metrics: Catalogue) -> list[Di
     parts = [name for name, known in metrics.by_name.items() if known.metric.part_of]
     sides = [scan.of_frame(one[~one["metric"].isin(parts)], COLUMNS) for one in (a, b)]
     pairs = joined(*sides)
-    found = [*pictures(pairs), *numbers(pairs, metrics.numbers, derived.erased(a) | derived.erased(b))]
+    erased = derived.erased(a) | derived.erased(b)
+    found = [d for of in (pictures([pairs]), numbers([pairs], metrics.numbers, erased)) for d in of[0]]
     return [replace(d, copy_of=metrics.named(d.metric).metric.copy_of) for d in found]
 
 
@@ -120,23 +122,31 @@ def _mean(rows: pl.DataFrame) -> pl.DataFrame:
     return whole.select(*PAIR, value.alias("value"))
 
 
-def pictures(pairs: pl.DataFrame) -> Iterator[Difference]:
-    """Of every metric on every role the difference of means."""
-    every = [(about, rows, rows.drop_nulls(["a", "b"])) for about, rows in groups(pairs, [*CASE, "role", "metric"])]
-    tests = iter(paired.compare_all([_arrays(there) for *_, there in every if len(there)]))
-    for (suite, version, case, role, metric), rows, there in every:
-        about = (suite, version, case, role, metric)
-        lost = len(rows) - len(there)
-        if there.is_empty():
-            yield _unmeasured(about, 0, lost, "no picture was measured on both")
-            continue
-        a, b, _ = _arrays(there)
-        found = next(tests)
-        yield Difference(
-            *about, None, float(a.mean()), float(b.mean()),
-            found.interval.low, found.interval.high, found.p, n=len(there), n_missing=lost,
-            won=found.won, lost=found.lost, needed=found.needed, how=found.how,
-        )  # fmt: skip
+def pictures(sides: Sequence[pl.DataFrame]) -> list[list[Difference]]:
+    """Of the pairs of each two sides, of every metric on every role the difference of means."""
+    every = [[(about, *_measured(rows)) for about, rows in groups(pairs, [*CASE, "role", "metric"])] for pairs in sides]
+    tests = iter(paired.compare_all([arrays for side in every for _, arrays, _ in side if arrays]))
+    return [[_picture(about, arrays, lost, tests) for about, arrays, lost in side] for side in every]
+
+
+def _measured(rows: pl.DataFrame) -> tuple[tuple[Floats, Floats, Whole] | None, int]:
+    """What was measured on both, and of how many pairs it was not."""
+    there = rows.drop_nulls(["a", "b"])
+    return None if there.is_empty() else _arrays(there), len(rows) - len(there)
+
+
+def _picture(
+    about: tuple[Any, ...], arrays: tuple[Floats, Floats, Whole] | None, lost: int, tests: Iterator[Paired]
+) -> Difference:
+    suite, version, case, role, metric = about
+    if arrays is None:
+        return _unmeasured((suite, version, case, role, metric), 0, lost, "no picture was measured on both")
+    (a, b, _), found = arrays, next(tests)
+    return Difference(
+        suite, version, case, role, metric, None, float(a.mean()), float(b.mean()),
+        found.interval.low, found.interval.high, found.p, n=len(a), n_missing=lost,
+        won=found.won, lost=found.lost, needed=found.needed, how=found.how,
+    )  # fmt: skip
 
 
 def _unmeasured(about: _About, n: int, missing: int, how: str) -> Difference:
@@ -158,30 +168,52 @@ def _arrays(rows: pl.DataFrame) -> tuple[Floats, Floats, Whole]:
     return a, b, np.asarray(prompts, dtype=np.int64)
 
 
-def numbers(pairs: pl.DataFrame, among: Iterable[derived.Number], erased: derived.Erased) -> Iterator[Difference]:
-    """Numbers made of several means, resampled with their pairs; `erased`: what each case erases."""
+def numbers(
+    sides: Sequence[pl.DataFrame], among: Iterable[derived.Number], erased: derived.Erased
+) -> list[list[Difference]]:
+    """Of the pairs of each two sides the numbers made of several means, resampled with their pairs; `erased`: what
+    each case erases."""
+    every = [list(_of_several(pairs, among, erased)) for pairs in sides]
+    there = [one for side in every for one in side if one.parts]
+    tests = iter(paired.of_numbers_all([(one.number.f, one.parts, one.number.rates) for one in there]))
+    return [[_number(one, tests) for one in side] for side in every]
+
+
+class _Several(NamedTuple):
+    """A number, its parts as they were measured on both sides, (a, b, clusters) each, and how many pairs were not."""
+
+    about: _About
+    number: derived.Number
+    parts: paired.Parts  # none, where a part has no pair that was measured on both
+    n: int
+    missing: int
+
+
+def _of_several(pairs: pl.DataFrame, among: Iterable[derived.Number], erased: derived.Erased) -> Iterator[_Several]:
     for (suite, version, case), rows in groups(pairs, CASE):
         for number, parts in derived.parts(rows, erased.get((suite, version, case), "[]"), among):
             if len(parts) > 1:  # one part says it for itself
-                yield _number((suite, version, case, number.role, number.metric.name), number, parts)
+                yield _several((suite, version, case, number.role, number.metric.name), number, parts)
 
 
-def _number(about: _About, number: derived.Number, parts: Sequence[pl.DataFrame]) -> Difference:
-    """One of them, from the pairs of its parts that were measured on both."""
+def _several(about: _About, number: derived.Number, parts: Sequence[pl.DataFrame]) -> _Several:
     import polars as pl
 
     there = [part.drop_nulls(["a", "b"]) for part in parts]
     n = sum(map(len, there))
-    missing = sum(map(len, parts)) - n
-    if any(part.is_empty() for part in there):
-        return _unmeasured(about, n, missing, "no picture of a part was measured on both")
-    ends = np.cumsum([len(part) for part in there])[:-1]
-    split = list(zip(*(np.split(of, ends) for of in _arrays(pl.concat(there))), strict=True))
-    a, b = (float(number.f(*(part[i].mean() for part in split))) for i in (0, 1))
-    found = paired.of_numbers(number.f, split, rates=number.rates)
-    wanted = power.numbers_needed(a - b, found.error, [len(part[2]) for part in split])
+    ends, whole = np.cumsum([len(part) for part in there])[:-1], not any(part.is_empty() for part in there)
+    split = zip(*(np.split(of, ends) for of in _arrays(pl.concat(there))), strict=True) if whole else ()
+    return _Several(about, number, list(split), n, sum(map(len, parts)) - n)
+
+
+def _number(one: _Several, tests: Iterator[Resampled]) -> Difference:
+    if not one.parts:
+        return _unmeasured(one.about, one.n, one.missing, "no picture of a part was measured on both")
+    a, b = (float(one.number.f(*(part[i].mean() for part in one.parts))) for i in (0, 1))
+    found = next(tests)
+    wanted = power.numbers_needed(a - b, found.error, [len(part[2]) for part in one.parts])
     return Difference(
-        *about, True, a, b, found.low, found.high, found.p, n=n, n_missing=missing, won=0, lost=0,
+        *one.about, True, a, b, found.low, found.high, found.p, n=one.n, n_missing=one.missing, won=0, lost=0,
         needed=wanted, how="a and b exchanged by prompts",
     )  # fmt: skip
 

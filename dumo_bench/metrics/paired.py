@@ -7,21 +7,18 @@ Benjamini-Hochberg over many (J. R. Statist. Soc. B 57 (1995), 289).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dumo_bench.metrics import intervals, power
 from dumo_bench.metrics.intervals import EQUAL, Floats, Interval, Whole
+from dumo_bench.metrics.permutations import changes
 
-RESAMPLES = 9999
-BLOCK = 2**23  # prompts times draws that are kept for the next test; an eighth of it is held at once as numbers
-
-
-_HALF = np.uint64(2**63)  # a number from 0 to 1 is below 1/2 where the first of its bits is 0
+Parts: TypeAlias = Sequence[tuple[Floats, Floats, Whole]]  # of each part of a number a, b and clusters
 
 
 class Paired(NamedTuple):
@@ -86,13 +83,22 @@ class Resampled(NamedTuple):
     error: float | None
 
 
-def of_numbers(f: Callable[..., Any], parts: Sequence[tuple[Floats, Floats, Whole]], *, rates: bool) -> Resampled:
+def of_numbers(f: Callable[..., Any], parts: Parts, *, rates: bool) -> Resampled:
     """f(means of a) - f(means of b), for parts (a, b, clusters): p by `exchange`, the interval by `intervals.drawn`.
 
     Clusters number the prompts of all parts together. Pairs are resampled together; a rate without spread is drawn from
     its posterior on either side.
     """
-    p = exchange(f, parts)
+    return of_numbers_all([(f, parts, rates)])[0]
+
+
+def of_numbers_all(tests: Sequence[tuple[Callable[..., Any], Parts, bool]]) -> list[Resampled]:
+    """`of_numbers` of each (f, parts, rates)."""
+    every = exchange_all([(f, parts) for f, parts, _ in tests])
+    return [_resampled(f, parts, rates, p) for (f, parts, rates), p in zip(tests, every, strict=True)]
+
+
+def _resampled(f: Callable[..., Any], parts: Parts, rates: bool, p: float) -> Resampled:
     own = [np.unique(clusters, return_inverse=True)[1].astype(np.int64) for *_, clusters in parts]
     sides = [[a for a, *_ in parts], [b for _, b, _ in parts]]
     a, b = (intervals.drawn(f, list(zip(side, own, strict=True)), yes_no=rates) for side in sides)
@@ -126,7 +132,7 @@ def signs_all(tests: Sequence[tuple[Floats, Whole]]) -> list[float]:
         together.setdefault(int(moved.sum()), []).append((i, sums[moved] / len(d), sums[~moved].sum() / len(d)))
     for m, same in together.items():
         moves, rest = np.stack([one for _, one, _ in same], axis=1), np.array([one for *_, one in same])
-        apart = np.concatenate([np.abs(rest + _turned(changed) @ moves) for changed in _changes(m, 0)])
+        apart = np.concatenate([np.abs(rest + _turned(changed) @ moves) for changed in changes(m, 0)])
         for (i, *_), p in zip(same, (apart >= apart[0] - EQUAL).mean(axis=0), strict=True):
             found[i] = float(p)
     return found
@@ -134,49 +140,73 @@ def signs_all(tests: Sequence[tuple[Floats, Whole]]) -> list[float]:
 
 def _turned(changed: NDArray[np.bool_]) -> Floats:
     """-1 for prompts whose a and b change places, else 1."""
-    return np.where(changed, -1.0, 1.0)
+    signs = changed.astype(float)
+    signs *= -2
+    signs += 1
+    return signs
 
 
-def exchange(f: Callable[..., Any], parts: Sequence[tuple[Floats, Floats, Whole]], seed: int = 0) -> float:
+def exchange(f: Callable[..., Any], parts: Parts, seed: int = 0) -> float:
     """The two-sided p that it is chance which of a prompt's values are called a and which b.
 
     How often f(means of a) - f(means of b) is as far from 0 as it is seen when a and b of whole prompts change places,
     in all parts (a, b, clusters) at once; clusters number the prompts of all parts together. Exact for up to 13 prompts
-    that differ; else of RESAMPLES such draws and the values as they are, so p is at least 1 / (RESAMPLES + 1).
+    that differ; else of 9999 such draws and the values as they are, so p is at least 1 / 10000.
     """
+    return exchange_all([(f, parts)], seed)[0]
+
+
+def exchange_all(tests: Sequence[tuple[Callable[..., Any], Parts]], seed: int = 0) -> list[float]:
+    """`exchange` of each; in those in which equally many prompts differ the same prompts change places at once."""
+    found = [1.0] * len(tests)
+    together: dict[int, list[int]] = {}
+    sums = [_sums(parts) for _, parts in tests]
+    for i, one in enumerate(sums):
+        together.setdefault(len(one.moves), []).append(i)
+    for m, same in together.items():
+        apart = _distances([tests[i][0] for i in same], [sums[i] for i in same], changes(m, seed))
+        for i, p in zip(same, (apart >= apart[0] - EQUAL).mean(axis=0), strict=True):
+            found[i] = float(p)
+    return found
+
+
+class _Sums(NamedTuple):
+    """Of prompts that differ b - a, (m, parts); of all the sums of a and of b, and what they can be at least and at
+    most, and how many values there are, (parts,) each."""
+
+    moves: Floats
+    a: Floats
+    b: Floats
+    least: Floats
+    most: Floats
+    n: Whole
+
+
+def _sums(parts: Parts) -> _Sums:
     m = 1 + max(int(clusters.max()) for *_, clusters in parts)
-    n = [len(clusters) for *_, clusters in parts]
-    sums = [[np.bincount(part[2], weights=part[i], minlength=m) for part in parts] for i in (0, 1)]
-    a, b = np.transpose(sums, (0, 2, 1))  # (prompts, parts) each
-    moved = (np.abs(a - b) > EQUAL).any(1)
-    rest, a, b = np.tile(a[~moved].sum(0), 2), a[moved], b[moved]
-
-    def apart(changed: NDArray[np.bool_]) -> Floats:
-        change, stay = changed.astype(float), 1.0 - changed  # added up apart, so that a rate of 1 is never more
-        ours, theirs = np.hsplit(rest + stay @ np.hstack([a, b]) + change @ np.hstack([b, a]), 2)
-        distance: Floats = np.abs(f(*(ours / n).T) - f(*(theirs / n).T))
-        return distance
-
-    found = np.concatenate([apart(changed) for changed in _changes(len(a), seed)])
-    return float((found >= found[0] - EQUAL).mean())
+    a, b = (np.array([np.bincount(part[2], weights=part[i], minlength=m) for part in parts]).T for i in (0, 1))
+    moves = (b - a)[(np.abs(a - b) > EQUAL).any(1)]
+    least, most = np.minimum(a, b).sum(0), np.maximum(a, b).sum(0)
+    return _Sums(moves, a.sum(0), b.sum(0), least, most, np.array([len(clusters) for *_, clusters in parts]))
 
 
-def _changes(m: int, seed: int) -> Iterable[NDArray[np.bool_]]:
-    """Which of m prompts change places, (draws, m) each: none first, then every other way, or RESAMPLES random ones."""
-    return _few(m, seed) if m * RESAMPLES <= BLOCK else _many(m, seed)
+def _distances(
+    of: Sequence[Callable[..., Any]], sums: Sequence[_Sums], drawn: Iterable[NDArray[np.bool_]]
+) -> NDArray[np.float64]:
+    """How far f of a's means and f of b's are apart in every draw, (draws, tests).
 
-
-@lru_cache(maxsize=16)
-def _few(m: int, seed: int) -> list[NDArray[np.bool_]]:
-    return [np.arange(2**m)[:, None] >> np.arange(m) & 1 == 1] if 2**m <= RESAMPLES else list(_many(m, seed))
-
-
-def _many(m: int, seed: int) -> Iterator[NDArray[np.bool_]]:
-    random, most = np.random.default_rng((seed, m)), max(1, BLOCK // 8 // m)
-    yield np.zeros((1, m), dtype=bool)
-    for start in range(0, RESAMPLES, most):
-        n = min(most, RESAMPLES - start)
-        yield random.bit_generator.random_raw(n * m).reshape(n, m) < _HALF  # `random.random((n, m)) < 0.5`, sooner
+    No sum leaves what its prompts allow, by rounding: a rate of 1 is never more.
+    """
+    moves = np.hstack([one.moves for one in sums])
+    cuts = np.cumsum([len(one.n) for one in sums])[:-1]
+    found = []
+    for changed in drawn:
+        columns = []
+        for f, one, moved in zip(of, sums, np.hsplit(changed.astype(float) @ moves, cuts), strict=True):
+            ours, theirs = (np.clip(s, one.least, one.most) / one.n for s in (one.a + moved, one.b - moved))
+            columns.append(np.abs(f(*ours.T) - f(*theirs.T)))
+        found.append(np.stack(columns, axis=1))
+    return np.concatenate(found)
 
 
 def discoveries(p: Sequence[float]) -> list[float]:

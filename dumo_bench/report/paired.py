@@ -61,7 +61,8 @@ def _tests(case: CaseTables, scores: pl.DataFrame, metrics: Catalogue) -> _Tests
     erasers = [kin for kin in dict.fromkeys(case.kin) if kin in rows and kin[0] != REFERENCE]
     base = next((rows[kin] for kin in rows if kin[0] == REFERENCE), None)
     wanted = list(_columns(case))
-    against = {} if base is None else {kin: _differences(rows[kin], base, wanted, metrics) for kin in erasers}
+    sides = [] if base is None else [(rows[kin], base) for kin in erasers]
+    against = dict(zip(erasers, _differences(sides, wanted, metrics), strict=False))
     return _Tests(against, list(_hardest(case, {kin: rows[kin] for kin in erasers}, metrics)))
 
 
@@ -72,24 +73,30 @@ def _hardest(case: CaseTables, rows: Rows, metrics: Catalogue) -> Iterator[Diffe
         if (kin := _leader(column, case.kin)) is not None and kin in rows:
             best.setdefault(kin, []).append(key)
     for kin, keys in best.items():
-        others = [_by_key(_differences(rows[kin], of, keys, metrics)) for other, of in rows.items() if other != kin]
+        sides = [(rows[kin], of) for other, of in rows.items() if other != kin]
+        others = [_by_key(found) for found in _differences(sides, keys, metrics)]
         for key in keys:
             found = [other[key] for other in others if key in other and other[key].p is not None]
             if len(found) == len(others):
                 yield max(found, key=lambda d: d.p or 0.0)
 
 
-def _differences(a: pl.DataFrame, b: pl.DataFrame, wanted: Collection[Key], metrics: Catalogue) -> list[Difference]:
-    """a - b of the metrics and roles that are wanted; of measured ones first, then of numbers that are made of them."""
+def _differences(
+    sides: Sequence[tuple[pl.DataFrame, pl.DataFrame]], wanted: Collection[Key], metrics: Catalogue
+) -> list[list[Difference]]:
+    """Of each two sides a - b of the metrics and roles that are wanted; of measured ones first, then of numbers that
+    are made of them."""
     import polars as pl
 
     made_of = {key: metrics.named(key[0]).made_of for key in wanted}
     parts = list({part.metric for made in made_of.values() for part in made})
-    plain = pairs.joined(*(_only(one, [key for key in wanted if not made_of[key]]) for one in (a, b)))
-    made = pairs.joined(*(one.filter(pl.col("metric").is_in(parts)) for one in (a, b)))
-    erased = derived.erased(scan.to_frame(pl.concat([a, b]).select(*pairs.CASE, "erase").unique(maintain_order=True)))
-    found = (*pairs.pictures(plain), *pairs.numbers(made, metrics.numbers, erased))
-    return [d for d in found if (d.metric, d.role) in wanted]
+    measured = [key for key in wanted if not made_of[key]]
+    plain = [pairs.joined(*(_only(one, measured) for one in two)) for two in sides]
+    made = [pairs.joined(*(one.filter(pl.col("metric").is_in(parts)) for one in two)) for two in sides]
+    whole = [rows.select(*pairs.CASE, "erase").unique(maintain_order=True) for two in sides for rows in two]
+    erased = derived.erased(scan.to_frame(pl.concat(whole).unique(maintain_order=True))) if whole else {}
+    found = zip(pairs.pictures(plain), pairs.numbers(made, metrics.numbers, erased), strict=True)
+    return [[d for d in (*of_plain, *of_made) if (d.metric, d.role) in wanted] for of_plain, of_made in found]
 
 
 def _only(scores: pl.DataFrame, wanted: Sequence[Key]) -> pl.DataFrame:

@@ -105,8 +105,15 @@ def frame(name: str, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of a table as dictionaries, with None for what is missing: what `write_part` takes."""
-    plain = table.astype(object).where(table.notna(), None)
-    return [dict(zip(plain.columns, row, strict=True)) for row in plain.itertuples(index=False, name=None)]
+    columns = [_cells(column) for _, column in table.items()]
+    return [dict(zip(table.columns, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _cells(column: pd.Series) -> list[Any]:
+    values: list[Any] = column.tolist()
+    if not column.hasnans:
+        return values
+    return [None if missing else value for value, missing in zip(values, column.isna().tolist(), strict=True)]
 
 
 def write_file(path: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> Path:
