@@ -98,3 +98,14 @@ def test_of_a_suite_that_cannot_be_read_nothing_is_known():
 def test_another_version_of_a_suite_says_nothing():
     rows = [row | {"suite_version": 2} for row in [*world(), score("perfect", "dog", 9, suite_version=2)]]
     assert set(told(rows, suite()).values()) == {(None, None)}
+
+
+def test_what_is_missing_for_one_reason_in_several_roles_is_added_up():
+    notes = [
+        "5 missing: picture cannot be read; means of 3 draws",
+        "14 missing: picture cannot be read",
+        "2 missing: asked nothing",
+        "",
+    ]
+    assert coverage.together(notes) == "19 missing: picture cannot be read; 2 missing: asked nothing"
+    assert coverage.together(["1 missing: a; and for other reasons"]) == "1 missing: a; and for other reasons"

@@ -72,3 +72,12 @@ def _partial(row: Mapping[str, Any], expected: int | None) -> bool | None:
 def reasons(note: str) -> list[str]:
     """Why values are missing, without what else a note tells of a number."""
     return [part for part in note.split("; ") if _OF in part or part == MORE]
+
+
+def together(notes: Iterable[str]) -> str:
+    """The reasons of several notes, each once with how many are missing for it in all."""
+    found: Counter[str] = Counter()
+    for part in (part for note in notes for part in reasons(note)):
+        n, of, why = part.partition(_OF)
+        found[why if of else part] += int(n) if of else 0
+    return "; ".join(f"{n}{_OF}{why}" if n else why for why, n in found.items())

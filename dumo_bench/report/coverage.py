@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dumo_bench.analysis.coverage import reasons
+from dumo_bench.analysis.coverage import together
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +57,7 @@ def of(rows: pd.DataFrame, labels: Mapping[tuple[Any, ...], Label], key: Sequenc
     mine = rows[rows["role"].isin(_ROLES) & ~rows["change"]]
     counts = mine.assign(asked=mine["n"] + mine["n_missing"])
     most = counts.loc[counts.groupby([*key, "scorer", "role"])["n"].idxmax()]
-    sums = most.groupby([*key, "scorer"]).agg({"asked": "sum", "n": "sum", "n_unasked": "sum", "note": _joined})
+    sums = most.groupby([*key, "scorer"]).agg({"asked": "sum", "n": "sum", "n_unasked": "sum", "note": together})
     found = {
         (tuple(at[:-1]), at[-1]): (int(asked), int(n), int(unasked), why)
         for at, asked, n, unasked, why in sums.itertuples(name=None)
@@ -71,10 +71,6 @@ def of(rows: pd.DataFrame, labels: Mapping[tuple[Any, ...], Label], key: Sequenc
             for scorer in scorers
         ),
     )
-
-
-def _joined(notes: pd.Series) -> str:
-    return "; ".join(dict.fromkeys(part for note in notes for part in reasons(note)))
 
 
 def sentences(coverage: Coverage) -> list[str]:
