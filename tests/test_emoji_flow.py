@@ -65,6 +65,6 @@ def test_the_loop_of_this_project_is_diffusers(pipe):
 
 
 def test_its_folder_names_its_parts_and_its_training():
-    assert {p.name for p in install.FLOW.iterdir()} == {"model_index.json", "scheduler", "transformer"}
+    assert {p.name for p in install.FLOW.iterdir()} == {"model_index.json", "plans.toml", "scheduler", "transformer"}
     assert install.index()["_class_name"] == "FluxPipeline"
     assert all((install.FLOW / place).exists() for place in install.index()["_shared"].values())

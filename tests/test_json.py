@@ -95,7 +95,7 @@ def argv(name: str, made: Path, own: Path, tmp: Path) -> list[object]:
 
 def _with_garbage(out: Path) -> Path:
     """The folder with what a program that was killed long ago left behind."""
-    partial = out / ".host-1-a.partial"
+    partial = out / ".host-1-0123abcd.partial"
     partial.write_text("half")
     os.utime(partial, (0, 0))
     return out

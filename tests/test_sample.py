@@ -14,6 +14,7 @@ from dumo_bench.errors import UserError
 from dumo_bench.hosts import sample, samplers, sd
 from dumo_bench.methods.original import Original
 from dumo_bench.run import work
+from dumo_bench.run.jobs import batches
 from dumo_bench.storage.store import Store
 from dumo_bench.types import Draw, Edit
 
@@ -137,7 +138,7 @@ def test_jobs_of_two_sizes_are_never_in_one_batch():
     small = tiny.job("a dog")
     wide = replace(small, sampling=replace(small.sampling, width=128))
     guided = replace(small, sampling=replace(small.sampling, guidance=9.0))
-    sizes = [[j.sampling.width for j in batch] for batch in work.batches([small, wide, guided, wide], 8)]
+    sizes = [[j.sampling.width for j in batch] for batch in batches([small, wide, guided, wide], 8)]
     assert sorted(sizes) == [[64, 64], [128, 128]] or sorted(map(sorted, sizes)) == [[64, 64], [128, 128]]
 
 

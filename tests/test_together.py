@@ -285,13 +285,13 @@ def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path):
 
 
 def test_old_partial_files_are_cleared_and_new_ones_stay(tmp_path):
-    old, new = tmp_path / "images" / ".h-1-a.partial", tmp_path / ".h-2-b.partial"
+    old, new = tmp_path / "images" / ".h-1-0000000a.partial", tmp_path / ".h-2-0000000b.partial"
     old.parent.mkdir()
     for path in (old, new, tmp_path / "mine.txt"):
         path.write_text("x")
     os.utime(old, (0, 0))
     assert files.clear(tmp_path) == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".h-2-b.partial", "images", "mine.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".h-2-0000000b.partial", "images", "mine.txt"]
 
 
 # --- the real program
