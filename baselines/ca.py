@@ -112,8 +112,7 @@ class CA(Method):
 
         with start_apart(student):
             curve = train.fit(loss, [theta[n] for n in names], plan.fit(f"CA {' + '.join(erase)}"), g)
-        own = dict(host.unet.named_parameters())
-        made = {f"unet.{n}": torch.lerp(own[n], theta[n].detach(), self.strength) for n in names}
+        made = parameters.towards(host, student, names, self.strength)
         return Edit(made, {"preset": self.preset, "anchors": self.anchors(erase), "curves": {"ca": curve}})
 
     def anchors(self, erase: Sequence[str]) -> list[str]:

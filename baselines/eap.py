@@ -49,20 +49,19 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan(lesson.Plan):
-    """lr: of the cross-attentions, lr_outside: of all else, adversary_lr: of the logits.
+class Plan(lesson.Split):
+    """adversary_lr: of the logits.
 
     nearest, centres: of the candidates, 0: all. retain: weight of the chosen ones, retain_rows: of them, a step. With
     harvest, candidates have latents of runs that the unedited model makes of retain_prompts captions of them.
     """
 
     bounds: ClassVar[Mapping[str, str]] = {
-        **lesson.Plan.bounds,
-        **dict.fromkeys(("lr_outside", "adversary_lr", "temperature"), "(0, inf)"),
+        **lesson.Split.bounds,
+        **dict.fromkeys(("adversary_lr", "temperature"), "(0, inf)"),
         **dict.fromkeys(("nearest", "centres"), "[0, inf)"),
     }
 
-    lr_outside: float = 1e-5
     retain: float = 1.0
     nearest: int = 1000
     centres: int = 100
@@ -117,8 +116,7 @@ class EAP(Method):
         """The preset's plan with the host's own numbers and this method's settings; lr is of what is trained."""
         own = {name: getattr(self, name) for name in self.bounds if name != "lr"}
         found = plans.plan(host.plans, self.name, PLANS[self.preset], concepts, **own)
-        rate = found.lr_outside if self.variant == "u" else found.lr
-        return replace(found, lr=rate if self.lr is None else self.lr)
+        return found.at(self.variant, self.lr)
 
     def fit(self, host: Host, erase: Sequence[str], *, seed: int) -> Edit:
         plan, g = self.plan(host, len(erase)), train.seeded(seed)
@@ -137,8 +135,7 @@ class EAP(Method):
 
         memory = resume.Together({"rows": game.lesson, "adversary": game})
         curve = train.fit(loss, [theta[n] for n in names], plan.fit(f"EAP {' + '.join(erase)}"), g, memory)
-        own = dict(host.unet.named_parameters())
-        made = {f"unet.{n}": torch.lerp(own[n], theta[n].detach(), self.strength) for n in names}
+        made = parameters.towards(host, student, names, self.strength)
         return Edit(made, {"variant": self.variant, "preserved": game.favourites(), "curves": {"eap": curve}})
 
     def words(self, host: Host, plan: Plan, erase: Sequence[str], g: torch.Generator) -> list[list[str]]:

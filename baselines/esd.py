@@ -28,7 +28,6 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import plans
@@ -36,8 +35,9 @@ from dumo_bench.hosts.sd import Host, stock_guide
 from dumo_bench.interfaces import Method
 from dumo_bench.kit import lesson, parameters, train
 from dumo_bench.kit.checkpointing import recomputed
-from dumo_bench.kit.latents import Latents, Trajectory, estimate
+from dumo_bench.kit.latents import Trajectory
 from dumo_bench.kit.lesson import Lesson, unchanged
+from dumo_bench.kit.lesson import away as objective
 from dumo_bench.types import Edit
 
 #: variant -> what is trained: of the paper (its code's `xattn`, `noxattn`), the later release, its copies for FLUX
@@ -50,12 +50,9 @@ TRAINED: Mapping[str, Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan(lesson.Plan):
-    """lr: of the cross-attentions, lr_outside: of all else. on_policy: latents are of the model being trained."""
+class Plan(lesson.Split):
+    """on_policy: latents are of the model being trained."""
 
-    bounds: ClassVar[Mapping[str, str]] = {**lesson.Plan.bounds, "lr_outside": "(0, inf)"}
-
-    lr_outside: float
     on_policy: bool = True
 
 
@@ -112,9 +109,8 @@ class ESD(Method):
         """The paper's plan with the host's own numbers and this method's settings; lr is of what is trained."""
         own = {"steps": self.steps, "retain": self.retain, "ema": self.ema}
         found = plans.plan(host.plans, self.name, PLANS[self.preset], concepts, **own)
-        rate = found.lr_outside if self.variant == "u" else found.lr
         run = replace(found.run, align=self.align or found.run.align)
-        return replace(found, lr=rate if self.lr is None else self.lr, run=run)
+        return replace(found.at(self.variant, self.lr), run=run)
 
     def fit(self, host: Host, erase: Sequence[str], *, seed: int) -> Edit:
         plan, g = self.plan(host, len(erase)), train.seeded(seed)
@@ -126,8 +122,7 @@ class ESD(Method):
         with recomputed(student, when=self.checkpointing):
             how = plan.fit(f"ESD-{self.variant} {' + '.join(erase)}")
             curve = train.fit(loss, [theta[n] for n in names], how, g, rows)
-        own = dict(host.unet.named_parameters())
-        made = {f"{host.kind.network}.{n}": torch.lerp(own[n], theta[n].detach(), self.strength) for n in names}
+        made = parameters.towards(host, student, names, self.strength)
         return Edit(made, {"preset": self.preset, "variant": self.variant, "curves": {"esd": curve}})
 
     def trained(self, host: Host) -> list[str]:
@@ -143,12 +138,3 @@ class ESD(Method):
         erased, retained = lesson.rows(step, guide, g)
         loss = objective(host.unet, student, erased, self.eta)
         return loss if retained is None else loss + lesson.plan.retain * unchanged(host.unet, student, retained)
-
-
-def objective(frozen: Any, student: Any, rows: Latents, eta: float) -> Tensor:
-    """|eps(z, t, p) - (e_0 - eta (e_p - e_0))|^2, mean over elements."""
-    z, t, p = rows.z, rows.t, rows.context
-    with torch.no_grad():
-        e_p, e_0 = estimate(frozen, z, t, p), estimate(frozen, z, t, rows.anchor)
-    e_n = estimate(student, z, t, p)
-    return F.mse_loss(e_n, e_0 - eta * (e_p - e_0))

@@ -35,7 +35,7 @@ from dumo_bench.hosts.sd import Host, fits, stock_guide
 from dumo_bench.interfaces import Method
 from dumo_bench.kit import embeddings, lesson, lora, train
 from dumo_bench.kit.latents import Trajectory, estimate
-from dumo_bench.kit.lesson import Lesson, unchanged
+from dumo_bench.kit.lesson import Lesson, away, unchanged
 from dumo_bench.kit.pictures import Pictures
 from dumo_bench.types import Edit, Guide
 
@@ -146,9 +146,7 @@ class Erasing:
         frozen, student = self.under.with_(), self.under.with_(self.own)
         with lora.attached(self.host.unet, [*self.under.sets, self.own]):
             rows, retained = self.lesson.rows(step, partial(stock_guide, self.host), g)
-        with torch.no_grad():
-            e_c, e_0 = (estimate(frozen, rows.z, rows.t, text) for text in (rows.context, rows.anchor))
-        loss = F.mse_loss(estimate(student, rows.z, rows.t, rows.context), e_0 - self.eta * (e_c - e_0))
+        loss = away(frozen, student, rows, self.eta)
         return loss if retained is None else loss + self.plan.retain * unchanged(frozen, student, retained)
 
 

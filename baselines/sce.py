@@ -36,12 +36,11 @@ TRAINED: Mapping[str, str] = {"x": "attn2", "u": "noxattn"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan(lesson.Plan):
-    """kept: weight of the unconditional estimate. lr: of the cross-attentions, lr_outside: of all else."""
+class Plan(lesson.Split):
+    """kept: weight of the unconditional estimate."""
 
-    bounds: ClassVar[Mapping[str, str]] = {**lesson.Plan.bounds, "kept": "[0, inf)", "lr_outside": "(0, inf)"}
+    bounds: ClassVar[Mapping[str, str]] = {**lesson.Split.bounds, "kept": "[0, inf)"}
 
-    lr_outside: float = 1e-5
     kept: float = 1.0
 
 
@@ -87,8 +86,7 @@ class SCE(Method):
         """The plan with the host's own numbers and this method's settings; lr is of what is trained."""
         own = {name: getattr(self, name) for name in self.bounds if name != "lr"}
         found = plans.plan(host.plans, self.name, PLANS[self.preset], concepts, **own)
-        rate = found.lr_outside if self.variant == "u" else found.lr
-        return replace(found, lr=rate if self.lr is None else self.lr)
+        return found.at(self.variant, self.lr)
 
     def fit(self, host: Host, erase: Sequence[str], *, seed: int) -> Edit:
         plan, g = self.plan(host, len(erase)), train.seeded(seed)
@@ -106,8 +104,7 @@ class SCE(Method):
             return loss if retained is None else loss + plan.retain * unchanged(host.unet, student, retained)
 
         curve = train.fit(loss, [theta[n] for n in names], plan.fit(f"SCE {' + '.join(erase)}"), g, rows)
-        own = dict(host.unet.named_parameters())
-        made = {f"unet.{n}": torch.lerp(own[n], theta[n].detach(), self.strength) for n in names}
+        made = parameters.towards(host, student, names, self.strength)
         return Edit(made, {"variant": self.variant, "alternatives": others, "curves": {"sce": curve}})
 
 

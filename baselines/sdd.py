@@ -88,8 +88,7 @@ class SDD(Method):
 
         how = plan.fit(f"SDD {' + '.join(erase)}")
         curve = train.fit(loss, [theta[n] for n in names], how, g, rows, [copy[n] for n in names])
-        own = dict(host.unet.named_parameters())
-        made = {f"{host.kind.network}.{n}": torch.lerp(own[n], theta[n].detach(), self.strength) for n in names}
+        made = parameters.towards(host, student, names, self.strength)
         return Edit(made, {"variant": self.variant, "ema": plan.ema, "curves": {"sdd": curve}})
 
 

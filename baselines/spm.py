@@ -35,8 +35,8 @@ from dumo_bench.hosts import plans
 from dumo_bench.hosts.sd import Host, encode, fits, stock_guide
 from dumo_bench.interfaces import Method
 from dumo_bench.kit import lesson, lora, train
-from dumo_bench.kit.latents import Latents, Trajectory, estimate
-from dumo_bench.kit.lesson import Lesson, unchanged
+from dumo_bench.kit.latents import Latents, Trajectory
+from dumo_bench.kit.lesson import Lesson, away, unchanged
 from dumo_bench.types import Edit, Guide
 
 
@@ -138,9 +138,7 @@ class Step:
 
     def erasing(self, rows: Latents) -> Tensor:
         """|eps_M(z, t, c) - (e_0 - eta (e_c - e_0))|^2, mean over elements."""
-        with torch.no_grad():
-            e_c, e_0 = (estimate(self.unet, rows.z, rows.t, text) for text in (rows.context, rows.anchor))
-        return F.mse_loss(estimate(self.edited, rows.z, rows.t, rows.context), e_0 - self.eta * (e_c - e_0))
+        return away(self.unet, self.edited, rows, self.eta)
 
     def edited(self, *args: Any, **kwargs: Any) -> Any:
         """The U-Net with the membrane."""

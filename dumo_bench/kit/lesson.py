@@ -9,9 +9,9 @@ Given to `train.fit` as what it has to remember, it gives a stopped fit the rows
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
-from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Self, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
@@ -56,6 +56,19 @@ class Plan:
     def fit(self, label: str) -> train.Fit:
         """The loop's own part of the plan."""
         return train.Fit(self.steps, self.lr, label, self.ema)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split(Plan):
+    """lr: of the cross-attentions, lr_outside: of all else."""
+
+    bounds: ClassVar[Mapping[str, str]] = {**Plan.bounds, "lr_outside": "(0, inf)"}
+
+    lr_outside: float = 1e-5
+
+    def at(self, variant: str, lr: float | None) -> Self:
+        """The plan with a rate for what is trained: the variant's own unless one is given; "u" is outside."""
+        return replace(self, lr=lr if lr is not None else self.lr_outside if variant == "u" else self.lr)
 
 
 P = TypeVar("P", bound=Plan)
@@ -184,3 +197,12 @@ def unchanged(frozen: Any, edited: Any, rows: Latents) -> Tensor:
     with torch.no_grad():
         wanted = estimate(frozen, rows.z, rows.t, rows.context)
     return F.mse_loss(estimate(edited, rows.z, rows.t, rows.context), wanted)
+
+
+def away(frozen: Any, student: Any, rows: Latents, eta: float) -> Tensor:
+    """ESD's |eps(z, t, p) - (e_0 - eta (e_p - e_0))|^2, mean over elements: away from p by what guidance goes to it."""
+    z, t, p = rows.z, rows.t, rows.context
+    with torch.no_grad():
+        e_p, e_0 = estimate(frozen, z, t, p), estimate(frozen, z, t, rows.anchor)
+    e_n = estimate(student, z, t, p)
+    return F.mse_loss(e_n, e_0 - eta * (e_p - e_0))

@@ -6,11 +6,14 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from dumo_bench.errors import UserError
 from dumo_bench.hosts.sd import Host
 from dumo_bench.hosts.unet import SELECTIONS, cross, other, other_linear
 
-__all__ = ["SELECTIONS", "cross", "other", "other_linear", "selected", "twin"]
+__all__ = ["SELECTIONS", "cross", "other", "other_linear", "selected", "towards", "twin"]
 
 
 def selected(host: Host, name: str) -> list[str]:
@@ -32,3 +35,9 @@ def twin(unet: Any, names: Sequence[str]) -> Any:
     for name in names:
         learning[name].requires_grad_(True)
     return made
+
+
+def towards(host: Host, student: Any, names: Sequence[str], strength: float) -> dict[str, Tensor]:
+    """The named tensors as an edit's: the host's own, and of the way to what the student learnt that share."""
+    own, learnt = dict(host.unet.named_parameters()), dict(student.named_parameters())
+    return {f"{host.kind.network}.{n}": torch.lerp(own[n], learnt[n].detach(), strength) for n in names}
