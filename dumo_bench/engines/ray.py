@@ -46,7 +46,7 @@ class Ray:
         """Do the tasks, in their order as far as workers are free and fits are done."""
         if not tasks:
             return
-        if str(session.out).startswith("memory:"):
+        if session.store.private:
             raise UserError(f"--engine ray: {session.out} is the memory of one process: workers need another --out")
         if not self.cluster.room:
             raise UserError(f"--engine ray: no node has room for a worker: {self.cluster.wanted}")

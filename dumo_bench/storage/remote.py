@@ -81,6 +81,11 @@ def far(path: Path) -> bool:
     return not isinstance(path, Path)
 
 
+def private(path: Path) -> bool:
+    """Whether it lies in the memory of this process, which no other one sees."""
+    return far(path) and cast(Any, path).protocol == "memory"
+
+
 @contextmanager
 def answers(what: object) -> Iterator[None]:
     """That a store refuses or does not answer is said in one line; what is not there is raised as it is."""

@@ -39,6 +39,11 @@ class Store:
         durable.make(self.root)
         self.clear()
 
+    @property
+    def private(self) -> bool:
+        """Whether no other process sees it."""
+        return remote.private(self.root)
+
     def image_path(self, job: Job) -> Path:
         key = job.key
         return self.root / "images" / key[:2] / f"{key}.png"

@@ -46,7 +46,7 @@ def verify(root: Path) -> Checked:
     at = {path.stem: path for path in pictures}
     broken += [Broken("picture", at[key], why, _again(root, key, notes)) for key, why in found.altered.items()]
     broken += [
-        Broken("picture", path, f"it lies in {path.parent.name}/, wanted {path.stem[:2]}/", f"rm {_quoted(path)}")
+        Broken("picture", path, f"it lies in {path.parent.name}/, wanted {path.stem[:2]}/", _remove(path))
         for path in pictures
         if path.parent.name != path.stem[:2]
     ]
@@ -118,7 +118,7 @@ def _notes(root: Path) -> tuple[list[Note], list[Broken]]:
                 raise ValueError("it is no object")
         except (UserError, ValueError, RecursionError) as error:
             why = "it cannot be read" if isinstance(error, UserError) else f"it is no JSON ({error})"
-            broken.append(Broken("note of a run", path, why, f"rm {_quoted(path)}"))
+            broken.append(Broken("note of a run", path, why, _remove(path)))
     return list(good.values()), broken
 
 
@@ -128,7 +128,7 @@ def _again(root: Path, key: str, notes: list[Note]) -> str:
         if any(key in group.pictures for group in note.groups):
             with suppress(KeyError, TypeError, AttributeError):  # another program's request, or an odd one
                 return command(note.request, root)
-    return f"rm {_quoted(root / 'images' / key[:2] / f'{key}.png')}"
+    return _remove(root / "images" / key[:2] / f"{key}.png")
 
 
 def command(request: Mapping[str, Any], root: Path) -> str:
@@ -150,8 +150,4 @@ def _toml(value: Any) -> str:
 
 def _remove(path: Path) -> str:
     """How a file goes, so that the same command makes it again."""
-    return f"rm {_quoted(path)}"
-
-
-def _quoted(path: Path) -> str:
-    return shlex.quote(str(path))
+    return f"rm {shlex.quote(str(path))}"
