@@ -65,6 +65,7 @@ AT_THE_TOP: dict[str, set[str]] = {
         "hosts.sd3",
         "hosts.sample",
         "hosts.fingerprint",
+        "hosts.kv_cache",
         "kit",
         "formats",
         "methods",

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from dumo_bench.errors import UserError
-from dumo_bench.hosts import flows, kinds, models, sample, sd
+from dumo_bench.hosts import flows, kinds, kv_cache, models, sample, sd
 from dumo_bench.interfaces import Method
 from dumo_bench.plugins import loading
 from dumo_bench.run import needs
@@ -175,6 +175,14 @@ def test_an_edit_read_from_disk_gives_the_same_picture(host, method, edits, tmp_
     store.put_edit(recipe, Edit(edits[name].tensors, {**edits[name].header, **facts(host, recipe)}))
     read = store.get_edit(recipe)
     assert torch.equal(latents(host, eraser, edits[name], jobs), latents(host, eraser, read, jobs))
+
+
+@each()
+def test_what_is_kept_of_a_text_during_a_run_moves_no_bit(monkeypatch, host, method, edits, jobs, name):
+    eraser, edit = method(name), edits[name]
+    kept = latents(host, eraser, edit, jobs)
+    monkeypatch.setattr(kv_cache, "LAYERS", ("no layer is called so",))
+    assert torch.equal(kept, latents(host, eraser, edit, jobs))
 
 
 @each(LEARNING)

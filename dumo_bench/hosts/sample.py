@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from dumo_bench.hosts import flows, samplers
+from dumo_bench.hosts.kv_cache import cached
 from dumo_bench.hosts.sd import Host, conditions, decode, latents
 from dumo_bench.types import Denoiser, Guide, Job
 
@@ -65,7 +66,7 @@ def clean(host: Host, guide: Guide, jobs: Sequence[Job]) -> Tensor:
     given = conditions(host, [j.text for j in jobs], [j.sampling.guidance for j in jobs], first.negative)
     z = torch.cat(noise)
     schedule = scheduler(host, first.scheduler, first.steps, (z.shape[2], z.shape[3]))
-    return denoised(guide(given), schedule, z)
+    return denoised(cached(guide(given), host.unet), schedule, z)
 
 
 def sample(host: Host, guide: Guide, jobs: Sequence[Job]) -> tuple[Tensor, list[str]]:

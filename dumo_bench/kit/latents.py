@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import flows
+from dumo_bench.hosts.kv_cache import cached
 from dumo_bench.hosts.sd import Host, conditions, encode, tokens
 from dumo_bench.types import Guide
 
@@ -97,7 +98,7 @@ def levels(
     if late and host.kind.flow:
         raise UserError(f"align 'compvis' is of loops of Stable Diffusion, not of {host.kind.title}: take bin or level")
     schedule = scheduler(host, flows.fitting(plan.sampler, host.kind), plan.steps, (size, size))
-    denoise = guide(conditions(host, texts, [plan.guidance] * len(texts)))
+    denoise = cached(guide(conditions(host, texts, [plan.guidance] * len(texts))), host.unet)
     z = torch.randn(len(texts), host.channels, size, size, generator=g).to(host.device, host.dtype)
     for t in schedule.timesteps[late:]:
         yield z, t

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dumo_bench.hosts.kv_cache import cached
 from dumo_bench.hosts.sd import guided
 from dumo_bench.methods.tlmo import Scale, bins
 from dumo_bench.types import Conditions, Denoiser
@@ -123,4 +124,4 @@ def denoiser(unet: Any, modules: Sequence[tuple[EPR, Scale]], gates: Sequence[Te
         total = [torch.stack(layer).sum(0) for layer in zip(*every, strict=True)]
         return guided(corrected(unet, zz, t, context, total), given.guidance)
 
-    return denoise
+    return cached(denoise, *(epr for epr, _ in modules))
