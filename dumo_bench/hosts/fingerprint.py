@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from types import FunctionType, MethodType
+from functools import cache
+from types import FunctionType, MethodType, NoneType
 from typing import Any, TypeAlias
 
 import torch
@@ -22,6 +23,8 @@ Fingerprint: TypeAlias = Mapping[str, tuple[Any, ...]]
 _PLACES = 4096  # numbers of a tensor that are summed by their places as well
 _TENSORS = ("_parameters", "_buffers", "_modules")  # of a module; they are named one by one
 _DEEP = 4  # how far into what modules hold
+_PLAIN = (bool, int, float, str, NoneType)
+_HOLD = (dict, list, tuple, Mapping)
 
 
 def taken(host: Host) -> Fingerprint:
@@ -72,23 +75,28 @@ def _sums(tensor: Tensor) -> Tensor:
     bits = tensor.contiguous().flatten().view(torch.uint8)
     words = bits.view(torch.int64) if bits.numel() % 8 == 0 and tensor.storage_offset() == 0 else bits.to(torch.int64)
     some = words[:: max(1, words.numel() // _PLACES)]
-    places = torch.arange(1, some.numel() + 1, device=some.device)
-    return torch.stack([words.sum(), (some * places).sum()])
+    return torch.stack([words.sum(), (some * _numbered(some.numel(), some.device)).sum()])
+
+
+@cache
+def _numbered(n: int, device: torch.device) -> Tensor:
+    """1 to n, for at most twice _PLACES different n."""
+    return torch.arange(1, n + 1, device=device)
 
 
 def _said(value: Any, deep: int = _DEEP) -> Any:
     """A value that is equal where nothing of this one was changed: numbers and texts as they are, objects as their type
     and what they hold, functions themselves, and tensors by how often they were written to."""
-    if isinstance(value, Mapping):
-        return tuple(sorted(((repr(name), _said(one, deep)) for name, one in value.items()), key=lambda pair: pair[0]))
+    if type(value) in _PLAIN or not (isinstance(value, _HOLD) or hasattr(value, "__dict__")):
+        return repr(value)
+    if isinstance(value, dict | Mapping):  # that one is a dict is told ten times sooner, and nearly all are
+        return {name: _said(one, deep) for name, one in value.items()}
     if isinstance(value, list | tuple):
         return tuple(_said(one, deep) for one in value)
     if isinstance(value, Tensor):
         return id(value), value._version
     if isinstance(value, FunctionType | MethodType | type):
         return value
-    if not hasattr(value, "__dict__"):
-        return repr(value)
     held = {name: one for name, one in vars(value).items() if name not in _TENSORS}
     return type(value), _said(held, deep - 1) if deep else ()
 

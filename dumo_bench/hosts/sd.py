@@ -51,12 +51,12 @@ class Host:
 
     @property
     def device(self) -> torch.device:
-        found: torch.device = self.unet.device
+        found: torch.device = next(self.unet.parameters()).device
         return found
 
     @property
     def dtype(self) -> torch.dtype:
-        found: torch.dtype = self.unet.dtype
+        found: torch.dtype = next(self.unet.parameters()).dtype  # diffusers' own goes through all modules: 2 ms
         return found
 
     @property

@@ -70,15 +70,17 @@ def finite(host: Host, recipe: Recipe, edit: Edit) -> Edit:
 
 
 @contextmanager
-def applied(host: Host, method: Method, edit: Edit, undo: Callable[[], object]) -> Iterator[Guide]:
-    """The guide of an edit, which leaves the model as it was; tried once before anything is made with it.
+def applied(host: Host, method: Method, recipe: Recipe, store: Store, undo: Callable[[], object]) -> Iterator[Guide]:
+    """The guide of a recipe's edit, which leaves the model as it was; tried once before anything is made with it.
 
-    `undo` takes back what was made where the model is another only afterwards.
+    `undo` takes back what was made where the model is another only afterwards. Where nothing is erased there is no
+    edit in the store, and the method is asked for one.
     """
-    before = fingerprint.taken(host)
+    before, what = fingerprint.taken(host), "apply" if recipe.erase else "fit or apply"
+    edit = store.get_edit(recipe) if recipe.erase else method.fit(host, (), seed=recipe.fit_seed)
     with method.apply(host, edit):
         pass
-    fingerprint.refuse(before, fingerprint.taken(host), method.name, "apply")
+    fingerprint.refuse(before, fingerprint.taken(host), method.name, what)
     with method.apply(host, edit) as guide:
         yield guide
     try:
@@ -127,11 +129,10 @@ def generate(host: Host, method: Method, jobs: Sequence[Job], store: Store, room
     if not wanted:
         return []
     recipe = wanted[0].recipe
-    edit = store.get_edit(recipe) if recipe.erase else learnt(host, method, recipe)
     failed: list[tuple[Job, str]] = []
     what = f"{recipe.method} {' + '.join(recipe.erase)}".strip()
     bar = progress.Bar(what, len(wanted))
-    with applied(host, method, edit, lambda: store.drop(wanted)) as guide, bar, Writer() as writer:
+    with applied(host, method, recipe, store, lambda: store.drop(wanted)) as guide, bar, Writer() as writer:
         for batch, found in room.sampled(wanted, partial(sample.sample, host, guide), what):
             bar.advance(len(batch))
             if found is None:
