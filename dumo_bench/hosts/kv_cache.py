@@ -1,6 +1,6 @@
 """Keys and values of the text, computed at the first step of a run and kept for the others: they do not change.
 
-A cross-attention's `to_k` and `to_v` are given the same context at every step. On a CPU they are a fifth of emoji-sd's
+A cross-attention's `to_k` and `to_v` are given the same context at every step. On a CPU they are a sixth of emoji-sd's
 step; of Stable Diffusion 1.x's they are 0.4 %, and on a GPU memory is dear: there nothing is kept.
 """
 
