@@ -63,6 +63,20 @@ def test_a_context_or_a_weight_that_is_written_to_between_steps_counts(host, con
 
 
 @torch.no_grad()
+def test_so_does_what_is_written_past_autograd(host, context):
+    def plain(z: Tensor, t: Tensor) -> Tensor:
+        return host.estimate(z, t, context)
+
+    step, weight = cached(plain, host.unet), layers(host)[0].weight
+    was = weight.data
+    for written in (lambda: weight.data.mul_(1.5), lambda: setattr(weight, "data", was * 2)):
+        before = step(Z, T)
+        written()
+        assert torch.equal(step(Z, T), plain(Z, T)) and not torch.equal(step(Z, T), before)
+    weight.data = was.div_(1.5)
+
+
+@torch.no_grad()
 def test_a_hook_that_writes_into_what_a_layer_says_does_so_once_a_step(host, context):
     def plain(z: Tensor, t: Tensor) -> Tensor:
         return host.estimate(z, t, context)
