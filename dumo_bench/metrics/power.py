@@ -108,6 +108,7 @@ def detectable(n: int, disagree: float, power: float = POWER) -> float | None:
     return found if found <= disagree else None
 
 
+@lru_cache
 def _reach(power: float) -> float:
     """z_{1-alpha/2} + z_power at alpha = 0.05: how many standard errors a difference has to be away from 0."""
     from scipy.stats import norm
