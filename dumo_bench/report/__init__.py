@@ -98,13 +98,15 @@ def _reasons_of(row: Mapping[str, Any]) -> dict[str, str]:
 
 def _told(rows: pd.DataFrame, metrics: Catalogue, contracts: contract.Contracts) -> pd.DataFrame:
     """The summary, each row with what its metric is called in tables, and with its sampling contract in words."""
-    titles = [metrics.of(row).metric.header for row in table.records(rows)]
-    return rows.assign(title=titles, contract=[contract.said(key, contracts) for key in rows["sampling"]])
+    what = [*catalogue.WHAT, "change"]
+    titles = [metrics.of(row).metric.header for row in table.records(rows[what])]
+    said = {key: contract.said(key, contracts) for key in rows["sampling"].unique()}
+    return rows.assign(title=titles, contract=[said[key] for key in rows["sampling"]])
 
 
 def _csv(rows: pd.DataFrame, metrics: Catalogue, contracts: contract.Contracts) -> str:
     told = _told(rows, metrics, contracts)
-    texts = {name: told[name].map(_cell) for name in told.columns if told[name].dtype.kind in "OTU"}
+    texts = {name: _cells(told[name]) for name in told.columns if told[name].dtype.kind in "OTU"}
     text: str = told.assign(**texts).to_csv(index=False, lineterminator="\n")
     return text
 
@@ -123,6 +125,11 @@ def _refused(out: Path, shown: Sequence[CaseTables]) -> str:
     rows = pd.DataFrame([{name: _cell(value) for name, value in line.items()} for line in lines], columns=columns)
     text: str = rows.to_csv(index=False, header=False, lineterminator="\n")
     return text if lines else ""
+
+
+def _cells(texts: pd.Series) -> pd.Series:
+    """A column of the CSV: its texts are few, each of which is looked at once."""
+    return texts.map({value: _cell(value) for value in texts.unique()})
 
 
 def _cell(value: Any) -> Any:
