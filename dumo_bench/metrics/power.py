@@ -74,7 +74,7 @@ def _powers(sizes: Sequence[int], differ: float, rejected: Floats) -> list[float
     """The power at each of some sizes, in rising order."""
     from scipy.stats import binom
 
-    chances = binom.pmf(np.arange(sizes[-1] + 1), np.array(sizes)[:, None], differ)
+    chances = np.asarray(binom.pmf(np.arange(sizes[-1] + 1), np.array(sizes)[:, None], differ))
     return [float(of[: n + 1] @ rejected[: n + 1]) for n, of in zip(sizes, chances, strict=True)]
 
 
