@@ -15,7 +15,8 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ large.TASKS["noise"] = command
 def of_pictures(n: int) -> Iterator[tuple[str, float, float]]:
     with tempfile.TemporaryDirectory() as folder:
         options = ("--method", "uce", "--suite", str(suite(Path(folder), n // 2)), "--out", f"{folder}/out")
-        measure: Callable[..., tuple[float, float]] = lambda *argv: large.child("noise", *argv, script=__file__)  # noqa: E731
+        measure = partial(large.child, "noise", script=__file__)
         yield f"generate {n:,} pictures", *measure("generate", *options)
         yield f"generate again, {n:,} pictures there", *measure("generate", *options)
         yield f"score {n:,} pictures", *measure("score", *options, "--scorers", "blank")
