@@ -145,9 +145,9 @@ TASKS: dict[str, Callable[..., None]] = {
 }
 
 
-def child(task: str, *argv: str) -> tuple[float, float]:
+def child(task: str, *argv: str, script: str = __file__) -> tuple[float, float]:
     """Seconds and peak GiB of a task in a fresh interpreter. This process stays small: a child's peak counts it in."""
-    call = [sys.executable, __file__, "--child", task, *argv]
+    call = [sys.executable, script, "--child", task, *argv]
     done = subprocess.run(call, stdout=subprocess.PIPE, text=True, check=True, env=os.environ | QUIET)
     seconds, peak = json.loads(done.stdout.splitlines()[-1])
     return seconds, peak

@@ -12,7 +12,7 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 from test_summary import score, world
 
-from dumo_bench.analysis import compare, pairs, summary
+from dumo_bench.analysis import compare, differences, summary
 from dumo_bench.errors import UserError
 
 
@@ -24,7 +24,7 @@ def folder(out: Path, rows: list[dict[str, Any]], sets: list[dict[str, Any]] | N
     return out
 
 
-def found(out: Path, a: str, b: str, **only: str) -> dict[tuple[str, str], pairs.Difference]:
+def found(out: Path, a: str, b: str, **only: str) -> dict[tuple[str, str], differences.Difference]:
     differences = compare.compare(compare.side(a, out), compare.side(b, out), **only)
     return {(d.role, d.metric): d for d in differences}
 
@@ -250,7 +250,7 @@ def test_of_two_folders_the_weaker_card_counts(tmp_path):
 
 def test_q_grows_with_the_number_of_comparisons(perfect):
     d = found(perfect, "perfect", "original")["target", "judge.erased"]
-    ((alone,),) = pairs.corrected([[d]])
+    ((alone,),) = differences.corrected([[d]])
     assert (alone.q, alone.family) == (d.p, 1) and d.family > 1 and d.q > d.p
 
 

@@ -58,7 +58,7 @@ def test_whose_fault_is_told_in_one_line(command, monkeypatch, tmp_path, error, 
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("dumo_bench.report.cases", fail)
+    monkeypatch.setattr("dumo_bench.report.read", fail)
     found = command("report", tmp_path)
     assert found.code == 2 and said in one_line(found.err)
 
@@ -67,7 +67,7 @@ def test_a_bug_is_a_traceback(monkeypatch, tmp_path):
     def fail(*_: object) -> None:
         raise KeyError("ours")
 
-    monkeypatch.setattr("dumo_bench.report.cases", fail)
+    monkeypatch.setattr("dumo_bench.report.read", fail)
     with pytest.raises(KeyError):
         app.main(["report", str(tmp_path)])
 

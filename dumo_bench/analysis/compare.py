@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 
-from dumo_bench.analysis import catalogue, kinds, pairs, recognition, results, summary
+from dumo_bench.analysis import catalogue, differences, kinds, pairs, recognition, results, summary
 from dumo_bench.analysis.catalogue import Catalogue
+from dumo_bench.analysis.differences import Difference
 from dumo_bench.analysis.kinds import Kinds
-from dumo_bench.analysis.pairs import Difference
 from dumo_bench.errors import UserError, unknown
 from dumo_bench.metrics import power
 from dumo_bench.storage import table
@@ -106,13 +106,13 @@ def compare(a: Side, b: Side, metric: str = "*", case: str = "*") -> list[Differ
 
 def every(sides: Sequence[tuple[Side, Side]], metric: str = "*", case: str = "*") -> list[list[Difference]]:
     """What `compare` finds of each two sides; q is of all tests of all of them."""
-    found = pairs.corrected([_tested(a, b) for a, b in sides])
+    found = differences.corrected([_tested(a, b) for a, b in sides])
     return [_chosen(a, b, group, metric, case) for (a, b), group in zip(sides, found, strict=True)]
 
 
 def _tested(a: Side, b: Side) -> list[Difference]:
     _refuse_contracts(a, b)
-    return [*pairs.differences(a.scores, b.scores, a.metrics), *pairs.of_sets(a.sets, b.sets)]
+    return [*differences.differences(a.scores, b.scores, a.metrics), *differences.of_sets(a.sets, b.sets)]
 
 
 def _chosen(a: Side, b: Side, found: Sequence[Difference], metric: str, case: str) -> list[Difference]:

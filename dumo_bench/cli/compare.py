@@ -14,7 +14,7 @@ from dumo_bench.cli.options import Json, Out, folder
 
 if TYPE_CHECKING:
     from dumo_bench.analysis.compare import Overlap, Seeds, Side
-    from dumo_bench.analysis.pairs import Difference
+    from dumo_bench.analysis.differences import Difference
 
 DASH = "\N{EN DASH}"
 #: why a number of the JSON is null
@@ -165,7 +165,7 @@ def _show(a: Side, b: Side, found: Sequence[Difference], seeds: Sequence[Seeds],
 
 
 def _legend(tested: int) -> str:
-    from dumo_bench.analysis.pairs import LEVEL
+    from dumo_bench.analysis.differences import LEVEL
     from dumo_bench.analysis.recognition import MARK
 
     return (

@@ -54,4 +54,5 @@ def summary(session: Session) -> Tables:
     from dumo_bench.cli import show
 
     called, ran = show.names(session), {part.case.name for part in session.plan.reference}
-    return {"summary": [row for row in report.rows(session.out) if row["suite"] in called and row["case"] in ran]}
+    rows = report.rows(report.read(session.out))
+    return {"summary": [row for row in rows if row["suite"] in called and row["case"] in ran]}

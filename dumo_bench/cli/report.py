@@ -21,13 +21,13 @@ def report(
     from dumo_bench.cli import output, show
     from dumo_bench.run import manifest
 
-    known = manifest.suites(out)
-    shown = reports.cases(out, known)
+    known, found = manifest.suites(out), reports.read(out)
+    shown = reports.cases(found, known)
     if not as_json:
         show.report(shown)  # before anything is written, which a folder of another may refuse
-    written = reports.write(out, known, shown)
+    written = reports.write(found, known, shown)
     if as_json:
-        output.emit("report", {"summary": reports.rows(out), "files": output.paths(written)})
+        output.emit("report", {"summary": reports.rows(found), "files": output.paths(written)})
     else:
         show.echo("\n".join(f"wrote {path}" for path in written))
     show.gone(out)

@@ -128,12 +128,12 @@ def _some(n: int, what: str) -> str:
 
 def summary(session: Session) -> None:
     """The tables of the suite that was just run."""
-    from dumo_bench.report import cases
+    from dumo_bench.report import cases, read
     from dumo_bench.report import console as drawn
 
     to, called, ran = console(), names(session), {part.case.name for part in session.plan.reference}
     suites = {one: replace(session.plan.suite, name=one) for one in called}
-    found = cases(session.out, suites, lambda case: case.suite in called and case.case in ran)
+    found = cases(read(session.out), suites, lambda case: case.suite in called and case.case in ran)
     for thing in drawn.renderables(found):
         to.print(thing)
 

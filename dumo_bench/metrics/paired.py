@@ -18,7 +18,9 @@ from dumo_bench.metrics import intervals, power
 from dumo_bench.metrics.intervals import EQUAL, Floats, Interval, Whole
 from dumo_bench.metrics.permutations import changes
 
-Parts: TypeAlias = Sequence[tuple[Floats, Floats, Whole]]  # of each part of a number a, b and clusters
+Part: TypeAlias = tuple[Floats, Floats, Whole]  # a, b and clusters
+Parts: TypeAlias = Sequence[Part]  # of each mean that a number is made of
+Number: TypeAlias = tuple[Callable[..., Any], Parts, bool]  # f of the means of parts; whether these are rates
 
 
 class Paired(NamedTuple):
@@ -46,32 +48,41 @@ def compare(a: Floats, b: Floats, clusters: Whole) -> Paired:
     return compare_all([(a, b, clusters)])[0]
 
 
-def compare_all(tests: Sequence[tuple[Floats, Floats, Whole]]) -> list[Paired]:
+def compare_all(tests: Sequence[Part]) -> list[Paired]:
     """`compare` of each; those of equally many prompts share their resamples and their signs."""
     differences = [(a - b, clusters) for a, b, clusters in tests]
     ends = intervals.of_means([intervals.grouped(*one) for one in differences], [False] * len(tests))
-    exact = [_yes_no(a) and _yes_no(b) and len(a) == int(clusters.max()) + 1 for a, b, clusters in tests]
-    drawn = iter(signs_all([one for one, alone in zip(differences, exact, strict=True) if not alone]))
-    return [
-        _exact(d, interval) if alone else _signed(d, clusters, interval, next(drawn))
-        for (d, clusters), interval, alone in zip(differences, ends, exact, strict=True)
-    ]
+    every = zip(differences, ends, p_all(tests), map(_exact, tests), strict=True)
+    return [_paired(d, clusters, interval, p, exact) for (d, clusters), interval, p, exact in every]
+
+
+def p_all(tests: Sequence[Part]) -> list[float]:
+    """p of `compare` of each, where nothing else of it is asked for."""
+    exact = [_exact(one) for one in tests]
+    drawn = iter(
+        signs_all([(a - b, clusters) for (a, b, clusters), alone in zip(tests, exact, strict=True) if not alone])
+    )
+    return [mcnemar(*_counts(a - b)) if alone else next(drawn) for (a, b, _), alone in zip(tests, exact, strict=True)]
+
+
+def _exact(test: Part) -> bool:
+    """Whether it is one of yes/no values of one picture a prompt."""
+    a, b, clusters = test
+    return _yes_no(a) and _yes_no(b) and len(a) == int(clusters.max()) + 1
 
 
 def _yes_no(x: Floats) -> bool:
     return bool(np.isin(x, (0, 1)).all())
 
 
-def _exact(d: Floats, interval: Interval) -> Paired:
-    won, lost = int((d > 0).sum()), int((d < 0).sum())
-    p, wanted = mcnemar(won, lost), power.yes_no_needed(won, lost, len(d))
-    return Paired(float(d.mean()), interval, p, "McNemar, exact", won, lost, wanted)
+def _counts(d: Floats) -> tuple[int, int]:
+    return int((d > 0).sum()), int((d < 0).sum())
 
 
-def _signed(d: Floats, clusters: Whole, interval: Interval, p: float) -> Paired:
-    won, lost = int((d > 0).sum()), int((d < 0).sum())
-    wanted = power.pictures_needed(d, clusters)
-    return Paired(float(d.mean()), interval, p, "signs of prompts", won, lost, wanted)
+def _paired(d: Floats, clusters: Whole, interval: Interval, p: float, exact: bool) -> Paired:
+    won, lost = _counts(d)
+    wanted = power.yes_no_needed(won, lost, len(d)) if exact else power.pictures_needed(d, clusters)
+    return Paired(float(d.mean()), interval, p, "McNemar, exact" if exact else "signs of prompts", won, lost, wanted)
 
 
 class Resampled(NamedTuple):
@@ -92,7 +103,7 @@ def of_numbers(f: Callable[..., Any], parts: Parts, *, rates: bool) -> Resampled
     return of_numbers_all([(f, parts, rates)])[0]
 
 
-def of_numbers_all(tests: Sequence[tuple[Callable[..., Any], Parts, bool]]) -> list[Resampled]:
+def of_numbers_all(tests: Sequence[Number]) -> list[Resampled]:
     """`of_numbers` of each (f, parts, rates)."""
     every = exchange_all([(f, parts) for f, parts, _ in tests])
     return [_resampled(f, parts, rates, p) for (f, parts, rates), p in zip(tests, every, strict=True)]

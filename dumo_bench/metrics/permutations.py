@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 RESAMPLES = 9999
 BLOCK = 2**20  # prompts times draws that are held at once as numbers
-_KEPT = 2**23  # bytes of draws that are kept for the next test of as many prompts
+_KEPT = 2**22  # bytes of draws that are kept for the next test of as many prompts
 
 _HALF = np.uint64(2**63)  # a number from 0 to 1 is below 1/2 where the first of its bits is 0
 
@@ -24,7 +24,7 @@ def changes(m: int, seed: int) -> Iterator[NDArray[np.bool_]]:
         yield np.unpackbits(bits, axis=1, count=m).view(np.bool_)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _few(m: int, seed: int) -> list[NDArray[np.uint8]]:
     return list(_drawn(m, seed))
 

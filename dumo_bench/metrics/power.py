@@ -13,6 +13,7 @@ from dumo_bench.metrics.intervals import LEVEL, Floats, Whole
 
 POWER = 0.8
 FEWEST = 6  # prompts: with five the smallest two-sided p of a permutation test is 2 / 2^5, above 0.05
+_BLOCK = 16  # sizes of which the power is summed at once
 _EXACT = 512  # pictures up to which the power of the exact test is summed; beyond, the normal approximation is close
 
 
@@ -59,18 +60,22 @@ def yes_no_needed(won: int, lost: int, n: int) -> int | None:
         return about
     sizes = range(max(FEWEST, about // 2), 4 * about + 4 * FEWEST)
     rejected = _rejected(sizes[-1], share)
-    return next(size for size in sizes if _power(size, differ, rejected) >= POWER)
+    blocks = (sizes[start : start + _BLOCK] for start in range(0, len(sizes), _BLOCK))
+    every = (one for some in blocks for one in zip(some, _powers(some, differ, rejected), strict=True))
+    return next(size for size, power in every if power >= POWER)
 
 
 def yes_no_power(n: int, differ: float, share: float) -> float:
     """The power of McNemar's exact test at 0.05: of n pairs a part `differ` differs, a `share` of which is won."""
-    return _power(n, differ, _rejected(n, share))
+    return _powers([n], differ, _rejected(n, share))[0]
 
 
-def _power(n: int, differ: float, rejected: Floats) -> float:
+def _powers(sizes: Sequence[int], differ: float, rejected: Floats) -> list[float]:
+    """The power at each of some sizes, in rising order."""
     from scipy.stats import binom
 
-    return float(binom.pmf(np.arange(n + 1), n, differ) @ rejected[: n + 1])
+    chances = np.asarray(binom.pmf(np.arange(sizes[-1] + 1), np.array(sizes)[:, None], differ))
+    return [float(of[: n + 1] @ rejected[: n + 1]) for n, of in zip(sizes, chances, strict=True)]
 
 
 def _rejected(n: int, share: float) -> Floats:
@@ -108,6 +113,7 @@ def detectable(n: int, disagree: float, power: float = POWER) -> float | None:
     return found if found <= disagree else None
 
 
+@lru_cache
 def _reach(power: float) -> float:
     """z_{1-alpha/2} + z_power at alpha = 0.05: how many standard errors a difference has to be away from 0."""
     from scipy.stats import norm

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dumo_bench.analysis import catalogue, kinds, results, summary
 from dumo_bench.analysis.catalogue import Catalogue
@@ -23,18 +23,31 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def cases(
-    out: Path, suites: Mapping[str, Suite] | None = None, only: Callable[[CaseTables], bool] = lambda case: True
-) -> list[CaseTables]:
-    """The tables of a results folder, of `only` some cases. `suites`, by name, tell what a case erases."""
+class Folder(NamedTuple):
+    """What lies in a results folder: its place, its summary, what its metrics are, how its pictures were sampled."""
+
+    out: Path
+    summary: pd.DataFrame
+    metrics: Catalogue
+    contracts: contract.Contracts
+
+
+def read(out: Path) -> Folder:
+    """A results folder; one without numbers is refused."""
     refusals = manifest.not_applicable(out)
     if refusals and not summary.place(out).exists():
         said = "; ".join(f"{one.suite}, {one.case}: {one.method}: n/a, {one.reason}" for one in refusals)
         raise UserError(f"{out} holds no numbers, only what a model cannot run ({said})")
-    every, metrics = list((suites or {}).values()), catalogue.of_folder(out)
-    means = summary.read(out)
+    return Folder(out, summary.read(out), catalogue.of_folder(out), manifest.contracts(out))
+
+
+def cases(
+    folder: Folder, suites: Mapping[str, Suite] | None = None, only: Callable[[CaseTables], bool] = lambda case: True
+) -> list[CaseTables]:
+    """The tables of a results folder, of `only` some cases. `suites`, by name, tell what a case erases."""
+    every, (out, means, metrics, contracts) = list((suites or {}).values()), folder
     erases = kinds.of_rows(means) | kinds.of_suites(every)
-    found = build.build(build.Sources(means, metrics, erases, sizes(every), manifest.contracts(out)))
+    found = build.build(build.Sources(means, metrics, erases, sizes(every), contracts))
     if not found:
         raise UserError(f"{out / 'summary.parquet'} holds no row: `dumo-bench run` into {out} fills it")
     told = paired.tested(list(filter(only, found)), results.columns(out, paired.COLUMNS), metrics)
@@ -50,15 +63,15 @@ def _reasons(out: Path, case: CaseTables) -> dict[str, str]:
 
 
 def write(
-    out: Path, suites: Mapping[str, Suite] | None = None, shown: Sequence[CaseTables] | None = None
+    folder: Folder, suites: Mapping[str, Suite] | None = None, shown: Sequence[CaseTables] | None = None
 ) -> list[Path]:
     """Write report.tex, report.html, report.md, report.csv and costs-*.svg into a results folder, from what lies there.
 
     Prompts of a suite that is explicit, or not among `suites`, are named by their ids and their pictures blurred.
     `shown`: its `cases`, where they are known already.
     """
-    shown = cases(out, suites) if shown is None else shown
-    frames = page.Frames(results.columns(out, gallery.COLUMNS), summary.read(out), catalogue.of_folder(out))
+    shown, out = cases(folder, suites) if shown is None else shown, folder.out
+    frames = page.Frames(results.columns(out, gallery.COLUMNS), folder.summary, folder.metrics)
     texts = {name: prompt_texts(suite) for name, suite in (suites or {}).items()}
     drawn = [costs(case) for case in shown]
     sections = [
@@ -68,9 +81,7 @@ def write(
         _written(out / "report.tex", latex.document(shown)),
         _written(out / "report.html", page.render(sections)),
         _written(out / "report.md", markdown.document(shown)),
-        _written(
-            out / "report.csv", _csv(frames.summary, frames.metrics, manifest.contracts(out)) + _refused(out, shown)
-        ),
+        _written(out / "report.csv", _csv(folder) + _refused(out, shown)),
         *(_written(out / f"costs-{latex.label(case)}.svg", svg) for case, svg in zip(shown, drawn, strict=True) if svg),
     ]
 
@@ -80,10 +91,9 @@ def _written(path: Path, text: str) -> Path:
     return files.write_text(path, plain(text))
 
 
-def rows(out: Path) -> list[dict[str, Any]]:
+def rows(folder: Folder) -> list[dict[str, Any]]:
     """The rows of report.csv as values; where one is null, `reasons` says why."""
-    told = _told(summary.read(out), catalogue.of_folder(out), manifest.contracts(out))
-    return [{**row, "reasons": _reasons_of(row)} for row in table.records(told)]
+    return [{**row, "reasons": _reasons_of(row)} for row in table.records(_told(folder))]
 
 
 def _reasons_of(row: Mapping[str, Any]) -> dict[str, str]:
@@ -96,15 +106,18 @@ def _reasons_of(row: Mapping[str, Any]) -> dict[str, str]:
     return {name: why.get(name) or "not recorded" for name, value in row.items() if value is None}
 
 
-def _told(rows: pd.DataFrame, metrics: Catalogue, contracts: contract.Contracts) -> pd.DataFrame:
+def _told(folder: Folder) -> pd.DataFrame:
     """The summary, each row with what its metric is called in tables, and with its sampling contract in words."""
-    titles = [metrics.of(row).metric.header for row in table.records(rows)]
-    return rows.assign(title=titles, contract=[contract.said(key, contracts) for key in rows["sampling"]])
+    _, rows, metrics, contracts = folder
+    what = [*catalogue.WHAT, "change"]
+    titles = [metrics.of(row).metric.header for row in table.records(rows[what])]
+    said = {key: contract.said(key, contracts) for key in rows["sampling"].unique()}
+    return rows.assign(title=titles, contract=[said[key] for key in rows["sampling"]])
 
 
-def _csv(rows: pd.DataFrame, metrics: Catalogue, contracts: contract.Contracts) -> str:
-    told = _told(rows, metrics, contracts)
-    texts = {name: told[name].map(_cell) for name in told.columns if told[name].dtype.kind in "OTU"}
+def _csv(folder: Folder) -> str:
+    told = _told(folder)
+    texts = {name: _cells(told[name]) for name in told.columns if told[name].dtype.kind in "OTU"}
     text: str = told.assign(**texts).to_csv(index=False, lineterminator="\n")
     return text
 
@@ -125,6 +138,11 @@ def _refused(out: Path, shown: Sequence[CaseTables]) -> str:
     return text if lines else ""
 
 
+def _cells(texts: pd.Series) -> pd.Series:
+    """A column of the CSV: its texts are few, each of which is looked at once."""
+    return texts.map({value: _cell(value) for value in texts.unique()})
+
+
 def _cell(value: Any) -> Any:
     """What is a text is no formula; numbers stay."""
     return cell(plain(value)) if isinstance(value, str) else value
@@ -142,4 +160,4 @@ def prompt_texts(suite: Suite) -> dict[str, str] | None:
     return None if suite.explicit else {prompt.id: prompt.text for prompt in suite.prompts}
 
 
-__all__: Sequence[str] = ["cases", "prompt_texts", "rows", "write"]
+__all__: Sequence[str] = ["Folder", "cases", "prompt_texts", "read", "rows", "write"]

@@ -97,10 +97,18 @@ def _figure(width: float, height: float, panels: int = 0) -> tuple[Any, Any]:
 
 
 def _svg(figure: Any) -> str:
-    """SVG without date and with ids that depend on the content alone."""
+    """SVG without date and with ids that depend on the content alone.
+
+    The layout is made here: `savefig` would draw everything once more to make it.
+    """
     from matplotlib import rc_context
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     stream = io.StringIO()
     with rc_context({"svg.hashsalt": "dumo-bench", "svg.fonttype": "none", "font.family": "sans-serif"}):
+        FigureCanvasSVG(figure)
+        figure.set_dpi(72)  # points, in which SVG is written
+        figure.get_layout_engine().execute(figure)
+        figure.set_layout_engine(None)
         figure.savefig(stream, format="svg", metadata={"Date": None})
     return stream.getvalue()

@@ -17,7 +17,6 @@ from dumo_bench.storage import copies, remote, scan, table
 from dumo_bench.types import Recipe
 
 if TYPE_CHECKING:
-    import pandas as pd
     import polars as pl
 
 TITLES = {
@@ -90,7 +89,7 @@ def grids(scores: pl.DataFrame, out: Path, texts: Mapping[str, str] | None, metr
         of_role = scores.filter(pl.col("role") == role)
         chosen = _chosen(of_role.unique([*VARIANT, *_PICTURE], keep="first", maintain_order=True))
         seen = _seen(scores, metrics, [key for rows in chosen for key in rows["key"]])
-        lines = tuple(_line(list(labels), scan.to_frame(rows), (out, seen, texts or {})) for rows in chosen)
+        lines = tuple(_line(list(labels), rows.to_dicts(), (out, seen, texts or {})) for rows in chosen)
         found += [Grid(role, tuple(map(str, labels.values())), lines, hidden=texts is None)] if lines else []
     return found
 
@@ -109,11 +108,12 @@ def _chosen(rows: pl.DataFrame) -> list[pl.DataFrame]:
 
 
 def _line(
-    keys: list[tuple[Any, ...]], rows: pd.DataFrame, known: tuple[Path, Mapping[str, str], Mapping[str, str]]
+    keys: list[tuple[Any, ...]],
+    rows: Sequence[Mapping[str, Any]],
+    known: tuple[Path, Mapping[str, str], Mapping[str, str]],
 ) -> Line:
-    out, seen, texts = known
-    first, *_ = records = table.records(rows)
-    by_key = {tuple(row[name] for name in VARIANT): row["key"] for row in records}
+    (out, seen, texts), first = known, rows[0]
+    by_key = {tuple(row[name] for name in VARIANT): row["key"] for row in rows}
     tiles = tuple(
         Tile(data_uri(own(out, by_key[key])), seen.get(by_key[key], "")) if key in by_key else Tile("") for key in keys
     )

@@ -7,9 +7,10 @@ from dataclasses import replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from dumo_bench.analysis import derived, pairs
+from dumo_bench.analysis import derived, differences, pairs
 from dumo_bench.analysis.catalogue import Catalogue
-from dumo_bench.analysis.pairs import Difference
+from dumo_bench.analysis.differences import Difference
+from dumo_bench.analysis.pairs import Key, Measured
 from dumo_bench.analysis.recognition import REFERENCE
 from dumo_bench.report.cells import CaseTables, Cell, Panel, Shown, commonest, parts
 from dumo_bench.report.variants import KIN, together
@@ -20,17 +21,17 @@ if TYPE_CHECKING:
     import polars as pl
 
 Kin: TypeAlias = tuple[Any, ...]  # what the fits of one method have in common: one eraser
-Key: TypeAlias = tuple[str, str]  # metric, role
 Rows: TypeAlias = "Mapping[Kin, pl.DataFrame]"  # the scores of every eraser, and of the unedited model
 COLUMNS = [*pairs.COLUMNS, *KIN, "erase"]  # of scores, what is tested
 TITLE = "Paired difference to the unedited model"
 
 
 class _Tests(NamedTuple):
-    """Of one case: of every eraser its differences from the unedited model, of every column the best's hardest test."""
+    """Of one case: of every eraser its differences from the unedited model, of every column p of the best's hardest
+    test."""
 
     against: Mapping[Kin, Sequence[Difference]]
-    best: Sequence[Difference]
+    best: Mapping[Key, float]
 
 
 def tested(cases: Sequence[CaseTables], scores: pl.DataFrame, metrics: Catalogue) -> list[CaseTables]:
@@ -40,14 +41,14 @@ def tested(cases: Sequence[CaseTables], scores: pl.DataFrame, metrics: Catalogue
     one test a column, of the largest p of them (Berger, Technometrics 24 (1982), 295), corrected over all columns.
     """
     tests = [_tests(case, scores, metrics) for case in cases]
-    against = iter(pairs.corrected([found for one in tests for found in one.against.values()]))
-    best = pairs.corrected([one.best for one in tests])
+    against = iter(differences.corrected([found for one in tests for found in one.against.values()]))
+    best = iter(differences.significant([p for one in tests for p in one.best.values()]))
     return [
         emphasised(
             _with_differences(case, {kin: next(against) for kin in one.against}),
-            {(d.metric, d.role) for d in told if d.separable},
+            {key for key in one.best if next(best)},
         )
-        for case, one, told in zip(cases, tests, best, strict=True)
+        for case, one in zip(cases, tests, strict=True)
     ]
 
 
@@ -60,43 +61,43 @@ def _tests(case: CaseTables, scores: pl.DataFrame, metrics: Catalogue) -> _Tests
     rows = {} if case.warning else dict(mine.group_by(KIN, maintain_order=True))
     erasers = [kin for kin in dict.fromkeys(case.kin) if kin in rows and kin[0] != REFERENCE]
     base = next((rows[kin] for kin in rows if kin[0] == REFERENCE), None)
-    wanted = list(_columns(case))
     sides = [] if base is None else [(rows[kin], base) for kin in erasers]
-    against = dict(zip(erasers, _differences(sides, wanted, metrics), strict=False))
-    return _Tests(against, list(_hardest(case, {kin: rows[kin] for kin in erasers}, metrics)))
+    against = differences.of_pairs(_measured(sides, _columns(case), metrics))
+    return _Tests(
+        dict(zip(erasers, against, strict=False)), dict(_hardest(case, {kin: rows[kin] for kin in erasers}, metrics))
+    )
 
 
-def _hardest(case: CaseTables, rows: Rows, metrics: Catalogue) -> Iterator[Difference]:
-    """Of every column with a best eraser, its difference from the other that it is least told from."""
+def _hardest(case: CaseTables, rows: Rows, metrics: Catalogue) -> Iterator[tuple[Key, float]]:
+    """Of every column with a best eraser, p of its difference from the other that it is least told from."""
     best: dict[Kin, list[Key]] = {}
     for key, column in _columns(case).items():
         if (kin := _leader(column, case.kin)) is not None and kin in rows:
             best.setdefault(kin, []).append(key)
     for kin, keys in best.items():
         sides = [(rows[kin], of) for other, of in rows.items() if other != kin]
-        others = [_by_key(found) for found in _differences(sides, keys, metrics)]
-        for key in keys:
-            found = [other[key] for other in others if key in other and other[key].p is not None]
-            if len(found) == len(others):
-                yield max(found, key=lambda d: d.p or 0.0)
+        others = differences.p_values(_measured(sides, keys, metrics))
+        yield from ((key, max(p[key] for p in others)) for key in keys if others and all(key in p for p in others))
 
 
-def _differences(
+def _measured(
     sides: Sequence[tuple[pl.DataFrame, pl.DataFrame]], wanted: Collection[Key], metrics: Catalogue
-) -> list[list[Difference]]:
-    """Of each two sides a - b of the metrics and roles that are wanted; of measured ones first, then of numbers that
-    are made of them."""
+) -> list[list[Measured]]:
+    """Of each two sides the metrics and roles that are wanted: measured ones first, then numbers made of them."""
     import polars as pl
 
     made_of = {key: metrics.named(key[0]).made_of for key in wanted}
     parts = list({part.metric for made in made_of.values() for part in made})
     measured = [key for key in wanted if not made_of[key]]
-    plain = [pairs.joined(*(_only(one, measured) for one in two)) for two in sides]
-    made = [pairs.joined(*(one.filter(pl.col("metric").is_in(parts)) for one in two)) for two in sides]
     whole = [rows.select(*pairs.CASE, "erase").unique(maintain_order=True) for two in sides for rows in two]
     erased = derived.erased(scan.to_frame(pl.concat(whole).unique(maintain_order=True))) if whole else {}
-    found = zip(pairs.pictures(plain), pairs.numbers(made, metrics.numbers, erased), strict=True)
-    return [[d for d in (*of_plain, *of_made) if (d.metric, d.role) in wanted] for of_plain, of_made in found]
+    numbers = [number for number in metrics.numbers if (number.metric.name, number.role) in wanted]
+    found = []
+    for two in sides:
+        plain = pairs.joined(*(_only(one, measured) for one in two))
+        of_parts = pairs.joined(*(one.filter(pl.col("metric").is_in(parts)) for one in two))
+        found.append([*pairs.pictures(plain), *pairs.numbers(of_parts, numbers, erased)])
+    return found
 
 
 def _only(scores: pl.DataFrame, wanted: Sequence[Key]) -> pl.DataFrame:

@@ -65,7 +65,7 @@ def variants(rows: pd.DataFrame) -> dict[Key, Label]:
 
 def distinct(rows: pd.DataFrame, *names: str) -> list[Key]:
     """The combinations of values that occur in these columns, sorted."""
-    return sorted(set(rows[list(names)].itertuples(index=False, name=None)))
+    return sorted(set(rows[list(names)].drop_duplicates().itertuples(index=False, name=None)))
 
 
 def _natural(value: Any) -> tuple[tuple[str, float], ...]:

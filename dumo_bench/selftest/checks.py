@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dumo_bench.analysis import catalogue, compare, pairs, summary
+from dumo_bench.analysis import catalogue, compare, differences, summary
 from dumo_bench.analysis.catalogue import Catalogue, Pick
 from dumo_bench.storage import table
 
@@ -62,7 +62,7 @@ class Facts:
         rows = self.summary[self.summary["change"] & (self.summary["method"] == method)]
         return [row["value"] for row in table.records(rows[rows["role"].isin(list(roles))])]
 
-    def compared(self, method: str, metric: str = "*") -> list[pairs.Difference]:
+    def compared(self, method: str, metric: str = "*") -> list[differences.Difference]:
         """A method against the original; nothing where the metric was not asked for."""
         if metric != "*" and self.unasked(metric):
             return []
@@ -122,7 +122,7 @@ def largest(facts: Facts, method: str, metric: str, role: str, among: Iterable[s
     return claim(method, says, expected, found, lambda x: most is not None and x > most)
 
 
-def verdict(method: str, says: str, d: pairs.Difference, wanted: str) -> Claim:
+def verdict(method: str, says: str, d: differences.Difference, wanted: str) -> Claim:
     """What `compare` makes of a difference."""
     told = compare.verdict(d, "A", "B")
     shown = "" if d.difference is None or d.p is None else f" ({d.difference:+.3g}, p {d.p:.2g})"
