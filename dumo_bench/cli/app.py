@@ -13,6 +13,7 @@ from dumo_bench import __version__, progress
 from dumo_bench.cli import (
     attack,
     checkpoint,
+    cite,
     compare,
     doctor,
     edge,
@@ -79,6 +80,7 @@ for command in (run.plan, run.fit, run.generate, run.score, run.run, report.repo
 app.command()(nudenet.nudenet)
 app.command()(attack.attack)
 app.command()(compare.compare)
+app.command()(cite.cite)
 app.command("paper-diff")(paper.paper_diff)
 app.command()(selftest.selftest)
 app.add_typer(prompts.app, name="prompts")

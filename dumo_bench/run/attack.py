@@ -54,7 +54,15 @@ def _of_case(session: Session, attack: Attack, part: Part, seed: int, seeds: int
     found = list(track(searched, "prompts", len(prompts)))
     model = session.request.model or session.plan.suite.sampling.model
     whole = attacked.Attacked(
-        name, session.plan.suite, part.case, said(session, attack, part, seed), model, prompts, found, seeds
+        name,
+        session.plan.suite,
+        part.case,
+        said(session, attack, part, seed),
+        model,
+        prompts,
+        found,
+        seeds,
+        attack.papers,
     )
     return attacked.write(folder, whole)
 

@@ -6,10 +6,11 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from dumo_bench.citation import Paper
 from dumo_bench.storage import files
 from dumo_bench.types import Case, Found, Prompt, Suite
 
@@ -18,7 +19,10 @@ _SAMPLING = ("model", "scheduler", "steps", "guidance", "height", "width", "nois
 
 @dataclass(frozen=True, slots=True)
 class Attacked:
-    """A case of a suite under attack. said: what was searched, and with what. seeds: pictures of each prompt found."""
+    """A case of a suite under attack. said: what was searched, and with what. seeds: pictures of each prompt found.
+
+    papers: what the attack asks to be cited, beside the suite's own.
+    """
 
     name: str
     suite: Suite
@@ -28,6 +32,7 @@ class Attacked:
     prompts: Sequence[Prompt]
     found: Sequence[Found]
     seeds: int
+    papers: Sequence[Paper] = ()
 
 
 def write(folder: Path, of: Attacked) -> Path:
@@ -63,7 +68,8 @@ def _toml(of: Attacked, sha256: str, size: int) -> str:
         "[csv]\n" + _pairs({**listed, "kind": "hint", "seeds": of.seeds}),
         "[csv.columns]\n" + _pairs({"id": "id", "text": "prompt", "concept": "concept"}),
     ]
-    return "\n".join(parts)
+    cited = dict.fromkeys((*of.suite.papers, *of.papers))
+    return "\n".join([*parts, *("[[paper]]\n" + _pairs(asdict(paper)) for paper in cited)])
 
 
 def _pairs(values: Mapping[str, Any]) -> str:
