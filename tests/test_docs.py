@@ -134,6 +134,15 @@ def test_the_designs_suite_has_prompts_of_every_role(example):
     assert {suite.role(suite.cases[0], prompt) for prompt in suite.prompts} == {"target", "related", "unrelated"}
 
 
+def test_the_designs_attack_writes_a_suite_of_other_prompts(example, command, tiny_suite, tmp_path):
+    said = command("attack", "--attack", f"{example('typo.py')}:Typo", "--suite", tiny_suite, "--out", tmp_path / "out")
+    assert said.code == 0, said.err
+    found = registry.load(said.out.strip())
+    texts = [prompt.text for prompt in found.prompts]
+    assert found.cases[0].erase == ("cat",) and len(texts) == 2
+    assert all("cat" not in text and ("act" in text or "cta" in text) for text in texts)
+
+
 if __name__ == "__main__":
     for page in PRINTED:
         text = page.read_text()
