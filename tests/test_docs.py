@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +83,41 @@ def test_the_pages_name_modules_that_exist():
     named = {name for text in texts for name in re.findall(r"`((?:dumo_bench|baselines|tests)/[\w/]+\.py)`", text)}
     assert len(named) > 10
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+def typed() -> list[tuple[str, list[str]]]:
+    """Every `dumo-bench ...` of the pages' indented blocks, as words, with the name of its page."""
+    texts = [(page.name, page.read_text().replace("\\\n", " ")) for page in PAGES if page.name != "CHANGELOG.md"]
+    lines = [
+        (name, line) for name, text in texts for line in re.findall(r"^ {4,}dumo-bench +(.*)$", text, re.MULTILINE)
+    ]
+    return [(name, shlex.split(line, comments=True)) for name, line in lines]
+
+
+def unknown(words: list[str]) -> list[str]:
+    """Those that are no command, or no option of it."""
+    import typer
+
+    from dumo_bench.cli.app import app
+
+    command, left = typer.main.get_command(app), list(words)
+    while hasattr(command, "commands"):
+        if not left or left[0] not in command.commands:
+            return left[:1] if left and not left[0].startswith("-") else []
+        command = command.commands[left.pop(0)]
+    known = {option for param in command.params for option in (*param.opts, *param.secondary_opts)} | {"--help", "-h"}
+    return [word for word in left if word.startswith("-") and word.partition("=")[0] not in known]
+
+
+def test_what_the_pages_type_are_commands_with_their_options():
+    every = typed()
+    assert len(every) > 80 and {"run", "cite", "paper-diff"} <= {words[0] for _, words in every}
+    assert [(page, words) for page, words in every if unknown(words)] == []
+
+
+def test_an_option_that_a_command_lacks_is_found():
+    assert unknown(["run", "--methd", "uce", "--suite", "x"]) == ["--methd"]
+    assert unknown(["frob"]) == ["frob"] and unknown(["prompts", "fetch", "--from=x"]) == []
 
 
 @pytest.fixture
