@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dumo_bench.analysis import compare
-from dumo_bench.analysis.pairs import Difference
+from dumo_bench.analysis.differences import Difference
 from dumo_bench.errors import UserError
 
 COMMITTED = Path(__file__).parents[1] / "results" / "emoji-small"
