@@ -72,7 +72,7 @@ class Seeds:
 
 def side(spec: str, out: Path) -> Side:
     """A method of a results folder: `uce`, or `uce:ridge=50,seed=1` where the folder has several settings of it."""
-    name, _, asked = spec.partition(":")
+    name = spec.partition(":")[0]
     if not (out / "tables").is_dir():
         said = "has no tables of scores" if out.is_dir() else "no such folder"
         raise UserError(
@@ -82,9 +82,8 @@ def side(spec: str, out: Path) -> Side:
     scores, sets = (results.scores(out), results.sets(out))
     if name not in (known := set(scores["method"]) | set(sets["method"])):
         raise unknown(f"methods in {out}", name, known)
-    wanted = dict(_setting(spec, one) for one in asked.split(",") if one)
-    scores, sets = (frame[_fits(frame, name, wanted)] for frame in (scores, sets))
-    _refuse_mixture(spec, name, wanted, scores if len(scores) else sets)
+    scores, sets = (rows_of(spec, frame) for frame in (scores, sets))
+    _refuse_mixture(spec, name, asked(spec), scores if len(scores) else sets)
     return Side(spec, scores, sets, summary.read(out), catalogue.of_frames(out / "tables", scores, sets))
 
 
@@ -111,7 +110,7 @@ def every(sides: Sequence[tuple[Side, Side]], metric: str = "*", case: str = "*"
 
 
 def _tested(a: Side, b: Side) -> list[Difference]:
-    _refuse_contracts(a, b)
+    refuse_contracts((a.label, a.scores), (b.label, b.scores))
     return [*differences.differences(a.scores, b.scores, a.metrics), *differences.of_sets(a.sets, b.sets)]
 
 
@@ -262,6 +261,17 @@ def seeds(one: Side, metric: str = "*", case: str = "*") -> list[Seeds]:
     return found
 
 
+def asked(spec: str) -> dict[str, Any]:
+    """The settings that a method is typed with: of `uce:ridge=50,seed=1` ridge and seed."""
+    return dict(_setting(spec, one) for one in spec.partition(":")[2].split(",") if one)
+
+
+def rows_of(spec: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a method as it is typed, of scores or sets."""
+    found: pd.DataFrame = frame[_fits(frame, spec.partition(":")[0], asked(spec))]
+    return found
+
+
 def _setting(spec: str, text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals:
@@ -307,18 +317,18 @@ def _refuse_mixture(spec: str, name: str, wanted: dict[str, Any], rows: pd.DataF
     raise UserError(f"{spec} is there in {len(there)} settings, name one: {', '.join(typed)}".replace('"', ""))
 
 
-def _refuse_contracts(a: Side, b: Side) -> None:
-    """Pictures of another model or contract are not pairs."""
+def refuse_contracts(a: tuple[str, pd.DataFrame], b: tuple[str, pd.DataFrame]) -> None:
+    """Pictures of another model or contract are not pairs. Each side is what it is called and its scores."""
     found = [
         {suite: set(rows[["model", "sampling"]].itertuples(index=False, name=None))
-         for suite, rows in one.scores.groupby(["suite", "suite_version"])}
-        for one in (a, b)
+         for suite, rows in scores.groupby(["suite", "suite_version"])}
+        for _, scores in (a, b)
     ]  # fmt: skip
     for suite in found[0].keys() & found[1].keys():
         if len(together := found[0][suite] | found[1][suite]) > 1:
             said = ", ".join(f"model {model[:8]} contract {contract}" for model, contract in sorted(together))
             raise UserError(
-                f"{suite[0]}: {a.label} and {b.label} were not all made under one sampling contract ({said}): "
+                f"{suite[0]}: {a[0]} and {b[0]} were not all made under one sampling contract ({said}): "
                 "their pictures are no pairs; generate both with the same --model and --dtype"
             )
 

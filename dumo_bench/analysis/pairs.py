@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -42,8 +42,16 @@ class Measured(NamedTuple):
 
 def joined(a: pl.DataFrame, b: pl.DataFrame) -> pl.DataFrame:
     """One row a picture and metric that both have, with a and b; the mean over fits, null where one is missing."""
-    sides = [_mean(one).rename({"value": name}) for one, name in ((a, "a"), (b, "b"))]
-    return sides[0].join(sides[1], on=PAIR, how="inner").sort(PAIR)
+    return side_by_side({"a": a, "b": b})
+
+
+def side_by_side(sides: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """One row a picture and metric that all sides have, with a column for each; the mean over fits, null where one is
+    missing."""
+    first, *rest = (_mean(one).rename({"value": name}) for name, one in sides.items())
+    for other in rest:
+        first = first.join(other, on=PAIR, how="inner")
+    return first.sort(PAIR)
 
 
 def _mean(rows: pl.DataFrame) -> pl.DataFrame:
@@ -95,8 +103,12 @@ def groups(rows: pl.DataFrame, columns: list[str]) -> list[tuple[tuple[Any, ...]
 
 
 def _arrays(rows: pl.DataFrame) -> tuple[Floats, Floats, Whole]:
+    a, b = (rows[name].to_numpy().astype(float) for name in ("a", "b"))
+    return a, b, prompts(rows)
+
+
+def prompts(rows: pl.DataFrame) -> Whole:
+    """The prompts of some rows (n,), numbered from 0."""
     import pandas as pd
 
-    a, b = (rows[name].to_numpy().astype(float) for name in ("a", "b"))
-    prompts = pd.factorize(rows["prompt_id"].to_physical().to_numpy())[0]
-    return a, b, np.asarray(prompts, dtype=np.int64)
+    return np.asarray(pd.factorize(rows["prompt_id"].to_physical().to_numpy())[0], dtype=np.int64)

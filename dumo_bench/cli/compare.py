@@ -45,9 +45,30 @@ def compare(
     out: Out = Path("results"),
     case: Annotated[str, typer.Option("--case", "-c", help="Only cases of this name; * stands for anything.")] = "*",
     metric: Annotated[str, typer.Option("--metric", help="Only metrics of this name; * stands for anything.")] = "*",
+    at_equal_erasure: Annotated[
+        bool,
+        typer.Option(
+            "--at-equal-erasure",
+            help="Of methods that were run with several settings: what each keeps where both leave equally much.",
+        ),
+    ] = False,
+    at: Annotated[
+        list[float] | None,
+        typer.Option("--at", min=0, help="With --at-equal-erasure: how much is left there; may be repeated."),
+    ] = None,
+    erasure: Annotated[
+        str, typer.Option("--erasure", help="With --at-equal-erasure: the metric that says what is left.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Compare methods prompt by prompt: effect size, confidence interval, p-value and the sample size needed."""
+    if at_equal_erasure:
+        from dumo_bench.analysis.equal_erasure import Asked
+        from dumo_bench.cli import equal_erasure
+
+        asked = Asked(case, metric, erasure, tuple(sorted(set(at or ()))))
+        equal_erasure.compare(methods, out, asked, as_json=as_json)
+        return
     from dumo_bench.analysis import compare as comparing
     from dumo_bench.analysis import coverage
     from dumo_bench.cli import output, show
