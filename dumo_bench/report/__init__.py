@@ -11,11 +11,24 @@ from dumo_bench.analysis import catalogue, kinds, results, summary
 from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.coverage import sizes
 from dumo_bench.errors import UserError
-from dumo_bench.report import build, contract, coverage, figures, gallery, latex, markdown, page, paired, tradeoff
+from dumo_bench.report import (
+    build,
+    contract,
+    coverage,
+    figures,
+    gallery,
+    latex,
+    markdown,
+    page,
+    paired,
+    scale,
+    tradeoff,
+)
 from dumo_bench.report.cells import CaseTables
 from dumo_bench.run import manifest
 from dumo_bench.storage import files, table
 from dumo_bench.storage.columns import names
+from dumo_bench.storage.names import plain as file_name
 from dumo_bench.texts import cell, plain
 from dumo_bench.types import Suite
 
@@ -65,7 +78,8 @@ def _reasons(out: Path, case: CaseTables) -> dict[str, str]:
 def write(
     folder: Folder, suites: Mapping[str, Suite] | None = None, shown: Sequence[CaseTables] | None = None
 ) -> list[Path]:
-    """Write report.tex, report.html, report.md, report.csv and costs-*.svg into a results folder, from what lies there.
+    """Write the report into a results folder, from what lies there: report.tex, report.html, report.md, report.csv, and
+    costs-*.svg and scale-*.svg where there are curves to draw.
 
     Prompts of a suite that is explicit, or not among `suites`, are named by their ids and their pictures blurred.
     `shown`: its `cases`, where they are known already.
@@ -77,12 +91,14 @@ def write(
     sections = [
         page.section(case, frames, out, texts.get(case.suite), svg) for case, svg in zip(shown, drawn, strict=True)
     ]
+    grown = [(one, figures.scale(one)) for one in scale.scales(shown, manifest.read_all(out))]
     return [
         _written(out / "report.tex", latex.document(shown)),
-        _written(out / "report.html", page.render(sections)),
-        _written(out / "report.md", markdown.document(shown)),
+        _written(out / "report.html", page.render(sections, grown)),
+        _written(out / "report.md", markdown.document(shown, [one for one, _ in grown])),
         _written(out / "report.csv", _csv(folder) + _refused(out, shown)),
         *(_written(out / f"costs-{latex.label(case)}.svg", svg) for case, svg in zip(shown, drawn, strict=True) if svg),
+        *(_written(out / f"scale-{file_name(one.suite)}.svg", svg) for one, svg in grown),
     ]
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dumo_bench.analysis.recognition import REFERENCE
+from dumo_bench.report.scale import Point as Grown
+from dumo_bench.report.scale import Scale
 from dumo_bench.report.tradeoff import Curves, Point, labelled, said
 from dumo_bench.texts import plain
 
@@ -79,6 +81,31 @@ def _points(axes: Any, method: str, points: Sequence[Point]) -> None:
         axes.annotate(_text(text), spot, (0, -5), annotation_clip=False, **below).set_in_layout(False)
     axes.set_title(_text(name), fontsize=8)
     axes.grid(alpha=0.3)
+
+
+def scale(of: Scale) -> str:
+    """What is left and what is kept, with 95 % intervals, against how many concepts go at once: a line a method."""
+    figure, panels = _figure(8.0, 3.6, 2)
+    for axes, column, cells in zip(panels, (of.left, of.kept), ("left", "kept"), strict=True):
+        for label, points in of.of.items():
+            own = [(point.concepts, cell) for point in points if (cell := getattr(point, cells)).value is not None]
+            counts, values = [n for n, _ in own], [cell.value for _, cell in own]
+            axes.plot(counts, values, "-o", markersize=4, linewidth=1, label=_text(label))
+            for n, cell in own:
+                if cell.low is not None:
+                    axes.vlines(n, cell.low, cell.high, linewidth=0.8, color="0.6")
+        axes.set(xscale="log", ylim=(-0.03, 1.03), title=_text(f"{column.header} ({column.role})"))
+        axes.set_xticks(every := sorted({n for points in of.of.values() for n in _counts(points)}), map(str, every))
+        axes.minorticks_off()
+        axes.grid(alpha=0.3)
+    panels[0].legend(fontsize=7)
+    figure.supxlabel("concepts erased at once", fontsize="medium")
+    figure.suptitle(_text(of.title), fontsize="medium")
+    return _svg(figure)
+
+
+def _counts(points: Sequence[Grown]) -> list[int]:
+    return [point.concepts for point in points]
 
 
 def _text(text: str) -> str:

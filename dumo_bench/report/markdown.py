@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dumo_bench.report import captions, coverage
+from dumo_bench.report import captions, coverage, scale
 from dumo_bench.report.cells import CaseTables, Cell, Panel, Shown
+from dumo_bench.report.scale import Scale
 from dumo_bench.texts import line
 
 
-def document(cases: Sequence[CaseTables]) -> str:
-    """All cases."""
-    return "\n".join(["# Report\n", f"{captions.LEGEND}\n", *map(section, cases)])
+def document(cases: Sequence[CaseTables], scales: Sequence[Scale] = ()) -> str:
+    """All cases, and suites whose cases grow."""
+    return "\n".join(["# Report\n", f"{captions.LEGEND}\n", *map(section, cases), *map(_scale, scales)])
+
+
+def _scale(of: Scale) -> str:
+    rows = [_line([escape(label), *map(escape, cells)]) for label, cells in scale.lines(of)]
+    return "\n".join([f"## {escape(of.title)}\n", _line(["method", *scale.HEADS]), _line(["---"] * 7), *rows]) + "\n"
 
 
 def section(case: CaseTables) -> str:

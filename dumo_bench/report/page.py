@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.errors import UserError
-from dumo_bench.report import captions, coverage, figures, gallery
+from dumo_bench.report import captions, coverage, figures, gallery, scale
 from dumo_bench.report.cells import CaseTables
 from dumo_bench.report.details import Detail, concepts, details, heads
+from dumo_bench.report.scale import Scale
 from dumo_bench.report.variants import variants
 from dumo_bench.storage import copies
 from dumo_bench.storage.store import Store
@@ -70,8 +71,8 @@ def _of_case(frame: pd.DataFrame, case: CaseTables) -> pd.DataFrame:
     return frame[of_suite & (frame["case"] == case.case)]
 
 
-def render(sections: Sequence[Section]) -> str:
-    """The page."""
+def render(sections: Sequence[Section], scales: Sequence[tuple[Scale, str]] = ()) -> str:
+    """The page. scales: suites whose cases grow, each with its figure as SVG."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -81,7 +82,9 @@ def render(sections: Sequence[Section]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found: str = environment.get_template("page.html.j2").render(sections=sections, words=captions, coverage=coverage)
+    grown = [(one, scale.lines(one), _svg_uri(svg)) for one, svg in scales]
+    told = {"words": captions, "coverage": coverage, "scales": grown, "heads": scale.HEADS}
+    found: str = environment.get_template("page.html.j2").render(sections=sections, **told)
     return found + "\n"
 
 

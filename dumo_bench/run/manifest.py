@@ -19,9 +19,10 @@ from dumo_bench.run.needs import NotApplicable
 from dumo_bench.run.plan import Plan, Request
 from dumo_bench.storage import claims, files
 from dumo_bench.storage.names import bounded
+from dumo_bench.storage.store import Store
 from dumo_bench.suites import contract, registry
 from dumo_bench.suites.content import content
-from dumo_bench.types import Sampling, Suite, canonical, digest
+from dumo_bench.types import Recipe, Sampling, Suite, canonical, digest
 
 LIBRARIES = ("dumo-bench", "torch", "diffusers", "transformers", "nudenet", "torchmetrics", "numpy", "scipy")
 
@@ -49,10 +50,24 @@ def write(out: Path, request: Request, plan: Plan, scorers: Sequence[str], spent
     """
     place = path(out, request, plan.suite.name, (plan.parts or plan.reference)[0].recipe.method)
     with claims.claimed(place, lambda: False, place.name):
-        return _add(place, request, plan, scorers, spent)
+        return _add(place, out, request, plan, scorers, spent)
 
 
-def _add(place: Path, request: Request, plan: Plan, scorers: Sequence[str], spent: Mapping[str, Any]) -> Path:
+def _edits(out: Path, plan: Plan) -> dict[str, dict[str, float | None]]:
+    """What the edit of each case took and takes: seconds of its fit, bytes of its file. One may have been deleted."""
+    store = Store(out)
+    there = [part for part in plan.parts if store.has_edit(part.recipe)]
+    return {part.case.name: _cost(store, part.recipe) for part in there}
+
+
+def _cost(store: Store, recipe: Recipe) -> dict[str, float | None]:
+    spent = store.edit_header(recipe).get("seconds")
+    return {"seconds": spent, "bytes": store.edit_path(recipe).stat().st_size}
+
+
+def _add(
+    place: Path, out: Path, request: Request, plan: Plan, scorers: Sequence[str], spent: Mapping[str, Any]
+) -> Path:
     before = _read(place) if place.exists() else {"runs": []}
     idle = not spent.get("made") and not spent.get("measured")
     if before.get("runs") and idle and set(scorers) <= set(before.get("scorers", ())):
@@ -66,6 +81,7 @@ def _add(place: Path, request: Request, plan: Plan, scorers: Sequence[str], spen
         "model_hash": plan.model_hash,
         "sampling": contract.described(plan.suite, plan.contract),
         "recipes": {part.case.name: asdict(part.recipe) for part in plan.parts or plan.reference},
+        "edits": before.get("edits", {}) | _edits(out, plan),
         "scorers": sorted({*scorers, *before.get("scorers", ())}),
         "runs": [*before.get("runs", ()), {**spent, **machine()}],
     }
