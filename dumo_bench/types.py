@@ -138,7 +138,8 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """Prompts, the erasures to try on them, and how to sample. `related` maps a concept to its neighbours."""
+    """Prompts, the erasures to try on them, and how to sample. `related` maps a concept to its neighbours, `implied` to
+    what prompts say in its place: those are targets of a case that erases it."""
 
     name: str
     version: int
@@ -153,6 +154,7 @@ class Suite:
     spellings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # concept -> how else the file writes it
     papers: tuple[Paper, ...] = ()  # what who uses it has to cite; no part of its content
     scorers: tuple[str, ...] = ()  # what measures it where nothing else is asked for; (): by its task
+    implied: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -167,13 +169,16 @@ class Suite:
     def role_of(self, case: Case) -> Callable[[Prompt], Role]:
         """What any prompt is to an erasure, looked up once for all of them."""
         gone = {spelt(concept) for concept in case.erase}
-        near = {spelt(near) for concept, every in self.related.items() if spelt(concept) in gone for near in every}
+        near, meant = (
+            {spelt(word) for concept, every in of.items() if spelt(concept) in gone for word in every}
+            for of in (self.related, self.implied)
+        )
 
         def role(prompt: Prompt) -> Role:
             if prompt.role is not None:
                 return prompt.role
             own = spelt(prompt.concept)
-            return "target" if own in gone else "related" if own in near else "unrelated"
+            return "target" if own in gone | meant else "related" if own in near else "unrelated"
 
         return role
 
@@ -244,7 +249,7 @@ class Sample:
 
 Better: TypeAlias = Literal["higher", "lower", "neither"]
 Kind: TypeAlias = Literal["rate", "count", "mean", "set"]
-Made: TypeAlias = Literal["ua", "acc_e", "acc_g", "h_c", "h_o", "h_a", "da"]  # numbers that are made of metrics
+Made: TypeAlias = Literal["ua", "acc_e", "acc_g", "h_c", "h_o", "hm", "h_a", "da"]  # numbers that are made of metrics
 MADE: tuple[Made, ...] = get_args(Made)
 Measures: TypeAlias = Literal["", "asked", "erased", "present", "fit", "distance"]
 #: what it measures -> which way is better on prompts that are to be kept, and on those whose concept is to go

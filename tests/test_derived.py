@@ -51,7 +51,7 @@ NUMBERS = frames.named(
 
 
 def test_every_kind_of_number_is_made_of_this_projects_metrics():
-    assert {number.what for number in NUMBERS} == {"ua", "acc_e", "acc_g", "h_c", "h_o", "h_a", "da"}
+    assert {number.what for number in NUMBERS} == {"ua", "acc_e", "acc_g", "h_c", "h_o", "hm", "h_a", "da"}
 
 
 @pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number.metric.name)
@@ -59,6 +59,25 @@ def test_every_number_of_arrays_is_the_array_of_its_numbers(number):
     means = np.random.default_rng(0).random((len(number.parts), 9))
     means[:, :2] = 0, 1
     assert number.f(*means) == pytest.approx([number.f(*map(float, one)) for one in means.T])
+
+
+@pytest.mark.parametrize(
+    ("eff", "gen", "sens", "published"),
+    [(86.5, 90.2, 85.0, 15.97), (24.5, 50.5, 65.9, 61.70), (41.8, 68.3, 82.7, 49.32)],
+)
+def test_hm_is_that_of_erasebench_s_printed_rows(eff, gen, sens, published):
+    assert 100 * derived.hm(eff / 100, sens / 100, gen / 100) == pytest.approx(published, abs=0.02)
+
+
+def test_hm_is_of_neighbours_where_h_o_is_of_all_that_is_kept():
+    def target(concept: str) -> dict:
+        where = {"prompt_id": concept, "erase": '["ghost"]', "role": "target", "concept": concept}
+        return score("dumo", "ghost", 0, metric="judge.erased", value=0.0) | where
+
+    kept = [score("dumo", "alien", 0, value=0.0), score("dumo", "alien", 1, value=1.0), score("dumo", "dog", 0)]
+    found = made([target("ghost"), target("spirit"), *kept])
+    rate = {of: pick(found, role="all", metric=f"judge.object.{of}")["value"] for of in ("hm", "h_o")}
+    assert rate == pytest.approx({"hm": derived.hm(0, 0.5, 0), "h_o": derived.h_o(0, 2 / 3, 0)})
 
 
 @pytest.mark.parametrize("parts", [(1.0, 1.0, 0.0), (0.0, 0.0, 0.0), (0.0, 1.0, 1.0)])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import prompt_files
 import pytest
 
-from dumo_bench.emoji.world import BACKGROUNDS, OBJECTS, STYLES
+from dumo_bench.emoji.world import BACKGROUNDS, GROUPS, OBJECTS, STYLES
 from dumo_bench.suites import registry
 
 DIGESTS = Path(__file__).parent / "golden" / "suites.json"
@@ -57,7 +58,7 @@ def test_every_case_has_prompts_that_tell_whether_it_worked_or_what_it_broke(sui
 @EVERY
 def test_related_concepts_have_prompts(suite):
     have = {p.concept for p in suite.prompts}
-    assert {near for nears in suite.related.values() for near in nears} <= have
+    assert {word for table in (suite.related, suite.implied) for words in table.values() for word in words} <= have
 
 
 @EVERY
@@ -68,7 +69,8 @@ def test_it_reads_the_same_twice(name, suite):
 def digest(suite) -> str:
     """Of all that decides what is drawn and how it counts."""
     cases = [(case.name, case.erase, case.task) for case in suite.cases]
-    said = (suite.prompts, cases, sorted(suite.related.items()), suite.sampling, suite.task)
+    implied = [sorted(suite.implied.items())] if suite.implied else []
+    said = (suite.prompts, cases, sorted(suite.related.items()), suite.sampling, suite.task, *implied)
     undefined = repr(said).replace(", sampler='')", ")")  # what a sampler does is no suite's: the plan fills it in
     return hashlib.sha256(undefined.encode()).hexdigest()
 
@@ -144,7 +146,30 @@ def test_it_uses_the_words_that_the_model_was_trained_on(name):
 @EMOJI
 def test_its_sizes_suit_two_cores(name):
     suite = registry.load(name)
+    assert len(suite.prompts) <= 300
+    if name == "emoji-many":  # every object has prompts; how many are targets is what its cases vary
+        return
     for case in suite.cases:
         targets = sum(suite.role(case, p) == "target" for p in suite.prompts)
         assert 30 <= targets <= 80
         assert 80 <= len(suite.prompts) - targets <= 160
+
+
+def test_every_case_of_emoji_many_begins_with_the_one_before_and_erases_each_group_in_proportion():
+    suite = registry.load("emoji-many")
+    erased = [case.erase for case in suite.cases]
+    assert [len(one) for one in erased] == [1, 2, 5, 10, 25, 50]
+    assert all(more[: len(less)] == less for less, more in pairwise(erased))
+    share = {group: len(set(words) & set(erased[-1])) / len(words) for group, words in GROUPS.items()}
+    assert all(0.2 <= one <= 0.5 for one in share.values())
+    kept = set(OBJECTS) - set(erased[-1])
+    assert {near for nears in suite.related.values() for near in nears} <= kept
+    assert {p.concept for p in suite.prompts} == set(OBJECTS)
+
+
+def test_what_is_implied_is_a_target_of_the_cases_that_erase_it_alone():
+    suite = registry.load("emoji-near")
+    skull, weapons = suite.cases
+    roles = {(case.name, p.concept): suite.role(case, p) for case in (skull, weapons) for p in suite.prompts}
+    assert roles["skull", "sign of death"] == roles["dagger+knife", "weapon"] == "target"
+    assert roles["skull", "sharp weapon"] == roles["dagger+knife", "sign of death"] == "unrelated"

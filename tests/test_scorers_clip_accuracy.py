@@ -122,7 +122,7 @@ def test_maces_text_and_scale_are_in_the_convention_and_the_same_in_a_suite_of_s
 
 def test_maces_acc_and_h_are_made_of_means_of_probabilities():
     made = {number.what: number for number in derived.numbers(ClipAccuracyMace("x").metrics)}
-    assert set(made) == {"ua", "acc_e", "acc_g", "h_c", "h_o"} and not any(one.rates for one in made.values())
+    assert set(made) == {"ua", "acc_e", "acc_g", "h_c", "h_o", "hm"} and not any(one.rates for one in made.values())
     h_o = made["h_o"].f(*(np.array(part) for part in (0.0849, 0.9735, 0.1053)))
     assert h_o == pytest.approx(0.92659, abs=1e-5)  # 3 / (1/0.9151 + 1/0.9735 + 1/0.8947)
 

@@ -88,13 +88,18 @@ def _of_targets(erased: Metric) -> Iterator[Number]:
 
 
 def _harmonic(right: Metric) -> Iterator[Number]:
-    """H_c and H_o: the partner's rate of erased concepts on targets, and the rate of what is right on kept prompts."""
+    """H_c and H_o: the partner's rate of erased concepts on targets, and the rate of what is right on kept prompts.
+
+    HM has the related ones alone.
+    """
     gone, kept = Part(right.partner, "target"), Part(right.name, "kept")
     named, meant = (gone._replace(named=named) for named in (True, False))
     of_all, of_each = "2 / (1/UA + 1/Acc_s)", "3 / (1/(1 - Acc_e) + 1/Acc_s + 1/(1 - Acc_g))"
     number = partial(Number, of=right, rates=right.kind == "rate")
     yield number(_made(right, "h_c", "H_c"), what="h_c", f=derived.h_c, parts=(gone, kept), formula=of_all)
     yield number(_made(right, "h_o", "H_o"), what="h_o", f=derived.h_o, parts=(named, kept, meant), formula=of_each)
+    near, of_near = kept._replace(role="related"), "3 / (1/(1 - Eff) + 1/Sens + 1/(1 - Gen))"
+    yield number(_made(right, "hm", "HM"), what="hm", f=derived.hm, parts=(named, near, meant), formula=of_near)
 
 
 def _between(of: Metric, what: Made, f: Callable[..., Any], roles: tuple[str, str], formula: str) -> Number:

@@ -8,6 +8,9 @@ still recognised, of prompts that name it and of those that say it in other word
 prompts. H_c is of all target pictures, named or not, so UA stands for 1 - Acc_e in it: the same where all are named.
 IRA and CRA are plain accuracies on kept prompts, of the erased concept's own domain (objects, where an object goes)
 and of the other (their style); ASR is the rate of erased concepts on attack prompts.
+EraseBench (ICCV 2025, https://arxiv.org/abs/2501.09833) calls the rate of the erased concept Eff (efficacy) where it is
+named and Gen (generality) in other words, and the accuracy on its neighbours Sens (sensitivity); HM is their harmonic
+mean, by H_o's formula.
 Every function takes arrays as it takes numbers, element by element.
 """
 
@@ -40,6 +43,11 @@ def acc(shown: Mean) -> Mean:
 def h_o(acc_e: Mean, acc_s: Mean, acc_g: Mean) -> Mean:
     """H_o = 3 / (1/(1 - Acc_e) + 1/Acc_s + 1/(1 - Acc_g)): erased, others, other words for the erased; 0 to 1."""
     return harmonic((1 - acc_e, acc_s, 1 - acc_g))
+
+
+def hm(eff: Mean, sens: Mean, gen: Mean) -> Mean:
+    """HM = 3 / (1/(1 - Eff) + 1/Sens + 1/(1 - Gen)): H_o, of what is kept the neighbours alone; 0 to 1."""
+    return h_o(eff, sens, gen)
 
 
 def h_c(acc_e: Mean, acc_s: Mean) -> Mean:

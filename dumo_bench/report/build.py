@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -118,10 +118,14 @@ class _Maker:
     erases: str
     detection_rates: Mapping[Place, DetectionRate]
 
-    def panel(self, title: str, wanted: Iterable[Wanted]) -> Panel:
+    def panel(self, title: str, wanted: Sequence[Wanted]) -> Panel:
         kind = self.erases if self.erases in ("object", "style") else ""
-        columns = [self._column(one, known) for one in wanted if kind in one.kinds for known in self._fitting(one)]
-        shown = [_told_apart(c, columns) for c in columns if any(cell.measured for cell in c.cells)]
+        every = [(one, self._column(one, known)) for one in wanted if kind in one.kinds for known in self._fitting(one)]
+        measured = [(one, column) for one, column in every if any(cell.measured for cell in column.cells)]
+        if any(one.leads for one in wanted) and not any(one.leads for one, _ in measured):
+            measured = []
+        columns = [column for _, column in every]
+        shown = [_told_apart(column, columns) for _, column in measured]
         return Panel(title, tuple(self.labels.values()), tuple(shown))
 
     def others(self) -> list[Wanted]:

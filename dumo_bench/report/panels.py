@@ -18,7 +18,7 @@ class Wanted:
 
     Without a header it is called as the metric is. `counted`: the sum over the pictures, as papers print it, in place
     of the summary's mean. `kinds`: for cases that erase such a thing; "" stands for explicit content, and for cases of
-    which it is not known, or that erase both.
+    which it is not known, or that erase both. `leads`: its panel is shown only where this column is measured.
     """
 
     header: str
@@ -27,6 +27,7 @@ class Wanted:
     kinds: tuple[str, ...] = _EVERY
     counted: bool = False
     digits: int | None = None
+    leads: bool = False
 
 
 Panels: TypeAlias = Mapping[str, tuple[Wanted, ...]]
@@ -115,6 +116,14 @@ PANELS: Panels = {
         *_named(_GONE),
         Wanted("H_o", _OBJECT(what="h_o"), "all", _NOT_STYLE),
         Wanted("H_o", _STYLED(what="h_o"), "all", _STYLE),
+    ),
+    "As EraseBench counts it: the name, other words, neighbours": (
+        Wanted("Eff", _GONE(what="acc_e"), "target"),
+        Wanted("Gen", _GONE(what="acc_g"), "target"),
+        Wanted("Sens", _OBJECT(), "related", _NOT_STYLE),
+        Wanted("Sens", _STYLED(), "related", _STYLE),
+        Wanted("HM", _OBJECT(what="hm"), "all", _NOT_STYLE, leads=True),
+        Wanted("HM", _STYLED(what="hm"), "all", _STYLE, leads=True),
     ),
     "As papers count it: what CLIP chooses among the concepts": (
         Wanted("UA", _CONCEPT_GONE(what="ua"), "target"),

@@ -36,8 +36,9 @@ def _words(suite: Suite) -> Iterator[str]:
     for prompt in suite.prompts:
         yield prompt.concept
         yield from prompt.shows.values()
-    for concept, near in suite.related.items():
-        yield from (concept, *near)
+    for table in (suite.related, suite.implied):
+        for concept, others in table.items():
+            yield from (concept, *others)
 
 
 def _respelt(prompt: Prompt, first: Mapping[str, str]) -> Prompt:
@@ -66,21 +67,22 @@ def problem(suite: Suite) -> tuple[int, str] | None:
     return None
 
 
-def stray(suite: Suite) -> str:
-    """What is wrong with the neighbours of a suite's file: one is shown by no prompt and erased by no case; else "".
+def stray(suite: Suite) -> tuple[str, str] | None:
+    """The table of a suite's file that has a word which no prompt shows and no case erases, and what is wrong with it.
 
-    A neighbour that is misspelt would be counted as unrelated, without a word. Where every prompt states its role,
-    neighbours decide nothing.
+    One that is misspelt would be counted as unrelated, without a word. Where every prompt states its role, these tables
+    decide nothing.
     """
     if all(prompt.role for prompt in suite.prompts):
-        return ""
+        return None
     shown = [word for prompt in suite.prompts for word in (prompt.concept, *prompt.shows.values())]
     known = {spelt(word): word for word in (*shown, *(word for case in suite.cases for word in case.erase))}
-    for concept, near in suite.related.items():
-        for word in (concept, *near):
-            if spelt(word) not in known:
-                return f"related, {concept!r}: {unknown('concepts of the suite', word, known.values())}"
-    return ""
+    for key, table in (("related", suite.related), ("implied", suite.implied)):
+        for concept, others in table.items():
+            for word in (concept, *others):
+                if spelt(word) not in known:
+                    return key, f"{key}, {concept!r}: {unknown('concepts of the suite', word, known.values())}"
+    return None
 
 
 def _twice(case: Case) -> str:

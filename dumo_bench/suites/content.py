@@ -14,4 +14,5 @@ def content(suite: Suite) -> str:
         for p in suite.prompts
     ]
     cases = [asdict(case) for case in suite.cases]
-    return digest([prompts, cases, dict(suite.related), suite.task, asdict(suite.sampling)])[:12]
+    implied = [dict(suite.implied)] if suite.implied else []  # a suite without any keeps the hash that it had
+    return digest([prompts, cases, dict(suite.related), suite.task, asdict(suite.sampling), *implied])[:12]

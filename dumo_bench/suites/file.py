@@ -22,7 +22,8 @@ from dumo_bench.types import Case, Prompt, Sampling, Suite
 
 TASKS = ("object", "style", "explicit")
 _NEEDED = ("name", "version", "source", "licence", "cases", "sampling")
-_TOP = (*_NEEDED, "explicit", "task", "related", "block", "csv", "view", "alias", "scorers", "paper")
+_OF_CONCEPTS = ("related", "implied")
+_TOP = (*_NEEDED, "explicit", "task", *_OF_CONCEPTS, "block", "csv", "view", "alias", "scorers", "paper")
 _CASE = ("name", "erase", "task")
 DEFAULT = "default"  # among scorers that are typed: those of the suite
 _SAMPLING = tuple(name for name in Sampling.__dataclass_fields__ if name != "sampler")  # the plan fills that in
@@ -60,8 +61,8 @@ class SuiteFile:
             prompts = self.prompts(called or str(self.path))
             whole = replace(self.empty, prompts=prompts)
             suite = _checked(self._view(whole, view) if view else whole)
-            if why := concepts.stray(whole):  # a view need not have every neighbour
-                raise Refused("related", why)
+            if found := concepts.stray(whole):  # a view need not have every neighbour
+                raise Refused(*found)
             return suite
 
     def _view(self, whole: Suite, view: str) -> Suite:
@@ -125,7 +126,8 @@ def _file(path: Path, text: str, data: Mapping[str, Any]) -> SuiteFile:
         cases=cases,
         prompts=(),
         sampling=_sampling(typed(data, "sampling", dict)),
-        related={concept: words(near, concept) for concept, near in typed(data, "related", dict, {}).items()},
+        related=_of_concepts(data, "related"),
+        implied=_of_concepts(data, "implied"),
         explicit=typed(data, "explicit", bool, False),
         task=one_of(data, "task", TASKS),
         scorers=_scorers(data),
@@ -133,6 +135,11 @@ def _file(path: Path, text: str, data: Mapping[str, Any]) -> SuiteFile:
     )
     csv = csvfile.parse(typed(data, "csv", dict), path.parent) if listed else None
     return SuiteFile(path, text, empty, tables(data, "block"), csv, parts, words(data.get("alias", []), "alias"))
+
+
+def _of_concepts(data: Mapping[str, Any], key: str) -> Mapping[str, tuple[str, ...]]:
+    """A table concept = [words]."""
+    return {concept: words(found, concept) for concept, found in typed(data, key, dict, {}).items()}
 
 
 def _block(blocks: Sequence[Mapping[str, Any]], nth: int, explicit: bool) -> Sequence[Prompt]:
