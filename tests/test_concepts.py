@@ -13,6 +13,7 @@ from dumo_bench.errors import UserError
 from dumo_bench.scorers.clip_accuracy import ClipAccuracy
 from dumo_bench.scorers.concept import Concept, Seen, verdicts
 from dumo_bench.suites import concepts, registry
+from dumo_bench.suites.content import content
 from dumo_bench.types import spelt
 
 SPELLINGS = [
@@ -47,6 +48,9 @@ def written(path, erase: str, concepts_: str, more: str = "", related: str = 'ca
     text = text.replace('cat = ["dog"]', related)
     path.write_text(text.replace('["a cat", "a dog", "an alien"]', concepts_) + more)
     return registry.load(str(path))
+
+
+IMPLIED = 'cat = ["dog"]\n[implied]\ncat = ["{}"]'
 
 
 def roles(suite):
@@ -127,6 +131,23 @@ def test_a_suite_that_states_every_role_may_erase_what_no_prompt_names(bare_suit
 def test_a_neighbour_that_nothing_shows_is_refused_with_the_nearest_name(bare_suite, related, word):
     with pytest.raises(UserError, match=rf"small.toml:\d+: related, .*nothing is called '{word}'. Did you mean"):
         written(bare_suite, '["cat"]', '["a cat", "a dog", "an alien"]', related=related)
+
+
+def test_what_is_said_in_place_of_a_concept_is_a_target_of_the_cases_that_erase_it(bare_suite):
+    suite = written(bare_suite, '["cat"]', '["a cat", "a dog", "an alien"]', related=IMPLIED.format("ALIEN"))
+    assert roles(suite) == {"a cat": "target", "a dog": "related", "an alien": "target"}
+    other = replace(suite.cases[0], erase=("dog",))
+    assert {suite.role(other, p) for p in suite.prompts if p.concept == "alien"} == {"unrelated"}
+
+
+def test_what_is_implied_and_nothing_shows_is_refused_with_the_nearest_name(bare_suite):
+    with pytest.raises(UserError, match=r"small.toml:\d+: implied, .*nothing is called 'alein'. Did you mean 'alien'"):
+        written(bare_suite, '["cat"]', '["a cat", "a dog", "an alien"]', related=IMPLIED.format("alein"))
+
+
+def test_a_suite_with_other_implied_words_is_another_content(bare_suite):
+    suite = written(bare_suite, '["cat"]', '["a cat", "a dog", "an alien"]')
+    assert content(replace(suite, implied={"cat": ("alien",)})) != content(suite) == content(replace(suite, implied={}))
 
 
 def test_a_ready_made_suite_is_held_to_the_same(tmp_path, bare_suite):
