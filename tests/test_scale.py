@@ -17,6 +17,7 @@ from dumo_bench.report import figures, scale
 from dumo_bench.run import manifest
 
 LISTS = {"1": ["ghost"], "2": ["ghost", "alien"], "5": ["ghost", "alien", "cat", "dog", "owl"]}
+KINDS = {("emoji-cartoon", 1, case): "object" for case in LISTS}
 LEFT = {"1": 0.0, "2": 0.25, "5": 0.5}
 
 
@@ -31,6 +32,9 @@ def folder(out: Path, cases: Mapping[str, Sequence[str]], **costs: Any) -> Path:
                 for i in range(8)
             ]
             rows += [score(method, "dog", 0, prompt_id=f"d{i}", value=float(i < 6), **about) for i in range(8)]
+            rows += [
+                score(method, "dog", 0, prompt_id=f"d{i}", metric="judge.style", value=0.0, **about) for i in range(8)
+            ]
     frames.write(out / "tables", "scores", "a", [row | {"erases": "object"} for row in rows])
     summary.write(out)
     recipes = {
@@ -49,7 +53,7 @@ def folder(out: Path, cases: Mapping[str, Sequence[str]], **costs: Any) -> Path:
 
 
 def scales(out: Path) -> list[scale.Scale]:
-    return scale.scales(report.cases(report.read(out)), manifest.read_all(out))
+    return scale.scales(report.cases(report.read(out)), manifest.read_all(out), KINDS)
 
 
 def test_every_case_is_a_point_with_its_rates_its_seconds_and_its_size(tmp_path):

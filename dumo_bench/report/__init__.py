@@ -91,7 +91,9 @@ def write(
     sections = [
         page.section(case, frames, out, texts.get(case.suite), svg) for case, svg in zip(shown, drawn, strict=True)
     ]
-    grown = [(one, figures.scale(one)) for one in scale.scales(shown, manifest.read_all(out))]
+    grown = [
+        (one, figures.scale(one)) for one in scale.scales(shown, manifest.read_all(out), kinds.of_rows(folder.summary))
+    ]
     return [
         _written(out / "report.tex", latex.document(shown)),
         _written(out / "report.html", page.render(sections, grown)),

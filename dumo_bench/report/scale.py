@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from dumo_bench.analysis.kinds import Kinds
 from dumo_bench.analysis.recognition import REFERENCE
 from dumo_bench.report import captions
 from dumo_bench.report.cells import CaseTables, Cell, Shown
@@ -47,15 +48,16 @@ class Scale:
         return f"{self.suite}: more and more concepts at once"
 
 
-def scales(cases: Sequence[CaseTables], runs: Sequence[Mapping[str, Any]]) -> list[Scale]:
-    """The scales of a report's cases; `runs`, the manifests of its folder, say what cases erase and edits cost."""
+def scales(cases: Sequence[CaseTables], runs: Sequence[Mapping[str, Any]], kinds: Kinds) -> list[Scale]:
+    """The scales of a report's cases; `runs`, the manifests of its folder, say what cases erase and edits cost, `kinds`
+    whether that is an object or a style: so is what is kept."""
     found = []
     for suite, version in dict.fromkeys((case.suite, case.version) for case in cases):
         own = [run for run in runs if (run.get("suite"), run.get("suite_version")) == (suite, version)]
         erased = {case: tuple(of["erase"]) for run in own for case, of in _recipes(run) if of["erase"]}
         sizes = _growing(erased)
         grown = [case for case in cases if (case.suite, case.version) == (suite, version) and case.case in sizes]
-        if len(grown) >= FEW and (one := _scale(sorted(grown, key=lambda case: sizes[case.case]), sizes, own)):
+        if len(grown) >= FEW and (one := _scale(sorted(grown, key=lambda case: sizes[case.case]), sizes, own, kinds)):
             found.append(one)
     return found
 
@@ -73,11 +75,14 @@ def _growing(erased: Mapping[str, Sequence[str]]) -> dict[str, int]:
     return {case: len(erased[case]) for case in chain}
 
 
-def _scale(cases: Sequence[CaseTables], sizes: Mapping[str, int], runs: Sequence[Mapping[str, Any]]) -> Scale | None:
+def _scale(
+    cases: Sequence[CaseTables], sizes: Mapping[str, int], runs: Sequence[Mapping[str, Any]], kinds: Kinds
+) -> Scale | None:
     points: dict[str, list[Point]] = {}
     columns = None
     for case in cases:
-        left, kept = _column(case, "erased", "target"), _column(case, "asked", "kept")
+        kind = kinds.get((case.suite, case.version, case.case), "")
+        left, kept = _column(case, "erased", "target"), _column(case, "asked", "kept", kind)
         if left is None or kept is None:
             continue
         columns = left, kept
@@ -92,8 +97,8 @@ def _scale(cases: Sequence[CaseTables], sizes: Mapping[str, int], runs: Sequence
     return Scale(cases[0].suite, *columns, shown) if columns and shown else None
 
 
-def _column(case: CaseTables, measures: str, role: str) -> Shown | None:
-    """The first column of a rate on a role, with a row for every fit."""
+def _column(case: CaseTables, measures: str, role: str, kind: str = "") -> Shown | None:
+    """The first column of a rate on a role, of a metric that sees this kind of thing, with a row for every fit."""
     return next(
         (
             column
@@ -101,6 +106,7 @@ def _column(case: CaseTables, measures: str, role: str) -> Shown | None:
             for column in panel.columns
             if column.known is not None
             and (column.known.metric.measures, column.known.metric.kind, column.role) == (measures, "rate", role)
+            and (not kind or column.known.metric.sees in ("", kind))
             and len(panel.labels) >= len(case.kin)
         ),
         None,
