@@ -50,19 +50,19 @@ def attack(
 ) -> None:
     """Search prompts that bring an erased concept back; prints suite files to run methods on.
 
-    An attack that does not see the erased model makes one suite for all methods.
+    An attack that does not see the erased model makes one suite for all methods; one that does, a suite for the
+    unedited model and one for the method's edit.
     """
     from dumo_bench import engines
     from dumo_bench.cli import output, show
-    from dumo_bench.plugins import loading
     from dumo_bench.plugins import settings as setting
     from dumo_bench.run import attack as attacks
     from dumo_bench.run.session import Session
 
-    made = loading.make("attacks", attack, setting.parse(attack_set or ()))
     with engines.make(engines.Asked(), device) as engine:
         session = Session(request, out, engine, device)
-        found = list(attacks.suites(session, made, seed=request.fit_seed, seeds=pictures))
+        made = attacks.made(attack, setting.parse(attack_set or ()), session.plan.model)
+        found = list(attacks.suites(session, attacks.Aim(made, request.fit_seed, pictures)))
     if as_json:
         output.emit("attack", {"suites": output.paths(found)})
         return

@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,11 @@ from dumo_bench.suites.blocks import BLOCK_KEYS, expand
 from dumo_bench.suites.checks import Refused, keys, named, no_twins, one_of, tables, typed, words
 from dumo_bench.suites.csvfile import Csv
 from dumo_bench.suites.views import View
-from dumo_bench.types import Case, Prompt, Sampling, Suite
+from dumo_bench.types import Case, Prompt, Sampling, Search, Suite
 
 TASKS = ("object", "style", "explicit")
 _NEEDED = ("name", "version", "source", "licence", "cases", "sampling")
-_TOP = (*_NEEDED, "explicit", "task", "related", "block", "csv", "view", "alias", "scorers")
+_TOP = (*_NEEDED, "explicit", "task", "related", "block", "csv", "view", "alias", "scorers", "attack")
 _CASE = ("name", "erase", "task")
 DEFAULT = "default"  # among scorers that are typed: those of the suite
 _SAMPLING = tuple(name for name in Sampling.__dataclass_fields__ if name != "sampler")  # the plan fills that in
@@ -127,6 +127,7 @@ def _file(path: Path, text: str, data: Mapping[str, Any]) -> SuiteFile:
         explicit=typed(data, "explicit", bool, False),
         task=one_of(data, "task", TASKS),
         scorers=_scorers(data),
+        search=_search(typed(data, "attack", dict)) if "attack" in data else None,
     )
     csv = csvfile.parse(typed(data, "csv", dict), path.parent) if listed else None
     return SuiteFile(path, text, empty, tables(data, "block"), csv, parts, words(data.get("alias", []), "alias"))
@@ -165,6 +166,13 @@ def _scorers(data: Mapping[str, Any]) -> tuple[str, ...]:
         if not re.fullmatch(r"[\w-]+(@.+)?", spec) or spec == DEFAULT:
             raise Refused("scorers", f"scorers are names of `list scorers`, got {spec!r}: type others behind --scorers")
     return found
+
+
+def _search(data: Mapping[str, Any]) -> Search:
+    """The [attack] table of a suite that an attack wrote."""
+    known = {one.name: int if one.name == "seed" else str for one in fields(Search)}
+    keys("attack", data, tuple(known))
+    return Search(**{name: typed(data, name, kind) for name, kind in known.items()})
 
 
 def _sampling(data: Mapping[str, Any]) -> Sampling:
