@@ -166,6 +166,7 @@ class Search:
     """How an attack found what a suite holds. sees: its threat model. settings: in words.
 
     method, edit: whose edit it saw, and the key of its recipe; "": none. model: the hash of the unedited weights.
+    texts, forwards, seconds: what the search of a prompt cost, in the mean, as in `Found`.
     """
 
     attack: str
@@ -176,6 +177,9 @@ class Search:
     method: str
     edit: str
     model: str
+    texts: int = 0
+    forwards: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dumo_bench.analysis import catalogue, kinds, results, summary
+from dumo_bench.analysis import attacks, catalogue, kinds, results, summary
 from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.coverage import sizes
 from dumo_bench.errors import UserError
-from dumo_bench.report import build, contract, coverage, figures, gallery, latex, markdown, page, paired, tradeoff
+from dumo_bench.report import (
+    attacked,
+    build,
+    contract,
+    coverage,
+    figures,
+    gallery,
+    latex,
+    markdown,
+    page,
+    paired,
+    tradeoff,
+)
 from dumo_bench.report.cells import CaseTables
 from dumo_bench.run import manifest
 from dumo_bench.storage import files, table
@@ -65,7 +77,8 @@ def _reasons(out: Path, case: CaseTables) -> dict[str, str]:
 def write(
     folder: Folder, suites: Mapping[str, Suite] | None = None, shown: Sequence[CaseTables] | None = None
 ) -> list[Path]:
-    """Write report.tex, report.html, report.md, report.csv and costs-*.svg into a results folder, from what lies there.
+    """Write report.tex, report.html, report.md, report.csv, costs-*.svg, and of attacks attacks.md and attacks.csv,
+    into a results folder, from what lies there.
 
     Prompts of a suite that is explicit, or not among `suites`, are named by their ids and their pictures blurred.
     `shown`: its `cases`, where they are known already.
@@ -82,7 +95,19 @@ def write(
         _written(out / "report.html", page.render(sections)),
         _written(out / "report.md", markdown.document(shown)),
         _written(out / "report.csv", _csv(folder) + _refused(out, shown)),
+        *_attacks(out, suites or {}),
         *(_written(out / f"costs-{latex.label(case)}.svg", svg) for case, svg in zip(shown, drawn, strict=True) if svg),
+    ]
+
+
+def _attacks(out: Path, suites: Mapping[str, Suite]) -> list[Path]:
+    """attacks.md and attacks.csv, where suites that attacks wrote were measured."""
+    found = attacks.of_folder(out, suites.values())
+    if not found:
+        return []
+    return [
+        _written(out / "attacks.md", attacked.document(found)),
+        _written(out / "attacks.csv", attacked.table(found)),
     ]
 
 

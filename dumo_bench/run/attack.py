@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,8 +79,20 @@ def _of_case(session: Session, aim: Aim, part: Part) -> Path:
     suite, search = session.plan.suite, searched_as(session, aim, part)
     starts = [session.store.put_start(one.start) if one.start else "" for one in found]
     said, under = _said(session, aim, part, search), contract(session, aim)
+    search = spent(search, found)
     whole = attacked.Attacked(name, suite, part.case, said, search, under, prompts, found, starts, aim.pictures)
     return attacked.write(folder, whole)
+
+
+def spent(search: Search, found: Sequence[Found]) -> Search:
+    """With what a prompt cost in the mean."""
+    n = len(found)
+    return replace(
+        search,
+        texts=round(sum(one.texts for one in found) / n),
+        forwards=round(sum(one.forwards for one in found) / n),
+        seconds=round(sum(one.seconds for one in found) / n, 2),
+    )
 
 
 def contract(session: Session, aim: Aim) -> Sampling:

@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -170,9 +170,11 @@ def _scorers(data: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _search(data: Mapping[str, Any]) -> Search:
     """The [attack] table of a suite that an attack wrote."""
-    known = {one.name: int if one.name == "seed" else str for one in fields(Search)}
+    kinds = {"seed": int, "texts": int, "forwards": int, "seconds": float}
+    known = {one.name: kinds.get(one.name, str) for one in fields(Search)}
     keys("attack", data, tuple(known))
-    return Search(**{name: typed(data, name, kind) for name, kind in known.items()})
+    needed = {one.name for one in fields(Search) if one.default is MISSING}
+    return Search(**{name: typed(data, name, kind) for name, kind in known.items() if name in needed or name in data})
 
 
 def _sampling(data: Mapping[str, Any]) -> Sampling:
