@@ -17,9 +17,9 @@ LEGEND = (
     "erased concept, over several seeds a prompt. *Unedited*: the same attack on the unedited model, searched again "
     "where it sees the model (marked *), else under the same prompts. *Plain*: the plain prompts under fresh noise. "
     "*Ever*: the share of prompts of which at least one picture shows it; of the plain prompts so many pictures as "
-    "search and pictures of the attack cost together. *Gain*: ever minus that. In brackets 95 % intervals that resample "
-    "prompts. An attack without gain on any method is reported as failed. Forwards: rows through the network that a "
-    "prompt's search cost, one with its gradient as three."
+    "search and pictures of the attack cost together. *Gain*: ever minus that. In brackets 95 % intervals that "
+    "resample prompts. An attack without gain on any method is reported as failed. Forwards: rows through the "
+    "network that a prompt's search cost, one with its gradient as three."
 )
 _HEAD = ("attack", "case", "method", "shows", "unedited", "plain", "ever", "ever, plain", "gain", "forwards", "seconds")
 _SHARES = ("attacked", "unedited", "plain", "ever", "ever_plain", "beats")

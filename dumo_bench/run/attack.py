@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import models, plans
-from dumo_bench.interfaces import Attack, Target
+from dumo_bench.interfaces import SEES, Attack, Sees, Target
 from dumo_bench.plugins import loading
 from dumo_bench.progress import log, track
 from dumo_bench.run import steps
 from dumo_bench.run.plan import kind_of
 from dumo_bench.storage.names import bounded
-from dumo_bench.suites import attacked
+from dumo_bench.suites import attacked, foreign
 from dumo_bench.suites.content import content
 from dumo_bench.types import Edit, Found, Prompt, Sampling, Search, digest
 
@@ -61,6 +61,34 @@ def suites(session: Session, aim: Aim) -> Iterator[Path]:
         steps.fit(session)
     for part in edits:
         yield _of_case(session, aim, part)
+
+
+def read(session: Session, name: str, sees: str, source: Path, pictures: int) -> Iterator[Path]:
+    """A suite file for each case, of prompts that another program's attack found; they lie in `source`."""
+    theirs, content_hash = foreign.read(source), foreign.sha256(source)[:12]
+    for part in session.plan.reference:
+        suite, concept = session.plan.suite, part.case.erase[0]
+        search = Search(name, "", sees, f"read from {source.name} ({content_hash})", 0, "", "", session.plan.model_hash)
+        said = f"{name}, sees: {sees}; {search.settings}; under {suite.name} {suite.version}, case {part.case.name}"
+        called = [name, "read", suite.name, part.case.name]
+        key = digest([said, content(suite), pictures])[:8]
+        own = f"{bounded(re.sub(r'[^A-Za-z0-9.+_-]+', '_', '-'.join(called)))}-{key}"
+        prompts = [Prompt(one.id, one.plain, concept, ()) for one in theirs]
+        found, under = [Found(one.text) for one in theirs], replace(suite.sampling, model=session.plan.model)
+        whole = attacked.Attacked(
+            own, suite, part.case, said, search, under, prompts, found, [""] * len(found), pictures
+        )
+        yield attacked.write(session.out / FOLDER, whole)
+
+
+def seen(name: str, said: str | None) -> Sees:
+    """The threat model of prompts that are read: that of the attack of this name, or what was typed."""
+    if said is None and name in loading.names("attacks"):
+        known: Sees = loading.load("attacks", name).sees
+        return known
+    if said not in SEES:
+        raise UserError(f"--sees {said!r}: {name} is no attack of this program: say what it saw: {', '.join(SEES)}")
+    return said
 
 
 def _of_case(session: Session, aim: Aim, part: Part) -> Path:

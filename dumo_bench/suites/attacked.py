@@ -66,6 +66,11 @@ def _csv(of: Attacked) -> str:
     return text.getvalue()
 
 
+def plain(of: Attacked) -> list[tuple[Prompt, Found]]:
+    """The prompts that those found were made from, where they are known."""
+    return [pair for pair in zip(of.prompts, of.found, strict=True) if pair[0].text.strip()]
+
+
 def _rows(of: Attacked, measured: Sequence[str]) -> Iterator[list[Any]]:
     """A row a prompt found, with what its search cost and ended with; then a row a plain prompt."""
     every = list(zip(of.prompts, of.found, of.starts, strict=True))
@@ -74,7 +79,7 @@ def _rows(of: Attacked, measured: Sequence[str]) -> Iterator[list[Any]]:
         cells = [one.measured.get(key, "") for key in measured]
         own = [f"{prompt.id}-attacked", one.text, prompt.concept, "attack", _seed(of.name, one.text, prompt.id)]
         yield [*own, one.draws or of.pictures, start, prompt.id, *cost, *cells]
-    for prompt, one, _ in every:
+    for prompt, one in plain(of):
         own = [prompt.id, prompt.text, prompt.concept, "target", _seed(of.suite.name, prompt.text, prompt.id)]
         yield [*own, control(of, one), "", prompt.id, 0, 0, 0, *("" for _ in measured)]
 
@@ -89,7 +94,7 @@ def _toml(of: Attacked, sha256: str, size: int) -> str:
         "name": of.name, "version": 1, "source": of.said, "licence": of.suite.licence, "task": of.suite.task,
         "explicit": of.suite.explicit, "scorers": list(of.suite.scorers),
     }  # fmt: skip
-    listed = {"file": f"{of.name}.csv", "sha256": sha256, "rows": 2 * len(of.found), "bytes": size}
+    listed = {"file": f"{of.name}.csv", "sha256": sha256, "rows": len(of.found) + len(plain(of)), "bytes": size}
     columns = {"id": "id", "text": "prompt", **{name: name for name in ("concept", "role", "seed", "draws", "start")}}
     parts = [
         _pairs(whole),
