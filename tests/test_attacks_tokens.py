@@ -51,9 +51,9 @@ def test_free_places_stand_before_a_text_or_before_each_third_of_its_tokens(host
     own = places.words(host, TEXT)
     before = places.places(host, own, [0, 0])
     assert before.at.tolist() == [1, 2] and len(own) == 5
-    mixed = P4D(variant="k").open(host, TEXT)
+    mixed = P4D(variant="k").free(host, TEXT)
     assert mixed.at.tolist() == [1, 5] and mixed.free == len(own) // 3 + 1
-    alone = P4D(tokens=4).open(host, TEXT)
+    alone = P4D(tokens=4).free(host, TEXT)
     assert alone.at.tolist() == [1, 2, 3, 4]
     chosen = torch.tensor(places.words(host, "dog cat"))
     assert before.text(host, chosen) == f"dog cat {TEXT}"

@@ -77,7 +77,7 @@ class P4D(Attack):
     def found(self, seen: Seen, original: Original, number: int, g: torch.Generator) -> Found:
         """The best text of a search, and how far from the original the model is with it and with the prompt alone."""
         host, text, levels = seen.host, original.pictures.texts[number], original.pictures.levels
-        open_ = self.open(host, text)
+        open_ = self.free(host, text)
         vectors, which = Nearest(host, open_.free, g, self.lr, self.decay), torch.full((self.rows,), number)
         even = [int(levels / ASIDE * (i + 0.5)) for i in range(ASIDE)]
         texts = Candidates(seen, [original.asked(which, t, g) for t in even])
@@ -90,7 +90,7 @@ class P4D(Attack):
         measured = {"missed": texts.of(best), "missed_before": texts.of(text)}
         return Found(best, measured, read, seen.forwards + self.rows * (self.steps + ASIDE))
 
-    def open(self, host: Host, text: str) -> Places:
+    def free(self, host: Host, text: str) -> Places:
         """The places of a variant."""
         if self.variant == "n":
             return places(host, [], [0] * self.tokens)

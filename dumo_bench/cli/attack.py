@@ -59,8 +59,8 @@ def attack(
 ) -> None:
     """Search prompts that bring an erased concept back; prints suite files to run methods on.
 
-    An attack that does not see the erased model makes one suite for all methods; one that does, a suite for the
-    unedited model and one for the method's edit.
+    An attack that does not see the erased model makes one suite for all methods.
+    One that does is made on the unedited model and on the method's edit, a suite each.
     """
     from dumo_bench import engines
     from dumo_bench.plugins import settings as setting
