@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dumo_bench.analysis import catalogue, results
+from dumo_bench.analysis import results
+from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.recognition import REFERENCE
 from dumo_bench.metrics import intervals
 from dumo_bench.types import Search, Suite
@@ -65,14 +66,17 @@ class Success:
     again: bool = False
 
 
-def of_folder(out: Path, suites: Iterable[Suite]) -> list[Success]:
-    """Every success that a results folder tells, of suites that attacks wrote."""
+def of_folder(out: Path, known: Catalogue, suites: Iterable[Suite]) -> list[Success]:
+    """Every success that a results folder tells, of suites that attacks wrote; `known` are its metrics."""
     import polars as pl
 
-    known, scores = catalogue.of_folder(out), results.columns(out, COLUMNS)
+    written = {suite.name: suite for suite in suites if suite.search}
+    if not written:
+        return []
+    scores = results.columns(out, COLUMNS).filter(pl.col("suite").cast(pl.String).is_in(list(written)))
     scores = scores.with_columns(pl.col(pl.Categorical).cast(pl.String))
     found: list[Success] = []
-    for suite in {suite.name: suite for suite in suites if suite.search}.values():
+    for suite in written.values():
         mine = scores.filter(pl.col("suite") == suite.name)
         for key, rows in mine.group_by("case", "metric", *_VARIANT, maintain_order=True):
             metric = known.named(str(key[1])).metric

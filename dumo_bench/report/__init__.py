@@ -95,14 +95,14 @@ def write(
         _written(out / "report.html", page.render(sections)),
         _written(out / "report.md", markdown.document(shown)),
         _written(out / "report.csv", _csv(folder) + _refused(out, shown)),
-        *_attacks(out, suites or {}),
+        *_attacks(folder, suites or {}),
         *(_written(out / f"costs-{latex.label(case)}.svg", svg) for case, svg in zip(shown, drawn, strict=True) if svg),
     ]
 
 
-def _attacks(out: Path, suites: Mapping[str, Suite]) -> list[Path]:
+def _attacks(folder: Folder, suites: Mapping[str, Suite]) -> list[Path]:
     """attacks.md and attacks.csv, where suites that attacks wrote were measured."""
-    found = attacks.of_folder(out, suites.values())
+    out, found = folder.out, attacks.of_folder(folder.out, folder.metrics, suites.values())
     if not found:
         return []
     return [
