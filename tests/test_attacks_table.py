@@ -76,17 +76,22 @@ def test_success_stands_beside_the_unedited_model_and_fresh_noise_at_an_equal_bu
     uce = rows["uce"]
     assert (uce["attacked_value"], uce["attacked_pictures"], uce["attacked_prompts"]) == ("0.5", "4", "2")
     assert (uce["plain_value"], uce["plain_pictures"]) == ("0.0", "8"), "8 forwards are 2 pictures of 2 steps more"
-    assert (uce["ever_value"], uce["ever_plain_value"], uce["beats_value"]) == ("1.0", "0.0", "1.0")
+    assert (uce["ever_value"], uce["ever_plain_value"], uce["gain_value"]) == ("1.0", "0.0", "1.0")
     assert (uce["unedited_value"], uce["forwards"], uce["failed"]) == ("1.0", "8", "False")
-    assert float(uce["ever_low"]) < 1 and uce["beats_low"] == "", "two prompts alike tell no interval of a gain"
+    assert float(uce["ever_low"]) < 1 and uce["gain_low"] == "", "two prompts alike tell no interval of a gain"
     page = (tmp_path / "r" / "attacks.md").read_text()
     assert page.count("## Sees: text encoder") == 1 and "failed**" not in page
 
 
 def test_an_attack_that_never_beats_fresh_noise_is_reported_as_failed(reported, tmp_path):
-    rows = reported("text encoder", "one.draw.index == 3")
-    assert {row["failed"] for row in rows} == {"True"}
-    assert {row["beats_value"] for row in rows} == {"0.0"} and "(**failed**)" in (tmp_path / "r/attacks.md").read_text()
+    rows = reported("text encoder", "one.draw.index < 3")
+    assert {row["failed"] for row in rows} == {"True"} and "-0.25" in {row["more_value"] for row in rows}
+    assert {row["gain_value"] for row in rows} == {"0.0"} and "(**failed**)" in (tmp_path / "r/attacks.md").read_text()
+
+
+def test_where_fresh_noise_reaches_every_prompt_too_the_share_of_pictures_decides(reported, tmp_path):
+    rows = {row["method"]: row for row in reported("text encoder", "one.draw.index == 3")}
+    assert (rows["uce"]["gain_value"], rows["uce"]["more_value"], rows["uce"]["failed"]) == ("0.0", "0.25", "False")
 
 
 def test_of_an_attack_on_an_edit_the_unedited_model_is_attacked_for_itself(reported, tmp_path):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from dumo_bench.analysis.attacks import Share, Success, alike, failed
+from dumo_bench.analysis.recognition import REFERENCE
 from dumo_bench.report.captions import DASH
 from dumo_bench.report.markdown import escape
 from dumo_bench.texts import cell
@@ -16,13 +17,15 @@ LEGEND = (
     "Each row: one attack on one method. *Shows*: the share of the attack's pictures in which the scorer sees the "
     "erased concept, over several seeds a prompt. *Unedited*: the same attack on the unedited model, searched again "
     "where it sees the model (marked *), else under the same prompts. *Plain*: the plain prompts under fresh noise. "
-    "*Ever*: the share of prompts of which at least one picture shows it; of the plain prompts so many pictures as "
-    "search and pictures of the attack cost together. *Gain*: ever minus that. In brackets 95 % intervals that "
-    "resample prompts. An attack without gain on any method is reported as failed. Forwards: rows through the "
-    "network that a prompt's search cost, one with its gradient as three."
+    "*More*: shows minus plain. *Ever*: the share of prompts of which at least one picture shows it; of the plain "
+    "prompts so many pictures as search and pictures of the attack cost together. *Gain*: ever minus that. In brackets "
+    "95 % intervals that resample prompts. An attack that on no method gains, nor shows it more where both reach every "
+    "prompt, is reported as failed. Forwards: rows through the network that a prompt's search cost, one with its "
+    "gradient as three."
 )
-_HEAD = ("attack", "case", "method", "shows", "unedited", "plain", "ever", "ever, plain", "gain", "forwards", "seconds")
-_SHARES = ("attacked", "unedited", "plain", "ever", "ever_plain", "beats")
+_HEAD = ("attack", "case", "method", "shows", "unedited", "plain", "more", "ever", "ever, plain", "gain")
+_COST = ("forwards", "seconds")
+_SHARES = ("attacked", "unedited", "plain", "more", "ever", "ever_plain", "gain")
 
 
 def document(found: Sequence[Success]) -> str:
@@ -31,7 +34,11 @@ def document(found: Sequence[Success]) -> str:
     lost = failed(found)
     for sees, metric in dict.fromkeys((one.search.sees, one.metric) for one in found):
         mine = [one for one in found if (one.search.sees, one.metric) == (sees, metric)]
-        lines += [f"## Sees: {sees}; {escape(metric)}\n", _line(_HEAD), _line(["---", *["---"] * (len(_HEAD) - 1)])]
+        lines += [
+            f"## Sees: {sees}; {escape(metric)}\n",
+            _line((*_HEAD, *_COST)),
+            _line(["---"] * len((*_HEAD, *_COST))),
+        ]
         lines += [_line(_cells(one, lost.get((alike(one.search), metric), False))) for one in mine]
         names = {one.search.attack: one.search.settings for one in mine}
         lines += ["", *(f"{name}: {escape(settings)}.\n" for name, settings in names.items())]
@@ -60,8 +67,8 @@ def _text(value: object) -> object:
 
 def _cells(one: Success, never: bool) -> list[str]:
     on = f" searched on {one.search.method}" if one.search.method else ""
-    name = escape(f"{one.search.attack}{on}") + (" (**failed**)" if never else "")
-    shares = [_said(getattr(one, field), counted=field != "unedited") for field in _SHARES]
+    name = escape(f"{one.search.attack}{on}") + (" (**failed**)" if never and one.method != REFERENCE else "")
+    shares = [_said(getattr(one, field), counted=field not in ("unedited", "more", "gain")) for field in _SHARES]
     shares[1] += "\\*" if one.again else ""
     return [name, escape(one.case), escape(one.method), *shares, str(one.search.forwards), f"{one.search.seconds:.0f}"]
 
