@@ -170,15 +170,14 @@ def test_a_hole_is_in_the_centre(share, side):
 
 
 def test_what_is_inverted_without_text_is_drawn_again_and_the_better_the_longer_it_is_refined(host):
-    z, _ = till(host, stock(host), [TEXT], Trajectory(8, 3.0), 8, train.seeded(0))
+    z, _ = till(host, stock(host), [TEXT], Trajectory(2, 3.0), 2, train.seeded(0))
     far = []
-    for iterations in (0, 400):
-        inversion = Inversion(iterations=iterations, steps=8, lr=3e-3)
-        with torch.no_grad() if not iterations else torch.enable_grad():
-            start = Start(latents=inversion.inverted(seen.Seen(host, stock(host)), z))
-        job, every = named(replace(tiny.job(""), sampling=replace(CONTRACT, steps=8)), start)
+    for iterations in (0, 10, 25):
+        inversion = Inversion(iterations=iterations, steps=2, lr=1e-2)
+        start = Start(latents=inversion.inverted(seen.Seen(host, stock(host)), z))
+        job, every = named(replace(tiny.job(""), sampling=replace(CONTRACT, steps=2)), start)
         far.append(float((sample.clean(host, stock(host), [job], every) - z).norm() / z.norm()))
-    assert far[1] < 0.1 * far[0] or far[1] < 1e-3, far
+    assert far[0] > far[1] > far[2] and far[2] < 0.06 < far[0], far
 
 
 @pytest.mark.parametrize("name", WITHOUT_TEXT)
