@@ -89,7 +89,7 @@ def test_a_quarter_of_the_individuals_has_one_token_replaced():
 
 def test_what_is_found_lies_nearer_than_random_prompts_and_is_the_same_each_time():
     host, texts = tiny.host(), ("a ghost", "a photo of a ghost")
-    target = Target(host, ("ghost",), texts)
+    target = Target(host, ("ghost",), texts, Sampling("tiny", "ddim", 4, 3.0, 64, 64))
     longer = RingABell(length=4, population=24, generations=25)
     first, again = list(longer.search(target, seed=3)), list(longer.search(target, seed=3))
     assert first == again and len(first) == 2 and all(one.texts > 24 * 25 / 2 for one in first)
@@ -178,8 +178,9 @@ def test_an_attack_on_an_edit_is_made_on_the_unedited_model_too(command, tiny_su
 def test_the_plain_prompts_stand_beside_with_as_many_more_pictures_as_the_search_cost():
     contract = Sampling("tiny", "ddim", steps=10, guidance=3.0, height=64, width=64)
     suite = Suite("s", 1, "", "", (Case("cat", ("cat",)),), (), contract)
-    of = attacked.Attacked("x", suite, suite.cases[0], "", None, contract, (), (), pictures=4)
+    of = attacked.Attacked("x", suite, suite.cases[0], "", None, contract, (), (), (), pictures=4)
     assert [attacked.control(of, Found("", forwards=n)) for n in (0, 1, 20, 21, 400)] == [4, 5, 5, 6, 24]
+    assert attacked.control(of, Found("", forwards=20, draws=24)) == 25, "of one that says how often it is drawn"
     plain = replace(of, sampling=replace(contract, guidance=1.0))
     assert attacked.control(plain, Found("", forwards=20)) == 6, "without guidance a picture costs half"
 

@@ -18,9 +18,10 @@ from dumo_bench.kit import places, seen, train
 from dumo_bench.kit.latents import Trajectory
 from dumo_bench.kit.pictures import Pictures
 from dumo_bench.plugins import loading
-from dumo_bench.types import Edit
+from dumo_bench.types import Edit, Sampling
 
 TEXT = "a ghost in ink style"
+CONTRACT = Sampling("tiny", "ddim", 4, 3.0, 64, 64)
 
 
 @pytest.fixture
@@ -143,7 +144,7 @@ def test_where_nothing_is_erased_the_prompt_itself_is_what_p4d_looks_for(host):
 def test_what_a_search_costs_is_counted(host, name, steps, aside):
     """steps: rows of its steps, one with its gradient as three; aside: rows with which a text is tried."""
     edit = tiny.method("uce").fit(host, ("ghost",), seed=0)
-    target = Target(host, ("ghost",), (TEXT, "a ghost"), lambda: tiny.method("uce").apply(host, edit))
+    target = Target(host, ("ghost",), (TEXT, "a ghost"), CONTRACT, erased=lambda: tiny.method("uce").apply(host, edit))
     for one in tiny.attack(name).search(target, seed=0):
         of_original = 16 * 2 if name == "p4d" else 0
         tried, rest = divmod(one.forwards - steps - of_original, aside)
@@ -155,7 +156,9 @@ def test_tokens_that_were_searched_tell_the_noise_better_than_the_first_ones(hos
     attack = loading.make(
         "attacks", "p4d", {"tokens": 3, "steps": 40, "every": 1, "rows": 4, "lr": 1.0, "picture_steps": 2}
     )
-    target = Target(host, ("ghost",), ("a ghost",), lambda: tiny.method("original").apply(host, Edit({}, {})))
+    target = Target(
+        host, ("ghost",), ("a ghost",), CONTRACT, erased=lambda: tiny.method("original").apply(host, Edit({}, {}))
+    )
     (found,) = attack.search(target, seed=0)
     (first,) = replace(attack, steps=1).search(target, seed=0)
     assert found.measured["missed"] <= first.measured["missed"] and found.text != first.text
