@@ -70,6 +70,7 @@ def digest(suite) -> str:
     cases = [(case.name, case.erase, case.task) for case in suite.cases]
     said = (suite.prompts, cases, sorted(suite.related.items()), suite.sampling, suite.task)
     undefined = repr(said).replace(", sampler='')", ")")  # what a sampler does is no suite's: the plan fills it in
+    undefined = undefined.replace(", start='')", ")")  # no suite of this project starts with more than noise
     return hashlib.sha256(undefined.encode()).hexdigest()
 
 
