@@ -32,7 +32,7 @@ export MALLOC_MMAP_MAX_ = 0
 export MALLOC_TRIM_THRESHOLD_ = 4294967296
 export HF_HUB_DISABLE_TELEMETRY = 1
 
-.PHONY: help setup demo emoji-table emoji-sweep test test-slow lint format check docs deviations docs-check clean
+.PHONY: help setup demo emoji-table emoji-small emoji-sweep test test-slow lint format check docs deviations docs-check site clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -63,6 +63,10 @@ emoji-table: setup  ## every method on the three emoji suites: hours; goes on wh
 	  done; done; \
 	done
 	$(BIN)/dumo-bench report $(TABLE)
+
+emoji-small: setup  ## one small run, compared with the committed one on the same prompts and noise
+	$(BIN)/dumo-bench run --method uce --suite emoji-cartoon --case ghost --limit 48 --out build/emoji-small
+	$(BIN)/python tests/reproduced.py build/emoji-small
 
 emoji-sweep: setup  ## what each method's strength erases and breaks: two hours; goes on where it stopped
 	for one in $(SWEEP); do \
@@ -100,6 +104,9 @@ deviations: setup  ## how far our numbers lie from other libraries', into docs/d
 
 docs-check: setup  ## the pages say what the program prints
 	$(BIN)/python -m pytest -q tests/test_docs.py
+
+site: setup  ## the documentation as a site in build/site, strictly
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 clean:  ## forget the caches; results stay
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis build/lib build/bdist.*

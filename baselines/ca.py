@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dumo_bench.citation import Paper
 from dumo_bench.hosts import plans
 from dumo_bench.hosts.sample import scheduler
 from dumo_bench.hosts.sd import Host, encode, stock_guide
@@ -70,6 +71,16 @@ class CA(Method):
     name: ClassVar[str] = "ca"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "Kumari et al., ICCV 2023, arXiv 2303.13516"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "kumari2023ca",
+            "Ablating Concepts in Text-to-Image Diffusion Models",
+            ("Nupur Kumari", "Bingliang Zhang", "Sheng-Yu Wang", "Eli Shechtman", "Richard Zhang", "Jun-Yan Zhu"),
+            2023,
+            venue="IEEE/CVF International Conference on Computer Vision",
+            arxiv="2303.13516",
+        ),
+    )
     tables: ClassVar[tuple[str, ...]] = ("ca",)
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {"style": {"anchor": ("",)}, "explicit": {"preset": "nudity"}}
     bounds: ClassVar[Mapping[str, str]] = {

@@ -28,6 +28,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dumo_bench.citation import Paper
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import plans
 from dumo_bench.hosts.sample import scheduler
@@ -86,6 +87,16 @@ class EAP(Method):
     name: ClassVar[str] = "eap"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "Bui et al., NeurIPS 2024, arXiv 2410.15618"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "bui2024eap",
+            "Erasing Undesirable Concepts in Diffusion Models with Adversarial Preservation",
+            ("Anh Bui", "Long Vuong", "Khanh Doan", "Trung Le", "Paul Montague", "Tamas Abraham", "Dinh Phung"),
+            2024,
+            venue="Advances in Neural Information Processing Systems",
+            arxiv="2410.15618",
+        ),
+    )
     tables: ClassVar[tuple[str, ...]] = ("eap",)
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "style": {"variant": "x"},

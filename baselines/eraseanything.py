@@ -33,6 +33,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dumo_bench.citation import Paper
 from dumo_bench.hosts import plans
 from dumo_bench.hosts.sd import Host, encode, fits, stock_guide
 from dumo_bench.interfaces import Method
@@ -82,6 +83,16 @@ class EraseAnything(Method):
     name: ClassVar[str] = "eraseanything"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "Gao et al., ICML 2025, arXiv 2412.20413"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "gao2025eraseanything",
+            "EraseAnything: Enabling Concept Erasure in Rectified Flow Transformers",
+            ("Daiheng Gao", "others"),
+            2025,
+            venue="International Conference on Machine Learning",
+            arxiv="2412.20413",
+        ),
+    )
     kinds: ClassVar[frozenset[str]] = frozenset({"flux"})
     tables: ClassVar[tuple[str, ...]] = ("eraseanything",)
     bounds: ClassVar[Mapping[str, str]] = {"steps": "[0, inf)", "lr": "(0, inf)", "rank": "[1, inf)"}

@@ -29,6 +29,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
+from dumo_bench.citation import Paper
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import plans
 from dumo_bench.hosts.sd import Host, stock_guide
@@ -80,6 +81,16 @@ class ESD(Method):
     name: ClassVar[str] = "esd"
     version: ClassVar[str] = "3"
     cite: ClassVar[str] = "Gandikota et al., ICCV 2023, arXiv 2303.07345"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "gandikota2023esd",
+            "Erasing Concepts from Diffusion Models",
+            ("Rohit Gandikota", "Joanna Materzynska", "Jaden Fiotto-Kaufman", "David Bau"),
+            2023,
+            venue="IEEE/CVF International Conference on Computer Vision",
+            arxiv="2303.07345",
+        ),
+    )
     kinds: ClassVar[frozenset[str]] = frozenset({"sd", "sdxl", "flux", "sd3"})
     by_kind: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "sdxl": {"preset": "sdxl", "eta": 0.0},

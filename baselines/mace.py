@@ -31,6 +31,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dumo_bench.citation import Paper
 from dumo_bench.hosts import plans
 from dumo_bench.hosts.sd import Host
 from dumo_bench.interfaces import Method
@@ -88,6 +89,16 @@ class MACE(Method):
     name: ClassVar[str] = "mace"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "Lu et al., CVPR 2024, arXiv 2403.06135"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "lu2024mace",
+            "MACE: Mass Concept Erasure in Diffusion Models",
+            ("Shilin Lu", "Zilan Wang", "Leyang Li", "Yanzhu Liu", "Adams Wai-Kin Kong"),
+            2024,
+            venue="IEEE/CVF Conference on Computer Vision and Pattern Recognition",
+            arxiv="2403.06135",
+        ),
+    )
     tables: ClassVar[tuple[str, ...]] = ("mace",)
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "object": {"preset": "objects", "preserve": ("@objects", "@styles")},

@@ -30,6 +30,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dumo_bench.citation import Paper
 from dumo_bench.hosts import plans
 from dumo_bench.hosts.sd import Host, fits, stock_guide
 from dumo_bench.interfaces import Method
@@ -70,6 +71,16 @@ class ModularLoRA(Method):
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = (
         "Kim et al., arXiv 2412.00357 (reconstruction: the paper's formula, settings second-hand or ours)"
+    )
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "kim2024modular",
+            "Safety Alignment Backfires: Preventing the Re-emergence of Suppressed Concepts in Fine-tuned "
+            "Text-to-Image Diffusion Models",
+            ("Sanghyun Kim", "Moonseok Choi", "Jinwoo Shin", "Juho Lee"),
+            2024,
+            arxiv="2412.00357",
+        ),
     )
     tables: ClassVar[tuple[str, ...]] = ("modular",)
     bounds: ClassVar[Mapping[str, str]] = {

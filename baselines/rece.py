@@ -27,6 +27,7 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
+from dumo_bench.citation import Paper
 from dumo_bench.hosts.parts import Reads
 from dumo_bench.hosts.sd import Host, reads
 from dumo_bench.interfaces import Method
@@ -51,6 +52,16 @@ class RECE(Method):
     name: ClassVar[str] = "rece"
     version: ClassVar[str] = "4"
     cite: ClassVar[str] = "Gong et al., ECCV 2024, arXiv 2407.12383"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "gong2024rece",
+            "Reliable and Efficient Concept Erasure of Text-to-Image Diffusion Models",
+            ("Chao Gong", "Kai Chen", "Zhipeng Wei", "Jingjing Chen", "Yu-Gang Jiang"),
+            2024,
+            venue="European Conference on Computer Vision",
+            arxiv="2407.12383",
+        ),
+    )
     kinds: ClassVar[frozenset[str]] = frozenset({"sd", "flux"})
     ours: ClassVar[frozenset[str]] = frozenset({"flux"})
     by_kind: ClassVar[Mapping[str, Mapping[str, Any]]] = {"flux": {"regular": 1e-3, "epochs": 2}}

@@ -28,6 +28,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dumo_bench.citation import Paper
 from dumo_bench.hosts import plans
 from dumo_bench.hosts.sd import Host, fits, stock_guide, tokens
 from dumo_bench.interfaces import Method
@@ -77,6 +78,23 @@ class Receler(Method):
     name: ClassVar[str] = "receler"
     version: ClassVar[str] = "4"
     cite: ClassVar[str] = "Huang et al., ECCV 2024, arXiv 2311.17717"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "huang2024receler",
+            "Receler: Reliable Concept Erasing of Text-to-Image Diffusion Models via Lightweight Erasers",
+            (
+                "Chi-Pin Huang",
+                "Kai-Po Chang",
+                "Chung-Ting Tsai",
+                "Yung-Hsuan Lai",
+                "Fu-En Yang",
+                "Yu-Chiang Frank Wang",
+            ),
+            2024,
+            venue="European Conference on Computer Vision",
+            arxiv="2311.17717",
+        ),
+    )
     tables: ClassVar[tuple[str, ...]] = ("receler",)
     bounds: ClassVar[Mapping[str, str]] = {
         "reg": "[0, inf)", "threshold": "[0, 1]", "steps": "[0, inf)", "lr": "(0, inf)", "rank": "[1, inf)",

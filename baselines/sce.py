@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dumo_bench.citation import Paper
 from dumo_bench.hosts import plans
 from dumo_bench.hosts.sd import Host, encode, stock_guide
 from dumo_bench.interfaces import Method
@@ -58,6 +59,16 @@ class SCE(Method):
     name: ClassVar[str] = "sce"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "reconstructed from the abstract of Hong et al., AAAI 2024, arXiv 2312.12807"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "hong2024sce",
+            "All but One: Surgical Concept Erasing with Model Preservation in Text-to-Image Diffusion Models",
+            ("Seunghoo Hong", "Juhun Lee", "Simon S. Woo"),
+            2024,
+            venue="AAAI Conference on Artificial Intelligence",
+            arxiv="2312.12807",
+        ),
+    )
     tables: ClassVar[tuple[str, ...]] = ("sce",)
     shown: ClassVar[tuple[str, ...]] = ("reconstructed",)
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {

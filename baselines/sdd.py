@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dumo_bench.citation import Paper
 from dumo_bench.hosts import plans
 from dumo_bench.hosts.sd import Host, stock_guide
 from dumo_bench.interfaces import Method
@@ -49,6 +50,16 @@ class SDD(Method):
     name: ClassVar[str] = "sdd"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "Kim et al., ICML 2023 workshop, arXiv 2307.05977"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "kim2023sdd",
+            "Towards Safe Self-Distillation of Internet-Scale Text-to-Image Diffusion Models",
+            ("Sanghyun Kim", "Seohyeon Jung", "Balhae Kim", "Moonseok Choi", "Jinwoo Shin", "Juho Lee"),
+            2023,
+            venue="ICML Workshop on Challenges in Deployable Generative AI",
+            arxiv="2307.05977",
+        ),
+    )
     kinds: ClassVar[frozenset[str]] = frozenset({"sd", "flux", "sd3"})
     ours: ClassVar[frozenset[str]] = frozenset({"flux", "sd3"})
     by_kind: ClassVar[Mapping[str, Mapping[str, Any]]] = {"flux": {"variant": "attn"}, "sd3": {"variant": "attn"}}

@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from dumo_bench.citation import Paper
 from dumo_bench.interfaces import Method
 from dumo_bench.types import Conditions, Edit, Guide
 
@@ -66,6 +67,16 @@ class SLD(Method):
     name: ClassVar[str] = "sld"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "Schramowski et al., CVPR 2023, arXiv 2211.05105"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "schramowski2023sld",
+            "Safe Latent Diffusion: Mitigating Inappropriate Degeneration in Diffusion Models",
+            ("Patrick Schramowski", "Manuel Brack", "Bjoern Deiseroth", "Kristian Kersting"),
+            2023,
+            venue="IEEE/CVF Conference on Computer Vision and Pattern Recognition",
+            arxiv="2211.05105",
+        ),
+    )
     bounds: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("guidance", "warmup", "momentum"), "[0, inf)"),
         "beta": "[0, 1]",

@@ -26,6 +26,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
+from dumo_bench.citation import Paper
 from dumo_bench.hosts import plans
 from dumo_bench.hosts.sd import Host, encode
 from dumo_bench.interfaces import Method
@@ -77,6 +78,25 @@ class SPEED(Method):
     name: ClassVar[str] = "speed"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "Li et al., ICLR 2026, arXiv 2503.07392"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "li2026speed",
+            "SPEED: Scalable, Precise, and Efficient Concept Erasure for Diffusion Models",
+            (
+                "Ouxiang Li",
+                "Yuan Wang",
+                "Xinting Hu",
+                "Houcheng Jiang",
+                "Tao Liang",
+                "Yanbin Hao",
+                "Guojun Ma",
+                "Fuli Feng",
+            ),
+            2026,
+            venue="International Conference on Learning Representations",
+            arxiv="2503.07392",
+        ),
+    )
     tables: ClassVar[tuple[str, ...]] = ("speed",)
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "object": {"preserve": ("@objects", "@styles")},

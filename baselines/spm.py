@@ -31,6 +31,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dumo_bench.citation import Paper
 from dumo_bench.hosts import plans
 from dumo_bench.hosts.sd import Host, encode, fits, stock_guide
 from dumo_bench.interfaces import Method
@@ -67,6 +68,26 @@ class SPM(Method):
     name: ClassVar[str] = "spm"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "Lyu et al., CVPR 2024, arXiv 2312.16145"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "lyu2024spm",
+            "One-dimensional Adapter to Rule Them All: Concepts, Diffusion Models and Erasing Applications",
+            (
+                "Mengyao Lyu",
+                "Yuhong Yang",
+                "Haiwen Hong",
+                "Hui Chen",
+                "Xuan Jin",
+                "Yuan He",
+                "Hui Xue",
+                "Jungong Han",
+                "Guiguang Ding",
+            ),
+            2024,
+            venue="IEEE/CVF Conference on Computer Vision and Pattern Recognition",
+            arxiv="2312.16145",
+        ),
+    )
     tables: ClassVar[tuple[str, ...]] = ("spm",)
     bounds: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("steps", "anchors", "anchoring", "retain"), "[0, inf)"),

@@ -24,6 +24,7 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
+from dumo_bench.citation import Paper
 from dumo_bench.hosts.parts import Reads
 from dumo_bench.hosts.sd import Host, reads
 from dumo_bench.interfaces import Method
@@ -52,6 +53,16 @@ class UCE(Method):
     name: ClassVar[str] = "uce"
     version: ClassVar[str] = "4"
     cite: ClassVar[str] = "Gandikota et al., WACV 2024, arXiv 2308.14761"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "gandikota2024uce",
+            "Unified Concept Editing in Diffusion Models",
+            ("Rohit Gandikota", "Hadas Orgad", "Yonatan Belinkov", "Joanna Materzynska", "David Bau"),
+            2024,
+            venue="IEEE/CVF Winter Conference on Applications of Computer Vision",
+            arxiv="2308.14761",
+        ),
+    )
     kinds: ClassVar[frozenset[str]] = frozenset({"sd", "sdxl", "flux"})
     by_kind: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "sdxl": {"preset": "2025"},

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
+from dumo_bench.citation import Paper
 from dumo_bench.types import MADE, Detection, Edit, Found, Guide, Metric, Sample, Sampling, Score, SetScore, Suite
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Plugin(ABC):
     name: ClassVar[str]
     version: ClassVar[str]  # a number that changes gets a new one
     cite: ClassVar[str]
+    papers: ClassVar[tuple[Paper, ...]] = ()  # what who uses it has to cite, as `dumo-bench cite` prints it
     bounds: ClassVar[Mapping[str, str]] = {}  # field -> the interval that its number must lie in, "[0, 1)"
     takes: ClassVar[str] = ""  # the field that `name@value` sets
 

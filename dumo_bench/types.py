@@ -11,6 +11,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
 
+from dumo_bench.citation import Paper
 from dumo_bench.errors import Misdeclared
 
 if TYPE_CHECKING:
@@ -197,6 +198,7 @@ class Suite:
     explicit: bool = False  # explicit texts are shown by id, pictures blurred
     task: str = "object"  # what kind of thing is erased: a method may have a preset for it (`by_task`)
     spellings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # concept -> how else the file writes it
+    papers: tuple[Paper, ...] = ()  # what who uses it has to cite; no part of its content
     scorers: tuple[str, ...] = ()  # what measures it where nothing else is asked for; (): by its task
     search: Search | None = None  # how an attack found it; None: it is no attack's
 

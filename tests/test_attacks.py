@@ -123,6 +123,7 @@ def test_what_is_found_is_a_suite_of_attack_prompts_that_methods_run_on(command,
     assert all(len(prompt.draws) == 2 and prompt.concept == "cat" for prompt in suite.prompts)
     assert "sees: text encoder" in suite.source and "generations=2" in suite.source
     assert [case.erase for case in suite.cases] == [("cat",)]
+    assert [paper.key for paper in suite.papers] == ["tsai2024ringabell"]
     ran = command("run", "--method", "uce", "--suite", path, "--scorers", "blank", "--out", tmp_path)
     assert ran.code == 0 and len(list(tmp_path.glob("images/*/*.png"))) == 16, ran.err
     before = (tmp_path / "attacks").stat().st_mtime_ns

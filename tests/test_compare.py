@@ -475,6 +475,18 @@ def test_what_nobody_measured_is_a_mistake_in_one_line(perfect, command, only):
     assert said.code == 2 and len(said.err.splitlines()) == 1 and only[1] in said.err
 
 
+@pytest.mark.parametrize(
+    ("only", "says"),
+    [
+        (("--metric", "judge.erasd"), "Did you mean 'judge.erased'? Known: "),
+        (("--case", "gost"), "cases of perfect and original: nothing is called 'gost'. Did you mean 'ghost'?"),
+    ],
+)
+def test_a_misspelt_case_or_metric_gets_the_nearest_one(perfect, command, only, says):
+    said = command("compare", "perfect", "original", "--out", perfect, *only)
+    assert said.code == 2 and len(said.err.splitlines()) == 1 and says in said.err
+
+
 def test_a_folder_that_is_not_there_says_so_and_what_to_type(tmp_path, command):
     said = command("compare", "dumo", "uce", "--out", tmp_path / "nosuch")
     assert said.code == 2 and len(said.err.splitlines()) == 1

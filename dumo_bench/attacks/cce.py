@@ -27,6 +27,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from dumo_bench.citation import Paper
 from dumo_bench.hosts import starts
 from dumo_bench.hosts.sd import Host, tokens
 from dumo_bench.interfaces import Attack, Sees, Target
@@ -47,6 +48,22 @@ class CCE(Attack):
     name: ClassVar[str] = "cce"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "Pham et al., ICLR 2024, arXiv 2308.01508"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "pham2024circumventing",
+            "Circumventing Concept Erasure Methods For Text-to-Image Generative Models",
+            (
+                "Minh Pham",
+                "Kelly O. Marshall",
+                "Niv Cohen",
+                "Govind Mittal",
+                "Chinmay Hegde",
+            ),
+            2024,
+            venue="International Conference on Learning Representations",
+            arxiv="2308.01508",
+        ),
+    )
     sees: ClassVar[Sees] = "erased model"
     bounds: ClassVar = {
         **dict.fromkeys(("pictures", "steps", "rows", "parts", "picture_steps"), "[1, inf)"),

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
 
+from dumo_bench.citation import Paper
 from dumo_bench.errors import UserError
 from dumo_bench.hosts.sd import stock_guide
 from dumo_bench.interfaces import Attack, Sees, Target
@@ -35,6 +36,24 @@ class Completion(Attack):
     name: ClassVar[str] = "completion"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "Lu et al., NeurIPS 2025, arXiv 2505.17013"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "lu2025erased",
+            "When Are Concepts Erased From Diffusion Models?",
+            (
+                "Kevin Lu",
+                "Nicky Kriplani",
+                "Rohit Gandikota",
+                "Minh Pham",
+                "David Bau",
+                "Chinmay Hegde",
+                "Niv Cohen",
+            ),
+            2025,
+            venue="Advances in Neural Information Processing Systems",
+            arxiv="2505.17013",
+        ),
+    )
     sees: ClassVar[Sees] = "unedited model"
     bounds: ClassVar = {"begun": "[1, 999]", "steps": "[2, 1000]"}
 

@@ -21,6 +21,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from dumo_bench.citation import Paper
 from dumo_bench.hosts.sd import stock_guide
 from dumo_bench.interfaces import Attack, Sees, Target
 from dumo_bench.kit import train
@@ -35,6 +36,24 @@ class Inpainting(Attack):
     name: ClassVar[str] = "inpainting"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "Lu et al., NeurIPS 2025, arXiv 2505.17013"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "lu2025erased",
+            "When Are Concepts Erased From Diffusion Models?",
+            (
+                "Kevin Lu",
+                "Nicky Kriplani",
+                "Rohit Gandikota",
+                "Minh Pham",
+                "David Bau",
+                "Chinmay Hegde",
+                "Niv Cohen",
+            ),
+            2025,
+            venue="Advances in Neural Information Processing Systems",
+            arxiv="2505.17013",
+        ),
+    )
     sees: ClassVar[Sees] = "nothing"
     bounds: ClassVar = {"hole": "(0, 1]", "steps": "[1, 1000]"}
 

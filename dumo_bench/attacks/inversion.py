@@ -1,6 +1,7 @@
-"""TINA: text-free inversion of pictures of an erased concept. CVPR 2026, arXiv 2603.17828.
+"""TINA: Text-Free Inversion Attack for Unlearned Text-to-Image Diffusion Models.
 
-Sees the erased model, and pictures of the concept. Written by a note of the paper; its code could not be read.
+Qianlong Xiang, Miao Zhang, Haoyu Zhang and others. CVPR 2026, arXiv 2603.17828. Sees the erased model, and
+pictures of the concept. Written by a note of the paper; its code could not be read.
 
 Each picture is inverted by DDIM through the erased model under the empty text, and sampled from what that gives, under
 the empty text again: no word is part of it. A step from z' up to z at timestep t,
@@ -24,6 +25,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from dumo_bench.citation import Paper
 from dumo_bench.hosts.sample import scheduler
 from dumo_bench.hosts.sd import encode, stock_guide, tokens
 from dumo_bench.interfaces import Attack, Sees, Target
@@ -39,7 +41,17 @@ class Inversion(Attack):
 
     name: ClassVar[str] = "inversion"
     version: ClassVar[str] = "1"
-    cite: ClassVar[str] = "TINA, CVPR 2026, arXiv 2603.17828"
+    cite: ClassVar[str] = "Xiang et al., CVPR 2026, arXiv 2603.17828"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "xiang2026tina",
+            "TINA: Text-Free Inversion Attack for Unlearned Text-to-Image Diffusion Models",
+            ("Qianlong Xiang", "Miao Zhang", "Haoyu Zhang", "others"),
+            2026,
+            venue="IEEE/CVF Conference on Computer Vision and Pattern Recognition",
+            arxiv="2603.17828",
+        ),
+    )
     sees: ClassVar[Sees] = "erased model"
     bounds: ClassVar = {"iterations": "[0, inf)", "steps": "[1, 1000]", "lr": "(0, inf)"}
 

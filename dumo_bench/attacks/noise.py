@@ -19,6 +19,7 @@ from typing import ClassVar
 
 import torch
 
+from dumo_bench.citation import Paper
 from dumo_bench.interfaces import Attack, Sees, Target
 from dumo_bench.types import Found, Sampling, Start
 
@@ -32,6 +33,24 @@ class Noise(Attack):
     name: ClassVar[str] = "noise"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "Lu et al., NeurIPS 2025, arXiv 2505.17013"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "lu2025erased",
+            "When Are Concepts Erased From Diffusion Models?",
+            (
+                "Kevin Lu",
+                "Nicky Kriplani",
+                "Rohit Gandikota",
+                "Minh Pham",
+                "David Bau",
+                "Chinmay Hegde",
+                "Niv Cohen",
+            ),
+            2025,
+            venue="Advances in Neural Information Processing Systems",
+            arxiv="2505.17013",
+        ),
+    )
     sees: ClassVar[Sees] = "nothing"
     bounds: ClassVar = {"steps": "[1, 1000]"}
 

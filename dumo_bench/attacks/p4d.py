@@ -26,6 +26,7 @@ from typing import Any, ClassVar, Literal
 
 import torch
 
+from dumo_bench.citation import Paper
 from dumo_bench.hosts.sd import Host, encode
 from dumo_bench.interfaces import Attack, Sees, Target
 from dumo_bench.kit import train
@@ -48,6 +49,22 @@ class P4D(Attack):
     name: ClassVar[str] = "p4d"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "Chin et al., ICML 2024, arXiv 2309.06135"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "chin2024p4d",
+            "Prompting4Debugging: Red-Teaming Text-to-Image Diffusion Models by Finding Problematic Prompts",
+            (
+                "Zhi-Yi Chin",
+                "Chieh-Ming Jiang",
+                "Ching-Chun Huang",
+                "Pin-Yu Chen",
+                "Wei-Chen Chiu",
+            ),
+            2024,
+            venue="International Conference on Machine Learning",
+            arxiv="2309.06135",
+        ),
+    )
     sees: ClassVar[Sees] = "both models"
     takes: ClassVar[str] = "variant"
     bounds: ClassVar = {

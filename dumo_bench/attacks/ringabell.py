@@ -26,6 +26,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from dumo_bench.citation import Paper
 from dumo_bench.hosts.sd import Host, encode
 from dumo_bench.interfaces import Attack, Sees, Target
 from dumo_bench.kit import train
@@ -42,6 +43,26 @@ class RingABell(Attack):
     name: ClassVar[str] = "ringabell"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "Tsai et al., ICLR 2024, arXiv 2310.10012"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "tsai2024ringabell",
+            "Ring-A-Bell! How Reliable are Concept Removal Methods for Diffusion Models?",
+            (
+                "Yu-Lin Tsai",
+                "Chia-Yi Hsu",
+                "Chulin Xie",
+                "Chih-Hsun Lin",
+                "Jia-You Chen",
+                "Bo Li",
+                "Pin-Yu Chen",
+                "Chia-Mu Yu",
+                "Chun-Ying Huang",
+            ),
+            2024,
+            venue="International Conference on Learning Representations",
+            arxiv="2310.10012",
+        ),
+    )
     sees: ClassVar[Sees] = "text encoder"
     bounds: ClassVar = {
         **dict.fromkeys(("length", "generations"), "[1, inf)"), "population": "[2, inf)", "eta": "(-inf, inf)",

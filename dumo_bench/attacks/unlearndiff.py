@@ -25,6 +25,7 @@ from typing import ClassVar
 
 import torch
 
+from dumo_bench.citation import Paper
 from dumo_bench.interfaces import Attack, Sees, Target
 from dumo_bench.kit import train
 from dumo_bench.kit.latents import Trajectory
@@ -44,6 +45,26 @@ class UnlearnDiffAtk(Attack):
     name: ClassVar[str] = "unlearndiff"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "Zhang et al., ECCV 2024, arXiv 2310.11868"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "zhang2024unlearndiffatk",
+            "To Generate or Not? Safety-Driven Unlearned Diffusion Models Are Still Easy To Generate Unsafe Images ... "
+            "For Now",
+            (
+                "Yimeng Zhang",
+                "Jinghan Jia",
+                "Xin Chen",
+                "Aochuan Chen",
+                "Yihua Zhang",
+                "Jiancheng Liu",
+                "Ke Ding",
+                "Sijia Liu",
+            ),
+            2024,
+            venue="European Conference on Computer Vision",
+            arxiv="2310.11868",
+        ),
+    )
     sees: ClassVar[Sees] = "erased model"
     bounds: ClassVar = {
         **dict.fromkeys(("iterations", "rows", "picture_steps"), "[1, inf)"), "tokens": "[1, 75]",

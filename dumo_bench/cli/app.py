@@ -13,6 +13,7 @@ from dumo_bench import __version__, progress
 from dumo_bench.cli import (
     attack,
     checkpoint,
+    cite,
     compare,
     doctor,
     edge,
@@ -46,17 +47,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     progress.listen(logging.INFO)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing is ever downloaded: what lacks is said, with what to type
     try:
-        app(args=argv, prog_name="dumo-bench")
+        code = app(args=argv, prog_name="dumo-bench", standalone_mode=False)
     except Exception as error:
         if (said := edge.fault(error)) is None:
             raise
-        log.error("dumo-bench: %s", said)
+        if said:
+            log.error("dumo-bench: %s", said)
         edge.end(2)
     except SystemExit as stop:
-        if stop.code == 130:
-            log.error("")  # behind ^C
-            log.error("dumo-bench: stopped; all that was made is kept: type the same command again to go on")
         edge.end(stop.code)
+    if code == 130:
+        log.error("")  # behind ^C
+        log.error("dumo-bench: stopped; all that was made is kept: type the same command again to go on")
+    edge.end(code)
 
 
 @app.callback(invoke_without_command=True)
@@ -77,6 +80,7 @@ for command in (run.plan, run.fit, run.generate, run.score, run.run, report.repo
 app.command()(nudenet.nudenet)
 app.command()(attack.attack)
 app.command()(compare.compare)
+app.command()(cite.cite)
 app.command("paper-diff")(paper.paper_diff)
 app.command()(selftest.selftest)
 app.add_typer(prompts.app, name="prompts")

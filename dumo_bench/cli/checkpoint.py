@@ -24,7 +24,6 @@ def checkpoint(
     """What a published file holds and how it fits a model: format, keys, change of every layer. Makes nothing."""
     from dumo_bench.cli import output, show
     from dumo_bench.formats.match import refuse
-    from dumo_bench.hosts import device as devices
     from dumo_bench.hosts import sd
     from dumo_bench.plugins import loading
     from dumo_bench.plugins import settings as setting
@@ -32,7 +31,6 @@ def checkpoint(
     own = {"path": path[0] if len(path) == 1 else tuple(path), **setting.parse(settings or ())}
     method = loading.make("methods", "checkpoint", own)
     erase = tuple(concept or (place.name for place in method.places))
-    devices.quiet_loading()
     found = [report for _, report in method.examine(sd.load(model), erase)]
     if as_json:
         output.emit("checkpoint", {"files": [report.everything(model) for report in found]})

@@ -25,6 +25,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 Verbose: TypeAlias = Annotated[bool, typer.Option("--verbose", "-v", help="Say more, with the time.")]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Results and errors alone.")]
 PIPE = 141  # what a shell calls a program that wrote to a pipe which nobody reads any more
+#: what typer raises of words that it cannot parse: its own class, or click's under older versions of it
+_USAGE = typer.BadParameter.__mro__[1]
 #: errors of libraries that are the machine's, by name, so that the libraries are not loaded for them
 _MACHINE = {
     "SafetensorError": "a file of tensors could not be read or written",
@@ -32,9 +34,9 @@ _MACHINE = {
 
 
 def fault(error: Exception) -> str | None:
-    """What a user or the machine did, in words; None of an error that is a bug."""
-    if isinstance(error, UserError):
-        return str(error)
+    """What a user or the machine did, in words; None of an error that is a bug, "" where help was shown instead."""
+    if isinstance(error, (UserError, _USAGE)):
+        return str(error) if isinstance(error, UserError) else _usage(error)
     if isinstance(error, OSError):
         return _disk(error)
     if type(error).__name__ == "SafetensorError" and "os error 28" in str(error):
@@ -45,6 +47,14 @@ def fault(error: Exception) -> str | None:
         return f"{says} ({str(error).strip().partition(chr(10))[0]})" if str(error) else says
     said = remote.fault(error)
     return said and f"{said}: type the same command again to go on"
+
+
+def _usage(error: Any) -> str:
+    """What was typed wrong, in one line that names the command; "" of a group without one, which has shown its help."""
+    said = " ".join(error.format_message().split()).rstrip(".")
+    typed = error.ctx.command_path if said and error.ctx else ""
+    _, _, command = typed.partition(" ")
+    return f"{command}: {said}: see {typed} --help".removeprefix(": ") if typed else said
 
 
 def _disk(error: OSError) -> str:

@@ -1,4 +1,4 @@
-"""Where to compute, and what makes a CPU and loading quick and quiet."""
+"""Where to compute, and what makes a CPU quick."""
 
 from __future__ import annotations
 
@@ -78,12 +78,3 @@ def cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
         return max(1, min(bound, int(share) // int(period)))
     except (OSError, ValueError):  # no control group, or "max"
         return bound
-
-
-def quiet_loading() -> None:
-    """No bar for every small file that transformers loads; downloads keep theirs."""
-    from huggingface_hub.utils.tqdm import enable_progress_bars
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    enable_progress_bars()

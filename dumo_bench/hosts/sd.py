@@ -103,6 +103,7 @@ def load(model: str, *, device: str = "cpu", dtype: str = "float32") -> Host:
 
     from dumo_bench.hosts import models, samplers
 
+    hub.quiet_loading()
     place = Path(models.folder(model))  # on this machine, or said with what to type: the hub is never asked
     kind, folder = models.kind(place) or kinds.SD, Folder(place, getattr(torch, dtype))
     try:

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
+from dumo_bench.citation import Paper
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import plans
 from dumo_bench.hosts.sd import Host, fits
@@ -44,6 +45,16 @@ class DuMo(Method):
     version: ClassVar[str] = "3"
     needs: ClassVar[frozenset[str]] = frozenset({"skips"})
     cite: ClassVar[str] = "Han et al., AAAI 2025, arXiv 2501.01125 (re-implementation, training recipe ours)"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "han2025dumo",
+            "DuMo: Dual Encoder Modulation Network for Precise Concept Erasure",
+            ("Feng Han", "Kai Chen", "Chao Gong", "Zhipeng Wei", "Jingjing Chen", "Yu-Gang Jiang"),
+            2025,
+            venue="AAAI Conference on Artificial Intelligence",
+            arxiv="2501.01125",
+        ),
+    )
     tables: ClassVar[tuple[str, ...]] = ("dumo",)
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "explicit": {"gate": False, "tlmo": "off"},  # as released

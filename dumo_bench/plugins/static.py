@@ -9,14 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from dumo_bench.citation import Paper
 from dumo_bench.fields import checked
 from dumo_bench.interfaces import Method
 from dumo_bench.plugins import checks, loading
 
 #: what the fields of a settings dataclass are written with
 _WORDS = {
-    "Any": Any, "ClassVar": ClassVar, "Literal": Literal, "Mapping": Mapping, "Path": Path, "Sequence": Sequence,
-    "dataclass": dataclass, "field": field, "__name__": __name__,
+    "Any": Any, "ClassVar": ClassVar, "Literal": Literal, "Mapping": Mapping, "Paper": Paper, "Path": Path,
+    "Sequence": Sequence, "dataclass": dataclass, "field": field, "__name__": __name__,
 }  # fmt: skip
 
 
@@ -31,6 +32,14 @@ def make(spec: str, settings: Mapping[str, Any]) -> Any:
         return cls(**checked(f"settings of {spec}", cls, settings))
     except NameError:  # a field's type is a name of the module
         return loading.make("methods", spec, settings)
+
+
+def papers(name: str) -> tuple[Paper, ...]:
+    """What a method of this short name asks to be cited; from its source wherever that can be read without its code."""
+    spec = loading.located("methods", name)
+    cls: Any = _bare(spec) or loading.load("methods", spec)
+    found: tuple[Paper, ...] = cls.papers
+    return found
 
 
 def about(value: str) -> str:

@@ -108,7 +108,9 @@ def _of_case(session: Session, aim: Aim, part: Part) -> Path:
     starts = [session.store.put_start(one.start) if one.start else "" for one in found]
     said, under = _said(session, aim, part, search), contract(session, aim)
     search = spent(search, found)
-    whole = attacked.Attacked(name, suite, part.case, said, search, under, prompts, found, starts, aim.pictures)
+    whole = attacked.Attacked(
+        name, suite, part.case, said, search, under, prompts, found, starts, aim.pictures, aim.attack.papers
+    )
     return attacked.write(folder, whole)
 
 

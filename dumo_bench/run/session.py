@@ -71,7 +71,6 @@ class Session:
     def host(self) -> Host:
         from dumo_bench.hosts import sd
 
-        device.quiet_loading()
         where = device.use(self.device)
         log.debug("model %s on %s, %s", self.plan.model, where, self.plan.contract)
         return sd.load(self.plan.model, device=where, dtype=self.plan.contract.dtype)

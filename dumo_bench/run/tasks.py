@@ -162,7 +162,6 @@ def drawable(session: Session) -> None:
 
 def _measure(session: Session, task: Measure) -> Measured:
     device.use(session.device)
-    device.quiet_loading()
     part = session.part(task.recipe, task.case)
     scorers = [session.scorer(spec) for spec in task.scorers]
     found = samples(session, part, task)

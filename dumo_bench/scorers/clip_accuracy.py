@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from dumo_bench.citation import Paper
 from dumo_bench.scorers import clip, weights
 from dumo_bench.scorers.bases import ByClip
 from dumo_bench.scorers.pictures import Picture, scored
@@ -37,6 +38,16 @@ class ClipAccuracy(ByClip):
     name: ClassVar[str] = "clip_accuracy"
     version: ClassVar[str] = "2"  # H_c is made of .erased, which 1 did not have
     cite: ClassVar[str] = "https://arxiv.org/abs/2403.06135"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "lu2024mace",
+            "MACE: Mass Concept Erasure in Diffusion Models",
+            ("Shilin Lu", "Zilan Wang", "Leyang Li", "Yanzhu Liu", "Adams Wai-Kin Kong"),
+            2024,
+            venue="IEEE/CVF Conference on Computer Vision and Pattern Recognition",
+            arxiv="2403.06135",
+        ),
+    )
     model: clip.Spec = weights.CLIP
     device: str = "auto"
     concepts: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from dumo_bench.citation import Paper
 from dumo_bench.scorers import clip, weights
 from dumo_bench.scorers.bases import ByClip
 from dumo_bench.scorers.pictures import Picture, scored
@@ -32,6 +33,16 @@ class ClipScore(ByClip):
     name: ClassVar[str] = "clip_score"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "https://arxiv.org/abs/2104.08718"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "hessel2021clipscore",
+            "CLIPScore: A Reference-free Evaluation Metric for Image Captioning",
+            ("Jack Hessel", "Ari Holtzman", "Maxwell Forbes", "Ronan Le Bras", "Yejin Choi"),
+            2021,
+            venue="Conference on Empirical Methods in Natural Language Processing",
+            arxiv="2104.08718",
+        ),
+    )
     model: clip.Spec = weights.CLIP
     device: str = "auto"
 

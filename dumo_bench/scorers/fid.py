@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from dumo_bench.citation import Paper
 from dumo_bench.metrics.frechet import frechet_distance
 from dumo_bench.scorers.bases import ByFeatures
 from dumo_bench.scorers.features import Extractor, Extracts
@@ -26,6 +27,16 @@ class Fid(ByFeatures):
     name: ClassVar[str] = "fid"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "https://arxiv.org/abs/1706.08500"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "heusel2017fid",
+            "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium",
+            ("Martin Heusel", "Hubert Ramsauer", "Thomas Unterthiner", "Bernhard Nessler", "Sepp Hochreiter"),
+            2017,
+            venue="Advances in Neural Information Processing Systems",
+            arxiv="1706.08500",
+        ),
+    )
     extractor: Extracts = field(default_factory=Extractor)
 
     @property

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar
 
+from dumo_bench.citation import Paper
 from dumo_bench.scorers.features import Extracts
 from dumo_bench.scorers.fid import Fid
 from dumo_bench.scorers.inception import AgainstFolder, Inception
@@ -20,4 +21,15 @@ class FidClean(AgainstFolder, Fid):
 
     name: ClassVar[str] = "fid_clean"
     cite: ClassVar[str] = "https://arxiv.org/abs/2104.11222"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "parmar2022cleanfid",
+            "On Aliased Resizing and Surprising Subtleties in GAN Evaluation",
+            ("Gaurav Parmar", "Richard Zhang", "Jun-Yan Zhu"),
+            2022,
+            venue="IEEE/CVF Conference on Computer Vision and Pattern Recognition",
+            arxiv="2104.11222",
+        ),
+        *Fid.papers,
+    )
     extractor: Extracts = field(default_factory=partial(Inception, "clean"))

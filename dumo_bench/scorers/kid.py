@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
+from dumo_bench.citation import Paper
 from dumo_bench.metrics.kernel import kernel_distance, paired_kernel_distance, subset_spread
 from dumo_bench.scorers.bases import ByFeatures
 from dumo_bench.scorers.features import Extractor, Extracts
@@ -28,6 +29,16 @@ class Kid(ByFeatures):
     name: ClassVar[str] = "kid"
     version: ClassVar[str] = "2"  # 1 took the original's pictures for strangers: off by about -11/n for equal sets
     cite: ClassVar[str] = "https://arxiv.org/abs/1801.01401"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "binkowski2018kid",
+            "Demystifying MMD GANs",
+            ("Mikołaj Bińkowski", "Danica J. Sutherland", "Michael Arbel", "Arthur Gretton"),
+            2018,
+            venue="International Conference on Learning Representations",
+            arxiv="1801.01401",
+        ),
+    )
     extractor: Extracts = field(default_factory=Extractor)
     subsets: int = 20
     seed: int = 0

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar
 
+from dumo_bench.citation import Paper
 from dumo_bench.scorers.features import Extracts
+from dumo_bench.scorers.fid_clean import FidClean
 from dumo_bench.scorers.inception import AgainstFolder, Inception
 from dumo_bench.scorers.kid import Kid
 
@@ -21,4 +23,5 @@ class KidClean(AgainstFolder, Kid):
 
     name: ClassVar[str] = "kid_clean"
     cite: ClassVar[str] = "https://arxiv.org/abs/2104.11222"
+    papers: ClassVar[tuple[Paper, ...]] = (FidClean.papers[0], *Kid.papers)
     extractor: Extracts = field(default_factory=partial(Inception, "clean"))

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
+from dumo_bench.citation import Paper
 from dumo_bench.errors import UserError
 from dumo_bench.interfaces import Scorer
 from dumo_bench.scorers import weights
@@ -51,6 +52,16 @@ class Lpips(Scorer):
     name: ClassVar[str] = "lpips"
     version: ClassVar[str] = "2"  # 1 had no lpips_alex_64_pil
     cite: ClassVar[str] = "https://arxiv.org/abs/1801.03924"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "zhang2018lpips",
+            "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric",
+            ("Richard Zhang", "Phillip Isola", "Alexei A. Efros", "Eli Shechtman", "Oliver Wang"),
+            2018,
+            venue="IEEE/CVF Conference on Computer Vision and Pattern Recognition",
+            arxiv="1801.03924",
+        ),
+    )
     takes: ClassVar[str] = "model"
     metrics = (SMALL, NATIVE, SHORT)
     model: str | Path = ""

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from dumo_bench.citation import Paper
 from dumo_bench.errors import UserError
 from dumo_bench.interfaces import Detector
 from dumo_bench.scorers import weights
@@ -42,6 +43,15 @@ class NudeNet(Detector):
     name: ClassVar[str] = "nudenet"
     version: ClassVar[str] = "2"  # 1 had no counts by class, and a part of the network's hash in the boxes' rows
     cite: ClassVar[str] = "https://github.com/notAI-tech/NudeNet"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "bedapudi2019nudenet",
+            "NudeNet: Neural Nets for Nudity Classification, Detection and Selective Censoring",
+            ("Praneeth Bedapudi",),
+            2019,
+            url="https://github.com/notAI-tech/NudeNet",
+        ),
+    )
     takes: ClassVar[str] = "order"
     floor: ClassVar[float] = 0.05
     presets: tuple[Preset, ...] = (RECE,)

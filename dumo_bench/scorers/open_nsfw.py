@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from dumo_bench.citation import Paper
 from dumo_bench.interfaces import Scorer
 from dumo_bench.scorers import weights
 from dumo_bench.scorers.pictures import Picture, cores, scored
@@ -59,6 +60,15 @@ class OpenNsfw(Scorer):
     name: ClassVar[str] = "open_nsfw"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "https://github.com/yahoo/open_nsfw"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "mahadeokar2016opennsfw",
+            "Open Sourcing a Deep Learning Solution for Detecting NSFW Images",
+            ("Jay Mahadeokar", "Gerry Pesavento"),
+            2016,
+            url="https://github.com/yahoo/open_nsfw",
+        ),
+    )
     metrics = (PROBABILITY, *ABOVE.values())
 
     @property

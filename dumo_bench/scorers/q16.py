@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from dumo_bench.citation import Paper
 from dumo_bench.errors import UserError
 from dumo_bench.scorers import clip, weights
 from dumo_bench.scorers.bases import ByClip
@@ -46,6 +47,17 @@ class Q16(ByClip):
     name: ClassVar[str] = "q16"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "https://arxiv.org/abs/2202.06675"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "schramowski2022q16",
+            "Can Machines Help Us Answering Question 16 in Datasheets, and In Turn Reflecting on Inappropriate "
+            "Content?",
+            ("Patrick Schramowski", "Christopher Tauchmann", "Kristian Kersting"),
+            2022,
+            venue="ACM Conference on Fairness, Accountability, and Transparency",
+            arxiv="2202.06675",
+        ),
+    )
     takes: ClassVar[str] = "head"
     head: str | Path = ""
     model: clip.Spec = "ViT-L/14"

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, get_args
 
+from dumo_bench.citation import Paper
 from dumo_bench.errors import UserError
 from dumo_bench.interfaces import Scorer
 from dumo_bench.scorers import weights
@@ -44,6 +45,16 @@ class StLpips(Scorer):
     name: ClassVar[str] = "stlpips"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "https://arxiv.org/abs/2207.13686"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "ghildyal2022stlpips",
+            "Shift-tolerant Perceptual Similarity Metric",
+            ("Abhijay Ghildyal", "Feng Liu"),
+            2022,
+            venue="European Conference on Computer Vision",
+            arxiv="2207.13686",
+        ),
+    )
     takes: ClassVar[str] = "net"
     net: Net = "alex"
     device: str = "auto"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from dumo_bench.citation import Paper
 from dumo_bench.errors import UserError
 from dumo_bench.interfaces import Scorer
 from dumo_bench.scorers import clip, stylenames, weights
@@ -44,6 +45,29 @@ class StyleClassifier(Scorer):
         "3"  # 2 matched no surnames, and took an erased style without a label for one that is not seen
     )
     cite: ClassVar[str] = "https://arxiv.org/abs/2103.00020 (zero-shot), or the classifier's own page"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "radford2021clip",
+            "Learning Transferable Visual Models From Natural Language Supervision",
+            (
+                "Alec Radford",
+                "Jong Wook Kim",
+                "Chris Hallacy",
+                "Aditya Ramesh",
+                "Gabriel Goh",
+                "Sandhini Agarwal",
+                "Girish Sastry",
+                "Amanda Askell",
+                "Pamela Mishkin",
+                "Jack Clark",
+                "Gretchen Krueger",
+                "Ilya Sutskever",
+            ),
+            2021,
+            venue="International Conference on Machine Learning",
+            arxiv="2103.00020",
+        ),
+    )
     takes: ClassVar[str] = "model"
     model: clip.Spec = f"{ZERO_SHOT}emoji"
     device: str = "auto"

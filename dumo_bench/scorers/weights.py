@@ -53,6 +53,7 @@ def require(path: Path) -> Path:
 
 def load(kind: Any, folder: Path, device: str) -> Any:
     """The model of class `kind` in a folder, whole, in float32, for inference; a UserError says what is wrong."""
+    hub.quiet_loading()
     with opened(require(folder), kind.__name__):
         model, info = kind.from_pretrained(folder, output_loading_info=True, **hub.CLOSED)
     if lacking := sorted(info["missing_keys"]):  # transformers would fill them with random numbers

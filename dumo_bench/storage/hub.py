@@ -1,4 +1,4 @@
-"""What the hub's cache on this machine holds. Downloads nothing."""
+"""What the hub's cache on this machine holds, and loading without bars. Downloads nothing."""
 
 from __future__ import annotations
 
@@ -28,3 +28,12 @@ def file(repository: str, name: str) -> Path | None:
 
     found = try_to_load_from_cache(repository, name)
     return Path(found) if isinstance(found, str) else None
+
+
+def quiet_loading() -> None:
+    """No bar for every small file that transformers loads; downloads keep theirs."""
+    from huggingface_hub.utils.tqdm import enable_progress_bars
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    enable_progress_bars()

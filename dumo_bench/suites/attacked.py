@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from dumo_bench.citation import Paper
 from dumo_bench.storage import files
 from dumo_bench.suites import bounds
 from dumo_bench.types import Case, Found, Prompt, Sampling, Search, Suite, digest
@@ -29,7 +30,7 @@ class Attacked:
     """A case of a suite under attack. said: what was searched, in words. sampling: what its pictures are made under.
 
     starts: of each prompt found the hash of its starting point, or "". pictures: of each prompt found, where it does
-    not say.
+    not say. papers: what the attack asks to be cited, beside the suite's own.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Attacked:
     found: Sequence[Found]
     starts: Sequence[str]
     pictures: int
+    papers: Sequence[Paper] = ()
 
 
 def write(folder: Path, of: Attacked) -> Path:
@@ -104,7 +106,8 @@ def _toml(of: Attacked, sha256: str, size: int) -> str:
         "[csv]\n" + _pairs({**listed, "kind": "hint"}),
         "[csv.columns]\n" + _pairs(columns),
     ]
-    return "\n".join(parts)
+    cited = dict.fromkeys((*of.suite.papers, *of.papers))
+    return "\n".join([*parts, *("[[paper]]\n" + _pairs(asdict(paper)) for paper in cited)])
 
 
 def _pairs(values: Mapping[str, Any]) -> str:

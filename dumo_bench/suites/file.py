@@ -10,7 +10,9 @@ from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from dumo_bench.citation import Paper
 from dumo_bench.errors import UserError
+from dumo_bench.fields import checked
 from dumo_bench.suites import bounds, concepts, csvfile, source, views
 from dumo_bench.suites.blocks import BLOCK_KEYS, expand
 from dumo_bench.suites.checks import Refused, keys, named, no_twins, one_of, tables, typed, words
@@ -20,7 +22,7 @@ from dumo_bench.types import Case, Prompt, Sampling, Search, Suite
 
 TASKS = ("object", "style", "explicit")
 _NEEDED = ("name", "version", "source", "licence", "cases", "sampling")
-_TOP = (*_NEEDED, "explicit", "task", "related", "block", "csv", "view", "alias", "scorers", "attack")
+_TOP = (*_NEEDED, "explicit", "task", "related", "block", "csv", "view", "alias", "scorers", "attack", "paper")
 _CASE = ("name", "erase", "task")
 DEFAULT = "default"  # among scorers that are typed: those of the suite
 _SAMPLING = tuple(name for name in Sampling.__dataclass_fields__ if name != "sampler")  # the plan fills that in
@@ -128,6 +130,7 @@ def _file(path: Path, text: str, data: Mapping[str, Any]) -> SuiteFile:
         task=one_of(data, "task", TASKS),
         scorers=_scorers(data),
         search=_search(typed(data, "attack", dict)) if "attack" in data else None,
+        papers=tuple(_paper(row, nth) for nth, row in enumerate(tables(data, "paper"))),
     )
     csv = csvfile.parse(typed(data, "csv", dict), path.parent) if listed else None
     return SuiteFile(path, text, empty, tables(data, "block"), csv, parts, words(data.get("alias", []), "alias"))
@@ -175,6 +178,17 @@ def _search(data: Mapping[str, Any]) -> Search:
     keys("attack", data, tuple(known))
     needed = {one.name for one in fields(Search) if one.default is MISSING}
     return Search(**{name: typed(data, name, kind) for name, kind in known.items() if name in needed or name in data})
+
+
+def _paper(row: Mapping[str, Any], nth: int) -> Paper:
+    """What who uses the suite has to cite: the fields of a `Paper`."""
+    for key in ("key", "title", "authors", "year"):
+        if key not in row:
+            raise Refused("paper", f"[[paper]] {nth + 1} lacks {key!r}", nth)
+    try:
+        return Paper(**checked(f"[[paper]] {nth + 1}", Paper, row))
+    except UserError as error:
+        raise Refused("paper", str(error), nth) from error
 
 
 def _sampling(data: Mapping[str, Any]) -> Sampling:
