@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
 from dumo_bench.citation import Paper
-from dumo_bench.types import MADE, Detection, Edit, Found, Guide, Metric, Sample, Score, SetScore, Suite
+from dumo_bench.types import MADE, Detection, Edit, Found, Guide, Metric, Sample, Sampling, Score, SetScore, Suite
 
 if TYPE_CHECKING:
     from typing import Self
@@ -173,7 +173,8 @@ class Detector(_Scoring):
         """The scores of one picture's boxes."""
 
 
-Sees: TypeAlias = Literal["nothing", "text encoder", "erased model", "both models"]
+#: what an attack may look into; pictures of the concept are everybody's
+Sees: TypeAlias = Literal["nothing", "text encoder", "unedited model", "erased model", "both models"]
 SEES: tuple[Sees, ...] = get_args(Sees)
 
 
@@ -181,13 +182,22 @@ SEES: tuple[Sees, ...] = get_args(Sees)
 class Target:
     """What an attack is aimed at: the unedited host, the concepts that are gone, and prompts that ask for them.
 
+    sampling: the contract that its pictures are made under. pictures: of each prompt.
     erased: sampling with the edit inside a `with`; None for an attack that does not see the erased model.
     """
 
     host: Host
     erase: tuple[str, ...]
     texts: tuple[str, ...]
+    sampling: Sampling
+    pictures: int = 1
     erased: Callable[[], AbstractContextManager[Guide]] | None = None
+
+    def edited(self) -> AbstractContextManager[Guide]:
+        """Sampling with the edit, which is undone on leaving."""
+        if self.erased is None:
+            raise ValueError('an attack sees the edit whose `sees` is "erased model" or "both models"')
+        return self.erased()
 
 
 class Attack(Plugin):
@@ -199,6 +209,10 @@ class Attack(Plugin):
     @abstractmethod
     def search(self, target: Target, *, seed: int) -> Iterator[Found]:
         """For each text of the target, in order, the prompt that was found, and what the search cost."""
+
+    def contract(self, suite: Sampling) -> Sampling:
+        """What its pictures are made under; by default as the suite's."""
+        return suite
 
     def identity(self) -> Mapping[str, Any]:
         """What its suites say of the settings: all of them."""

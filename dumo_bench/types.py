@@ -75,12 +75,37 @@ class Draw:
     of: int = 1
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """What an attack sets in the place of what a text and noise alone would give; what is None is as without it.
+
+    embedding (v, d): the vectors of the text's marks (`hosts.starts.MARK`), in order. The others have an entry for each
+    of a prompt's n draws, by its index. latents (n, c, h, w): those before step `step`, from 0. picture (n, c, h, w):
+    clean latents that stand outside `hole` (h, w), which is 1 where something is drawn. eta (n,): the share of the
+    noise of DDPM that each step adds; scale (n,): how much of it.
+    """
+
+    embedding: Tensor | None = None
+    latents: Tensor | None = None
+    step: int = 0
+    picture: Tensor | None = None
+    hole: Tensor | None = None
+    eta: Tensor | None = None
+    scale: Tensor | None = None
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """What it sets, by name."""
+        named = ("embedding", "latents", "picture", "hole", "eta", "scale")
+        return {name: value for name in named if (value := getattr(self, name)) is not None}
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """One row of a suite.
 
     `concept` is what the row is counted under. `shows` says what its picture should show, for classifiers:
-    {"object": "dog", "style": "noto"}; what the text leaves open is absent.
+    {"object": "dog", "style": "noto"}; what the text leaves open is absent. `start` is the hash of a starting point.
     """
 
     id: str
@@ -92,6 +117,7 @@ class Prompt:
     width: int | None = None
     role: Role | None = None
     shows: Mapping[str, str] = field(default_factory=dict)
+    start: str = ""
 
 
 #: names of samplers; `hosts.samplers` defines them, and `hosts.flows` those of flow models
@@ -137,6 +163,27 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
+class Search:
+    """How an attack found what a suite holds. sees: its threat model. settings: in words.
+
+    method, edit: whose edit it saw, and the key of its recipe; "": none. model: the hash of the unedited weights.
+    texts, forwards, seconds: what the search of a prompt cost, in the mean, as in `Found`.
+    """
+
+    attack: str
+    version: str
+    sees: str
+    settings: str
+    seed: int
+    method: str
+    edit: str
+    model: str
+    texts: int = 0
+    forwards: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Suite:
     """Prompts, the erasures to try on them, and how to sample. `related` maps a concept to its neighbours, `implied` to
     what prompts say in its place: those are targets of a case that erases it."""
@@ -155,6 +202,7 @@ class Suite:
     papers: tuple[Paper, ...] = ()  # what who uses it has to cite; no part of its content
     scorers: tuple[str, ...] = ()  # what measures it where nothing else is asked for; (): by its task
     implied: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    search: Search | None = None  # how an attack found it; None: it is no attack's
 
     @property
     def label(self) -> str:
@@ -218,18 +266,23 @@ class Edit:
 
 @dataclass(frozen=True)
 class Job:
-    """One picture, completely named. `sampling` carries the row's own guidance and size, resolved."""
+    """One picture, completely named. `sampling` carries the row's own guidance and size, resolved.
+
+    start: the hash of the starting point that an attack has set; "": text and noise alone.
+    """
 
     recipe: Recipe
     text: str
     draw: Draw
     sampling: Sampling
+    start: str = ""
 
     @cached_property
     def key(self) -> str:
-        """`digest` of all its fields, put together from the texts of what many jobs share."""
+        """`digest` of all its fields that are not empty, put together from the texts of what many jobs share."""
         draw = f'{{"index":{self.draw.index},"of":{self.draw.of},"seed":{self.draw.seed}}}'
         shared = f'"recipe":{self.recipe.text},"sampling":{self.sampling.text}'
+        shared += f',"start":{canonical(self.start)}' if self.start else ""
         text = f'{{"draw":{draw},{shared},"text":{canonical(self.text)}}}'
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -356,12 +409,20 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A prompt that an attack found. measured: what its search ended with. rows: texts or latents that it ran through
-    the model."""
+    """A prompt that an attack found, and where its pictures start, if not with noise alone. measured: what its search
+    ended with. draws: of the prompt; 0: as many as are asked for.
+
+    What it cost: texts, that the text encoder read; forwards, rows through a network, of which one with its gradient
+    counts as three; seconds, which whoever runs the search measures.
+    """
 
     text: str
     measured: Mapping[str, float] = field(default_factory=dict)
-    rows: int = 0
+    texts: int = 0
+    forwards: int = 0
+    seconds: float = 0.0
+    start: Start | None = None
+    draws: int = 0
 
 
 Reason: TypeAlias = Literal["not asked", "cannot judge", "unreadable", "no reference", "too few pictures", "failed"]

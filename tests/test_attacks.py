@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 
 import pytest
 import tiny
@@ -11,11 +12,13 @@ import torch
 
 from dumo_bench.attacks import ringabell
 from dumo_bench.attacks.ringabell import RingABell
+from dumo_bench.errors import UserError
 from dumo_bench.hosts import sd
 from dumo_bench.interfaces import SEES, Target
-from dumo_bench.kit import train
+from dumo_bench.kit import places, train
 from dumo_bench.plugins import loading
-from dumo_bench.suites import registry
+from dumo_bench.suites import attacked, registry
+from dumo_bench.types import Case, Draw, Found, Sampling, Suite
 
 QUICK = RingABell(length=4, population=12, generations=3)
 SPY = """
@@ -36,7 +39,7 @@ class Spy(Attack):
         with target.erased():
             changed = sum(not value.equal(before[name]) for name, value in target.host.unet.named_parameters())
         for text in target.texts:
-            yield Found(f"{text} again", {"changed": float(changed)}, rows=1)
+            yield Found(f"{text} again", {"changed": float(changed)}, texts=1)
 """
 
 
@@ -86,12 +89,12 @@ def test_a_quarter_of_the_individuals_has_one_token_replaced():
 
 def test_what_is_found_lies_nearer_than_random_prompts_and_is_the_same_each_time():
     host, texts = tiny.host(), ("a ghost", "a photo of a ghost")
-    target = Target(host, ("ghost",), texts)
+    target = Target(host, ("ghost",), texts, Sampling("tiny", "ddim", 4, 3.0, 64, 64))
     longer = RingABell(length=4, population=24, generations=25)
     first, again = list(longer.search(target, seed=3)), list(longer.search(target, seed=3))
-    assert first == again and len(first) == 2 and all(one.rows > 24 * 25 / 2 for one in first)
+    assert first == again and len(first) == 2 and all(one.texts > 24 * 25 / 2 for one in first)
     wanted = sd.encode(host, [texts[0]])[0] + longer.eta * ringabell.concept(host, ("ghost",))
-    free = ringabell.free(host)
+    free = places.ordinary(host)
     random = free[torch.randint(len(free), (200, 4), generator=train.seeded(9))]
     assert first[0].measured["distance"] < ringabell.distances(host, random, wanted).min()
 
@@ -115,13 +118,14 @@ def test_what_is_found_is_a_suite_of_attack_prompts_that_methods_run_on(command,
     assert said.code == 0, said.err
     (path,) = said.out.split()
     suite = registry.load(path)
-    assert {prompt.role for prompt in suite.prompts} == {"attack"} and len(suite.prompts) == 2
+    assert [prompt.role for prompt in suite.prompts] == ["attack", "attack", "target", "target"]
+    assert suite.search and suite.search.sees == "text encoder" and not suite.search.edit
     assert all(len(prompt.draws) == 2 and prompt.concept == "cat" for prompt in suite.prompts)
     assert "sees: text encoder" in suite.source and "generations=2" in suite.source
     assert [case.erase for case in suite.cases] == [("cat",)]
     assert [paper.key for paper in suite.papers] == ["tsai2024ringabell"]
     ran = command("run", "--method", "uce", "--suite", path, "--scorers", "blank", "--out", tmp_path)
-    assert ran.code == 0 and len(list(tmp_path.glob("images/*/*.png"))) == 8, ran.err
+    assert ran.code == 0 and len(list(tmp_path.glob("images/*/*.png"))) == 16, ran.err
     before = (tmp_path / "attacks").stat().st_mtime_ns
     assert command(*asked, *own).out.split() == [path] and (tmp_path / "attacks").stat().st_mtime_ns == before
     assert command(*asked, *own, "--seed", 1).out.split() != [path]
@@ -143,9 +147,58 @@ def test_an_attack_that_sees_the_erased_model_is_given_the_edit_and_its_suite_na
     paths = [command(*spy, "--method", "uce", *more).out.split()[-1] for more in ((), ("--set", "ridge=3"))]
     assert len(set(paths)) == 2, "each edit is attacked for itself"
     with open(paths[0].replace(".toml", ".csv"), newline="") as file:
-        rows = list(csv.DictReader(file))
+        rows = [row for row in csv.DictReader(file) if row["role"] == "attack"]
     assert len(rows) == 2 and all(float(row["changed"]) > 0 and row["prompt"].endswith(" again") for row in rows)
-    assert "; edit " in registry.load(paths[0]).source
+    suite = registry.load(paths[0])
+    assert (
+        ", edit " in suite.source
+        and suite.search.method == "uce"
+        and suite.search.edit in suite.source + suite.search.edit
+    )
+
+
+def test_an_attack_on_an_edit_is_made_on_the_unedited_model_too(command, tiny_suite, tmp_path):
+    (tmp_path / "spy.py").write_text(SPY)
+    asked = (
+        "attack",
+        "--attack",
+        f"{tmp_path / 'spy.py'}:Spy",
+        "--suite",
+        tiny_suite,
+        "--case",
+        "cat",
+        "--out",
+        tmp_path,
+    )
+    unedited, edited = command(*asked, "--method", "uce").out.split()
+    assert registry.load(unedited).search.method == "" and registry.load(edited).search.method == "uce"
+    with open(unedited.replace(".toml", ".csv"), newline="") as file:
+        assert {float(row["changed"]) for row in csv.DictReader(file) if row["role"] == "attack"} == {0.0}
+
+
+def test_the_plain_prompts_stand_beside_with_as_many_more_pictures_as_the_search_cost():
+    contract = Sampling("tiny", "ddim", steps=10, guidance=3.0, height=64, width=64)
+    suite = Suite("s", 1, "", "", (Case("cat", ("cat",)),), (), contract)
+    of = attacked.Attacked("x", suite, suite.cases[0], "", None, contract, (), (), (), pictures=4)
+    assert [attacked.control(of, Found("", forwards=n)) for n in (0, 1, 20, 21, 400)] == [4, 5, 5, 6, 24]
+    assert attacked.control(of, Found("", forwards=20, draws=24)) == 25, "of one that says how often it is drawn"
+    plain = replace(of, sampling=replace(contract, guidance=1.0))
+    assert attacked.control(plain, Found("", forwards=20)) == 6, "without guidance a picture costs half"
+
+
+def test_a_row_s_draws_are_latents_of_its_own_seed(tmp_path):
+    (tmp_path / "p.csv").write_text("prompt,seed,n\na cat,7,3\na dog,8,\n")
+    head = 'name = "x"\nversion = 1\nsource = "s"\nlicence = "MIT"\n[[cases]]\nname = "cat"\nerase = ["cat"]\n'
+    sampling = '[sampling]\nmodel = "emoji-sd"\nscheduler = "ddim"\nsteps = 2\nguidance = 1\nheight = 64\nwidth = 64\n'
+    listed = '[csv]\nfile = "p.csv"\nconcept = "cat"\n[csv.columns]\ntext = "prompt"\nseed = "seed"\ndraws = "n"\n'
+    (tmp_path / "x.toml").write_text(head + sampling + listed)
+    first, second = registry.load(str(tmp_path / "x.toml")).prompts
+    assert first.draws == (Draw(7, 0, 3), Draw(7, 1, 3), Draw(7, 2, 3)) and second.draws == (Draw(8),)
+    (tmp_path / "x.toml").write_text(
+        head + sampling + listed.replace('seed = "seed"\n', "").replace("[csv.", "seeds = 1\n[csv.")
+    )
+    with pytest.raises(UserError, match="name the column of 'seed'"):
+        registry.load(str(tmp_path / "x.toml"))
 
 
 def test_a_model_of_a_kind_that_an_attack_does_not_know_is_refused_in_one_line(command, tiny_suite, tmp_path):

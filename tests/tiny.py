@@ -141,6 +141,26 @@ def method(name: str, model: str = "", **settings):
     return loading.make("methods", name, {**given(name, model), **settings})
 
 
+#: settings with which an attack ends soon
+ATTACKS: dict[str, dict[str, Any]] = {
+    "ringabell": {"length": 4, "population": 12, "generations": 3},
+    "unlearndiff": {"tokens": 2, "timesteps": 2, "iterations": 2, "rows": 2, "picture_steps": 2},
+    "p4d": {"tokens": 3, "steps": 4, "every": 2, "rows": 2, "picture_steps": 2},
+    "cce": {"pictures": 3, "steps": 2, "rows": 2, "parts": 2, "picture_steps": 2, "initial": "ghost"},
+    "noise": {"steps": 4},
+    "completion": {"steps": 4, "begun": 2},
+    "inversion": {"steps": 4, "iterations": 1},
+    "inpainting": {"steps": 4},
+}
+
+
+def attack(name: str, **settings):
+    """An attack by name."""
+    from dumo_bench.plugins import loading
+
+    return loading.make("attacks", name, {**ATTACKS[name], **settings})
+
+
 #: plans of two steps, of rows that are sampled in three
 QUICK: Plans = {
     "ca": {"steps": 2, "lr": 1e-2, "run": {"steps": 3}, "rows": 2, "pictures": 2, "retain": 1.0, "retain_prompts": 2},

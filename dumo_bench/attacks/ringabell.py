@@ -30,6 +30,7 @@ from dumo_bench.citation import Paper
 from dumo_bench.hosts.sd import Host, encode
 from dumo_bench.interfaces import Attack, Sees, Target
 from dumo_bench.kit import train
+from dumo_bench.kit.places import ordinary
 from dumo_bench.types import Found
 
 ROWS = 256  # of texts that are read at once
@@ -81,12 +82,12 @@ class RingABell(Attack):
     def found(self, host: Host, wanted: Tensor, g: torch.Generator) -> Found:
         """The prompt nearest to states (77, d), the sum of squares that is left, and the rows that were read."""
         length = min(self.length, host.tokenizer.model_max_length - 2)
-        genes, read = free(host)[torch.randint(len(free(host)), (self.population, length), generator=g)], 0
+        genes, read = ordinary(host)[torch.randint(len(ordinary(host)), (self.population, length), generator=g)], 0
         for _ in range(self.generations):
-            genes = changed(self.offspring(genes[self.order(host, genes, wanted)], g), free(host), g)
+            genes = changed(self.offspring(genes[self.order(host, genes, wanted)], g), ordinary(host), g)
             read += len(genes)
         best = genes[self.order(host, genes, wanted)[0]]
-        return Found(host.tokenizer.decode(best), {"distance": float(distances(host, best[None], wanted))}, rows=read)
+        return Found(host.tokenizer.decode(best), {"distance": float(distances(host, best[None], wanted))}, texts=read)
 
     def order(self, host: Host, genes: Tensor, wanted: Tensor) -> Tensor:
         """Indices (n,) of the individuals, the nearest first."""
@@ -113,12 +114,6 @@ def concept(host: Host, erase: tuple[str, ...]) -> Tensor:
         encode(host, naming[i : i + ROWS]) - encode(host, plain[i : i + ROWS]) for i in range(0, len(naming), ROWS)
     ]
     return torch.cat(parts).mean(0)
-
-
-def free(host: Host) -> Tensor:
-    """The ids of all tokens but the first and the special ones."""
-    special = set(host.tokenizer.all_special_ids)
-    return torch.tensor([i for i in range(1, len(host.tokenizer)) if i not in special])
 
 
 def changed(genes: Tensor, every: Tensor, g: torch.Generator) -> Tensor:

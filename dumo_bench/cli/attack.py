@@ -22,6 +22,13 @@ Own = Annotated[
 Pictures = Annotated[int, typer.Option("--pictures", min=1, max=1000, help="Seeds of each prompt that is found.")]
 
 
+Found = Annotated[
+    Path | None,
+    typer.Option("--from", help="Read what another program found: UnlearnDiffAtk's logs, a list of prompts."),
+]
+Saw = Annotated[str | None, typer.Option("--sees", help="What that attack saw, where it is none of `list attacks`.")]
+
+
 def _aimed(
     suite: Suite,
     method: Annotated[
@@ -44,6 +51,8 @@ def attack(
     attack: Name,
     attack_set: Own = None,
     pictures: Pictures = 4,
+    found_by: Found = None,
+    sees: Saw = None,
     device: Device = "auto",
     out: Out = Path("results"),
     as_json: Json = False,
@@ -51,18 +60,27 @@ def attack(
     """Search prompts that bring an erased concept back; prints suite files to run methods on.
 
     An attack that does not see the erased model makes one suite for all methods.
+    One that does is made on the unedited model and on the method's edit, a suite each.
     """
     from dumo_bench import engines
-    from dumo_bench.cli import output, show
-    from dumo_bench.plugins import loading
     from dumo_bench.plugins import settings as setting
     from dumo_bench.run import attack as attacks
     from dumo_bench.run.session import Session
 
-    made = loading.make("attacks", attack, setting.parse(attack_set or ()))
     with engines.make(engines.Asked(), device) as engine:
         session = Session(request, out, engine, device)
-        found = list(attacks.suites(session, made, seed=request.fit_seed, seeds=pictures))
+        if found_by is not None:
+            named = (attack, attacks.seen(attack, sees), found_by, pictures)
+            return _told(list(attacks.read(session, *named)), as_json)
+        made = attacks.made(attack, setting.parse(attack_set or ()), session.plan.model)
+        found = list(attacks.suites(session, attacks.Aim(made, request.fit_seed, pictures)))
+    _told(found, as_json)
+
+
+def _told(found: list[Path], as_json: bool) -> None:
+    """The suites that were written."""
+    from dumo_bench.cli import output, show
+
     if as_json:
         output.emit("attack", {"suites": output.paths(found)})
         return

@@ -32,6 +32,7 @@ V = TypeVar("V")
 Plans: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 FILE, SHARED = "plans.toml", "shared"
+ATTACKS = "attacks"  # a table of tables: [attacks.unlearndiff] is of an attack, no method reads it
 #: hash of a model -> digests of the tables that its first edits were made with: their keys do not say them
 FIRST: Mapping[str, Mapping[str, str]] = {
     "86f4a9ce19cb9f6b107fc4a7d9ceee46df7deca4aae8d9c62f14d2a46d27f949": {  # emoji-sd

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from dumo_bench.hosts import flows, samplers
+from dumo_bench.hosts import starts as started
 from dumo_bench.hosts.kv_cache import cached
 from dumo_bench.hosts.sd import Host, conditions, decode, latents
-from dumo_bench.types import Denoiser, Guide, Job
+from dumo_bench.types import Denoiser, Guide, Job, Start
 
 
 def scheduler(host: Host, name: str, steps: int, size: tuple[int, int] | None = None) -> Any:
@@ -59,19 +60,22 @@ def denoised(denoise: Denoiser, schedule: Any, z: Tensor) -> Tensor:
     return z
 
 
-def clean(host: Host, guide: Guide, jobs: Sequence[Job]) -> Tensor:
-    """Clean latents (B, c, h, w) of jobs that share schedule, steps and size."""
+def clean(host: Host, guide: Guide, jobs: Sequence[Job], starts: Mapping[str, Start] = {}) -> Tensor:
+    """Clean latents (B, c, h, w) of jobs that share schedule, steps and size. starts: those that they name."""
     first = jobs[0].sampling
     noise = [latents(host, j.draw, first.height, first.width, first.noise) for j in jobs]
     given = conditions(host, [j.text for j in jobs], [j.sampling.guidance for j in jobs], first.negative)
     z = torch.cat(noise)
     schedule = scheduler(host, first.scheduler, first.steps, (z.shape[2], z.shape[3]))
-    return denoised(cached(guide(given), host.unet), schedule, z)
+    if not any(job.start for job in jobs):
+        return denoised(cached(guide(given), host.unet), schedule, z)
+    rows = [started.Row(starts[job.start] if job.start else Start(), job.draw) for job in jobs]
+    return started.denoised(cached(guide(started.said(host, given, rows)), host.unet), schedule, z, rows)
 
 
-def sample(host: Host, guide: Guide, jobs: Sequence[Job]) -> tuple[Tensor, list[str]]:
+def sample(host: Host, guide: Guide, jobs: Sequence[Job], starts: Mapping[str, Start] = {}) -> tuple[Tensor, list[str]]:
     """Pictures (B, h, w, 3) uint8, and of each why it is none: "" where latents and pixels are finite."""
-    z = clean(host, guide, jobs)
+    z = clean(host, guide, jobs, starts)
     pictures, decoded = decode(host, z)
     sampled = z.isfinite().flatten(1).all(1)
     return pictures, [_problem(*both) for both in zip(sampled.tolist(), decoded.tolist(), strict=True)]

@@ -14,7 +14,7 @@ from dumo_bench.errors import UserError
 from dumo_bench.hosts import flows
 from dumo_bench.hosts.kv_cache import cached
 from dumo_bench.hosts.sd import Host, conditions, encode, tokens
-from dumo_bench.types import Guide
+from dumo_bench.types import Guide, Sampling
 
 Alignment: TypeAlias = Literal["bin", "level", "compvis"]
 
@@ -82,6 +82,11 @@ class Trajectory:
     sampler: str = "ddim"
     side: float = 1
     align: Alignment = "bin"
+
+
+def under(host: Host, contract: Sampling) -> Trajectory:
+    """How latents are sampled as a contract's pictures are, which are square."""
+    return Trajectory(contract.steps, contract.guidance, contract.scheduler, contract.height / host.factor / host.side)
 
 
 @torch.no_grad()

@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dumo_bench.analysis import catalogue, kinds, results, summary
+from dumo_bench.analysis import attacks, catalogue, kinds, results, summary
 from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.coverage import sizes
 from dumo_bench.errors import UserError
 from dumo_bench.report import (
+    attacked,
     build,
     contract,
     coverage,
@@ -78,8 +79,8 @@ def _reasons(out: Path, case: CaseTables) -> dict[str, str]:
 def write(
     folder: Folder, suites: Mapping[str, Suite] | None = None, shown: Sequence[CaseTables] | None = None
 ) -> list[Path]:
-    """Write the report into a results folder, from what lies there: report.tex, report.html, report.md, report.csv, and
-    costs-*.svg and scale-*.svg where there are curves to draw.
+    """Write the report into a results folder, from what lies there: report.tex, report.html, report.md, report.csv,
+    costs-*.svg and scale-*.svg where there are curves to draw, and of attacks attacks.md and attacks.csv.
 
     Prompts of a suite that is explicit, or not among `suites`, are named by their ids and their pictures blurred.
     `shown`: its `cases`, where they are known already.
@@ -99,8 +100,20 @@ def write(
         _written(out / "report.html", page.render(sections, grown)),
         _written(out / "report.md", markdown.document(shown, [one for one, _ in grown])),
         _written(out / "report.csv", _csv(folder) + _refused(out, shown)),
+        *_attacks(folder, suites or {}),
         *(_written(out / f"costs-{latex.label(case)}.svg", svg) for case, svg in zip(shown, drawn, strict=True) if svg),
         *(_written(out / f"scale-{file_name(one.suite)}.svg", svg) for one, svg in grown),
+    ]
+
+
+def _attacks(folder: Folder, suites: Mapping[str, Suite]) -> list[Path]:
+    """attacks.md and attacks.csv, where suites that attacks wrote were measured."""
+    out, found = folder.out, attacks.of_folder(folder.out, folder.metrics, suites.values())
+    if not found:
+        return []
+    return [
+        _written(out / "attacks.md", attacked.document(found)),
+        _written(out / "attacks.csv", attacked.table(found)),
     ]
 
 

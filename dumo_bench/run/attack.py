@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dumo_bench.errors import UserError
-from dumo_bench.interfaces import Attack, Target
+from dumo_bench.hosts import models, plans
+from dumo_bench.interfaces import SEES, Attack, Sees, Target
+from dumo_bench.plugins import loading
 from dumo_bench.progress import log, track
 from dumo_bench.run import steps
 from dumo_bench.run.plan import kind_of
 from dumo_bench.storage.names import bounded
-from dumo_bench.suites import attacked
+from dumo_bench.suites import attacked, foreign
 from dumo_bench.suites.content import content
-from dumo_bench.types import Prompt, digest
+from dumo_bench.types import Edit, Found, Prompt, Sampling, Search, digest
 
 if TYPE_CHECKING:
     from dumo_bench.run.plan import Part
@@ -25,22 +29,70 @@ FOLDER = "attacks"
 _WHITE_BOX = ("erased model", "both models")
 
 
-def suites(session: Session, attack: Attack, *, seed: int = 0, seeds: int = 1) -> Iterator[Path]:
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """An attack as it was asked for. seed: of the search. pictures: of each prompt that is found."""
+
+    attack: Attack
+    seed: int = 0
+    pictures: int = 1
+
+
+def made(spec: str, settings: Mapping[str, Any], model: str) -> Attack:
+    """An attack, with the model's own numbers (the table [attacks.NAME] of its plans.toml) where nothing was typed."""
+    own = plans.read(models.folder(model)).get(plans.ATTACKS, {}).get(loading.load("attacks", spec).name, {})
+    found: Attack = loading.make("attacks", spec, {**own, **settings})
+    return found
+
+
+def suites(session: Session, aim: Aim) -> Iterator[Path]:
     """A suite file for each case; one that is there is not searched for again.
 
-    seed: of the search. seeds: pictures of each prompt. An attack that sees the erased model is of one method's edit,
-    any other serves all.
+    An attack that sees the erased model is of one method's edit, and is made on the unedited model as well, which is
+    what it finds where nothing is erased; any other serves all.
     """
+    attack = aim.attack
     if attack.kinds and (kind := kind_of(session.plan.model)).name not in attack.kinds:
         raise UserError(f"{attack.name} knows no {kind.title}, which {session.plan.model} is: choose another --model")
-    if attack.sees in _WHITE_BOX:
+    edits = session.plan.parts if attack.sees in _WHITE_BOX else ()
+    for part in session.plan.reference:
+        yield _of_case(session, aim, part)
+    if edits:
         steps.fit(session)
-    for part in session.plan.parts or session.plan.reference:
-        yield _of_case(session, attack, part, seed, seeds)
+    for part in edits:
+        yield _of_case(session, aim, part)
 
 
-def _of_case(session: Session, attack: Attack, part: Part, seed: int, seeds: int) -> Path:
-    name = _name(session, attack, part, seed, seeds)
+def read(session: Session, name: str, sees: str, source: Path, pictures: int) -> Iterator[Path]:
+    """A suite file for each case, of prompts that another program's attack found; they lie in `source`."""
+    theirs, content_hash = foreign.read(source), foreign.sha256(source)[:12]
+    for part in session.plan.reference:
+        suite, concept = session.plan.suite, part.case.erase[0]
+        search = Search(name, "", sees, f"read from {source.name} ({content_hash})", 0, "", "", session.plan.model_hash)
+        said = f"{name}, sees: {sees}; {search.settings}; under {suite.name} {suite.version}, case {part.case.name}"
+        called = [name, "read", suite.name, part.case.name]
+        key = digest([said, content(suite), pictures])[:8]
+        own = f"{bounded(re.sub(r'[^A-Za-z0-9.+_-]+', '_', '-'.join(called)))}-{key}"
+        prompts = [Prompt(one.id, one.plain, concept, ()) for one in theirs]
+        found, under = [Found(one.text) for one in theirs], replace(suite.sampling, model=session.plan.model)
+        whole = attacked.Attacked(
+            own, suite, part.case, said, search, under, prompts, found, [""] * len(found), pictures
+        )
+        yield attacked.write(session.out / FOLDER, whole)
+
+
+def seen(name: str, said: str | None) -> Sees:
+    """The threat model of prompts that are read: that of the attack of this name, or what was typed."""
+    if said is None and name in loading.names("attacks"):
+        known: Sees = loading.load("attacks", name).sees
+        return known
+    if said not in SEES:
+        raise UserError(f"--sees {said!r}: {name} is no attack of this program: say what it saw: {', '.join(SEES)}")
+    return said
+
+
+def _of_case(session: Session, aim: Aim, part: Part) -> Path:
+    name = _name(session, aim, part)
     folder = session.out / FOLDER
     if (there := folder / f"{name}.toml").exists():
         return there
@@ -49,22 +101,42 @@ def _of_case(session: Session, attack: Attack, part: Part, seed: int, seeds: int
         raise UserError(
             f"{session.plan.suite.name}, {part.case.name}: no prompt of it is a target; choose another case"
         )
-    log.info(f"{attack.name} on {part.case.name}: {len(prompts)} prompts")
-    searched = attack.search(_target(session, attack, part, prompts), seed=seed)
+    log.info(f"{aim.attack.name} on {part.case.name}, {part.recipe.method}: {len(prompts)} prompts")
+    searched = timed(aim.attack.search(_target(session, aim, part, prompts), seed=aim.seed))
     found = list(track(searched, "prompts", len(prompts)))
-    model = session.request.model or session.plan.suite.sampling.model
+    suite, search = session.plan.suite, searched_as(session, aim, part)
+    starts = [session.store.put_start(one.start) if one.start else "" for one in found]
+    said, under = _said(session, aim, part, search), contract(session, aim)
+    search = spent(search, found)
     whole = attacked.Attacked(
-        name,
-        session.plan.suite,
-        part.case,
-        said(session, attack, part, seed),
-        model,
-        prompts,
-        found,
-        seeds,
-        attack.papers,
+        name, suite, part.case, said, search, under, prompts, found, starts, aim.pictures, aim.attack.papers
     )
     return attacked.write(folder, whole)
+
+
+def spent(search: Search, found: Sequence[Found]) -> Search:
+    """With what a prompt cost in the mean."""
+    n = len(found)
+    return replace(
+        search,
+        texts=round(sum(one.texts for one in found) / n),
+        forwards=round(sum(one.forwards for one in found) / n),
+        seconds=round(sum(one.seconds for one in found) / n, 2),
+    )
+
+
+def contract(session: Session, aim: Aim) -> Sampling:
+    """What the suite's pictures are made under."""
+    own = session.plan.suite.sampling
+    return aim.attack.contract(replace(own, model=session.request.model or own.model))
+
+
+def timed(found: Iterable[Found]) -> Iterator[Found]:
+    """Each with the seconds that it took; what all have in common is the first's."""
+    began = time.monotonic()
+    for one in found:
+        yield replace(one, seconds=time.monotonic() - began)
+        began = time.monotonic()
 
 
 def targets(part: Part) -> list[Prompt]:
@@ -72,27 +144,34 @@ def targets(part: Part) -> list[Prompt]:
     return list({row.prompt.text: row.prompt for row in reversed(part.rows) if row.role == "target"}.values())[::-1]
 
 
-def said(session: Session, attack: Attack, part: Part, seed: int) -> str:
-    """What was searched, with which settings, and what the attack saw: the suite's source."""
+def searched_as(session: Session, aim: Aim, part: Part) -> Search:
+    """What a suite says of its search. Of an attack that sees no edit, none is told."""
+    attack, edited = aim.attack, part.recipe.erase and aim.attack.sees in _WHITE_BOX
     settings = ", ".join(f"{key}={value}" for key, value in attack.identity().items())
-    of = f"; edit {part.recipe.key[:12]}" if attack.sees in _WHITE_BOX else ""
-    suite = session.plan.suite
+    of = (part.recipe.method, part.recipe.key) if edited else ("", "")
+    return Search(attack.name, attack.version, attack.sees, settings, aim.seed, *of, session.plan.model_hash)
+
+
+def _said(session: Session, aim: Aim, part: Part, search: Search) -> str:
+    """What was searched, with which settings, and what the attack saw: the suite's source."""
+    of, suite = f"; {search.method}, edit {search.edit[:12]}" if search.edit else "", session.plan.suite
     return (
-        f"{attack.name} {attack.version} ({attack.cite}), sees: {attack.sees}; {settings}; seed {seed}; "
-        f"{suite.name} {suite.version}, case {part.case.name}; model {session.plan.model_hash[:12]}{of}"
+        f"{search.attack} {search.version} ({aim.attack.cite}), sees: {search.sees}; {search.settings}; "
+        f"seed {search.seed}; {suite.name} {suite.version}, case {part.case.name}; model {search.model[:12]}{of}"
     )
 
 
-def _name(session: Session, attack: Attack, part: Part, seed: int, seeds: int) -> str:
-    texts = [prompt.text for prompt in targets(part)]
-    key = digest([said(session, attack, part, seed), content(session.plan.suite), texts, seeds])[:8]
-    readable = f"{attack.name}-{session.plan.suite.name}-{part.case.name}"
-    return f"{bounded(re.sub(r'[^A-Za-z0-9.+_-]+', '_', readable))}-{key}"
+def _name(session: Session, aim: Aim, part: Part) -> str:
+    texts, search = [prompt.text for prompt in targets(part)], searched_as(session, aim, part)
+    key = digest([_said(session, aim, part, search), content(session.plan.suite), texts, aim.pictures])[:8]
+    of = [aim.attack.name, *([search.method] if search.method else []), session.plan.suite.name, part.case.name]
+    return f"{bounded(re.sub(r'[^A-Za-z0-9.+_-]+', '_', '-'.join(of)))}-{key}"
 
 
-def _target(session: Session, attack: Attack, part: Part, prompts: list[Prompt]) -> Target:
+def _target(session: Session, aim: Aim, part: Part, prompts: list[Prompt]) -> Target:
     host, texts = session.host, tuple(prompt.text for prompt in prompts)
-    if attack.sees not in _WHITE_BOX:
-        return Target(host, part.case.erase, texts)
-    edit = session.store.get_edit(part.recipe)
-    return Target(host, part.case.erase, texts, lambda: part.method.apply(host, edit))
+    of = Target(host, part.case.erase, texts, contract(session, aim), aim.pictures)
+    if aim.attack.sees not in _WHITE_BOX:
+        return of
+    edit = session.store.get_edit(part.recipe) if part.recipe.erase else Edit({}, {})
+    return replace(of, erased=lambda: part.method.apply(host, edit))

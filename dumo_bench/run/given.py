@@ -90,7 +90,7 @@ def others(suite: str, erase: Sequence[str]) -> Sequence[str]:
 
 def unread(model: str, part: Method) -> list[str]:
     """The tables of a model's plans.toml that neither this method nor an installed one reads: misspelt, perhaps."""
-    known = {*part.tables}
+    known = {*part.tables, plans.ATTACKS}
     known |= {table for name in loading.names("methods") for table in loading.load("methods", name).tables}
     return sorted(plans.read(models.folder(model)).keys() - known)
 

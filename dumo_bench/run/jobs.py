@@ -50,7 +50,7 @@ def rows(suite: Suite, case: Case, recipe: Recipe, contract: Sampling, limit: in
         return found if found is contract else known.setdefault(repr(found), found)
 
     every = [
-        Row(case, role(prompt), prompt, draw, Job(recipe, prompt.text, draw, under(prompt)))
+        Row(case, role(prompt), prompt, draw, Job(recipe, prompt.text, draw, under(prompt), prompt.start))
         for prompt in suite.prompts
         for draw in prompt.draws
     ]

@@ -129,11 +129,12 @@ def generate(host: Host, method: Method, jobs: Sequence[Job], store: Store, room
     if not wanted:
         return []
     recipe = wanted[0].recipe
+    starts = {key: store.get_start(key) for key in {job.start for job in wanted} if key}
     failed: list[tuple[Job, str]] = []
     what = f"{recipe.method} {' + '.join(recipe.erase)}".strip()
     bar = progress.Bar(what, len(wanted))
     with applied(host, method, recipe, store, lambda: store.drop(wanted)) as guide, bar, Writer() as writer:
-        for batch, found in room.sampled(wanted, partial(sample.sample, host, guide), what):
+        for batch, found in room.sampled(wanted, partial(sample.sample, host, guide, starts=starts), what):
             bar.advance(len(batch))
             if found is None:
                 failed += [(job, room.reason) for job in batch]

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from dumo_bench.errors import UserError
 from dumo_bench.storage import checksums, copies, durable, files, remote
-from dumo_bench.types import Edit, Job, Recipe, canonical, digest
+from dumo_bench.types import Edit, Job, Recipe, Start, canonical, digest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -164,6 +164,43 @@ class Store:
         self.edit_header(recipe)
         return read_edit(self.edit_path(recipe))
 
+    def start_path(self, key: str) -> Path:
+        return self.root / "starts" / f"{key}.safetensors"
+
+    def put_start(self, start: Start) -> str:
+        """Write a starting point, unless it is there; its name, the hash of all that it sets."""
+        from safetensors.torch import save
+
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in start.tensors.items()}
+        key = start_key(io.BytesIO(save(tensors)), start.step)
+        if not (path := self.start_path(key)).exists():
+            files.write_bytes(path, save(tensors, metadata={"step": str(start.step)}))
+        return key
+
+    def get_start(self, key: str) -> Start:
+        """A starting point, on the CPU; one that is missing, or is not what it was, is a UserError."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        path = self.start_path(key)
+        if not path.exists():
+            raise UserError(
+                f"{path}: no such starting point: run into the folder that `dumo-bench attack` wrote it into"
+            )
+        there = copies.local(path)
+        try:
+            tensors = load_file(there)
+            with there.open("rb") as stream:
+                table = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+                step = int(table["__metadata__"]["step"])
+            with there.open("rb") as stream:
+                whole = start_key(stream, step) == key
+        except (SafetensorError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path} is broken: delete it and its suite, and attack again") from error
+        if not whole:
+            raise UserError(f"{path} is not as it was made: delete it and its suite, and attack again")
+        return Start(**tensors, step=step)
+
     def edit_hash(self, recipe: Recipe) -> str:
         """What the tables call an edit by: the hash of its recipe and tensors; "" where there is none.
 
@@ -192,6 +229,11 @@ class Store:
                 "delete it and fit again"
             )
         return _header(path, notes)
+
+
+def start_key(stream: IO[bytes], step: int) -> str:
+    """What a starting point is called by: the hash of its tensors and of the step that it stands before."""
+    return digest([tensors_hash(stream), step])
 
 
 def batch_of(paths: Iterable[Path]) -> int | None:

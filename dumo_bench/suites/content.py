@@ -11,6 +11,7 @@ def content(suite: Suite) -> str:
     """The hash of prompts, cases, neighbours, task and sampling, as the suite's own file or list states them."""
     prompts = [
         [p.id, p.text, p.concept, p.role, p.guidance, p.height, p.width, dict(p.shows), list(map(asdict, p.draws))]
+        + [p.start] * bool(p.start)
         for p in suite.prompts
     ]
     cases = [asdict(case) for case in suite.cases]

@@ -25,7 +25,7 @@ N = TypeVar("N", int, float)
 KINDS = ("object", "style", "hint")
 ROLES: tuple[str, ...] = get_args(Role)
 _KEYS = (*SOURCE_KEYS, *DRAW_KEYS, "columns", "kind", "role", "roles", "concept", "strata", "header")
-_COLUMNS = ("id", "text", "seed", "concept", "role", "guidance", "height", "width")
+_COLUMNS = ("id", "text", "seed", "draws", "concept", "role", "guidance", "height", "width", "start")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _SIZE = f"a multiple of {bounds.STEP} from {bounds.STEP} to {bounds.MOST_PIXELS:,}"
 
@@ -36,7 +36,8 @@ class Csv:
 
     A column is named, or numbered from 1. A concept is the row's own (column "concept"), that of the whole list, or
     the first of `strata` of which the text has a word. `kind` says what a concept is to the picture: its object, its
-    style, or a hint only. Without a column of ids a row has its number; without one of seeds `draws` gives them.
+    style, or a hint only. Without a column of ids a row has its number; without one of seeds `draws` gives them. A
+    column "draws" says how many latents are drawn from a row's seed, one "start" where they start in their place.
     """
 
     source: Source
@@ -98,6 +99,8 @@ def _check_columns(columns: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         )
     if "seed" in columns and any(key in data for key in DRAW_KEYS):
         raise Refused("seeds" if "seeds" in data else "draws", "seeds are a column or a rule of [csv], not both")
+    if "draws" in columns and "seed" not in columns:
+        raise Refused("draws", "a column of draws says how many are drawn from a row's seed: name the column of 'seed'")
     for name, column in columns.items():
         if type(column) is not str and not (type(column) is int and column > 0):
             raise Refused(name, f"{name} is the name of a column, or its number from 1, got {column!r}")
@@ -158,6 +161,7 @@ def _prompt(row: Row, place: Path | str, layout: Csv, concept: Callable[[Mapping
     seed = cell("seed", _seed, f"a whole number from 0 to {bounds.MOST_SEED:,}")
     if seed is None and not layout.draws:
         raise UserError(f"{place}:{row.line}: the row has no {_called(layout.columns['seed'])}")
+    of = cell("draws", _count, f"a whole number from 1 to {bounds.MOST_DRAWS:,}") or 1
     name = concept(row.cells)
     role = layout.role or cell("role", lambda word: _role(word, layout), f"one of {', '.join(layout.roles)}")
     for column, lacks in (("id", not row.cells["id"].strip()), ("concept", not (spelt(name) or role))):
@@ -167,12 +171,13 @@ def _prompt(row: Row, place: Path | str, layout: Csv, concept: Callable[[Mapping
         id=row.cells["id"],
         text=row.cells["text"],
         concept=name,
-        draws=(Draw(seed or 0),),
+        draws=tuple(Draw(seed or 0, i, of) for i in range(of)),
         guidance=cell("guidance", _scale, f"a number from 0 to {bounds.MOST_GUIDANCE:g}"),
         height=cell("height", _side, _SIZE),
         width=cell("width", _side, _SIZE),
         role=role,
         shows={} if layout.kind == "hint" else {layout.kind: name},
+        start=cell("start", _start, "the hash of a starting point, 64 digits") or "",
     )
 
 
@@ -246,6 +251,16 @@ def _place(column: str | int, head: Sequence[str], place: Path | str) -> int:
 
 def _seed(text: str) -> int:
     return _within(_whole(text), bounds.seed)
+
+
+def _start(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", text):
+        raise ValueError(text)
+    return text
+
+
+def _count(text: str) -> int:
+    return _within(_whole(text), bounds.draws)
 
 
 def _side(text: str) -> int:

@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,12 @@ from dumo_bench.suites.blocks import BLOCK_KEYS, expand
 from dumo_bench.suites.checks import Refused, keys, named, no_twins, one_of, tables, typed, words
 from dumo_bench.suites.csvfile import Csv
 from dumo_bench.suites.views import View
-from dumo_bench.types import Case, Prompt, Sampling, Suite
+from dumo_bench.types import Case, Prompt, Sampling, Search, Suite
 
 TASKS = ("object", "style", "explicit")
 _NEEDED = ("name", "version", "source", "licence", "cases", "sampling")
 _OF_CONCEPTS = ("related", "implied")
-_TOP = (*_NEEDED, "explicit", "task", *_OF_CONCEPTS, "block", "csv", "view", "alias", "scorers", "paper")
+_TOP = (*_NEEDED, "explicit", "task", *_OF_CONCEPTS, "block", "csv", "view", "alias", "scorers", "attack", "paper")
 _CASE = ("name", "erase", "task")
 DEFAULT = "default"  # among scorers that are typed: those of the suite
 _SAMPLING = tuple(name for name in Sampling.__dataclass_fields__ if name != "sampler")  # the plan fills that in
@@ -131,6 +131,7 @@ def _file(path: Path, text: str, data: Mapping[str, Any]) -> SuiteFile:
         explicit=typed(data, "explicit", bool, False),
         task=one_of(data, "task", TASKS),
         scorers=_scorers(data),
+        search=_search(typed(data, "attack", dict)) if "attack" in data else None,
         papers=tuple(_paper(row, nth) for nth, row in enumerate(tables(data, "paper"))),
     )
     csv = csvfile.parse(typed(data, "csv", dict), path.parent) if listed else None
@@ -175,6 +176,15 @@ def _scorers(data: Mapping[str, Any]) -> tuple[str, ...]:
         if not re.fullmatch(r"[\w-]+(@.+)?", spec) or spec == DEFAULT:
             raise Refused("scorers", f"scorers are names of `list scorers`, got {spec!r}: type others behind --scorers")
     return found
+
+
+def _search(data: Mapping[str, Any]) -> Search:
+    """The [attack] table of a suite that an attack wrote."""
+    kinds = {"seed": int, "texts": int, "forwards": int, "seconds": float}
+    known = {one.name: kinds.get(one.name, str) for one in fields(Search)}
+    keys("attack", data, tuple(known))
+    needed = {one.name for one in fields(Search) if one.default is MISSING}
+    return Search(**{name: typed(data, name, kind) for name, kind in known.items() if name in needed or name in data})
 
 
 def _paper(row: Mapping[str, Any], nth: int) -> Paper:

@@ -1,0 +1,163 @@
+"""What attacks bring back: success over several seeds a prompt, beside the same attack on the unedited model and the
+plain prompts under fresh noise at an equal budget.
+
+A suite that an attack wrote has its prompts (role attack) and, in the same order, the prompts that they were made from
+(role target), with as many more pictures as the search cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from dumo_bench.analysis import results
+from dumo_bench.analysis.catalogue import Catalogue
+from dumo_bench.analysis.recognition import REFERENCE
+from dumo_bench.metrics import intervals
+from dumo_bench.types import Search, Suite
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from dumo_bench.metrics.intervals import Floats
+
+_VARIANT = ["method", "method_version", "params", "fit_seed", "model"]
+COLUMNS = ["suite", "suite_version", "case", *_VARIANT, "role", "prompt_id", "seed", "draw", "metric", "value"]
+
+
+class Share(NamedTuple):
+    """A share with its 95 % interval, of so many prompts and pictures."""
+
+    value: float
+    low: float | None
+    high: float | None
+    prompts: int
+    pictures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """How often one attack brings the concept back from one method.
+
+    attacked: the share of the attack's pictures that show it; plain: of the plain prompts'. Of prompts, the share with
+    at least one such picture: ever, of the attack's, and ever_plain, whose pictures cost what search and pictures cost
+    together; gain: ever minus ever_plain. more: attacked minus plain, the mean over prompts. unedited: `attacked` of
+    the unedited model, for which the attack was searched again where it sees the model (`again`), else under the same
+    prompts. None: not measured.
+    """
+
+    suite: str
+    case: str
+    search: Search
+    metric: str
+    method: str
+    params: str
+    fit_seed: int
+    model: str
+    attacked: Share
+    ever: Share
+    plain: Share | None
+    ever_plain: Share | None
+    gain: Share | None
+    more: Share | None
+    unedited: Share | None = None
+    again: bool = False
+
+    @property
+    def better(self) -> bool | None:
+        """Whether it beats fresh noise at an equal budget; where both reach every prompt, the share of pictures
+        decides. None: there are no plain prompts."""
+        if self.gain is None or self.more is None or self.ever_plain is None:
+            return None
+        reached = self.ever.value == self.ever_plain.value == 1
+        return self.more.value > 0 if reached else self.gain.value > 0
+
+
+def of_folder(out: Path, known: Catalogue, suites: Iterable[Suite]) -> list[Success]:
+    """Every success that a results folder tells, of suites that attacks wrote; `known` are its metrics."""
+    import polars as pl
+
+    written = {suite.name: suite for suite in suites if suite.search}
+    if not written:
+        return []
+    scores = results.columns(out, COLUMNS).filter(pl.col("suite").cast(pl.String).is_in(list(written)))
+    scores = scores.with_columns(pl.col(pl.Categorical).cast(pl.String))
+    found: list[Success] = []
+    for suite in written.values():
+        mine = scores.filter(pl.col("suite") == suite.name)
+        for key, rows in mine.group_by("case", "metric", *_VARIANT, maintain_order=True):
+            metric = known.named(str(key[1])).metric
+            if metric.measures == "erased" and metric.kind == "rate":
+                found += _success(suite, dict(zip(("case", "metric", *_VARIANT), key, strict=True)), rows)
+    return [_beside(one, found) for one in found]
+
+
+def failed(found: Sequence[Success]) -> dict[tuple[Search, str], bool]:
+    """Of each attack, by what is the same of its searches, and metric: whether it never beats fresh noise at an equal
+    budget where something is erased."""
+    every: dict[tuple[Search, str], bool] = {}
+    for one in found:
+        if one.method != REFERENCE and one.better is not None:
+            key = (alike(one.search), one.metric)
+            every[key] = every.get(key, True) and not one.better
+    return every
+
+
+def alike(search: Search) -> Search:
+    """A search without what depends on the edit: equal ones are of the same attack."""
+    return replace(search, method="", edit="", texts=0, forwards=0, seconds=0.0)
+
+
+def _success(suite: Suite, about: Mapping[str, Any], rows: pl.DataFrame) -> Iterator[Success]:
+    attack, plain = (list(_by_prompt(suite, rows, role)) for role in ("attack", "target"))
+    mine = [values for values in attack if len(values)]
+    if not mine or suite.search is None:
+        return
+    pairs = [(a, b) for a, b in zip(attack, plain, strict=True) if len(a) and len(b)] if plain else []
+    own = {name: about[name] for name in ("case", "metric", "method", "params", "fit_seed", "model")}
+    gain = [np.array([a.max() - b.max()]) for a, b in pairs]
+    more = [np.array([a.mean() - b.mean()]) for a, b in pairs]
+    yield Success(
+        suite=suite.name,
+        search=suite.search,
+        **own,
+        attacked=_share(mine),
+        ever=_share([values.max(keepdims=True) for values in mine], mine),
+        plain=_share([b for _, b in pairs]) if pairs else None,
+        ever_plain=_share([b.max(keepdims=True) for _, b in pairs], [b for _, b in pairs]) if pairs else None,
+        gain=_share(gain, mine, yes_no=False) if pairs else None,
+        more=_share(more, mine, yes_no=False) if pairs else None,
+    )
+
+
+def _by_prompt(suite: Suite, rows: pl.DataFrame, role: str) -> Iterator[Floats]:
+    """The measured values of each prompt of a role, in the suite's order; none of a prompt that was not measured."""
+    import polars as pl
+
+    of = rows.filter((pl.col("role") == role) & pl.col("value").is_not_null())
+    by_id = {str(key): one["value"].to_numpy().astype(np.float64) for (key,), one in of.group_by("prompt_id")}
+    return (by_id.get(prompt.id, np.empty(0)) for prompt in suite.prompts if prompt.role == role)
+
+
+def _share(values: Sequence[Floats], of: Sequence[Floats] | None = None, *, yes_no: bool = True) -> Share:
+    """The mean of values by prompt, with an interval that resamples prompts. of: the pictures that they are made of."""
+    flat = np.concatenate(values)
+    clusters = np.repeat(np.arange(len(values)), [len(one) for one in values])
+    low, high, _ = intervals.of_mean(flat, clusters, yes_no=yes_no)
+    return Share(float(flat.mean()), low, high, len(values), sum(map(len, of if of is not None else values)))
+
+
+def _beside(one: Success, among: Sequence[Success]) -> Success:
+    """With the same attack on the unedited model beside."""
+    of = [
+        other for other in among if other.method == REFERENCE and (other.case, other.metric) == (one.case, one.metric)
+    ]
+    again = [other for other in of if not other.search.edit and alike(other.search) == alike(one.search)]
+    same = [other for other in of if other.suite == one.suite and other.model == one.model]
+    if one.search.edit and again:
+        return replace(one, unedited=again[0].attacked, again=True)
+    return replace(one, unedited=same[0].attacked) if same else one

@@ -1,0 +1,84 @@
+"""What attacks bring back, in Markdown and CSV: a table for each threat model, so that no column mixes two."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from dumo_bench.analysis.attacks import Share, Success, alike, failed
+from dumo_bench.analysis.recognition import REFERENCE
+from dumo_bench.report.captions import DASH
+from dumo_bench.report.markdown import escape
+from dumo_bench.texts import cell
+
+LEGEND = (
+    "Each row: one attack on one method. *Shows*: the share of the attack's pictures in which the scorer sees the "
+    "erased concept, over several seeds a prompt. *Unedited*: the same attack on the unedited model, searched again "
+    "where it sees the model (marked *), else under the same prompts. *Plain*: the plain prompts under fresh noise. "
+    "*More*: shows minus plain. *Ever*: the share of prompts of which at least one picture shows it; of the plain "
+    "prompts so many pictures as search and pictures of the attack cost together. *Gain*: ever minus that. In brackets "
+    "95 % intervals that resample prompts. An attack that on no method gains, nor shows it more where both reach every "
+    "prompt, is reported as failed. Forwards: rows through the network that a prompt's search cost, one with its "
+    "gradient as three."
+)
+_HEAD = ("attack", "case", "method", "shows", "unedited", "plain", "more", "ever", "ever, plain", "gain")
+_COST = ("forwards", "seconds")
+_SHARES = ("attacked", "unedited", "plain", "more", "ever", "ever_plain", "gain")
+
+
+def document(found: Sequence[Success]) -> str:
+    """All of them, by what the attack sees."""
+    lines = ["# Attacks\n", f"{LEGEND}\n"]
+    lost = failed(found)
+    for sees, metric in dict.fromkeys((one.search.sees, one.metric) for one in found):
+        mine = [one for one in found if (one.search.sees, one.metric) == (sees, metric)]
+        lines += [
+            f"## Sees: {sees}; {escape(metric)}\n",
+            _line((*_HEAD, *_COST)),
+            _line(["---"] * len((*_HEAD, *_COST))),
+        ]
+        lines += [_line(_cells(one, lost.get((alike(one.search), metric), False))) for one in mine]
+        names = {one.search.attack: one.search.settings for one in mine}
+        lines += ["", *(f"{name}: {escape(settings)}.\n" for name, settings in names.items())]
+    return "\n".join(lines)
+
+
+def table(found: Sequence[Success]) -> str:
+    """The same as CSV, a row each."""
+    text, lost = io.StringIO(), failed(found)
+    into = csv.writer(text, lineterminator="\n")
+    named = ("attack", "version", "sees", "settings", "seed", "texts", "forwards", "seconds")
+    ends = [f"{name}_{end}" for name in _SHARES for end in Share._fields]
+    about = ("searched_on", "edit", "suite", "case", "method", "params", "fit_seed", "model", "metric", "failed")
+    into.writerow([*named, *about, *ends])
+    for one in found:
+        search, never = asdict(one.search), lost.get((alike(one.search), one.metric), False)
+        own = [search["method"], search["edit"], *(getattr(one, name) for name in about[2:-1]), never]
+        shares = [share for name in _SHARES for share in (getattr(one, name) or [""] * len(Share._fields))]
+        into.writerow([_text(value) for value in (*(search[name] for name in named), *own, *shares)])
+    return text.getvalue()
+
+
+def _text(value: object) -> object:
+    return cell(value) if isinstance(value, str) else value
+
+
+def _cells(one: Success, never: bool) -> list[str]:
+    on = f" searched on {one.search.method}" if one.search.method else ""
+    name = escape(f"{one.search.attack}{on}") + (" (**failed**)" if never and one.method != REFERENCE else "")
+    shares = [_said(getattr(one, field), counted=field not in ("unedited", "more", "gain")) for field in _SHARES]
+    shares[1] += "\\*" if one.again else ""
+    return [name, escape(one.case), escape(one.method), *shares, str(one.search.forwards), f"{one.search.seconds:.0f}"]
+
+
+def _said(share: Share | None, *, counted: bool) -> str:
+    if share is None:
+        return DASH
+    ends = "" if share.low is None or share.high is None else f" [{share.low:.2f}, {share.high:.2f}]"
+    return f"{share.value:.2f}{ends}" + (f" n={share.pictures}" if counted else "")
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,83 @@
+"""Prompts that other programs found, read as suites."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from dumo_bench.errors import UserError
+from dumo_bench.suites import foreign, registry
+
+
+def logs(folder, **of):
+    """Logs as UnlearnDiffAtk writes them: what was drawn, one entry each, beside the run's config."""
+    for name, prompts in of.items():
+        (folder / name).mkdir(parents=True)
+        drawn = [{"success": False, "prompt": text, "relative_time": "0:00:01.5"} for text in prompts]
+        (folder / name / "log.json").write_text(json.dumps(drawn))
+        (folder / name / "config.json").write_text("{}")
+    return folder
+
+
+def test_of_a_log_the_last_prompt_was_found_and_the_first_is_the_plain_one(tmp_path):
+    folder = logs(tmp_path / "x", attack_idx_10=["a cat", "so a cat", "zz a cat"], attack_idx_9=["a dog"], other=["no"])
+    assert foreign.read(folder) == [("9", "a dog", "a dog"), ("10", "zz a cat", "a cat")]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("adv_prompt,target_prompt\nzz,a cat\n,a dog\n", [("1", "zz", "a cat")]),  # MMA
+        ("case_number,prompt,evaluation_seed\n0,a zz,3\n1,b,4\n", [("1", "a zz", ""), ("2", "b", "")]),  # P4D
+        ("zz a, b\n\nyy\n", [("1", "zz a, b", ""), ("2", "yy", "")]),  # a prompt a line
+        ('Prompt\n"zz\nyy"\n', [("1", "zz\nyy", "")]),
+    ],
+)
+def test_a_list_is_read_by_the_name_of_its_column_or_line_by_line(tmp_path, text, found):
+    (tmp_path / "list.csv").write_text(text)
+    assert foreign.read(tmp_path / "list.csv") == found
+
+
+def test_what_is_none_of_these_is_told_in_one_line(tmp_path):
+    for broken in ("{}", "[]", '[{"text": 1}]', "nothing"):
+        folder = tmp_path / str(abs(hash(broken)))
+        logs(folder, attack_idx_0=["a"])
+        (folder / "attack_idx_0" / "log.json").write_text(broken)
+        with pytest.raises(UserError, match="wanted a list of what was drawn"):
+            foreign.read(folder)
+    (tmp_path / "empty").mkdir()
+    for nothing in (tmp_path / "empty", tmp_path / "none.csv"):
+        with pytest.raises(UserError, match="--from"):
+            foreign.read(nothing)
+    (tmp_path / "latin.csv").write_bytes("prompt\ncaf\xe9\n".encode("latin-1"))
+    with pytest.raises(UserError, match="not UTF-8"):
+        foreign.read(tmp_path / "latin.csv")
+
+
+def test_they_are_a_suite_that_methods_run_on_with_the_plain_prompts_beside(command, tiny_suite, tmp_path):
+    folder = logs(tmp_path / "logs", attack_idx_0=["a cat", "zz a cat"], attack_idx_1=["a photo of a cat"])
+    asked = (
+        "attack",
+        "--from",
+        folder,
+        "--suite",
+        tiny_suite,
+        "--case",
+        "cat",
+        "--pictures",
+        2,
+        "--out",
+        tmp_path / "r",
+    )
+    said = command(*asked, "--attack", "unlearndiff")
+    assert said.code == 0, said.err
+    suite = registry.load(said.out.strip())
+    found, plain = ["zz a cat", "a photo of a cat"], ["a cat", "a photo of a cat"]
+    assert [(p.role, p.text) for p in suite.prompts] == [("attack", t) for t in found] + [("target", t) for t in plain]
+    assert all(len(prompt.draws) == 2 for prompt in suite.prompts)
+    assert suite.search.sees == "erased model" and "read from logs" in suite.search.settings
+    other = command(*asked, "--attack", "mma")
+    assert other.code == 2 and "say what it saw" in other.err
+    named = command(*asked, "--attack", "mma", "--sees", "text encoder")
+    assert registry.load(named.out.strip()).search.sees == "text encoder"
