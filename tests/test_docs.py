@@ -175,8 +175,9 @@ def test_the_designs_attack_writes_a_suite_of_other_prompts(example, command, ti
     assert said.code == 0, said.err
     found = registry.load(said.out.strip())
     texts = [prompt.text for prompt in found.prompts]
-    assert found.cases[0].erase == ("cat",) and len(texts) == 2
-    assert all("cat" not in text and ("act" in text or "cta" in text) for text in texts)
+    assert found.cases[0].erase == ("cat",) and len(texts) == 4
+    assert all("cat" not in text and ("act" in text or "cta" in text) for text in texts[:2])
+    assert texts[2:] == ["a cat", "a photo of a cat"]  # the plain prompts, which fresh noise has at an equal budget
 
 
 if __name__ == "__main__":
