@@ -158,6 +158,8 @@ class Erasing:
         with lora.attached(self.host.unet, [*self.under.sets, self.own]):
             rows, retained = self.lesson.rows(step, partial(stock_guide, self.host), g)
         loss = away(frozen, student, rows, self.eta)
+        if self.host.apart:
+            loss = loss + self.host.apart(self.own)
         return loss if retained is None else loss + self.plan.retain * unchanged(frozen, student, retained)
 
 

@@ -146,13 +146,15 @@ class Step:
     ) -> None:
         self.host, self.unet, self.plan, self.eta = host, host.unet, plan, eta
         self.through = partial(lora.attached, host.unet, [membrane])
-        self.concept = encode(host, erase)[0]
+        self.membrane, self.concept = membrane, encode(host, erase)[0]
         self.lesson = Lesson(host, plan, erase, g)
 
     def __call__(self, step: int, g: torch.Generator) -> Tensor:
         with self.through():
             rows, retained = self.lesson.rows(step, partial(stock_guide, self.host), g)
         loss = self.erasing(rows)
+        if self.host.apart:
+            loss = loss + self.host.apart(self.membrane)
         if self.plan.anchors and self.plan.anchoring:
             loss = loss + self.plan.anchoring * unchanged(self.unet, self.edited, self.anchored(rows, g))
         return loss if retained is None else loss + self.plan.retain * unchanged(self.unet, self.edited, retained)

@@ -82,6 +82,41 @@ class Method(Plugin):
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
 
 
+Keep: TypeAlias = Callable[[Mapping[str, Any], Edit], object]
+
+
+class Sequel(Method):
+    """What is learnt on top of another method's edit: `of` names it, `of_set` has its settings, as --set takes them."""
+
+    of: str
+    of_set: tuple[str, ...]
+    inner: Method  # the method of that name
+    teaches: ClassVar[bool] = False  # whether `fit_on` fits the inner method, with the model's own numbers for that
+
+    def over(self, inner: Method) -> Self:
+        """The same on top of that method."""
+        made = dataclasses.replace(self)  # type: ignore[type-var]
+        object.__setattr__(made, "inner", inner)
+        return made
+
+    def base(self, erase: Sequence[str]) -> tuple[Method, Sequence[str]]:
+        """Whose edit, of which concepts, it is learnt on; by default the inner method's of the same."""
+        return self.inner, erase
+
+    def fit(self, host: Host, erase: Sequence[str], *, seed: int) -> Edit:
+        method, concepts = self.base(erase)
+        return self.fit_on(
+            host, method.fit(host, concepts, seed=seed), erase, seed=seed, keep=lambda change, edit: None
+        )
+
+    @abstractmethod
+    def fit_on(self, host: Host, under: Edit, erase: Sequence[str], *, seed: int, keep: Keep) -> Edit:
+        """Learn on top of the base's edit; the host, which is without it, is left bit for bit as it was.
+
+        keep: called with what this method would have learnt with other settings, such as fewer steps, and with these.
+        """
+
+
 class _Scoring(Plugin):
     """What scorers of pictures, of sets and detectors have in common."""
 

@@ -232,6 +232,7 @@ class Suite:
 
 
 SHOWN = "shown"  # among a recipe's params: the names of those that stand in every table, whatever other rows have
+BASE = "base"  # among them too: the recipe, whatever its seed, of the edit that this one is learnt on top of
 ADAPTATION = "adaptation"  # among them too, "ours": how the method works on this kind of model is in no paper
 
 

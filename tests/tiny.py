@@ -131,7 +131,7 @@ def weights(model: str = "") -> Path:
 
 def given(name: str, model: str = "") -> dict[str, Any]:
     """The settings without which a method is nothing in a few steps: a file of the model's, no warm-up."""
-    return {"checkpoint": {"path": str(weights(model))}, "sld": {"warmup": 0}}.get(name, {})
+    return {"checkpoint": {"path": str(weights(model))}, "sld": {"warmup": 0}, "relearn": {"steps": 2}}.get(name, {})
 
 
 def method(name: str, model: str = "", **settings):
@@ -186,6 +186,7 @@ QUICK: Plans = {
         "steps": 2, "inner": 2, "lr": 1e-2, "rank": 4, "run": {"steps": 3}, "cells": 2, "plain": 0.5,
         "harvest": 2, "refresh": 2, "rows": 2, "retain": 1.0, "retain_prompts": 2, "retain_rows": 2,
     },
+    "relearn": {"lr": 1e-2, "lr_lora": 1e-2, "run": {"steps": 3}, "rows": 2, "pictures": 2},
     "sce": {
         "steps": 2, "lr": 1e-2, "lr_outside": 1e-2, "run": {"steps": 3}, "kept": 2.0,
         "harvest": 2, "refresh": 2, "rows": 2, "retain": 1.0, "retain_prompts": 2, "retain_rows": 2,
@@ -208,6 +209,7 @@ SHORT: Plans = {
     "mace": {"lora_steps": 2, "pictures": 2, "captions": 4},
     "modular": {"steps": 2, "harvest": 2, "rows": 2, "retain_prompts": 2, "retain_rows": 2},
     "receler": {"steps": 2, "harvest": 2, "rows": 2, "retain_prompts": 2, "retain_rows": 2},
+    "relearn": {"lr": 1e-2, "lr_lora": 1e-2, "run": {"steps": 2}, "rows": 2, "pictures": 2},
     "sce": {"steps": 2, "harvest": 2, "rows": 2, "retain_prompts": 2, "retain_rows": 2},
     "sdd": {"steps": 2, "harvest": 2, "rows": 2, "retain_prompts": 2, "retain_rows": 2},
     "spm": {"steps": 2, "harvest": 2, "rows": 2, "retain_prompts": 2, "retain_rows": 2},

@@ -20,9 +20,11 @@ from dumo_bench.cli import (
     nudenet,
     paper,
     prompts,
+    relearn,
     report,
     run,
     selftest,
+    sequence,
     store,
 )
 from dumo_bench.cli.list import list_
@@ -79,6 +81,8 @@ for command in (run.plan, run.fit, run.generate, run.score, run.run, report.repo
     app.command()(command)
 app.command()(nudenet.nudenet)
 app.command()(attack.attack)
+app.command()(relearn.relearn)
+app.command()(sequence.sequence)
 app.command()(compare.compare)
 app.command()(cite.cite)
 app.command("paper-diff")(paper.paper_diff)

@@ -5,7 +5,7 @@ What differs from one kind of model to another stands in `kinds` and in the modu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -32,7 +32,7 @@ class Host:
 
     unet: the network that is edited, which on some kinds is a transformer; whatever it is, it answers the call
     `unet(z, t, encoder_hidden_states=context).sample`. further: text towers beside the first. known: contexts of texts
-    that were read, where none is to be read twice.
+    that were read, where none is to be read twice. apart: what new adapters are to keep small, in a sequence of them.
     What its folder says of it: `world`, of its own vocabulary; `plans`, of how it is to be edited (emoji-sd has both).
     """
 
@@ -48,6 +48,7 @@ class Host:
     kind: Kind = kinds.SD
     further: tuple[Tower, ...] = ()
     known: dict[tuple[int, ...], Tensor] | None = None
+    apart: Callable[[Any], Tensor] | None = None
 
     @property
     def device(self) -> torch.device:

@@ -19,7 +19,7 @@ from torch.nn.utils import skip_init
 
 from dumo_bench.errors import UserError
 from dumo_bench.hosts.sd import Host, stock_guide
-from dumo_bench.kit.gate import Gate
+from dumo_bench.kit.gate import Gate, Route
 from dumo_bench.types import Conditions, Denoiser, Edit, Guide
 
 
@@ -101,6 +101,27 @@ def side_by_side(edits: Sequence[Edit]) -> dict[str, Tensor]:
     return {f"lora.{i}.{k.split('.', 2)[2]}": t for i, e in enumerate(edits) for k, t in e.tensors.items()}
 
 
+def joined(earlier: Edit, new: Edit) -> Edit:
+    """The sets of two edits as one edit's, those of the new one behind; all else is the earlier's."""
+    n, several = earlier.header["sets"], {k: [*earlier.header[k], *new.header[k]] for k in ("groups",)}
+    behind = {}
+    for name, tensor in new.tensors.items():
+        kind, i, rest = name.split(".", 2)
+        behind[f"{kind}.{int(i) + n}.{rest}"] = tensor
+    return Edit({**earlier.tensors, **behind}, {**earlier.header, **several, "sets": n + new.header["sets"]})
+
+
+def overlap(own: Set, earlier: Sequence[Set], weight: float = 1.0) -> Tensor:
+    """The weighted mean of |A_i A^T| over layers and earlier sets i, A the rows of `down`: 0 if orthogonal."""
+    each = [
+        (pair.weights[0].flatten(1) @ one[name].weights[0].flatten(1).T).abs().mean()
+        for one in earlier
+        for name, pair in own.items()
+        if name in one
+    ]
+    return weight * torch.stack(each).mean() if each else torch.zeros(())
+
+
 def sets(unet: nn.Module, edit: Edit) -> list[dict[str, Pair]]:
     """The pairs of an edit; strict: a layer that the model lacks or of another shape is a UserError."""
     starts = [f"lora.{i}." for i in range(edit.header["sets"])]
@@ -166,13 +187,16 @@ def attached(
 def gated(host: Host, edit: Edit, strength: float = 1.0) -> Guide:
     """Sample with the sets of an edit, each as far open as its gate says of the prompt, in both halves of the guidance.
 
-    The header's `groups` are the words of each set's gate; `gate` is the paper's, the code's (see `squared`), or "off".
+    The header's `groups` are the words of each set's gate; `gate` is the paper's, the code's (see `squared`), "route",
+    which shares a prompt out among the sets, or "off".
     """
-    kind, opened = edit.header["gate"], sets(host.unet, edit)
-    gates = [Gate(host, words) for words in edit.header["groups"]] if kind != "off" else []
+    kind, opened, groups = edit.header["gate"], sets(host.unet, edit), edit.header["groups"]
+    gates = [Gate(host, words) for words in groups] if kind in ("paper", "code") else []
+    route = Route(host, groups) if kind == "route" else None
 
     def guide(given: Conditions) -> Denoiser:
-        found = [gate(given) for gate in gates] or [torch.ones_like(given.guidance)] * len(opened)
+        found = route(given) if route else [gate(given) for gate in gates]
+        found = found or [torch.ones_like(given.guidance)] * len(opened)
         gamma = [strength * torch.cat([m, m]) for m in found]
         plain = stock_guide(host, given)
 

@@ -14,8 +14,9 @@ from typing import Any, TypeAlias
 
 from dumo_bench.errors import Misdeclared, UserError, unknown
 from dumo_bench.fields import checked
-from dumo_bench.interfaces import Plugin
+from dumo_bench.interfaces import Plugin, Sequel
 from dumo_bench.plugins import checks, classes
+from dumo_bench.plugins.settings import parse
 from dumo_bench.types import digest
 
 Kind: TypeAlias = str  #: a row of `checks.BASES`
@@ -101,7 +102,7 @@ def make(kind: Kind, spec: str, settings: Mapping[str, Any] | None = None) -> An
         return cls
     made = cls(**checked(f"settings of {spec}", cls, settings or {}))
     checks.declared(spec, made)
-    return made
+    return made.over(make("methods", made.of, parse(made.of_set))) if isinstance(made, Sequel) else made
 
 
 def _module(place: str, spec: str) -> ModuleType:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dumo_bench.analysis import attacks, catalogue, kinds, results, summary
+from dumo_bench.analysis import attacks, catalogue, curves, kinds, results, summary
 from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.coverage import sizes
 from dumo_bench.errors import UserError
@@ -80,7 +80,7 @@ def write(
     folder: Folder, suites: Mapping[str, Suite] | None = None, shown: Sequence[CaseTables] | None = None
 ) -> list[Path]:
     """Write the report into a results folder, from what lies there: report.tex, report.html, report.md, report.csv,
-    costs-*.svg and scale-*.svg where there are curves to draw, and of attacks attacks.md and attacks.csv.
+    costs-*.svg, scale-*.svg, relearn-*.svg where there are curves to draw, and of attacks attacks.md and attacks.csv.
 
     Prompts of a suite that is explicit, or not among `suites`, are named by their ids and their pictures blurred.
     `shown`: its `cases`, where they are known already.
@@ -101,6 +101,7 @@ def write(
         _written(out / "report.md", markdown.document(shown, [one for one, _ in grown])),
         _written(out / "report.csv", _csv(folder) + _refused(out, shown)),
         *_attacks(folder, suites or {}),
+        *relearning(folder),
         *(_written(out / f"costs-{latex.label(case)}.svg", svg) for case, svg in zip(shown, drawn, strict=True) if svg),
         *(_written(out / f"scale-{file_name(one.suite)}.svg", svg) for one, svg in grown),
     ]
@@ -114,6 +115,18 @@ def _attacks(folder: Folder, suites: Mapping[str, Suite]) -> list[Path]:
     return [
         _written(out / "attacks.md", attacked.document(found)),
         _written(out / "attacks.csv", attacked.table(found)),
+    ]
+
+
+def relearning(folder: Folder) -> list[Path]:
+    """Write relearn-*.svg into a results folder: each case's rates over steps of fine-tuning."""
+    every = curves.read(folder.summary, folder.metrics)
+    groups: dict[tuple[str, str], list[curves.Curve]] = {}
+    for curve in every:
+        groups.setdefault((curve.suite, curve.case), []).append(curve)
+    return [
+        _written(folder.out / f"relearn-{file_name('-'.join(key))}.svg", figures.over_steps(own, ", ".join(key)))
+        for key, own in groups.items()
     ]
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from dumo_bench.analysis.recognition import REFERENCE
-from dumo_bench.types import SHOWN
+from dumo_bench.types import BASE, SHOWN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +82,12 @@ def _label(key: Key, alike: Sequence[Key]) -> Label:
     mine, others = json.loads(key[2]), [json.loads(other[2]) for other in alike]
     always = mine.pop(SHOWN, "").split()
     known = {k: v for k, v in sorted(mine.items()) if v is not None}
-    apart = {k: v for k, v in known.items() if k in always or any(other.get(k) != v for other in others)}
+
+    def differs(name: str, other: Mapping[str, Any]) -> bool:
+        said = name == BASE and any(other.get(k) != mine.get(k) for k in ("of", "of_set"))
+        return not said and other.get(name) != mine[name]
+
+    apart = {k: v for k, v in known.items() if k in always or any(differs(k, other) for other in others)}
     told = [Told(k, f"{v:g}" if isinstance(v, float) else str(v)) for k, v in apart.items()]
     for column, word in _TELLS.items():
         at = VARIANT.index(column)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from dumo_bench.errors import UserError, unknown
 from dumo_bench.hosts import flows, kinds, models, samplers
-from dumo_bench.interfaces import Method
+from dumo_bench.interfaces import Method, Sequel
+from dumo_bench.plugins import settings as setting
 from dumo_bench.run import given, jobs, needs, resize
 from dumo_bench.run.given import Given
 from dumo_bench.storage.store import Store
 from dumo_bench.suites import bounds, registry
 from dumo_bench.suites.content import content
 from dumo_bench.suites.contract import sampling
-from dumo_bench.types import Case, Job, Recipe, Sampling, Suite
+from dumo_bench.types import BASE, Case, Job, Recipe, Sampling, Suite
 
 REFERENCE = "original"
 _PIXEL = 1.5  # bytes of a PNG a pixel
@@ -46,6 +47,7 @@ class Part:
     recipe: Recipe
     rows: Sequence[jobs.Row]
     given: Given = field(default_factory=Given)  # what it is fitted with, beside its settings
+    base: Part | None = None  # what it is learnt on top of, without rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ def make(request: Request, maker: Maker, *, unseen: bool = False) -> Plan:
     if unseen and not models.here(model):
         contract, weights = stated(suite, model, request.dtype), ""
     else:
-        if reason := needs.lacking(method, model) or needs.lacking(original, model):
+        if reason := next(filter(None, (needs.lacking(one, model) for one in (*chain(method), original))), ""):
             raise needs.NotApplicable(reason, method.name, model, suite, cases)
         if model != suite.sampling.model:
             suite = resize.fitted(suite, resize.side(models.folder(model)))
@@ -109,18 +111,29 @@ def make(request: Request, maker: Maker, *, unseen: bool = False) -> Plan:
         contract = defined(stated(suite, model, request.dtype), model)
         weights, kind = models.content_hash(model), kind_of(model).name
 
-    def asked(case: Case) -> Method:
-        return maker(request.method, preset(method, case.task or suite.task, request.settings, kind))
+    def rows(case: Case, recipe: Recipe) -> Sequence[jobs.Row]:
+        return jobs.rows(suite, case, recipe, contract, request.limit)
 
-    def part(case: Case, method: Method, has: Given) -> Part:
-        recipe = jobs.recipe(method, case.erase, fit_seed=request.fit_seed, model=weights, said=has.said)
-        return Part(case, method, recipe, jobs.rows(suite, case, recipe, contract, request.limit), has)
+    def learnt(method: Method, case: Case, task: str) -> Part:
+        has = given.make(taught(method), case, task, model, weights) if weights else Given()
+        under, said = None, has.said
+        if isinstance(method, Sequel):
+            inner, erase = method.base(case.erase)
+            under = learnt(inner, Case("", tuple(erase), case.task), task)
+            said = {**said, BASE: replace(under.recipe, fit_seed=0).key[:12]}
+        recipe = jobs.recipe(method, case.erase, fit_seed=request.fit_seed, model=weights, said=said)
+        return Part(case, method, recipe, (), has, under)
 
     def own(case: Case) -> Part:
-        one = asked(case)
-        return part(case, one, given.make(one, case, case.task or suite.task, model, weights) if weights else Given())
+        task = case.task or suite.task
+        one = learnt(over(method, maker, request.method, request.settings, task, kind), case, task)
+        return replace(one, rows=rows(case, one.recipe))
 
-    reference = tuple(part(case, original, Given()) for case in cases)
+    def unedited(case: Case) -> Part:
+        recipe = jobs.recipe(original, case.erase, fit_seed=request.fit_seed, model=weights)
+        return Part(case, original, recipe, rows(case, recipe))
+
+    reference = tuple(map(unedited, cases))
     fitted = () if method.name == REFERENCE else tuple(map(own, cases))
     return Plan(suite, model, weights, contract, fitted, reference, held)
 
@@ -175,6 +188,26 @@ def chosen(suite: Suite, names: Sequence[str]) -> tuple[Case, ...]:
 def preset(method: Method, task: str, settings: Mapping[str, Any], kind: str = "") -> dict[str, Any]:
     """The method's own settings for a task and for a kind of models (`by_task`, `by_kind`), under those typed."""
     return {**method.by_task.get(task, {}), **method.by_kind.get(kind, {}), **settings}
+
+
+def over(method: Method, maker: Maker, spec: str, settings: Mapping[str, Any], task: str, kind: str) -> Method:
+    """The method with its own settings for a task and a kind, on top of one with its own."""
+    made = maker(spec, preset(method, task, settings, kind))
+    if not isinstance(made, Sequel):
+        return made
+    return made.over(over(made.inner, maker, made.of, setting.parse(made.of_set), task, kind))
+
+
+def chain(method: Method) -> Iterator[Method]:
+    """A method, and those below it."""
+    yield method
+    if isinstance(method, Sequel):
+        yield from chain(method.inner)
+
+
+def taught(method: Method) -> Method:
+    """Whose numbers of the model's own a method is fitted with."""
+    return method.inner if isinstance(method, Sequel) and method.teaches else method
 
 
 def count(plan: Plan, store: Store, shard: tuple[int, int] = (0, 1)) -> Count:

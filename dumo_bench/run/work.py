@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -16,7 +16,7 @@ from dumo_bench import progress
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import fingerprint, sample
 from dumo_bench.hosts.sd import Host, stock_guide
-from dumo_bench.interfaces import Method
+from dumo_bench.interfaces import Method, Sequel
 from dumo_bench.kit import resume
 from dumo_bench.run import machine
 from dumo_bench.run.room import Room, full
@@ -25,18 +25,29 @@ from dumo_bench.storage.background import Writer
 from dumo_bench.storage.store import Store
 from dumo_bench.types import Edit, Guide, Job, Recipe, canonical
 
+if TYPE_CHECKING:
+    from dumo_bench.run.plan import Part
 
-def fit(host: Host, method: Method, recipe: Recipe, store: Store) -> Path:
-    """The path of the recipe's edit, learnt unless it is there.
+
+def fit_part(host: Host, part: Part, store: Store) -> Path:
+    """The path of the edit of a part, learnt unless it is there, and so is what it is learnt on top of."""
+    under = part.base.recipe if part.base else None
+    if part.base and under and under.erase and not store.has_edit(part.recipe):
+        fit_part(host, part.base, store)
+    return fit(part.given.to(host), part.method, part.recipe, store, under)
+
+
+def fit(host: Host, method: Method, recipe: Recipe, store: Store, under: Recipe | None = None) -> Path:
+    """The path of the recipe's edit, learnt unless it is there; `under`: of the edit that it is learnt on top of.
 
     Where the method takes concepts apart (`parts`, `join`), each part is an edit of its own, which other cases reuse.
     """
     said = f"fit {recipe.method}: {' + '.join(recipe.erase)}"
     with claims.claimed(store.claim_path(recipe), lambda: store.has_edit(recipe), said) as mine:
-        return _fitted(host, method, recipe, store) if mine else store.edit_path(recipe)
+        return _fitted(host, method, recipe, store, under) if mine else store.edit_path(recipe)
 
 
-def _fitted(host: Host, method: Method, recipe: Recipe, store: Store) -> Path:
+def _fitted(host: Host, method: Method, recipe: Recipe, store: Store, under: Recipe | None) -> Path:
     parts = method.parts(host, recipe.erase)
     if len(parts) > 1:
         singles = [replace(recipe, erase=tuple(part)) for part in parts]
@@ -48,14 +59,23 @@ def _fitted(host: Host, method: Method, recipe: Recipe, store: Store) -> Path:
             recipe, with_provenance(host, recipe, finite(host, recipe, edit), sum(e.header["seconds"] for e in edits))
         )
     with resume.at(store.fit_path(recipe), about=canonical(asdict(recipe))) as kept:
-        edit = finite(host, recipe, learnt(host, method, recipe))
-        return store.put_edit(recipe, with_provenance(host, recipe, edit, kept.seconds))
+
+        def keep(change: Mapping[str, Any], edit: Edit) -> Path:
+            own = replace(recipe, params={**recipe.params, **change})
+            return store.put_edit(own, with_provenance(host, own, finite(host, own, edit), kept.seconds))
+
+        if under and isinstance(method, Sequel):
+            below = store.get_edit(under) if under.erase else Edit({}, {})
+            learn = partial(method.fit_on, host, below, keep=keep)
+        else:
+            learn = partial(method.fit, host)
+        return keep({}, learnt(host, learn, recipe))
 
 
-def learnt(host: Host, method: Method, recipe: Recipe) -> Edit:
+def learnt(host: Host, fit: Callable[..., Edit], recipe: Recipe) -> Edit:
     """What a method learns, which leaves the model as it was."""
     with fingerprint.unchanged(host, recipe.method, "fit"):
-        return method.fit(host, recipe.erase, seed=recipe.fit_seed)
+        return fit(recipe.erase, seed=recipe.fit_seed)
 
 
 def finite(host: Host, recipe: Recipe, edit: Edit) -> Edit:
