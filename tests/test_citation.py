@@ -53,7 +53,7 @@ def test_one_key_means_one_paper_everywhere():
 
 def test_the_suites_of_others_lists_name_them():
     assert {name for name, one in registry.own().items() if not one.file.empty.papers} == {
-        "emoji-artist", "emoji-cartoon", "emoji-unsafe"
+        "emoji-artist", "emoji-cartoon", "emoji-gates", "emoji-many", "emoji-near", "emoji-sequence", "emoji-unsafe"
     }  # fmt: skip
 
 

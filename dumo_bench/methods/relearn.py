@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dumo_bench.citation import Paper
 from dumo_bench.hosts import plans
 from dumo_bench.hosts.sd import Host, conditions, edited, fits, stock_guide
 from dumo_bench.interfaces import Keep, Sequel
@@ -66,6 +67,16 @@ class Relearn(Sequel):
     name: ClassVar[str] = "relearn"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "the question of Kim et al., arXiv 2412.00357; settings ours"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "kim2024modular",
+            "Safety Alignment Backfires: Preventing the Re-emergence of Suppressed Concepts in Fine-tuned "
+            "Text-to-Image Diffusion Models",
+            ("Sanghyun Kim", "Moonseok Choi", "Jinwoo Shin", "Juho Lee"),
+            2024,
+            arxiv="2412.00357",
+        ),
+    )
     tables: ClassVar[tuple[str, ...]] = ("relearn",)
     shown: ClassVar[tuple[str, ...]] = ("of", "what", "steps")
     bounds: ClassVar[Mapping[str, str]] = {

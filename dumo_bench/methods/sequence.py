@@ -24,6 +24,7 @@ from typing import ClassVar, Literal
 
 import torch
 
+from dumo_bench.citation import Paper
 from dumo_bench.errors import UserError
 from dumo_bench.hosts.sd import Host
 from dumo_bench.interfaces import Keep, Method, Sequel
@@ -41,6 +42,19 @@ class InSequence(Sequel):
     name: ClassVar[str] = "sequence"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "the setting of Dong et al., NeurIPS 2024, arXiv 2410.17594, for erasing"
+    papers: ClassVar[tuple[Paper, ...]] = (
+        Paper(
+            "dong2024cidm",
+            "How to Continually Adapt Text-to-Image Diffusion Models for Flexible Customization?",
+            (
+                "Jiahua Dong", "Wenqi Liang", "Hongliu Li", "Duzhen Zhang", "Meng Cao", "Henghui Ding", "Salman Khan",
+                "Fahad Shahbaz Khan",
+            ),
+            2024,
+            venue="Advances in Neural Information Processing Systems",
+            arxiv="2410.17594",
+        ),
+    )  # fmt: skip
     teaches: ClassVar[bool] = True
     shown: ClassVar[tuple[str, ...]] = ("of", "combine")
     bounds: ClassVar[dict[str, str]] = {"apart": "[0, inf)"}
