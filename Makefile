@@ -5,7 +5,7 @@ SUITE ?= emoji-cartoon
 CASE ?= ghost
 LIMIT ?= 72
 METHODS ?= uce dumo
-SCORERS ?= concept,judge2,clip_score,likeness
+SCORERS ?= concept,judge2,clip_score,likeness,blank
 DEMO_ARGS ?=
 SUITES ?= emoji-unsafe emoji-cartoon emoji-artist
 # of training seeds: several for the first, one for the others; what is not trained has none
