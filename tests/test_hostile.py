@@ -139,8 +139,8 @@ def test_csv_cells_begin_no_formula_and_numbers_stay(tmp_path):
 
     rows = [mean("uce", "judge.object", "target", -0.5, case=text) for text in NASTY]
     frames.write(tmp_path, "summary", "a", rows)
-    summary = table.read(tmp_path, "summary")
-    found = report._csv(summary, report.catalogue.of_frames(tmp_path / "none"), {})
+    summary, metrics = table.read(tmp_path, "summary"), report.catalogue.of_frames(tmp_path / "none")
+    found = report._csv(report.Folder(tmp_path, summary, metrics, {}))
     lines = list(csv.DictReader(io.StringIO(found)))
     assert {line["value"] for line in lines} == {"-0.5"}
     told = [cell for line in lines for name, cell in line.items() if name not in ("value", "low", "high")]

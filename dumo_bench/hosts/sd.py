@@ -100,11 +100,13 @@ class Host:
 def load(model: str, *, device: str = "cpu", dtype: str = "float32") -> Host:
     """A host from a known name, a diffusers folder or a hub id. No safety checker is loaded."""
     from diffusers import AutoencoderKL, DDIMScheduler
+    from diffusers.utils.logging import CRITICAL, set_verbosity
     from safetensors import SafetensorError
 
     from dumo_bench.hosts import models, samplers
 
     hub.quiet_loading()
+    set_verbosity(CRITICAL)  # it prints each error that it raises as well; ours is one line
     place = Path(models.folder(model))  # on this machine, or said with what to type: the hub is never asked
     kind, folder = models.kind(place) or kinds.SD, Folder(place, getattr(torch, dtype))
     try:

@@ -75,7 +75,7 @@ def known(root: Path) -> dict[str, set[str]]:
         for line in text.splitlines():
             value, _, name = line.removeprefix("# ").partition("  ")
             if len(value) in (64, 32) and name:
-                found.setdefault(Path(name).stem, set()).add(value)
+                found.setdefault(os.path.splitext(os.path.basename(name))[0], set()).add(value)
     return found
 
 

@@ -21,6 +21,7 @@ from dumo_bench.storage import durable, remote
 #: part of a name beside which no other machine writes: a process number alone may be another machine's too
 HOST = re.sub(r"[^A-Za-z0-9-]+", "-", platform.node())[:40] or "host"
 _OLD = 24 * 3600  # seconds after which what was half written is nobody's
+_BLOCK = 1 << 20  # bytes read at once: a picture whole, an edit in parts
 _PARTIAL = re.compile(r"\..+-\d+-[0-9a-f]{8}\.partial")  # as `write` calls it: another program's are not ours
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -116,8 +117,8 @@ def full_disk(where: Path) -> Iterator[None]:
 
 def sha256(path: Path) -> str:
     """Of a file's content, in hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    with open(path, "rb", buffering=0) as stream:
+        return sha256_of(iter(lambda: stream.read(_BLOCK), b""))
 
 
 def fingerprint(path: Path) -> str:

@@ -136,7 +136,7 @@ class Store:
         if remote.far(self.root):
             there = {path: info.md5 for path, info in remote.infos(self.root / "images", list(wanted)).items()}
         else:
-            there = {path: "" for path in wanted if path.exists()}
+            there = {path: "" for path in wanted if os.path.exists(path)}
         found = checksums.check(self.root, [(path, wanted[path]) for path in there], there)
         for key in found.unknown:
             path = self.root / "images" / key[:2] / f"{key}.png"
