@@ -48,3 +48,15 @@ class Brightness(Scorer):
             return Score("brightness", None, "no picture", "unreadable")
         with Image.open(sample.image) as picture:
             return Score("brightness", float(np.asarray(picture).mean() / 255))
+
+
+@dataclass(frozen=True)
+class Lit(Brightness):
+    """Whether a picture is brighter than grey, as if that showed what its prompt asks for."""
+
+    name: ClassVar[str] = "lit"
+    metrics = (Metric("lit", "0 or 1", "lower", kind="rate", measures="present"),)
+
+    def _one(self, sample: Sample) -> Score:
+        value = super()._one(sample).value
+        return Score("lit", None, "no picture", "unreadable") if value is None else Score("lit", float(value > 0.5))

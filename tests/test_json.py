@@ -80,6 +80,8 @@ def argv(name: str, made: Path, own: Path, tmp: Path) -> list[object]:
         "compare": ["scaled:seed=0", "original", "--out", made / "out"],
         "paper-diff": ["--suite", "cartoon", "--out", made / "out"],
         "attack": ["--attack", "ringabell", "--attack-set", "generations=1", *where],
+        "relearn": [*FAKES, *where, "--marks", "0,1", "--scorers", "tests/fakes.py:Lit"],
+        "sequence": [_sequence(tmp), "--metric", "lit"] if name == "sequence" else [],
         "selftest": [],
         "checkpoint": [tiny.weights(), "--model", tiny.folder()],
         "export": [next((made / "out" / "edits").glob("*.safetensors")), "--to", tmp / "exported"],
@@ -92,6 +94,29 @@ def argv(name: str, made: Path, own: Path, tmp: Path) -> list[object]:
         "prompts verify": [own],
         "prompts show": [own],
     }[name]
+
+
+def _sequence(tmp: Path) -> Path:
+    """A results folder of two cases, the second with a concept more."""
+    from dumo_bench.cli.app import main
+
+    (tmp / "two.toml").write_text(
+        SUITE.format(model=tiny.folder()) + '\n[[cases]]\nname = "both"\nerase = ["cat", "dog"]\n'
+    )
+    with pytest.raises(SystemExit):
+        main(
+            [
+                "run",
+                *FAKES,
+                "--scorers",
+                "tests/fakes.py:Lit",
+                "--suite",
+                str(tmp / "two.toml"),
+                "--out",
+                str(tmp / "two"),
+            ]
+        )
+    return tmp / "two"
 
 
 def _with_garbage(out: Path) -> Path:

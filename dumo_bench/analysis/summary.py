@@ -22,6 +22,7 @@ _AGAIN = 10  # times: an end, should somebody add to the tables without one
 ROLES = ("target", "attack", "related", "unrelated", KEPT, derived.ALL)  # in the order in which they are shown
 COLUMNS = [*GROUP, "erase", "erases", "role", "concept", "prompt_id", "seed", "draw", "scorer", "scorer_version"]
 COLUMNS += ["metric", "value", "reason", "note"]
+_OF_SETS = [*GROUP, "role", "scorer", "metric"]
 _IDENTITY = [*GROUP[len(estimates.CASE) :], "prompt_id", "seed", "draw", "scorer", "metric"]  # within a case
 
 
@@ -121,10 +122,10 @@ def higher(way: Better) -> bool | None:
 
 
 def _passed_through(sets: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of sets, in an order that is not that of the programs which wrote them."""
     rest = {"concept": "*", "change": False}
-    return [
-        row | rest | {"n_unasked": row["n_missing"] * (row["reason"] == "not asked")} for row in table.records(sets)
-    ]
+    rows = sorted(table.records(sets), key=lambda row: [str(row[name]) for name in _OF_SETS])
+    return [row | rest | {"n_unasked": row["n_missing"] * (row["reason"] == "not asked")} for row in rows]
 
 
 def _once(case: pl.DataFrame) -> pl.DataFrame:

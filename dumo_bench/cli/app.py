@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if code == 130:
         log.error("")  # behind ^C
         log.error("dumo-bench: stopped; all that was made is kept: type the same command again to go on")
-    edge.end(code)
+    edge.end(code or 0)
 
 
 @app.callback(invoke_without_command=True)
