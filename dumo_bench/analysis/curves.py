@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from dumo_bench.analysis.catalogue import Catalogue
+from dumo_bench.analysis.recognition import REFERENCE
 from dumo_bench.storage import table
 from dumo_bench.types import BASE, SHOWN, Measures, canonical
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 METHOD, OVER = "relearn", "steps"
-UNEDITED = "original"
 #: role -> what a rate of it measures that is drawn: is the erased concept there, is what else was asked for
 SHOWN_OF: Mapping[str, tuple[Measures, ...]] = {"target": ("erased", "present"), "kept": ("asked",)}
 
@@ -68,9 +68,9 @@ USUAL = {"compose": "sequential", "data": "others", "tune_seed": 0}
 
 def control(curve: Curve, among: Sequence[Curve]) -> Curve | None:
     """The unedited model's curve, fine-tuned in the same way on the same pictures; None of itself, or if not made."""
-    if curve.of == UNEDITED:
+    if curve.of == REFERENCE:
         return None
-    return next((one for one in among if one.of == UNEDITED and _way(one) == _way(curve)), None)
+    return next((one for one in among if one.of == REFERENCE and _way(one) == _way(curve)), None)
 
 
 def _way(curve: Curve) -> tuple[Any, ...]:
@@ -114,21 +114,12 @@ def read(summary: pd.DataFrame, known: Catalogue) -> list[Curve]:
         if metric.kind != "rate" or metric.measures not in SHOWN_OF[row["role"]]:
             continue
         told = {k: v for k, v in json.loads(row["params"]).items() if v is not None and k not in (SHOWN, BASE)}
-        value, low, high = (_number(row[name]) for name in ("value", "low", "high"))
-        mark = Mark(int(told.pop(OVER)), value, low, high, int(row["n"]))
+        mark = Mark(int(told.pop(OVER)), row["value"], row["low"], row["high"], int(row["n"]))
         what = {name: row[name] for name in ("suite", "case", "role", "metric", "fit_seed")}
         curve = Curve(**what, title=metric.header, told=told)
         found.setdefault(curve.key, (curve, []))[1].append(mark)
-    every = [replace(curve, marks=tuple(sorted(marks, key=_steps))) for curve, marks in found.values()]
+    every = [replace(curve, marks=tuple(sorted(marks, key=attrgetter("steps")))) for curve, marks in found.values()]
     return sorted(every, key=lambda curve: curve.key)
-
-
-def _steps(mark: Mark) -> int:
-    return mark.steps
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None or math.isnan(value) else float(value)
 
 
 def rows(found: Sequence[Curve]) -> list[dict[str, Any]]:

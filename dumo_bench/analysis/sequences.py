@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from dumo_bench.analysis.recognition import REFERENCE
 from dumo_bench.metrics import intervals
 from dumo_bench.types import BASE, canonical, spelt
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 Picture: TypeAlias = tuple[str, int, int]  # prompt, seed, draw
 Stage: TypeAlias = Mapping[str, Mapping[Picture, float]]  # concept -> the numbers of its pictures
-UNEDITED = "original"
 COLUMNS = ["suite", "case", "method", "params", "fit_seed", "erase", "concept", "prompt_id", "seed", "draw", "metric"]
 
 
@@ -70,8 +70,8 @@ def read(scores: pd.DataFrame, metric: str) -> list[Sequence_]:
     rows = scores[(scores["metric"] == metric) & scores["value"].notna()]
     rows = rows.assign(params=rows["params"].map({text: _settings(text) for text in rows["params"].unique()}))
     found = []
-    unedited = rows[rows["method"] == UNEDITED]
-    for key, own in rows[rows["method"] != UNEDITED].groupby(["suite", "method", "params", "fit_seed"], sort=True):
+    unedited = rows[rows["method"] == REFERENCE]
+    for key, own in rows[rows["method"] != REFERENCE].groupby(["suite", "method", "params", "fit_seed"], sort=True):
         start = _stage(unedited[unedited["suite"] == key[0]])
         stages = {tuple(json.loads(str(erase))): _stage(part) for erase, part in own.groupby("erase")}
         for erase in ends(list(stages)):

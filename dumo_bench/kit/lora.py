@@ -103,12 +103,13 @@ def side_by_side(edits: Sequence[Edit]) -> dict[str, Tensor]:
 
 def joined(earlier: Edit, new: Edit) -> Edit:
     """The sets of two edits as one edit's, those of the new one behind; all else is the earlier's."""
-    n, several = earlier.header["sets"], {k: [*earlier.header[k], *new.header[k]] for k in ("groups",)}
-    behind = {}
+    n, behind = earlier.header["sets"], {}
     for name, tensor in new.tensors.items():
         kind, i, rest = name.split(".", 2)
         behind[f"{kind}.{int(i) + n}.{rest}"] = tensor
-    return Edit({**earlier.tensors, **behind}, {**earlier.header, **several, "sets": n + new.header["sets"]})
+    groups = [*earlier.header["groups"], *new.header["groups"]]
+    header = {**earlier.header, "groups": groups, "sets": n + new.header["sets"]}
+    return Edit({**earlier.tensors, **behind}, header)
 
 
 def overlap(own: Set, earlier: Sequence[Set], weight: float = 1.0) -> Tensor:

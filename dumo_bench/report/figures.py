@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dumo_bench.analysis.curves import UNEDITED, Curve
+from dumo_bench.analysis.curves import Curve
 from dumo_bench.analysis.recognition import REFERENCE
 from dumo_bench.report.scale import Point as Grown
 from dumo_bench.report.scale import Scale
@@ -78,11 +78,11 @@ def over_steps(curves: Sequence[Curve], title: str) -> str:
     figure, panels = _figure(3.4 * len(shown) + 1.2, 3.2, len(shown))
     for axes, (role, metric) in zip(panels, shown, strict=True):
         own = [curve for curve in curves if (curve.role, curve.metric) == (role, metric)]
-        for n, curve in enumerate(sorted(own, key=lambda one: (one.of != UNEDITED, one.label))):
+        for n, curve in enumerate(sorted(own, key=lambda one: (one.of != REFERENCE, one.label))):
             marks = [m for m in curve.marks if m.value is not None and m.low is not None and m.high is not None]
             x, y = [m.steps for m in marks], np.array([m.value for m in marks], dtype=float)
             low, high = (np.array([getattr(m, end) for m in marks], dtype=float) for end in ("low", "high"))
-            style = {"color": "black", "linestyle": "--"} if curve.of == UNEDITED else {"color": f"C{n}"}
+            style = {"color": "black", "linestyle": "--"} if curve.of == REFERENCE else {"color": f"C{n}"}
             axes.errorbar(x, y, yerr=[np.clip(y - low, 0, None), np.clip(high - y, 0, None)], marker="o", markersize=3,
                           linewidth=1, capsize=2, label=_text(curve.label), **style)  # fmt: skip
         axes.set(xlabel="steps of fine-tuning", ylim=(-0.03, 1.03), title=_text(f"{own[0].title} ({role})"))

@@ -70,9 +70,7 @@ def read(session: Session, name: str, sees: str, source: Path, pictures: int) ->
         suite, concept = session.plan.suite, part.case.erase[0]
         search = Search(name, "", sees, f"read from {source.name} ({content_hash})", 0, "", "", session.plan.model_hash)
         said = f"{name}, sees: {sees}; {search.settings}; under {suite.name} {suite.version}, case {part.case.name}"
-        called = [name, "read", suite.name, part.case.name]
-        key = digest([said, content(suite), pictures])[:8]
-        own = f"{bounded(re.sub(r'[^A-Za-z0-9.+_-]+', '_', '-'.join(called)))}-{key}"
+        own = _called([name, "read", suite.name, part.case.name], [said, content(suite), pictures])
         prompts = [Prompt(one.id, one.plain, concept, ()) for one in theirs]
         found, under = [Found(one.text) for one in theirs], replace(suite.sampling, model=session.plan.model)
         whole = attacked.Attacked(
@@ -163,9 +161,14 @@ def _said(session: Session, aim: Aim, part: Part, search: Search) -> str:
 
 def _name(session: Session, aim: Aim, part: Part) -> str:
     texts, search = [prompt.text for prompt in targets(part)], searched_as(session, aim, part)
-    key = digest([_said(session, aim, part, search), content(session.plan.suite), texts, aim.pictures])[:8]
+    made_of = [_said(session, aim, part, search), content(session.plan.suite), texts, aim.pictures]
     of = [aim.attack.name, *([search.method] if search.method else []), session.plan.suite.name, part.case.name]
-    return f"{bounded(re.sub(r'[^A-Za-z0-9.+_-]+', '_', '-'.join(of)))}-{key}"
+    return _called(of, made_of)
+
+
+def _called(words: Sequence[str], made_of: Sequence[Any]) -> str:
+    """A suite's name: what it is in words, and a hash of all that it is made of."""
+    return f"{bounded(re.sub(r'[^A-Za-z0-9.+_-]+', '_', '-'.join(words)))}-{digest(made_of)[:8]}"
 
 
 def _target(session: Session, aim: Aim, part: Part, prompts: list[Prompt]) -> Target:

@@ -134,9 +134,9 @@ def _do(session: Session, task: Task) -> Done:
             work.tried(session.host, task.jobs, session.batch_size), memory=work.memory(session.host)["peak_memory"]
         )
     if isinstance(task, Fit):
-        session.host  # noqa: B018  # a model that cannot be loaded is said first
+        host = session.host  # a model that cannot be loaded is said first
         log.info(named(session, task))
-        work.fit_part(session.host, part, session.store)
+        work.fit_part(host, part, session.store)
         return Done(time.monotonic() - began)
     room = session.rooms.setdefault(task.recipe, Room(session.batch_size))
     failed = work.generate(session.host, part.method, task.jobs, session.store, room)
