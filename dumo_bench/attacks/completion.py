@@ -16,53 +16,34 @@ that are half denoised; here it runs those that are left.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
+from dumo_bench.attacks.bases import LU2025, ByDdim
 from dumo_bench.citation import Paper
 from dumo_bench.errors import UserError
 from dumo_bench.hosts.sd import stock_guide
-from dumo_bench.interfaces import Attack, Sees, Target
+from dumo_bench.interfaces import Sees, Target
 from dumo_bench.kit import train
 from dumo_bench.kit.latents import till, under
-from dumo_bench.types import Found, Sampling, Start
+from dumo_bench.types import Found, Start
 
 
 @dataclass(frozen=True)
-class Completion(Attack):
+class Completion(ByDdim):
     """begun: steps of the unedited model. steps: of all. words: whether the erased model is given the prompt."""
 
     name: ClassVar[str] = "completion"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "Lu et al., NeurIPS 2025, arXiv 2505.17013"
-    papers: ClassVar[tuple[Paper, ...]] = (
-        Paper(
-            "lu2025erased",
-            "When Are Concepts Erased From Diffusion Models?",
-            (
-                "Kevin Lu",
-                "Nicky Kriplani",
-                "Rohit Gandikota",
-                "Minh Pham",
-                "David Bau",
-                "Chinmay Hegde",
-                "Niv Cohen",
-            ),
-            2025,
-            venue="Advances in Neural Information Processing Systems",
-            arxiv="2505.17013",
-        ),
-    )
+    papers: ClassVar[tuple[Paper, ...]] = (LU2025,)
     sees: ClassVar[Sees] = "unedited model"
     bounds: ClassVar = {"begun": "[1, 999]", "steps": "[2, 1000]"}
 
     begun: int = 5
     steps: int = 50
     words: bool = True
-
-    def contract(self, suite: Sampling) -> Sampling:
-        return replace(suite, scheduler="ddim", steps=self.steps)
 
     def search(self, target: Target, *, seed: int) -> Iterator[Found]:
         if self.begun >= self.steps:

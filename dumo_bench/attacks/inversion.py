@@ -18,25 +18,26 @@ it, not that it remembers. What the unedited model and one that never learnt the
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from dumo_bench.attacks.bases import ByDdim
 from dumo_bench.citation import Paper
 from dumo_bench.hosts.sample import scheduler
 from dumo_bench.hosts.sd import encode, stock_guide, tokens
-from dumo_bench.interfaces import Attack, Sees, Target
+from dumo_bench.interfaces import Sees, Target
 from dumo_bench.kit import train
 from dumo_bench.kit.latents import till, under
 from dumo_bench.kit.seen import Seen
-from dumo_bench.types import Found, Sampling, Start
+from dumo_bench.types import Found, Start
 
 
 @dataclass(frozen=True)
-class Inversion(Attack):
+class Inversion(ByDdim):
     """iterations: of AdamW, a step; 0: the first approximation stays. steps: of DDIM."""
 
     name: ClassVar[str] = "inversion"
@@ -58,9 +59,6 @@ class Inversion(Attack):
     iterations: int = 25
     lr: float = 1e-3
     steps: int = 50
-
-    def contract(self, suite: Sampling) -> Sampling:
-        return replace(suite, scheduler="ddim", steps=self.steps)
 
     def search(self, target: Target, *, seed: int) -> Iterator[Found]:
         host, n, run = target.host, target.pictures, under(target.host, target.sampling)

@@ -13,51 +13,32 @@ In the released code the scale is passed to a pipeline that ignores it, and is a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from typing import ClassVar
 
 import torch
 
+from dumo_bench.attacks.bases import LU2025, ByDdim
 from dumo_bench.citation import Paper
-from dumo_bench.interfaces import Attack, Sees, Target
-from dumo_bench.types import Found, Sampling, Start
+from dumo_bench.interfaces import Sees, Target
+from dumo_bench.types import Found, Start
 
 ETAS, SCALES = (1.0, 1.17, 1.34, 1.51, 1.68, 1.85), (1.0, 1.02, 1.03, 1.04)
 
 
 @dataclass(frozen=True)
-class Noise(Attack):
+class Noise(ByDdim):
     """steps: of DDIM."""
 
     name: ClassVar[str] = "noise"
     version: ClassVar[str] = "1"
     cite: ClassVar[str] = "Lu et al., NeurIPS 2025, arXiv 2505.17013"
-    papers: ClassVar[tuple[Paper, ...]] = (
-        Paper(
-            "lu2025erased",
-            "When Are Concepts Erased From Diffusion Models?",
-            (
-                "Kevin Lu",
-                "Nicky Kriplani",
-                "Rohit Gandikota",
-                "Minh Pham",
-                "David Bau",
-                "Chinmay Hegde",
-                "Niv Cohen",
-            ),
-            2025,
-            venue="Advances in Neural Information Processing Systems",
-            arxiv="2505.17013",
-        ),
-    )
+    papers: ClassVar[tuple[Paper, ...]] = (LU2025,)
     sees: ClassVar[Sees] = "nothing"
     bounds: ClassVar = {"steps": "[1, 1000]"}
 
     steps: int = 50
-
-    def contract(self, suite: Sampling) -> Sampling:
-        return replace(suite, scheduler="ddim", steps=self.steps)
 
     def search(self, target: Target, *, seed: int) -> Iterator[Found]:
         del seed  # nothing is drawn
