@@ -2,11 +2,12 @@
 
     python benchmarks/scoring.py [FOLDER] [--n 64] [--size 512] [--processor]
 
-Pictures are those of FOLDER, or crops of a photograph that matplotlib ships, saved as PNG of one size. A pass reads the
-files anew; models are loaded before the clock starts, and every way of measuring runs once before it is timed, then
-`--rounds` times in turn; the median counts. NudeNet's boxes are first held to the library's, picture by picture.
-CLIP is one of ViT-B/32's size, as the published suites are scored with, and LPIPS takes part where its weights are
-there; random weights, which are as fast, stand in for those of both.
+Pictures are those of FOLDER, or crops of a photograph that matplotlib ships, saved as PNG of one size. They are of
+two methods, half each, of one suite's own prompts, as every run has the unedited model's beside an eraser's. A pass
+reads the files anew; models are loaded before the clock starts, and every way of measuring runs once before it is
+timed, then `--rounds` times in turn; the median counts. NudeNet's boxes are first held to the library's, picture by
+picture. CLIP is one of ViT-B/32's size, as the published suites are scored with, and LPIPS takes part where its weights
+are there; random weights, which are as fast, stand in for those of both.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from dumo_bench.suites import registry
 from dumo_bench.types import Case, Draw, Job, Prompt, Recipe, Sample, Sampling
 
 ABOUT = {"suite": "speed", "suite_version": 1, "erases": "object", "edit": "", "sampling": ""}
+METHODS = ("original", "edited")
 
 
 def source(folder: Path | None, n: int) -> list[Image.Image]:
@@ -55,20 +57,22 @@ def source(folder: Path | None, n: int) -> list[Image.Image]:
     return [photo.crop((x, y, x + s, y + s)) for x, y, s in corners]
 
 
-def prepared(images: Sequence[Image.Image], folder: Path, size: int) -> list[Sample]:
-    """Samples around PNG files of one size; the original of each is another one."""
+def prepared(images: Sequence[Image.Image], folder: Path, size: int, prompts: Sequence[Prompt]) -> list[Sample]:
+    """Samples of two methods around PNG files of one size; the original of each is another picture."""
     paths = [folder / f"{i:04}.png" for i in range(len(images))]
     for image, path in zip(images, paths, strict=True):
         image.resize((size, size)).save(path)
-    contract, recipe = Sampling("none", "ddim", 1, 1.0, size, size), Recipe("none", "1", {}, ("dog",), 0, "")
+    half = -(-len(paths) // 2)
     return [
-        Sample(
-            Job(recipe, str(i), Draw(i), contract),
-            Prompt(str(i), "a photo of a dog", "dog", (Draw(i),), shows={"object": "dog", "style": "noto"}),
-            Draw(i), Case("dog", ("dog",)), "target", path, paths[i - 1],
-        )
+        _sample(METHODS[i // half], i % half, prompts[i % half % len(prompts)], path, paths[i - 1])
         for i, path in enumerate(paths)
-    ]  # fmt: skip
+    ]
+
+
+def _sample(method: str, i: int, prompt: Prompt, path: Path, other: Path) -> Sample:
+    contract, recipe = Sampling("none", "ddim", 1, 1.0, 64, 64), Recipe(method, "1", {}, ("noto",), 0, "")
+    case = Case("noto", ("noto",))
+    return Sample(Job(recipe, prompt.text, Draw(i), contract), prompt, Draw(i), case, "target", path, other)
 
 
 def timed(ways: dict[str, Callable[[], object]], rounds: int, clock: Callable[[], float]) -> dict[str, float]:
@@ -88,6 +92,7 @@ def forget() -> None:
     """As a new process would begin: no picture is decoded, no feature is known."""
     pictures._decoded.cache_clear()
     memory._MADE.clear()
+    memory._READ_TEXTS.clear()
 
 
 def passes(samples: Sequence[Sample], scorers: Sequence[Any], folder: Path) -> dict[str, Callable[[], object]]:
@@ -96,7 +101,8 @@ def passes(samples: Sequence[Sample], scorers: Sequence[Any], folder: Path) -> d
     def run(some: Sequence[Any]) -> None:
         forget()
         with TemporaryDirectory(dir=folder) as tables:
-            score(samples, some, Path(tables), ABOUT)
+            for method in METHODS:
+                score([s for s in samples if s.job.recipe.method == method], some, Path(tables), ABOUT)
 
     def reading() -> None:
         forget()
@@ -179,7 +185,7 @@ def main() -> None:
     suite = registry.load("emoji-artist")
     with TemporaryDirectory() as name:
         folder = Path(name)
-        samples = prepared(source(request.folder, request.n), folder, request.size)
+        samples = prepared(source(request.folder, request.n), folder, request.size, suite.prompts)
         vit = clip(folder / "vit-b-32")
         accuracy, style = (
             ClipAccuracy(model=vit).for_suite(suite),

@@ -93,3 +93,33 @@ def test_pictures_pass_the_model_once_whichever_scorers_ask(folder, tmp_path):
     finally:
         handle.remove()
     assert seen == [memory.BATCH]  # one batch, filled up
+
+
+def test_a_text_is_read_once_whichever_pictures_ask_for_it(folder):
+    model, seen = clip.load(folder, "cpu"), []
+    texts = [f"text {i} of this test" for i in range(3)]
+
+    def make(new):
+        seen.append(list(new))
+        return model.text(new)
+
+    for asked in (texts, texts[::-1], [*texts, texts[0]]):
+        memory.of_texts("counted", asked, make, lambda new: [16] * len(new))
+    assert [one[:3] for one in seen] == [texts]
+    assert len(seen[0]) == memory.BATCH
+
+
+def test_features_of_a_text_do_not_depend_on_the_texts_beside_it(folder):
+    texts = ["a dog", "a " * 20, "a " * 40, "a " * 100, *(f"a cat {i}" for i in range(30))]
+    together = clip.text_vectors(folder, "cpu", texts)
+    memory._READ_TEXTS.clear()
+    alone = [clip.text_vectors(folder, "cpu", [text])[0] for text in reversed(texts)]
+    assert (together[::-1] == alone).all()
+
+
+def test_short_padding_gives_the_features_of_full_padding(folder):
+    model = clip.load(folder, "cpu")
+    texts = ["a dog", "a " * 20, "", "a " * 70]
+    alone, beside_a_full_one = model.text(texts[:1]), model.text([*texts, "a " * 100])
+    assert alone[0] == pytest.approx(beside_a_full_one[0], abs=1e-5)
+    assert clip.text_vectors(folder, "cpu", texts) == pytest.approx(beside_a_full_one[:4], abs=1e-5)

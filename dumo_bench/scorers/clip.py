@@ -33,6 +33,7 @@ NAMED: dict[str, Spec] = {
     "ViT-L/14": "openai/clip-vit-large-patch14",
 }
 OPEN = "open_clip:"
+STEP = 16  # texts are padded to a multiple of so many tokens
 _EMBEDDED = {NAMED[name]: name for name in ("emoji", "emoji-2")}
 
 
@@ -40,6 +41,7 @@ _EMBEDDED = {NAMED[name]: name for name in ("emoji", "emoji-2")}
 class Clip:
     """`picture` and `text` give projected features (n, d) as the model does, not scaled; `scale` is exp(logit_scale).
 
+    `text` may pad to less than `room`: attention looks back only, so what follows a text's end changes nothing.
     `tokens` counts the tokens of each text, its start and end included; beyond `room` they are cut.
     """
 
@@ -83,6 +85,21 @@ def picture_vectors(spec: Spec, device: str, paths: Sequence[Path], pictures: Se
     return memory.of_pictures(f"{clip.weights} {device}", paths, pictures, clip.picture)
 
 
+def text_vectors(spec: Spec, device: str, texts: Sequence[str]) -> Vectors:
+    """(n, d) of texts, each read once in a process: every method's pictures have the same."""
+    clip = load(spec, device)
+    return memory.of_texts(f"{clip.weights} {device}", texts, clip.text, lambda new: _lengths(clip, new))
+
+
+def _lengths(clip: Clip, texts: Sequence[str]) -> list[int]:
+    return [_padded(n, clip.room) for n in clip.tokens(texts)]
+
+
+def _padded(tokens: int, room: int) -> int:
+    """How many tokens a text of so many is padded to: few lengths, so that texts share batches."""
+    return min(-(-tokens // STEP) * STEP, room)
+
+
 def unit(x: Vectors) -> Vectors:
     """Rows of x (n, d) brought to length 1."""
     rows: Vectors = x / np.linalg.norm(x, axis=1, keepdims=True)
@@ -119,7 +136,8 @@ def _transformers(folder: Path, device: str) -> Clip:
 
     @torch.inference_mode()
     def text(texts: Sequence[str]) -> Vectors:
-        ids = tokens(list(texts), truncation=True, max_length=room, padding="max_length", return_tensors="pt")
+        longest = _padded(max(lengths(texts)), room)
+        ids = tokens(list(texts), truncation=True, max_length=longest, padding="max_length", return_tensors="pt")
         return _vectors(model.get_text_features(**{n: ids[n].to(device) for n in ("input_ids", "attention_mask")}))
 
     def lengths(texts: Sequence[str]) -> list[int]:

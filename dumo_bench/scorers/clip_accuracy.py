@@ -36,7 +36,7 @@ class ClipAccuracy(ByClip):
     """
 
     name: ClassVar[str] = "clip_accuracy"
-    version: ClassVar[str] = "2"  # H_c is made of .erased, which 1 did not have
+    version: ClassVar[str] = "3"  # 2 padded its texts to the model's length; H_c is made of .erased, which 1 had not
     cite: ClassVar[str] = "https://arxiv.org/abs/2403.06135"
     papers: ClassVar[tuple[Paper, ...]] = (
         Paper(

@@ -33,7 +33,7 @@ class ClipAccuracyMace(ClipAccuracy):
     """
 
     name: ClassVar[str] = "clip_accuracy_mace"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"  # 1 padded its texts to the model's length
     template: str = TEXT
     scale: ClassVar[float | None] = SCALE
 

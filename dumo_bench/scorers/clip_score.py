@@ -31,7 +31,7 @@ class ClipScore(ByClip):
     """
 
     name: ClassVar[str] = "clip_score"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"  # 1 padded all texts to the model's length: the last digits differ
     cite: ClassVar[str] = "https://arxiv.org/abs/2104.08718"
     papers: ClassVar[tuple[Paper, ...]] = (
         Paper(
@@ -58,7 +58,7 @@ class ClipScore(ByClip):
         device = weights.device(self.device)
         model, texts = clip.load(self.model, device), [sample.prompt.text for sample in samples]
         x = clip.picture_vectors(self.model, device, [sample.image for sample in samples], pictures)
-        cosine = (clip.unit(x) * clip.unit(model.text(texts))).sum(1)
+        cosine = (clip.unit(x) * clip.unit(clip.text_vectors(self.model, device, texts))).sum(1)
         notes = [f"text cut to {model.room} tokens" if n > model.room else "" for n in model.tokens(texts)]
         scales = list(zip(self.metrics, (1.0, 100.0, model.scale), strict=True))
         return [

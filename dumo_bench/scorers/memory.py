@@ -1,4 +1,4 @@
-"""Features of pictures, made once: remembered in this process and, by content, in the user's cache.
+"""Features of pictures and texts, made once: remembered in this process; of pictures, by content, in the user's cache.
 
 A picture is known by the sha256 of its file, an extractor by its name, the hash of its weights and its device. So a
 picture that is made again gets new features, and a copy of it under another name does not.
@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +22,12 @@ from dumo_bench.types import digest
 
 Features = NDArray[np.float32]
 Make = Callable[[Sequence[Picture]], Features]
+T = TypeVar("T")
 BATCH = 16  # pictures that pass a network at once
 LAYOUT = "1"  # of the files; and of how pictures are prepared: a change there is a change here
 
 _MADE: dict[str, dict[str, Features]] = {}  # extractor -> picture -> (d,)
+_READ_TEXTS: dict[str, dict[str, Features]] = {}  # the same of texts
 
 
 def of_pictures(extractor: str, paths: Sequence[Path], pictures: Sequence[Picture], make: Make) -> Features:
@@ -37,14 +40,31 @@ def of_pictures(extractor: str, paths: Sequence[Path], pictures: Sequence[Pictur
     return np.stack([known[key] for key in keys])
 
 
-def full(make: Make, pictures: Sequence[Picture]) -> Features:
-    """Features (n, d), made in batches of one size, the last one filled up with its last picture.
+def of_texts(
+    extractor: str,
+    texts: Sequence[str],
+    make: Callable[[Sequence[str]], Features],
+    lengths: Callable[[Sequence[str]], Sequence[int]],
+) -> Features:
+    """Features (n, d) of texts; `make` is asked for those that are not known, one padded length at a time."""
+    known = _READ_TEXTS.setdefault(extractor, {})
+    new = [text for text in dict.fromkeys(texts) if text not in known]
+    alike: dict[int, list[str]] = {}
+    for text, length in zip(new, lengths(new) if new else (), strict=True):
+        alike.setdefault(length, []).append(text)
+    for some in alike.values():
+        known.update(zip(some, full(make, some), strict=True))
+    return np.stack([known[text] for text in texts])
 
-    Libraries round differently in batches of another size, and which pictures are new differs from run to run.
+
+def full(make: Callable[[Sequence[T]], Features], things: Sequence[T]) -> Features:
+    """Features (n, d) of pictures or texts, made in batches of one size, the last one filled up with its last one.
+
+    Libraries round differently in batches of another size, and which ones are new differs from run to run.
     """
     made = []
-    for start in range(0, len(pictures), BATCH):
-        batch = [*pictures[start : start + BATCH]]
+    for start in range(0, len(things), BATCH):
+        batch = [*things[start : start + BATCH]]
         filling = [batch[-1]] * (BATCH - len(batch))
         made.append(make([*batch, *filling])[: len(batch)])
     return np.concatenate(made)

@@ -41,9 +41,7 @@ class StyleClassifier(Scorer):
     """
 
     name: ClassVar[str] = "style_classifier"
-    version: ClassVar[str] = (
-        "3"  # 2 matched no surnames, and took an erased style without a label for one that is not seen
-    )
+    version: ClassVar[str] = "4"  # 3 padded its texts to CLIP's length; 2 matched no surnames
     cite: ClassVar[str] = "https://arxiv.org/abs/2103.00020 (zero-shot), or the classifier's own page"
     papers: ClassVar[tuple[Paper, ...]] = (
         Paper(
