@@ -123,9 +123,9 @@ def _resampled(f: Callable[..., Any], parts: Parts, rates: bool, p: float) -> Re
 @lru_cache(maxsize=4096)
 def mcnemar(won: int, lost: int) -> float:
     """The exact two-sided p that pictures which differ differ either way equally often; 1 where none differs."""
-    from scipy.stats import binomtest
+    from scipy.special import bdtr
 
-    return float(binomtest(won, won + lost).pvalue) if won + lost else 1.0
+    return min(1.0, 2 * float(bdtr(min(won, lost), won + lost, 0.5)))
 
 
 def signs(d: Floats, clusters: Whole) -> float:
@@ -222,6 +222,9 @@ def _distances(
 
 def discoveries(p: Sequence[float]) -> list[float]:
     """Benjamini and Hochberg's adjusted p: of those called differences below 0.05, one in twenty is expected wrong."""
-    from scipy.stats import false_discovery_control
-
-    return [float(q) for q in false_discovery_control(np.array(p))] if len(p) else []
+    every = np.array(p, dtype=float)
+    order = np.argsort(every)
+    scaled = every[order] * len(every) / np.arange(1, len(every) + 1)
+    q = np.empty(len(every))
+    q[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
+    return q.tolist()

@@ -72,21 +72,29 @@ def yes_no_power(n: int, differ: float, share: float) -> float:
 
 def _powers(sizes: Sequence[int], differ: float, rejected: Floats) -> list[float]:
     """The power at each of some sizes, in rising order."""
-    from scipy.stats import binom
+    from scipy.special import bdtr
 
-    chances = np.asarray(binom.pmf(np.arange(sizes[-1] + 1), np.array(sizes)[:, None], differ))
+    n = np.array(sizes)[:, None]
+    chances = np.diff(bdtr(np.minimum(np.arange(sizes[-1] + 1), n), n, differ), axis=1, prepend=0)
     return [float(of[: n + 1] @ rejected[: n + 1]) for n, of in zip(sizes, chances, strict=True)]
 
 
 def _rejected(n: int, share: float) -> Floats:
     """(n + 1,): the chance that the test is significant where 0 to n pairs differ, a `share` of which is won."""
-    from scipy.stats import binom
+    from scipy.special import bdtr, bdtrc
 
-    d, tail = np.arange(n + 1), (1 - LEVEL) / 2
-    last = binom.ppf(tail, d, 0.5)  # the first k whose lower tail reaches 0.025
-    last = np.where(binom.cdf(last, d, 0.5) <= tail, last, last - 1)
-    found: Floats = np.where(last >= 0, binom.cdf(last, d, share) + binom.sf(d - last - 1, d, share), 0.0)
+    d, last = np.arange(n + 1), np.array([_last_rejected(pairs) for pairs in range(n + 1)])
+    k = np.maximum(last, 0)
+    found: Floats = np.where(last >= 0, bdtr(k, d, share) + bdtrc(d - k - 1, d, share), 0.0)
     return found
+
+
+@lru_cache(maxsize=4096)
+def _last_rejected(pairs: int) -> int:
+    """The most of so many that may be won, or lost, where the test is significant; -1: none is few enough."""
+    from scipy.special import bdtr
+
+    return int((bdtr(np.arange(pairs // 2 + 1), pairs, 0.5) <= (1 - LEVEL) / 2).sum()) - 1
 
 
 def needed(difference: float, error: float | None, n: int, power: float = POWER) -> int | None:
@@ -116,9 +124,9 @@ def detectable(n: int, disagree: float, power: float = POWER) -> float | None:
 @lru_cache
 def _reach(power: float) -> float:
     """z_{1-alpha/2} + z_power at alpha = 0.05: how many standard errors a difference has to be away from 0."""
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
-    return float(norm.ppf((1 + LEVEL) / 2) + norm.ppf(power))
+    return float(ndtri((1 + LEVEL) / 2) + ndtri(power))
 
 
 class Spread(NamedTuple):

@@ -56,11 +56,11 @@ def tradeoff(curves: Curves, title: str) -> str:
     """Erasure (leftwards) against what is kept (upwards): a panel a method, the others' points behind in unreliable."""
     edited = {method: points for method, points in curves.of.items() if method != REFERENCE}
     figure, panels = _figure(max(4.0, 2.2 * len(edited)), 3.6, len(edited))
-    lowest = min(point.kept for points in curves.of.values() for point in points)
+    every = [point for points in curves.of.values() for point in points]
+    lowest = min(point.kept for point in every)
     panels[0].set(ylabel=_text(curves.upwards), xlim=(-0.06, 1.06), ylim=(np.floor(10 * lowest) / 10 - 0.3, 1.03))
     for axes, (method, points) in zip(panels, edited.items(), strict=True):
-        for other in curves.of.values():
-            axes.scatter([p.erased for p in other], [p.kept for p in other], s=6, color="0.8", zorder=1)
+        axes.plot([p.erased for p in every], [p.kept for p in every], "o", markersize=2.4, color="0.8", zorder=1)
         for point in curves.of.get(REFERENCE, ()):
             axes.plot(point.erased, point.kept, marker="*", color="black", label=REFERENCE)
         _points(axes, method, points)
