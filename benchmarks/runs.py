@@ -61,7 +61,7 @@ def suite(folder: Path, rows: int) -> Path:
     return folder / "many.toml"
 
 
-def noise(host: Any, guide: Any, jobs: Sequence[Any]) -> tuple[Any, list[str]]:
+def noise(host: Any, guide: Any, jobs: Sequence[Any], starts: Any = None) -> tuple[Any, list[str]]:
     """What `hosts.sample.sample` gives: pictures (B, h, w, 3) uint8, and that nothing is wrong with them."""
     import torch
 

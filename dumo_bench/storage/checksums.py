@@ -13,7 +13,7 @@ import hashlib
 import os
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -75,8 +75,12 @@ def known(root: Path) -> dict[str, set[str]]:
         for line in text.splitlines():
             value, _, name = line.removeprefix("# ").partition("  ")
             if len(value) in (64, 32) and name:
-                found.setdefault(os.path.splitext(os.path.basename(name))[0], set()).add(value)
+                found.setdefault(_key(name), set()).add(value)
     return found
+
+
+def _key(place: str) -> str:
+    return place.rpartition("/")[2].rpartition(".")[0]
 
 
 def _texts(folder: Path) -> Iterable[str]:
@@ -87,20 +91,22 @@ def _texts(folder: Path) -> Iterable[str]:
 
 def check(
     root: Path,
-    pictures: Iterable[tuple[Path, tuple[int, int] | None]],
-    md5: Mapping[Path, str] = MappingProxyType({}),
+    pictures: Iterable[tuple[Path | str, tuple[int, int] | None]],
+    md5: Mapping[str, str] = MappingProxyType({}),
 ) -> Found:
     """Look at pictures that are there, given with their widths and heights where those are known.
 
-    md5: of those whose store lists it.
+    md5: by key, of those whose store lists it.
     """
     right = known(root)
     altered: dict[str, str] = {}
     unknown: list[str] = []
-    unread = [(path, size) for path, size in pictures if md5.get(path) not in right.get(path.stem, ())]
-    there = copies.several(root / "images", [path for path, _ in unread])
-    for path, (_, size) in zip(there, unread, strict=True):
-        key = path.stem
+    every = [(_key(str(path)), path, size) for path, size in pictures]
+    unread = [(key, path, size) for key, path, size in every if md5.get(key) not in right.get(key, ())]
+    there: Sequence[Path | str] = [path for _, path, _ in unread]
+    if remote.far(root):
+        there = copies.several(root / "images", [path for path in there if not isinstance(path, str)])
+    for path, (key, _, size) in zip(there, unread, strict=True):
         if key not in right:
             unknown.append(key)
         wrong = _not_as_made(path, right[key]) if key in right else _unreadable(path, size)
@@ -109,8 +115,8 @@ def check(
     return Found(altered, tuple(key for key in unknown if key not in altered))
 
 
-def _not_as_made(path: Path, right: set[str]) -> str:
-    if not path.is_file():  # a pipe or a device has no end
+def _not_as_made(path: Path | str, right: set[str]) -> str:
+    if not os.path.isfile(path):  # a pipe or a device has no end
         return "it is no file"
     try:
         return "" if files.sha256(path) in right else "it is not as it was made"
@@ -118,11 +124,11 @@ def _not_as_made(path: Path, right: set[str]) -> str:
         return error.strerror or "it cannot be read"
 
 
-def _unreadable(path: Path, size: tuple[int, int] | None) -> str:
+def _unreadable(path: Path | str, size: tuple[int, int] | None) -> str:
     """What can be told of a picture without a hash: whether it is whole, and as large as it should be."""
     from PIL import Image
 
-    if not path.is_file():
+    if not os.path.isfile(path):
         return "it is no file"
     try:
         with Image.open(path) as picture:

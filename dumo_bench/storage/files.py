@@ -115,7 +115,7 @@ def full_disk(where: Path) -> Iterator[None]:
         ) from error
 
 
-def sha256(path: Path) -> str:
+def sha256(path: Path | str) -> str:
     """Of a file's content, in hex."""
     with open(path, "rb", buffering=0) as stream:
         return sha256_of(iter(lambda: stream.read(_BLOCK), b""))

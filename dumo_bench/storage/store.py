@@ -45,8 +45,10 @@ class Store:
         return remote.private(self.root)
 
     def image_path(self, job: Job) -> Path:
-        key = job.key
-        return self.root / "images" / key[:2] / f"{key}.png"
+        return self._place(job.key)
+
+    def _place(self, key: str) -> Path:
+        return self.root.joinpath("images", key[:2], f"{key}.png")
 
     def edit_path(self, recipe: Recipe) -> Path:
         return self.root / "edits" / f"{recipe.key}.safetensors"
@@ -132,15 +134,19 @@ class Store:
     def check(self, jobs: Iterable[Job]) -> checksums.Found:
         """Whether the pictures that are there are as they were made; those that were made before hashes were kept
         are given one, where they are whole."""
-        wanted = {self.image_path(job): (job.sampling.width, job.sampling.height) for job in jobs}
+        wanted = {job.key: job for job in jobs}
         if remote.far(self.root):
-            there = {path: info.md5 for path, info in remote.infos(self.root / "images", list(wanted)).items()}
-        else:
-            there = {path: "" for path in wanted if os.path.exists(path)}
-        found = checksums.check(self.root, [(path, wanted[path]) for path in there], there)
+            infos = remote.infos(self.root / "images", [self._place(key) for key in wanted])
+            places: dict[str, Path | str] = {path.stem: path for path in infos}
+            md5 = {path.stem: info.md5 for path, info in infos.items()}
+        else:  # texts: to make a Path takes longer than to hash a small picture
+            sizes, md5 = self.sizes(wanted.values()), {}
+            keys = [key for key, size in zip(wanted, sizes, strict=True) if size is not None]
+            places = {key: f"{self.root}/images/{key[:2]}/{key}.png" for key in keys}
+        about = [(place, (wanted[key].sampling.width, wanted[key].sampling.height)) for key, place in places.items()]
+        found = checksums.check(self.root, about, md5)
         for key in found.unknown:
-            path = self.root / "images" / key[:2] / f"{key}.png"
-            checksums.record(self.root, path, path.read_bytes())
+            checksums.record(self.root, self._place(key), self._place(key).read_bytes())
         return found
 
     def put_edit(self, recipe: Recipe, edit: Edit) -> Path:
