@@ -15,7 +15,7 @@ from dumo_bench.run import work
 from dumo_bench.storage.store import Store
 from dumo_bench.types import Recipe
 
-TRAINED = ("ca", "dumo", "eap", "esd", "mace", "modular", "receler", "sce", "sdd", "spm")
+TRAINED = ("advunlearn", "ca", "dumo", "eap", "esd", "mace", "modular", "receler", "sce", "sdd", "spm")
 
 
 @pytest.fixture(scope="module")

@@ -163,6 +163,10 @@ def attack(name: str, **settings):
 
 #: plans of two steps, of rows that are sampled in three
 QUICK: Plans = {
+    "advunlearn": {
+        "steps": 2, "lr": 1e-2, "run": {"steps": 3}, "warm_up": 1, "inner": 2, "inner_lr": 1e-2,
+        "harvest": 2, "refresh": 2, "rows": 2, "retain": 1.0, "retain_prompts": 2, "retain_rows": 2,
+    },
     "ca": {"steps": 2, "lr": 1e-2, "run": {"steps": 3}, "rows": 2, "pictures": 2, "retain": 1.0, "retain_prompts": 2},
     "dumo": {
         "steps": 2, "lr": 1e-2, "table_steps": 2, "table_lr": 0.1, "harvest": 1, "refresh": 2, "rows": 2,
@@ -202,6 +206,15 @@ QUICK: Plans = {
 }  # fmt: skip
 #: cut from emoji-sd's own
 SHORT: Plans = {
+    "advunlearn": {
+        "steps": 2,
+        "warm_up": 1,
+        "inner": 2,
+        "harvest": 2,
+        "rows": 2,
+        "retain_prompts": 2,
+        "retain_rows": 2,
+    },
     "ca": {"steps": 2, "pictures": 2, "retain_prompts": 2, "retain_rows": 2},
     "dumo": {"steps": 1, "table_steps": 1, "harvest": 1, "rows": 1, "retain_prompts": 1, "retain_rows": 1},
     "eap": {"steps": 2, "harvest": 2, "rows": 2, "nearest": 3, "retain_prompts": 3, "retain_rows": 2},
@@ -233,7 +246,7 @@ def quick_emoji() -> Host:
     found = sd.load("emoji-sd", dtype="float64")
     for method, own in SHORT.items():
         found = planned(found, method, **own)
-    for method in ("ca", "eap", "esd", "mace", "modular", "receler", "sce", "sdd", "spm"):
+    for method in ("advunlearn", "ca", "eap", "esd", "mace", "modular", "receler", "sce", "sdd", "spm"):
         found = planned(found, method, run={**found.plans[method]["run"], "steps": 2})
     return found
 

@@ -104,6 +104,10 @@ class Lesson(Generic[P]):
         erased = self.sources[which].rows(turn, guide, g)
         return erased, None if self.retained is None else self.retained.draw(self.plan.retain_rows, g)
 
+    def further(self, step: int, guide: Guide, g: torch.Generator) -> Latents:
+        """More rows of the concepts of a step: drawn from those that were made, or sampled by the model as it is."""
+        return self.sources[step % len(self.sources)].further(guide, g)
+
     def state_dict(self) -> dict[str, Any]:
         return {"pools": [source.pool.state_dict() for source in self.sources]}
 
@@ -138,6 +142,9 @@ class Source:
             say = saying(self.captions, self.anchor, g)
             self.pool.add(harvest(self.host, guide, say, plan.harvest, plan.run, g))
         return self.pool.draw(plan.rows, g)
+
+    def further(self, guide: Guide, g: torch.Generator) -> Latents:
+        return self.pool.draw(self.plan.rows, g) if self.plan.harvest else self.bare(guide, g)
 
     def bare(self, guide: Guide, g: torch.Generator) -> Latents:
         """Rows of bare names, of one level."""
@@ -201,8 +208,12 @@ def unchanged(frozen: Any, edited: Any, rows: Latents) -> Tensor:
 
 def away(frozen: Any, student: Any, rows: Latents, eta: float) -> Tensor:
     """ESD's |eps(z, t, p) - (e_0 - eta (e_p - e_0))|^2, mean over elements: away from p by what guidance goes to it."""
-    z, t, p = rows.z, rows.t, rows.context
-    with torch.no_grad():
-        e_p, e_0 = estimate(frozen, z, t, p), estimate(frozen, z, t, rows.anchor)
-    e_n = estimate(student, z, t, p)
-    return F.mse_loss(e_n, e_0 - eta * (e_p - e_0))
+    wanted = opposite(frozen, rows, eta)
+    return F.mse_loss(estimate(student, rows.z, rows.t, rows.context), wanted)
+
+
+@torch.no_grad()
+def opposite(frozen: Any, rows: Latents, eta: float) -> Tensor:
+    """ESD's target e_0 - eta (e_p - e_0), by the frozen model."""
+    e_p, e_0 = (estimate(frozen, rows.z, rows.t, said) for said in (rows.context, rows.anchor))
+    return e_0 - eta * (e_p - e_0)
