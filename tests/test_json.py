@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import fake_hub
 import pytest
 import tiny
 import tiny_models
@@ -60,6 +61,18 @@ def lists(tmp_path, monkeypatch) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def hub(made, monkeypatch, tmp_path) -> Iterator[None]:
+    """A hub with a data set."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    with fake_hub.running() as found:
+        monkeypatch.setenv("HF_ENDPOINT", found.url)
+        found.repositories["me/results"] = {"summary.parquet": (made / "out" / "summary.parquet").read_bytes()}
+        found.private["me/results"] = False
+        yield
+
+
 def argv(name: str, made: Path, own: Path, tmp: Path) -> list[object]:
     """What a command is given here."""
     where = ["--suite", made / "tiny.toml", "--out", made / "out"]
@@ -75,6 +88,8 @@ def argv(name: str, made: Path, own: Path, tmp: Path) -> list[object]:
         "run": [*FAKES, *where, *SCORED],
         "report": [made / "out"],
         "cite": [made / "out"],
+        "push": [made / "out", "me/results", "--dry-run"],
+        "pull": ["me/results", tmp / "pulled"],
         "doctor": ["--out", tmp],
         "nudenet": [pictures, "--sweep", "--agreement", "--presets", "rece"],
         "compare": ["scaled:seed=0", "original", "--out", made / "out"],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -25,10 +24,12 @@ from dumo_bench.cli import (
     run,
     selftest,
     sequence,
+    share,
     store,
 )
 from dumo_bench.cli.list import list_
 from dumo_bench.progress import log
+from dumo_bench.storage import hub
 
 app = typer.Typer(
     name="dumo-bench",
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     edge.speakable()
     progress.listen(logging.INFO)
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing is ever downloaded: what lacks is said, with what to type
+    hub.close()
     try:
         code = app(args=argv, prog_name="dumo-bench", standalone_mode=False)
     except Exception as error:
@@ -85,6 +86,8 @@ app.command()(relearn.relearn)
 app.command()(sequence.sequence)
 app.command()(compare.compare)
 app.command()(cite.cite)
+app.command()(share.push)
+app.command()(share.pull)
 app.command("paper-diff")(paper.paper_diff)
 app.command()(selftest.selftest)
 app.add_typer(prompts.app, name="prompts")

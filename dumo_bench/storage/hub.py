@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dumo_bench.errors import UserError
+
 #: what every from_pretrained is given: nothing is downloaded, and no code that lies beside weights runs
 LOCAL: Mapping[str, Any] = {"local_files_only": True}  # diffusers runs no code of a folder
 CLOSED: Mapping[str, Any] = {**LOCAL, "trust_remote_code": False}  # transformers would ask
+
+
+_OFFLINE = "HF_HUB_OFFLINE"
+_OURS = "DUMO_BENCH_OFFLINE"  # that this program has set it, not its user
+
+
+def close() -> None:
+    """Nothing is downloaded by chance: what lacks is said, with what to type."""
+    if _OFFLINE not in os.environ:
+        os.environ |= {_OFFLINE: "1", _OURS: "1"}
+
+
+def open_() -> None:
+    """Let a command that is there to speak to the hub do so, unless the user has closed it."""
+    if os.environ.get(_OFFLINE, "0") not in ("", "0") and _OURS not in os.environ:
+        raise UserError(f"{_OFFLINE}={os.environ[_OFFLINE]} closes the hub: unset it for this command")
+    os.environ[_OFFLINE] = "0"
+    from huggingface_hub import constants
+
+    constants.HF_HUB_OFFLINE = False  # it may have been imported before
 
 
 def snapshot(repository: str, revision: str = "") -> Path | None:
