@@ -104,6 +104,7 @@ def argv(name: str, made: Path, own: Path, tmp: Path) -> list[object]:
         "store stats": [made / "out"],
         "store verify": [made / "out"],
         "store export": [made / "out", *FAKES, "--suite", made / "tiny.toml", "--to", tmp / "laid"],
+        "store merge": [made / "out", made / "out", "--to", tmp / "merged"],
         "store gc": [_with_garbage(made / "out")],
         "prompts fetch": [own],
         "prompts verify": [own],

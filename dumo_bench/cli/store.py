@@ -73,6 +73,31 @@ def verify(out: Results = Path("results"), as_json: Json = False) -> None:
 
 
 @app.command()
+def merge(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="RESULTS...", help="Results folders; what a later one measured anew counts.")
+    ],
+    to: Annotated[Path, typer.Option("--to", help="A new results folder.")],
+    as_json: Json = False,
+) -> None:
+    """Bring the tables of several results folders into one, so that one report shows them all."""
+    from dumo_bench.analysis import summary
+    from dumo_bench.cli import output, show
+    from dumo_bench.progress import log
+    from dumo_bench.run import manifest
+    from dumo_bench.storage import merge as merging
+
+    found = merging.merge([_here(folder) for folder in folders], to)
+    summary.write(to, manifest.suites(to).values())
+    if found.differ:
+        log.warning(f"{found.differ} of {found.twice} scores that two folders have differ: the later folder's counts")
+    if as_json:
+        output.emit("store merge", {"merged": [found._asdict()]})
+    else:
+        show.echo(f"{found.files} files are in {to}: `dumo-bench report {to}` shows them")
+
+
+@app.command()
 def gc(
     out: Results = Path("results"),
     delete: Annotated[bool, typer.Option("--delete", help="Delete it; without this it is only listed.")] = False,
