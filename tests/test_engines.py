@@ -96,6 +96,16 @@ def test_options_that_contradict_one_another_are_refused(command, bare_suite, ty
     assert said.code == 2 and says in said.err
 
 
+@pytest.mark.parametrize("address", ["nowhere.invalid:6379", "127.0.0.1:1", "[::1]:1", "a..b:99999"])
+def test_an_address_where_nobody_listens_is_one_line_at_once_and_before_any_work(
+    command, bare_suite, tmp_path, address
+):
+    typed = ("--engine", "ray", "--address", address, "--out", tmp_path / "out")
+    said = command("run", "-m", "uce", "-s", bare_suite, *typed)
+    assert said.code == 2 and len(said.err.splitlines()) == 1 and not (tmp_path / "out").exists()
+    assert said.err.startswith(f"dumo-bench: --address {address}: no Ray cluster answers: type `ray start --head`")
+
+
 def test_the_memory_of_one_process_is_no_place_for_the_results_of_others(command, tiny_suite):
     said = command("run", "-m", "uce", "-s", tiny_suite, "--engine", "ray", "--out", object_store.memory())
     assert said.code == 2 and "is the memory of one process" in said.err
@@ -274,21 +284,22 @@ def test_two_workers_of_a_core_each_make_every_byte_and_every_score_of_one_proce
 def test_a_worker_that_is_killed_is_replaced_and_its_task_done_again(suite, calm, tmp_path):
     run = Run(suite, tmp_path / "killed")
     process = run.start()
-    for n in (2, 20, 40):
+    for n, sent in ((2, signal.SIGKILL), (20, signal.SIGTERM), (40, signal.SIGKILL)):  # `ray stop` sends SIGTERM
         until(process, run.out, n)
-        workers(process.pid)[-1].send_signal(signal.SIGKILL)
+        workers(process.pid)[-1].send_signal(sent)
     said = run.end(process)
     assert said.count("a worker died at: make uce") + said.count("a worker died at: make original") >= 1
     same(calm, run.out)
 
 
 @pytest.mark.slow
-def test_a_run_that_is_stopped_ends_its_workers_and_goes_on(suite, calm, tmp_path):
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_ends_its_workers_and_goes_on(suite, calm, tmp_path, sent):
     run = Run(suite, tmp_path / "stopped")
     process = run.start()
     until(process, run.out, 4)
     some = workers(process.pid)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     said = process.communicate(timeout=120)[1]
     assert process.returncode == 130 and "type the same command again to go on" in said
     assert psutil.wait_procs(some, timeout=60)[1] == []

@@ -33,7 +33,7 @@ from dumo_bench.run.plan import Part, Plan, Request
 from dumo_bench.run.score import score
 from dumo_bench.storage import claims, files, garbage, references, statistics, table
 from dumo_bench.storage.store import Store
-from dumo_bench.types import Case, Draw, Edit, Job, Prompt, Recipe, Sample, Sampling, Suite, canonical
+from dumo_bench.types import Case, Draw, Edit, Job, Prompt, Recipe, Sample, Sampling, Start, Suite, canonical
 
 SPAWN = multiprocessing.get_context("spawn")
 CONTRACT = Sampling("m", "ddim", 1, 1.0, 8, 8)
@@ -174,6 +174,21 @@ def test_a_run_that_is_given_up_gives_its_pictures_up_and_those_that_tables_name
     garbage.collect(store.root, delete=True, older=NOW)
     assert {path.stem for path in store.root.glob("images/*/*.png")} == {job.key for job in kept.wanted()}
     assert store.has_edit(kept.parts[0].recipe) and not store.has_edit(gone.parts[0].recipe)
+
+
+def test_a_starting_point_stays_while_a_note_or_a_suite_of_an_attack_names_it(store):
+    noted, named, lost = (store.put_start(Start(latents=torch.full((1, 4, 8, 8), n))) for n in (1.0, 2.0, 3.0))
+    request, plan = planned(ONE)
+    (part,) = plan.parts
+    rows = tuple(replace(row, job=replace(row.job, start=noted)) for row in part.rows)
+    before = note.write(store.root, request, plan)
+    note.write(store.root, request, replace(plan, parts=(replace(part, rows=rows),)))
+    files.write_text(store.root / "attacks" / "of.csv", f"id,prompt,start\nx,a ghost,{named}\n")
+    assert garbage.collect(store.root).pieces == (), "they are younger than a day"
+    (found,) = garbage.collect(store.root, delete=True, older=NOW).pieces
+    assert (found.kind, found.path) == ("starting point", store.start_path(lost))
+    assert {path.stem for path in store.root.glob("starts/*")} == {noted, named}
+    assert all("starts" not in group for group in json.loads(before.read_text())["groups"]), "as before there were some"
 
 
 def test_nothing_is_deleted_unless_asked_and_nothing_that_is_younger_than_a_day(store):

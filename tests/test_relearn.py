@@ -175,3 +175,36 @@ def test_a_run_learns_on_the_edit_of_the_store_and_keeps_its_marks(tmp_path: Pat
         plain = Session(asked, tmp_path, engine, "cpu")
         assert [*steps.unfitted(plain)] == []  # the method's own recipe
     assert path.exists() and session.store.get_edit(earlier.plan.parts[0].recipe).header["params"]["steps"] == 1
+
+
+def test_the_command_loads_the_model_once_and_its_numbers_are_those_of_a_session_a_mark(
+    command, tiny_suite, tmp_path, monkeypatch
+):
+    from dumo_bench.engines.local import Local
+    from dumo_bench.methods import relearn
+    from dumo_bench.run import steps
+    from dumo_bench.run.session import Session
+    from dumo_bench.storage import table
+
+    monkeypatch.chdir(Path(__file__).parents[1])
+    monkeypatch.setattr(relearn, "PLAN", relearn.Plan(pictures=2, rows=2, run=replace(relearn.PLAN.run, steps=2)))
+    loads, load = [], sd.load
+    monkeypatch.setattr(sd, "load", lambda *given, **named: loads.append(given) or load(*given, **named))
+    scorers = ("tests/fakes.py:Lit", "blank")
+    asked = ("--method", "uce", "--suite", tiny_suite, "--case", "cat", "--limit", 4, "--marks", "0,1,2")
+    said = command("relearn", *asked, "--scorers", ",".join(scorers), "--out", tmp_path / "one")
+    assert said.code == 0 and len(loads) == 1, said.err
+    request = Request("uce", str(tiny_suite), cases=("cat",), limit=4)
+    for one in protocol.requests(request, [], (0, 1, 2), {}):
+        steps.run(Session(one, tmp_path / "apart", Local()), scorers)
+    assert len(loads) == 7
+
+    def rows(out: Path) -> list[str]:
+        return sorted(map(repr, table.records(table.read(out / "tables", "scores"))))
+
+    def pictures(out: Path) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in out.glob("images/*/*.png")}
+
+    assert rows(tmp_path / "one") == rows(tmp_path / "apart") != []
+    assert pictures(tmp_path / "one") == pictures(tmp_path / "apart") != {}
+    assert (tmp_path / "one" / "summary.parquet").read_bytes() == (tmp_path / "apart" / "summary.parquet").read_bytes()

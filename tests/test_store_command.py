@@ -17,13 +17,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny
+import torch
 from conftest import SUITE
 from PIL import Image
 from test_garbage import ONE, planned
 
 from dumo_bench.errors import UserError
 from dumo_bench.run import layouts
-from dumo_bench.storage import garbage, statistics, store, verify
+from dumo_bench.storage import files, garbage, statistics, store, verify
+from dumo_bench.types import Start
 
 METHOD = ("--method", "tests/fakes.py:Scaled", "--set", "mode=a = 'b'")
 
@@ -145,6 +147,36 @@ def test_an_edit_under_another_name_a_cut_state_and_a_picture_in_another_folder_
         ("picture", picture.name): f"it lies in zz/, wanted {picture.name[:2]}/",
         ("stopped fit", "1.pt"): "it is not as it was written",
     }
+
+
+def attacked(out: Path) -> list[Path]:
+    """Three starting points, of which a suite of an attack names two; its files after them."""
+    held = store.Store(out)
+    keys = [held.put_start(Start(latents=torch.full((1, 4, 8, 8), n))) for n in (1.0, 2.0, 3.0)]
+    suite = [out / "attacks" / f"of.{ending}" for ending in ("csv", "toml")]
+    files.write_text(suite[0], f"id,start\na,{keys[0]}\nb,{keys[1]}\n")
+    files.write_text(suite[1], 'name = "of"\n')
+    return [*map(held.start_path, keys), *suite]
+
+
+def test_starting_points_of_attacks_are_counted_looked_at_and_named_with_the_suite_that_must_be_made_anew(
+    copy, command
+):
+    one, other, lone, *suite = attacked(copy)
+    assert verify.verify(copy).broken == () and verify.verify(copy).counts["starting point"] == 3
+    assert {line.what: line.files for line in statistics.lines(copy)}.items() >= {
+        ("starting points", 3), ("suites of attacks", 2)
+    }  # fmt: skip
+    flip(one), other.unlink(), lone.write_bytes(b"cut")
+    found = {Path(row["path"]): row for row in command("store", "verify", copy, "--json").rows("broken")}
+    assert found.keys() == {one, other, lone} and {row["kind"] for row in found.values()} == {"starting point"}
+    assert found[one]["why"] == "is not as it was made" and found[other]["why"].startswith("no such starting point")
+    typed = {path: shlex.split(row["type"]) for path, row in found.items()}
+    assert typed == {path: ["rm", *map(str, rest)] for path, rest in
+                     {one: [one, *suite], other: suite, lone: [lone]}.items()}  # fmt: skip
+    subprocess.run(typed[one], check=True)
+    subprocess.run(typed[lone], check=True)
+    assert command("store", "verify", copy).code == 0
 
 
 def test_a_bit_that_flips_in_the_state_of_a_stopped_fit_is_a_finding_or_nothing(tmp_path):

@@ -69,13 +69,14 @@ def relearn(
     from dumo_bench.plugins import settings as setting
     from dumo_bench.run import relearn as protocol
     from dumo_bench.run import steps
-    from dumo_bench.run.session import Session
+    from dumo_bench.run.session import Loaded, Session
 
     request, typed = asked
     how, failed = setting.parse(relearn_set or ()), False
-    for one in protocol.requests(request, typed, protocol.listed(marks), how):
-        with engines.make(engines.Asked(), device) as engine:
-            session = Session(one, out, engine, device, batch_size)
+    loaded = Loaded()
+    with engines.make(engines.Asked(), device) as engine:
+        for one in protocol.requests(request, typed, protocol.listed(marks), how):
+            session = Session(one, out, engine, device, batch_size, loaded=loaded)
             steps.needed(session)
             steps.run(session, steps.chosen(session, setting.listing(scorers)))
             failed = failed or session.failed

@@ -56,15 +56,16 @@ def tested(out: Path, scorers: str, device: str) -> list[Claim]:
     from dumo_bench.plugins.settings import listing
     from dumo_bench.run import choice, steps
     from dumo_bench.run.plan import Request
-    from dumo_bench.run.session import Session
+    from dumo_bench.run.session import Loaded, Session
     from dumo_bench.selftest import expectations as known
     from dumo_bench.selftest.controls import SUITE
 
     lacking = {spec: why for spec in listing(scorers) if (why := choice.lacks(spec))}
     there = tuple(spec for spec in listing(scorers) if spec not in lacking)
+    loaded = Loaded()
     for spec, settings in known.KNOWN.values():
         filled = {key: value.format(suite=SUITE) for key, value in settings.items()}
-        steps.run(Session(Request(spec, str(SUITE), settings=filled), out, Local(), device), there)
+        steps.run(Session(Request(spec, str(SUITE), settings=filled), out, Local(), device, loaded=loaded), there)
     return [*known.claims(known.Facts(out)), *(known.unchecked(spec, why) for spec, why in lacking.items())]
 
 

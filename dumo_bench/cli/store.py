@@ -124,7 +124,7 @@ def gc(
         show.echo(f"and {len(more)} more, which --json lists")
     if found.unnoted:
         others = f" (and {len(found.unnoted) - 1} more)" if len(found.unnoted) > 1 else ""
-        show.echo(f"all pictures and edits stay: {found.unnoted[0]}{others}: {garbage.UNNOTED}")
+        show.echo(f"all pictures, edits and starting points stay: {found.unnoted[0]}{others}: {garbage.UNNOTED}")
     what = f"{len(rows)} files and folders, {_size(sum(piece.bytes for piece in found.pieces))}"
     show.echo(f"deleted {what}" if delete else f"{what}: nothing was deleted: --delete does it")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import os
+import signal
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +15,7 @@ from dumo_bench.errors import UserError
 from dumo_bench.texts import line
 
 STORE = 2**27  # bytes of shared memory: only tasks and their outcomes travel
+PATIENCE = 5.0  # seconds until a node that is there has answered
 
 
 @dataclass(slots=True)
@@ -63,16 +66,35 @@ class Cluster:
         import ray
 
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        address = self.address or os.environ.get("RAY_ADDRESS") or "local"
+        address = self._typed
         own: dict[str, Any] = {"include_dashboard": False, "object_store_memory": STORE} if address == "local" else {}
         try:
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **own)
         except (ConnectionError, RuntimeError, ValueError) as error:
-            raise UserError(
-                f"--address {address}: no Ray cluster answers: type `ray start --head` on one machine, and `ray start "
-                f"--address=HOST:PORT` on the others ({line(str(error))[:200]})"
-            ) from error
+            raise self._silent(error) from error
         self.mine = True
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C; Ray's handler calls sys.exit
+
+    @property
+    def _typed(self) -> str:
+        return self.address or os.environ.get("RAY_ADDRESS") or "local"
+
+    def reach(self) -> None:
+        """Refuse an address at which nobody listens: Ray would try it for a quarter of an hour."""
+        host, _, port = self._typed.rpartition(":")
+        if not port.isdecimal() or "/" in host:
+            return  # a word, or no address: Ray knows at once
+        os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "2")  # of 40 seconds, where no Ray is what listens
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), PATIENCE).close()
+        except (OSError, OverflowError, UnicodeError) as error:
+            raise self._silent(error) from error
+
+    def _silent(self, error: Exception) -> UserError:
+        return UserError(
+            f"--address {self._typed}: no Ray cluster answers: type `ray start --head` on one machine, and `ray start "
+            f"--address=HOST:PORT` on the others ({line(str(error))[:200]})"
+        )
 
     def leave(self) -> None:
         """Disconnect, where it was connected here; a cluster of this machine alone ends."""

@@ -127,6 +127,7 @@ class Ray:
         )
 
     def __enter__(self) -> Self:
+        self.cluster.reach()
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,7 @@ class Worker:
     def ready(self) -> str | UserError:
         """Where it runs; a UserError where the request means something else there."""
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # of a node that ends: Ray's handler calls sys.exit in the task
         try:
             self.session = self._session()
             found = self.session.plan

@@ -16,6 +16,7 @@ from dumo_bench.plugins import loading
 from dumo_bench.progress import log, track
 from dumo_bench.run import steps
 from dumo_bench.run.plan import kind_of
+from dumo_bench.storage import references
 from dumo_bench.storage.names import bounded
 from dumo_bench.suites import attacked, foreign
 from dumo_bench.suites.content import content
@@ -103,13 +104,14 @@ def _of_case(session: Session, aim: Aim, part: Part) -> Path:
     searched = timed(aim.attack.search(_target(session, aim, part, prompts), seed=aim.seed))
     found = list(track(searched, "prompts", len(prompts)))
     suite, search = session.plan.suite, searched_as(session, aim, part)
-    starts = [session.store.put_start(one.start) if one.start else "" for one in found]
     said, under = _said(session, aim, part, search), contract(session, aim)
     search = spent(search, found)
-    whole = attacked.Attacked(
-        name, suite, part.case, said, search, under, prompts, found, starts, aim.pictures, aim.attack.papers
-    )
-    return attacked.write(folder, whole)
+    with references.alone(session.out, "what this attack found is noted"):
+        starts = [session.store.put_start(one.start) if one.start else "" for one in found]
+        whole = attacked.Attacked(
+            name, suite, part.case, said, search, under, prompts, found, starts, aim.pictures, aim.attack.papers
+        )
+        return attacked.write(folder, whole)
 
 
 def spent(search: Search, found: Sequence[Found]) -> Search:

@@ -22,5 +22,6 @@ def write(out: Path, request: Request, plan: Plan) -> Path:
 
 
 def _group(plan: Plan, parts: list[Part]) -> Group:
-    keys = dict.fromkeys(row.job.key for part in parts for row in part.rows)
-    return Group(plan.suite.name, parts[0].recipe, tuple(keys))
+    jobs = {row.job.key: row.job for part in parts for row in part.rows}
+    starts = dict.fromkeys(job.start for job in jobs.values() if job.start)
+    return Group(plan.suite.name, parts[0].recipe, tuple(jobs), tuple(starts))

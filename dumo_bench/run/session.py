@@ -22,6 +22,17 @@ if TYPE_CHECKING:
 
 
 @dataclass
+class Loaded:
+    """Models by their name, device and dtype, and scorers by their spec and suite; sessions one after another share it.
+
+    Both are left as they were by whoever used them (`hosts.fingerprint`).
+    """
+
+    hosts: dict[tuple[str, str, str], Host] = field(default_factory=dict)
+    scorers: dict[tuple[str, str], AnyScorer] = field(default_factory=dict)
+
+
+@dataclass
 class Session:
     """A request with its plan, its store, its engine and, once something has to be computed, its loaded model."""
 
@@ -33,8 +44,7 @@ class Session:
     spent: dict[str, Any] = field(default_factory=dict)
     rooms: dict[str, Room] = field(default_factory=dict)  # key of a recipe: how many of its pictures go at once
     sound: dict[str, bool] = field(default_factory=dict)  # key of a picture: whether it is as it was made
-
-    _scorers: dict[str, AnyScorer] = field(default_factory=dict)
+    loaded: Loaded = field(default_factory=Loaded)
 
     @property
     def failed(self) -> bool:
@@ -59,18 +69,23 @@ class Session:
 
     def scorer(self, spec: str) -> AnyScorer:
         """A scorer as it measures this suite, made once."""
-        if spec not in self._scorers:
-            self._scorers[spec] = choice.fitted(spec, self.plan.suite)
-        return self._scorers[spec]
+        key = spec, self.plan.content
+        if key not in self.loaded.scorers:
+            self.loaded.scorers[key] = choice.fitted(spec, self.plan.suite)
+        return self.loaded.scorers[key]
 
     @cached_property
     def store(self) -> Store:
         return Store(self.out)
 
-    @cached_property
+    @property
     def host(self) -> Host:
+        """The model, loaded when it is first asked for."""
         from dumo_bench.hosts import sd
 
-        where = device.use(self.device)
-        log.debug("model %s on %s, %s", self.plan.model, where, self.plan.contract)
-        return sd.load(self.plan.model, device=where, dtype=self.plan.contract.dtype)
+        key = self.plan.model, self.device, self.plan.contract.dtype
+        if key not in self.loaded.hosts:
+            where = device.use(self.device)
+            log.debug("model %s on %s, %s", self.plan.model, where, self.plan.contract)
+            self.loaded.hosts[key] = sd.load(self.plan.model, device=where, dtype=self.plan.contract.dtype)
+        return self.loaded.hosts[key]

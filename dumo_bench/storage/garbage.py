@@ -23,7 +23,7 @@ UNNOTED = (
     "again, which notes them and makes nothing that is there, or delete it"
 )
 _PICTURE = re.compile(r"[0-9a-f]{64}\.png")
-_EDIT = re.compile(r"([0-9a-f]{64})\.safetensors")
+_TENSORS = re.compile(r"([0-9a-f]{64})\.safetensors")
 _FIT = re.compile(r"([0-9a-f]{64})\.fit")
 _CLAIM = re.compile(r".*\.claim\d+")
 
@@ -38,7 +38,7 @@ class Piece(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What may go; unnoted: manifests for whose sake all pictures and edits stay."""
+    """What may go; unnoted: manifests for whose sake all pictures, edits and starting points stay."""
 
     pieces: tuple[Piece, ...]
     unnoted: tuple[Path, ...]
@@ -64,7 +64,7 @@ def _found(root: Path, older: float) -> Found:
     old = _older(older)
     pieces = [*_partials(root, _older(max(older, DAY))), *_claims(root, old), *_fits(root, there, old)]
     if not there.unnoted:
-        pieces += [*_pictures(root, there, old), *_edits(root, there, old)]
+        pieces += [*_pictures(root, there, old), *_edits(root, there, old), *_starts(root, there, old)]
     return Found(tuple(sorted(pieces)), there.unnoted)
 
 
@@ -89,13 +89,19 @@ def _pictures(root: Path, there: References, old: Callable[[Path], bool]) -> Ite
 
 def _edits(root: Path, there: References, old: Callable[[Path], bool]) -> Iterator[Piece]:
     for path in (root / "edits").glob("*.safetensors"):
-        if _EDIT.fullmatch(path.name) and not _claimed(path.with_suffix("")) and old(path):
+        if _TENSORS.fullmatch(path.name) and not _claimed(path.with_suffix("")) and old(path):
             try:
                 recipe = store.edit_recipe(path)
             except UserError:
                 continue  # `store verify` says what to do with it
             if not there.needs_edit(recipe):
                 yield _piece("edit", path, "no run and no table refers to an edit of its settings")
+
+
+def _starts(root: Path, there: References, old: Callable[[Path], bool]) -> Iterator[Piece]:
+    for path in (root / "starts").glob("*.safetensors"):
+        if _TENSORS.fullmatch(path.name) and path.stem not in there.starts and old(path):
+            yield _piece("starting point", path, "no run and no suite of an attack names it")
 
 
 def _fits(root: Path, there: References, old: Callable[[Path], bool]) -> Iterator[Piece]:

@@ -8,6 +8,7 @@ notes, and whoever deletes what no note names, hold one claim: each sees what th
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -20,17 +21,23 @@ from dumo_bench.types import Recipe, canonical, digest
 
 Family: TypeAlias = str
 _EDIT = ("method", "method_version", "params", "fit_seed", "model")  # what a row says of an edit beside its concepts
-
-
+_KEY = re.compile(r"\b[0-9a-f]{64}\b")
 CLAIM = "references"  # what `alone` is called after
 
 
 class Group(NamedTuple):
-    """The pictures that a run wants of one recipe, by their keys."""
+    """The pictures that a run wants of one recipe, and the starting points of attacks among them; all by their keys."""
 
     suite: str
     recipe: Recipe
     pictures: tuple[str, ...]
+    starts: tuple[str, ...] = ()
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """As a note has it: without starting points as it was before there were some."""
+        told = {**self._asdict(), "recipe": asdict(self.recipe)}
+        return told if self.starts else {name: value for name, value in told.items() if name != "starts"}
 
 
 class Note(NamedTuple):
@@ -43,11 +50,12 @@ class Note(NamedTuple):
 class References(NamedTuple):
     """Everything that is referred to in a results folder.
 
-    pictures: their keys; families: of the edits (`family`); unnoted: manifests of runs that noted nothing, as those of
-    earlier versions: what they want is not known.
+    pictures, starts: their keys; families: of the edits (`family`); unnoted: manifests of runs that noted nothing, as
+    those of earlier versions: what they want is not known.
     """
 
     pictures: frozenset[str]
+    starts: frozenset[str]
     families: frozenset[Family]
     unnoted: tuple[Path, ...]
 
@@ -70,9 +78,7 @@ def folder(root: Path) -> Path:
 
 def note(root: Path, run: str, request: Mapping[str, Any], groups: Sequence[Group]) -> Path:
     """Note what a run wants, unless it is noted. run: what its manifest is called, without the ending."""
-    text = canonical(
-        {"wish": request, "groups": [group._asdict() | {"recipe": asdict(group.recipe)} for group in groups]}
-    )
+    text = canonical({"wish": request, "groups": [group.said for group in groups]})
     path = folder(root) / f"{run}-{digest(text)[:12]}.json"
     if not path.exists():
         with alone(root, "what this run wants is noted"):
@@ -103,7 +109,17 @@ def read(root: Path) -> References:
         found = table.columns(path, "scores", ("key", *_EDIT))
         pictures.update(found["key"].to_pylist())
         families.update(_family(*row) for row in set(zip(*(found[name].to_pylist() for name in _EDIT), strict=True)))
-    return References(frozenset(pictures), frozenset(families), tuple(unnoted(root)))
+    starts = {key for group in groups for key in group.starts} | attacked(root).keys()
+    return References(frozenset(pictures), frozenset(starts), frozenset(families), tuple(unnoted(root)))
+
+
+def attacked(root: Path) -> dict[str, list[Path]]:
+    """The starting points that the suites of attacks name, each with the CSV files that do."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted((root / "attacks").glob("*.csv")):
+        for key in set(_KEY.findall(path.read_text(encoding="utf-8", errors="replace"))):
+            found.setdefault(key, []).append(path)
+    return found
 
 
 def unnoted(root: Path) -> Iterator[Path]:
@@ -127,9 +143,10 @@ def read_note(path: Path) -> Note:
 
 def _group(said: Mapping[str, Any]) -> Group:
     recipe = Recipe(**{**said["recipe"], "erase": tuple(said["recipe"]["erase"])})
-    if not all(isinstance(key, str) for key in said["pictures"]):
-        raise ValueError("pictures are keys")
-    return Group(str(said["suite"]), recipe, tuple(said["pictures"]))
+    pictures, starts = tuple(said["pictures"]), tuple(said.get("starts", ()))
+    if not all(isinstance(key, str) for key in (*pictures, *starts)):
+        raise ValueError("pictures and starts are keys")
+    return Group(str(said["suite"]), recipe, pictures, starts)
 
 
 def _object(path: Path) -> dict[str, Any]:

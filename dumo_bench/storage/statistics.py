@@ -11,6 +11,13 @@ from dumo_bench.storage import files, references, store, table
 from dumo_bench.storage.garbage import size
 
 NOBODY = "nobody's"  # the suite of what no run and no table refers to
+#: what else lies in a folder of this name
+_PLAIN = {
+    "runs": "notes of runs",
+    "checksums": "checksums",
+    "starts": "starting points",
+    "attacks": "suites of attacks",
+}
 
 
 class Line(NamedTuple):
@@ -76,7 +83,7 @@ def _named(path: Path, parts: tuple[str, ...], owner: Owners) -> tuple[str, str,
         return "stopped fits", "", ""
     if top == "tables" and path.suffix == ".parquet":
         return f"table {parts[1]}", *_suite(path, parts[1])
-    return {"runs": "notes of runs", "checksums": "checksums"}.get(top, "other files"), "", ""
+    return _PLAIN.get(top, "other files"), "", ""
 
 
 def _method(path: Path) -> str:

@@ -1,4 +1,5 @@
-"""Whether what lies in a results folder is as it was made: pictures, edits, tables, notes, states of stopped fits."""
+"""Whether what lies in a results folder is as it was made: pictures, edits, starting points, tables, notes, states of
+stopped fits."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import re
 import shlex
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -50,13 +51,16 @@ def verify(root: Path) -> Checked:
         for path in pictures
         if path.parent.name != path.stem[:2]
     ]
+    named = references.attacked(root)
     kinds: dict[str, tuple[list[Path], Callable[[Path], None]]] = {
         "edit": ([path for path in _edits(root) if _KEY.fullmatch(path.stem)], _edit),
+        "starting point": (_starts(root, named), _start),
         "stopped fit": (sorted(root.glob("edits/*.fit/*.pt")), _state),
         "table": ([*sorted(root.glob("tables/*/*.parquet")), *root.glob("summary.parquet")], _table),
     }
     for kind, (paths, look) in kinds.items():
-        broken += [Broken(kind, path, why, _remove(path)) for path in paths if (why := _problem(look, path))]
+        wrong = [(path, why) for path in paths if (why := _problem(look, path))]
+        broken += [Broken(kind, path, why, _remove(path, *_suites(path, named))) for path, why in wrong]
     counts = {"picture": len(pictures), **{kind: len(paths) for kind, (paths, _) in kinds.items()}}
     counts["note of a run"] = len(list(_runs(root)))
     return Checked(counts, tuple(broken), len(found.unknown))
@@ -82,6 +86,22 @@ def _edit(path: Path) -> None:
     store.read_edit(path)
     if store.edit_recipe(path).key != path.stem:
         raise UserError(f"{path}: it is of another recipe than its name says")
+
+
+def _starts(root: Path, named: Iterable[str]) -> list[Path]:
+    """The starting points that are there, and those that an attack's suite names."""
+    there = {path.stem for path in (root / "starts").glob("*.safetensors") if _KEY.fullmatch(path.stem)}
+    return [store.Store(root).start_path(key) for key in sorted(there.union(named))]
+
+
+def _start(path: Path) -> None:
+    """It is there, and called by the hash of all that it sets."""
+    store.Store(path.parents[1]).get_start(path.stem)
+
+
+def _suites(path: Path, named: Mapping[str, Sequence[Path]]) -> list[Path]:
+    """What names a starting point: an attack searches again where its suite is not there."""
+    return [one for listed in named.get(path.stem, ()) for one in (listed, listed.with_suffix(".toml"))]
 
 
 def _table(path: Path) -> None:
@@ -148,6 +168,6 @@ def _toml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _remove(path: Path) -> str:
-    """How a file goes, so that the same command makes it again."""
-    return f"rm {shlex.quote(str(path))}"
+def _remove(*paths: Path) -> str:
+    """How files go, so that the same command makes them again."""
+    return shlex.join(["rm", *(str(path) for path in paths if path.exists())])
