@@ -33,6 +33,7 @@ class Session:
     spent: dict[str, Any] = field(default_factory=dict)
     rooms: dict[str, Room] = field(default_factory=dict)  # key of a recipe: how many of its pictures go at once
     sound: dict[str, bool] = field(default_factory=dict)  # key of a picture: whether it is as it was made
+    loaded: dict[str, Host] = field(default_factory=dict)  # the last model; sessions of one experiment share it
 
     _scorers: dict[str, AnyScorer] = field(default_factory=dict)
 
@@ -67,10 +68,14 @@ class Session:
     def store(self) -> Store:
         return Store(self.out)
 
-    @cached_property
+    @property
     def host(self) -> Host:
         from dumo_bench.hosts import sd
 
         where = device.use(self.device)
-        log.debug("model %s on %s, %s", self.plan.model, where, self.plan.contract)
-        return sd.load(self.plan.model, device=where, dtype=self.plan.contract.dtype)
+        name = f"{self.plan.model_hash} {self.plan.model} on {where}, {self.plan.contract.dtype}"
+        if name not in self.loaded:
+            log.debug("model %s on %s, %s", self.plan.model, where, self.plan.contract)
+            self.loaded.clear()  # before the next: two need not fit
+            self.loaded[name] = sd.load(self.plan.model, device=where, dtype=self.plan.contract.dtype)
+        return self.loaded[name]
