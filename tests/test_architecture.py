@@ -41,6 +41,7 @@ MAY: dict[str, set[str]] = {
     "view": {"report", "storage"},  # to come
     "hub": {"report", "storage"},  # to come
     "selftest": {"analysis", "hosts", "interfaces", "storage", "suites"},
+    "api": {"analysis", "engines", "plugins", "report", "run", "storage", "suites"},  # what programs call, cli too
 }
 TO_COME = {"view", "hub"}
 EVERYBODYS = {"errors", "citation", "types", "progress", "texts", "fields"}
@@ -52,7 +53,16 @@ NEVER: dict[str, set[str]] = {
     "torch": EVERYBODYS
     | {"interfaces", "storage", "plugins", "suites", "analysis", "published", "report", "hosts.models", "run.inventory"}
     | {"hosts.samplers", "hosts.flows", "hosts.kinds", "hosts.plans", "run.given"}
-    | {"run.plan", "run.jobs", "run.manifest", "run.resize", "run.score", "selftest.checks", "selftest.expectations"},
+    | {
+        "api",
+        "run.plan",
+        "run.jobs",
+        "run.manifest",
+        "run.resize",
+        "run.score",
+        "selftest.checks",
+        "selftest.expectations",
+    },
     "diffusers": {"scorers", "metrics", "report", "analysis", "storage", "run.score"},
 }
 #: who may import these at the top of a file
@@ -141,7 +151,7 @@ def test_the_table_has_no_circle():
 
 
 def test_the_tree_fits_a_screen():
-    assert len(MAY) + len(ABOVE) <= 28
+    assert len(MAY) + len(ABOVE) <= 29
     assert len(list((ROOT / "dumo_bench").glob("*.py"))) <= 8
 
 

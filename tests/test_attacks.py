@@ -157,6 +157,28 @@ def test_an_attack_that_sees_the_erased_model_is_given_the_edit_and_its_suite_na
     )
 
 
+ODD = """
+from dataclasses import dataclass
+from dumo_bench.interfaces import Attack
+from dumo_bench.types import Found
+
+@dataclass(frozen=True)
+class Odd(Attack):
+    name, version, cite, sees = "odd", "1", "a test", "nothing"
+
+    def search(self, target, *, seed):
+        return (Found(f'{text}\\r"so", \\u2028 it\\n') for text in target.texts)
+"""
+
+
+def test_whatever_text_an_attack_finds_is_read_back_as_it_was_found(command, tiny_suite, tmp_path):
+    (tmp_path / "odd.py").write_text(ODD)
+    said = command("attack", "--attack", f"{tmp_path / 'odd.py'}:Odd", "--suite", tiny_suite, "--out", tmp_path)
+    suite = registry.load(said.out.strip())
+    found = [prompt.text for prompt in suite.prompts if prompt.role == "attack"]
+    assert found and all(text.endswith('\r"so", \u2028 it\n') for text in found)
+
+
 def test_an_attack_on_an_edit_is_made_on_the_unedited_model_too(command, tiny_suite, tmp_path):
     (tmp_path / "spy.py").write_text(SPY)
     asked = (

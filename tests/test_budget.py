@@ -50,16 +50,35 @@ def test_the_part_that_a_budget_takes_is_the_largest_that_fits(batches):
         return Session(request, Path("nowhere"), Local())
 
     cost = budget.Cost(batches=0, batch_size=16, seconds=2.0, memory=0, tried=3)
-    n = budget.limit(session(), cost, 2.0 * batches + 1)
+    n = budget.limit([([session()], cost)], 2.0 * batches + 1)
     assert len(session(n).plan.wanted()) <= 16 * batches < len(session(n + 1).plan.wanted())
     counted = budget.pictures(session().plan, n)
     assert sum(counted.get(role, 0) for role in ("target", "kept")) <= n + 1
 
 
+def test_of_several_methods_and_suites_the_pictures_of_all_count_and_the_originals_once():
+    def session(method: str, suite: str, limit: int | None = None) -> Session:
+        return Session(plan.Request(method, suite, cases=(CASES[suite],), limit=limit), Path("nowhere"), Local())
+
+    def groups(limit: int | None = None) -> list[list[Session]]:
+        return [[session(method, suite, limit) for method in ("uce", "esd")] for suite in CASES]
+
+    def took(limit: int) -> float:
+        wanted = [{job.key for one in group for job in one.plan.wanted()} for group in groups(limit)]
+        return sum(-(-len(keys) // 16) * cost.seconds for keys, cost in zip(wanted, costs, strict=True))
+
+    costs = [budget.Cost(0, 16, seconds, 0, 3) for seconds in (2.0, 5.0)]
+    n = budget.limit(list(zip(groups(), costs, strict=True)), 100.0)
+    assert took(n) <= 100.0 < took(n + 1)
+
+
+CASES = {"emoji-cartoon": "ghost", "emoji-artist": "noto"}
+
+
 def test_a_time_that_is_too_short_for_one_picture_is_refused():
     session = Session(plan.Request("uce", "emoji-cartoon"), Path("nowhere"), Local())
     with pytest.raises(UserError, match=r"a batch of 16 takes 2\.0 s"):
-        budget.limit(session, budget.Cost(9, 16, 2.0, 0, 3), 1.0)
+        budget.limit([([session], budget.Cost(9, 16, 2.0, 0, 3))], 1.0)
 
 
 def test_a_plan_counts_without_the_model_and_a_run_says_what_to_type(command, tmp_path):
@@ -78,7 +97,7 @@ def test_a_probe_measures_and_keeps_nothing(command, tiny_suite, tmp_path):
     said = command("plan", *words, "--probe", "--budget", "1h")
     assert said.code == 0, said.err
     assert "batches: 6 of 2 pictures; 3 of the unedited model took " in said.out and "device-hours" in said.out
-    assert "--budget: 6 pictures a case, as --limit 6" in said.err and "kept: " in said.err
+    assert "--budget: 6 pictures a case of small, as --limit 6" in said.err and "kept: " in said.err
     assert not out.exists()
 
 

@@ -79,6 +79,7 @@ def test_tests_bring_every_extra_but_the_one_that_trains_the_embedded_model():
 #: extra -> what of ours needs it: nothing else imports what it brings
 USERS = {
     "fid": {"dumo_bench/scorers/inception.py"},
+    "duckdb": {"dumo_bench/api/results.py"},
     "lpips": {"dumo_bench/scorers/lpips.py"},
     "s3": {"dumo_bench/storage/remote.py"},
     "emoji": {"dumo_bench/emoji/svg.py", "dumo_bench/emoji/train_clip.py"},

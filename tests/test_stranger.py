@@ -159,7 +159,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, patched: pytest.MonkeyPatch) 
     patched.syspath_prepend(str(base / "path"))
     given = Made(base / "out", Said(0, "", ""), suite(base / "small.toml"), plugins)
     scorers = f"concept,{given.contrast},{plugins / 'mine.py'}:Mine,stranger_package.near:Near"
-    said = called("run", "--method", "uce", "--suite", given.suite, "--scorers", scorers, "--out", given.out)
+    said = called("run", "--method", "uce", "--suite", given.suite, "--scorers", scorers, "--out", given.out, "-v")
     assert said.code == 0, said.err
     return Made(given.out, said, given.suite, given.plugins)
 

@@ -618,7 +618,8 @@ def test_a_run_with_a_scorer_that_raises_ends_with_1_and_the_others_and_a_summar
     try:
         said = command(*argv)
         assert said.code == 1 and "failed: scorer raises: RuntimeError: not today; the same command" in said.err
-        assert (folder / "out" / "summary.parquet").exists() and "brightness" in said.out
+        assert (folder / "out" / "summary.parquet").exists() and "small, cat: uce" in said.out
+        assert "brightness" in command("report", folder / "out").out
     finally:
         Raises.error = None
     said = command(*argv)

@@ -37,7 +37,7 @@ def test_quiet_says_results_and_errors_alone(command, tiny_suite, tmp_path):
     assert "fit scaled: cat" in loud.err and "scaled cat: 6/6" in loud.err
     quiet = command("run", *FAKES, "--suite", tiny_suite, "--out", tmp_path / "b", "-q")
     assert (quiet.code, quiet.err) == (0, "")
-    assert "brightness" in quiet.out
+    assert "small, cat: scaled is not judged" in quiet.out
     for argv in (("-q", "run", *FAKES), ("run", *FAKES, "--quiet")):
         failed = command(*argv, "--suite", tiny_suite, "--out", tmp_path / "c", "--set", "factor=2e38")
         assert failed.code == 1

@@ -11,14 +11,20 @@ from dumo_bench.cli.options import Json
 
 def list_(
     what: Annotated[
-        Literal["methods", "scorers", "metrics", "weights", "suites", "models", "attacks"],
+        Literal["methods", "scorers", "metrics", "weights", "suites", "models", "attacks", "schemas"],
         typer.Argument(help="What to list."),
     ],
     as_json: Json = False,
 ) -> None:
-    """What can be named: methods, scorers with their metrics and weights, suites, models, attacks."""
+    """What can be named: methods, scorers with their metrics and weights, suites, models, attacks; files of schemas."""
     from dumo_bench.cli import output, show
-    from dumo_bench.run import inventory
 
-    found = inventory.lines(what)
+    if what == "schemas":
+        from dumo_bench.api import schema
+
+        found = schema.lines()
+    else:
+        from dumo_bench.run import inventory
+
+        found = inventory.lines(what)
     output.emit(f"list {what}", {what: found}) if as_json else show.table(found)

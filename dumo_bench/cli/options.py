@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
 from dumo_bench.cli import complete
+from dumo_bench.errors import UserError
 
 DEFAULT_SCORERS = "default"
 
 
 def _device(name: str) -> str:
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", name):
-        raise typer.BadParameter(f"{name!r}: wanted auto, cpu, cuda, cuda:0, cuda:1, ... or mps")
-    return name
+    from dumo_bench.plugins import settings
+
+    try:
+        return settings.device(name)
+    except UserError as error:
+        raise typer.BadParameter(str(error).partition(": ")[2] or str(error)) from error
 
 
 def folder(typed: str | Path) -> Path:
@@ -30,24 +33,31 @@ if TYPE_CHECKING:
     Folder = Path
 else:
     Folder = type("path", (), {})  # as help calls it; of what is annotated as a Path earlier typers make one of here
-Method: TypeAlias = Annotated[
-    str,
-    typer.Option(
-        "--method",
-        "-m",
-        help="A name of `list methods`, package.module:Thing or file.py:Thing.",
-        autocompletion=complete.methods,
+_method = typer.Option(
+    "--method",
+    "-m",
+    help="A name of `list methods`, package.module:Thing or file.py:Thing.",
+    autocompletion=complete.methods,
+)
+_suite = typer.Option(
+    "--suite",
+    "-s",
+    help="A name of `list suites`, a .toml file or package.module:Thing.",
+    autocompletion=complete.suites,
+)
+Method: TypeAlias = Annotated[str, _method]
+Suite: TypeAlias = Annotated[str, _suite]
+OneMethod: TypeAlias = Annotated[str | None, _method]  # an experiment's file has its own
+OneSuite: TypeAlias = Annotated[str | None, _suite]
+File: TypeAlias = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[EXPERIMENT.toml]",
+        show_default=False,
+        help="Methods, suites, seeds and scorers in a file, in place of --method and --suite: docs/experiments.md.",
     ),
 ]
-Suite: TypeAlias = Annotated[
-    str,
-    typer.Option(
-        "--suite",
-        "-s",
-        help="A name of `list suites`, a .toml file or package.module:Thing.",
-        autocompletion=complete.suites,
-    ),
-]
+DryRun: TypeAlias = Annotated[bool, typer.Option("--dry-run", help="What it would make, as `plan` says; make nothing.")]
 Cases: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--case", "-c", help="Only this case of the suite; may be repeated.", autocompletion=complete.cases),

@@ -18,13 +18,17 @@ from dumo_bench.cli.options import (
     Cases,
     Cpus,
     Device,
+    DryRun,
     Dtype,
     Engine,
+    File,
     Gpus,
     Json,
     Limit,
     Method,
     Model,
+    OneMethod,
+    OneSuite,
     Out,
     Probe,
     Scorers,
@@ -90,59 +94,70 @@ def _asked(
     return Asked(engine, address, gpus_per_worker, cpus_per_worker)
 
 
-@given("request", request)
-def plan(
-    request: Any,
-    *,
+def experiment(
+    context: typer.Context,
+    file: File = None,
+    method: OneMethod = None,
+    suite: OneSuite = None,
+    case: Cases = None,
+    settings: Settings = None,
+    seed: Seed = 0,
+    model: Model = None,
+    limit: Limit = None,
+    dtype: Dtype = None,
+    shard: Shard = "0/1",
     scorers: Scorers = DEFAULT_SCORERS,
-    probe: Probe = False,
+    engine: Engine = "local",
+    address: Address = None,
+    gpus_per_worker: Gpus = None,
+    cpus_per_worker: Cpus = None,
     budget: Budget = None,
     batch_size: Batch = 16,
     device: Device = "auto",
     out: Out = Path("results"),
-    as_json: Json = False,
-) -> None:
-    """What a run would make: pictures and edits wanted, present and missing, and what would measure. Makes nothing."""
-    from dumo_bench.cli import documents, output, show
-    from dumo_bench.plugins import static
-    from dumo_bench.plugins.settings import listing
-    from dumo_bench.run import choice, steps
-    from dumo_bench.run import plan as planning
-    from dumo_bench.storage.store import Store
+) -> Any:
+    """An experiment of a file, with what was typed in place of what it says, or the one row that was typed."""
+    from dumo_bench import api
+    from dumo_bench.plugins import settings as setting
 
-    found = planning.make(request, static.make, unseen=True)
-    measured = choice.make(listing(scorers), found.suite)
-    steps.check(measured.specs, found.suite, out)
-    counted, not_judged = (
-        planning.count(found, Store(out), request.shard),
-        choice.not_judged(measured.specs, found.suite),
-    )
+    every = {
+        "method": method, "suite": suite, "cases": tuple(case or ()), "settings": settings and setting.parse(settings),
+        "seed": seed, "model": model, "limit": limit, "dtype": dtype, "shard": shard,
+        "scorers": setting.listing(scorers), "engine": engine, "address": address, "gpus_per_worker": gpus_per_worker,
+        "cpus_per_worker": cpus_per_worker, "budget": budget, "batch_size": batch_size, "device": device,
+        "out": str(out),
+    }  # fmt: skip
+    called = {"cases": "case"}
+    typed = {name: value for name, value in every.items() if _typed(context, called.get(name, name))}
+    return api.asked(file, **typed)
+
+
+def _typed(context: typer.Context, name: str) -> bool:
+    """Whether an option was given, and not left at its default."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
+
+
+@given("experiment", experiment)
+def plan(experiment: Any, *, probe: Probe = False, as_json: Json = False) -> None:
+    """What a run would make: pictures and edits wanted, present and missing, and what would measure. Makes nothing."""
+    _plan(experiment, probe=probe, as_json=as_json)
+
+
+def _plan(experiment: Any, *, probe: bool, as_json: bool) -> None:
+    from dumo_bench import api
+    from dumo_bench.api import carry
+    from dumo_bench.cli import documents, output, show
+
+    found = api.plan(experiment)
     if not as_json:
-        show.plan(found, counted, out)
-        show.scorers(measured, not_judged)
-    costs = [_cost(request, budget, device, batch_size, out)] if probe or budget else []
+        show.planned(found, experiment.out)
+    costs = carry.costs(experiment) if probe or experiment.budget else []
     if as_json:
-        tables = documents.plan(found, counted, measured, not_judged) | documents.costs(costs)
-        output.emit("plan", tables, documents.REASONS)
+        output.emit("plan", documents.planned(found) | documents.costs(costs), documents.REASONS)
         return
     for cost in costs:
         show.cost(cost)
-
-
-def _cost(request: Any, budget: str | None, device: str, batch_size: int, out: Path) -> Any:
-    """What a run would cost, measured here; what of it a time is enough for is said."""
-    from dumo_bench import engines
-    from dumo_bench.plugins.settings import duration
-    from dumo_bench.run import budget as budgets
-    from dumo_bench.run.session import Session
-
-    seconds = duration(budget) if budget else None
-    with engines.make(engines.Asked(), device) as here:
-        session = Session(request, out, here, device, batch_size)
-        cost = budgets.measured(session)
-        if seconds:
-            budgets.within(session, cost, seconds)
-        return cost
 
 
 @given("request", request, "limit", "shard")
@@ -185,7 +200,7 @@ def generate(
     with engines.make(asked, device) as engine:
         session = Session(request, out, engine, device, batch_size)
         failed = steps.generate(session)
-    output.emit("generate", documents.made(session)) if as_json else show.made(session)
+    output.emit("generate", documents.made([session])) if as_json else show.made(session)
     raise typer.Exit(1 if failed else 0)
 
 
@@ -206,47 +221,36 @@ def score(
         specs = steps.chosen(session, listing(scorers))
         steps.check(specs, session.plan.suite, out)
         steps.score(session, specs)
-    output.emit("score", documents.summary(session)) if as_json else show.summary(session)
+    if as_json:
+        output.emit("score", documents.summary([session]))
+    else:
+        show.summary(session)
+        show.details(out)
     show.gone(out)
     raise typer.Exit(1 if session.failed else 0)
 
 
-@given("request", request)
-@given("asked", _asked)
-def run(
-    request: Any,
-    asked: Any,
-    *,
-    budget: Budget = None,
-    scorers: Scorers = DEFAULT_SCORERS,
-    batch_size: Batch = 16,
-    device: Device = "auto",
-    out: Out = Path("results"),
-    as_json: Json = False,
-) -> None:
-    """fit + generate + score + summary, for every case of a suite; what is there is not made again."""
-    from dumo_bench import engines
-    from dumo_bench.cli import documents, output, show
-    from dumo_bench.plugins.settings import duration, listing
-    from dumo_bench.run import budget as budgets
-    from dumo_bench.run import steps
-    from dumo_bench.run.session import Session
+@given("experiment", experiment)
+def run(experiment: Any, *, dry_run: DryRun = False, as_json: Json = False) -> None:
+    """fit + generate + score + summary, of an experiment's file or of one method on one suite.
 
-    seconds = duration(budget) if budget else None
-    with engines.make(asked, device) as engine:
-        session = Session(request, out, engine, device, batch_size)
-        steps.needed(session)
-        if seconds:
-            session = budgets.within(session, budgets.measured(session), seconds)
-        scored = steps.run(session, steps.chosen(session, listing(scorers)))
-    if as_json:
-        output.emit("run", documents.made(session) | (documents.summary(session) if scored else {"summary": []}))
-    else:
-        show.made(session)
-    if scored:
+    What is there is not made again. Ends with a verdict a case: is the concept gone, and is the rest kept?
+    """
+    if dry_run:
+        _plan(experiment, probe=False, as_json=as_json)
+        return
+    from dumo_bench.api import carry
+    from dumo_bench.cli import documents, output, show
+
+    found = []
+    for done in carry.each(experiment):
+        found.append(done)
         if not as_json:
-            show.summary(session)
-        show.gone(out)
-    elif not as_json:
-        show.echo("Scoring waits for the other shards: the same command scores once their pictures are in the folder.")
-    raise typer.Exit(1 if session.failed else 0)
+            show.done(done)
+    if as_json:
+        output.emit("run", documents.done(found))
+    elif any(one.scored for one in found):
+        show.details(found[-1].session.out)
+    if any(one.scored for one in found):
+        show.gone(found[-1].session.out)
+    raise typer.Exit(1 if any(one.failed for one in found) else 0)

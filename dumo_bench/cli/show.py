@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,8 @@ from dumo_bench.texts import plain
 
 if TYPE_CHECKING:
     from dumo_bench.analysis.curves import Curve, Mark
+    from dumo_bench.api.carry import Done
+    from dumo_bench.api.planned import Planned
     from dumo_bench.report.cells import CaseTables
     from dumo_bench.run.budget import Cost
     from dumo_bench.run.choice import Choice
@@ -80,6 +82,37 @@ def plan(found: Plan, count: Count, out: Path) -> None:
     to.print(f"in {escape(str(out))}, the unedited model's pictures included")
 
 
+def planned(found: Sequence[Planned], out: Path) -> None:
+    """What an experiment would make, and what would measure it."""
+    if len(found) == 1:
+        plan(found[0].plan, found[0].count, out)
+    else:
+        table([_row(one) for one in found])
+        keys = {(one.plan.suite.name, job.key) for one in found for job in one.plan.wanted(one.row.request.shard)}
+        echo(f"together {len(keys)} pictures, the unedited model's included, in {out}")
+    for suite, one in {one.plan.suite.name: one for one in found}.items():
+        if len(found) > 1:
+            console().print(f"[bold]{escape(suite)}[/]")
+        scorers(one.measured, one.not_judged)
+
+
+def _row(one: Planned) -> dict[str, str]:
+    request, count = one.row.request, one.count
+    missing = {
+        name: "not known" if there is None else str(wanted - there)
+        for name, wanted, there in (
+            ("missing pictures", count.pictures, count.present),
+            ("edits to fit", count.edits, count.edits_present),
+        )
+    }
+    settings = ", ".join(f"{key}={value}" for key, value in request.settings.items())
+    return {
+        "method": request.method, "settings": settings, "suite": one.plan.suite.name,
+        "cases": str(len(one.plan.reference)), "seed": str(request.fit_seed), "pictures": str(count.pictures),
+        **missing,
+    }  # fmt: skip
+
+
 def _unseen(found: Plan, what: str, count: Count) -> str:
     """What can be said of what is there where the model is not."""
     if what == "edits":
@@ -128,24 +161,34 @@ def _some(n: int, what: str) -> str:
     return f"{n} {what}{'' if n == 1 else 's'}"
 
 
+def done(one: Done) -> None:
+    """What a row of an experiment came to."""
+    if one.error:
+        return  # it was told
+    made(one.session)
+    if one.scored:
+        summary(one.session)
+    else:
+        echo("Scoring waits for the other shards: the same command scores once their pictures are in the folder.")
+
+
 def summary(session: Session) -> None:
-    """The tables of the suite that was just run."""
-    from dumo_bench.report import cases, read
+    """A verdict a case of what was just run; with -v its tables too."""
     from dumo_bench.report import console as drawn
+    from dumo_bench.report import verdicts
 
-    to, called, ran = console(), names(session), {part.case.name for part in session.plan.reference}
-    suites = {one: replace(session.plan.suite, name=one) for one in called}
-    found = cases(read(session.out), suites, lambda case: case.suite in called and case.case in ran)
-    for thing in drawn.renderables(found):
-        to.print(thing)
+    found = verdicts.tables(session.out, session.plan)
+    if log.isEnabledFor(logging.DEBUG):
+        to = console()
+        for thing in drawn.renderables(found):
+            to.print(thing)
+    for line in verdicts.of_plan(found, session.plan):
+        echo(line)
 
 
-def names(session: Session) -> set[str]:
-    """What tables may call the suite of a session: with its content, where the folder holds another one too."""
-    from dumo_bench.analysis import results
-
-    name = session.plan.suite.name
-    return {name, results.named(name, session.plan.content)}
+def details(out: Path) -> None:
+    """Where more is said."""
+    echo(f"details: -v, or dumo-bench report {out}")
 
 
 def gone(*folders: Path) -> None:

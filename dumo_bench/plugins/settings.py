@@ -45,6 +45,13 @@ def duration(text: str, option: str = "--budget") -> float:
     return seconds
 
 
+def device(text: str) -> str:
+    """The name of a device."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", text):
+        raise UserError(f"--device {text!r}: wanted auto, cpu, cuda, cuda:0, cuda:1, ... or mps")
+    return text
+
+
 def listing(text: str) -> tuple[str, ...]:
     """`a,b` as ("a", "b")."""
     return tuple(part.strip() for part in text.split(",") if part.strip())

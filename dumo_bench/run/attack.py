@@ -53,8 +53,7 @@ def suites(session: Session, aim: Aim) -> Iterator[Path]:
     what it finds where nothing is erased; any other serves all.
     """
     attack = aim.attack
-    if attack.kinds and (kind := kind_of(session.plan.model)).name not in attack.kinds:
-        raise UserError(f"{attack.name} knows no {kind.title}, which {session.plan.model} is: choose another --model")
+    knows(attack, session.plan.model)
     edits = session.plan.parts if attack.sees in _WHITE_BOX else ()
     for part in session.plan.reference:
         yield _of_case(session, aim, part)
@@ -62,6 +61,12 @@ def suites(session: Session, aim: Aim) -> Iterator[Path]:
         steps.fit(session)
     for part in edits:
         yield _of_case(session, aim, part)
+
+
+def knows(attack: Attack, model: str) -> None:
+    """Refuse an attack that knows no models of this kind."""
+    if attack.kinds and (kind := kind_of(model)).name not in attack.kinds:
+        raise UserError(f"{attack.name} knows no {kind.title}, which {model} is: choose another --model")
 
 
 def read(session: Session, name: str, sees: str, source: Path, pictures: int) -> Iterator[Path]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -39,54 +38,80 @@ class Cost(NamedTuple):
         return self.batches * self.seconds / 3600
 
 
-def measured(session: Session) -> Cost | None:
-    """The cost, from batches of the unedited model that are sampled and not kept; None where nothing is missing."""
-    missing, size = session.store.missing(session.plan.wanted(session.request.shard)), session.batch_size
+def measured(sessions: Sequence[Session]) -> Cost | None:
+    """The cost of what sessions of one suite lack, from batches of the unedited model that are sampled and not kept;
+    None where nothing is missing."""
+    first, size = sessions[0], sessions[0].batch_size
+    lacking = (one.store.missing(one.plan.wanted(one.request.shard)) for one in sessions)
+    missing = jobs.unique(job for every in lacking for job in every)
     if not missing:
         return None
-    recipe = session.plan.reference[0].recipe.key
+    recipe = first.plan.reference[0].recipe.key
     some = [tuple(batch) for batch in jobs.batches(missing, size)]
-    done = [one for _, one in session.engine.each(session, [Try(recipe, batch) for batch in some[:TRIED]], "probe")]
+    done = [one for _, one in first.engine.each(first, [Try(recipe, batch) for batch in some[:TRIED]], "probe")]
     known = [one.memory for one in done if one.memory is not None]
     peak = max(known, default=None)
     return Cost(len(some), size, median(one.seconds for one in done), peak, len(done))
 
 
-def limit(session: Session, cost: Cost, seconds: float) -> int:
-    """The largest `--limit` whose missing pictures take no longer than that; UserError where one is too long."""
-    most = math.floor(seconds / cost.seconds) * cost.batch_size
-    plan, missing = session.plan, {job.key for job in session.store.missing(session.plan.wanted())}
-    ordered = [jobs.fairly(part.rows) for part in (*plan.reference, *plan.parts)]
-    there: set[str] = set()
-    for n in range(max(map(len, ordered))):
-        there |= {rows[n].job.key for rows in ordered if n < len(rows)} & missing
-        if len(there) > most:
+def limit(costs: Sequence[tuple[Sequence[Session], Cost]], seconds: float) -> int:
+    """The largest `--limit` at which what the sessions lack takes no longer than that, each with what a batch of its
+    suite costs; UserError where one is too long."""
+    groups = [(_ordered(sessions), cost) for sessions, cost in costs]
+    there: list[set[str]] = [set() for _ in groups]
+    most = max(len(keys) for ordered, _ in groups for keys in ordered)
+    for n in range(most):
+        for (ordered, _), keys in zip(groups, there, strict=True):
+            keys |= {key for one in ordered if n < len(one) if (key := one[n])}
+        took = sum(
+            math.ceil(len(keys) / cost.batch_size) * cost.seconds for (_, cost), keys in zip(groups, there, strict=True)
+        )
+        if took > seconds:
             if n:
                 return n
             raise UserError(
-                f"--budget: a batch of {cost.batch_size} takes {cost.seconds:.1f} s, and one picture a case is "
-                f"{len(there)} pictures: give more time, or choose one --case"
+                f"--budget: {' and '.join(_batch(cost) for _, cost in costs)}, and one picture a case is "
+                f"{sum(map(len, there))} pictures: give more time, or choose one --case"
             )
-    return max(map(len, ordered))
+    return most
 
 
-def within(session: Session, cost: Cost | None, seconds: float) -> Session:
-    """The request with the part of it that so many seconds of one device are enough for; says what that part is."""
-    if session.request.limit is not None or session.request.shard[1] > 1:
+def _batch(cost: Cost) -> str:
+    return f"a batch of {cost.batch_size} takes {cost.seconds:.1f} s"
+
+
+def _ordered(sessions: Sequence[Session]) -> list[list[str]]:
+    """Of every case the keys of its pictures, as `--limit` takes them; "" of one that is there."""
+    found = []
+    for session in sessions:
+        plan = session.plan
+        missing = {job.key for job in session.store.missing(plan.wanted())}
+        for part in (*plan.reference, *plan.parts):
+            keys = (row.job.key for row in jobs.fairly(part.rows))
+            found.append([key if key in missing else "" for key in keys])
+    return found
+
+
+def within(costs: Sequence[tuple[Sequence[Session], Cost | None]], seconds: float) -> int | None:
+    """The `--limit` that so many seconds of one device are enough for, which it says; None where nothing is missing."""
+    sessions = [one for group, _ in costs for one in group]
+    if any(one.request.limit is not None or one.request.shard[1] > 1 for one in sessions):
         raise UserError("--budget chooses a --limit of its own, of the whole run: leave --limit and --shard out")
-    if cost is None:
-        return session
-    n = limit(session, cost, seconds)
-    for line in said(session, cost, n):
-        log.info(line)
-    return replace(session, request=replace(session.request, limit=n))
+    known = [(group, cost) for group, cost in costs if cost is not None]
+    if not known:
+        return None
+    n = limit(known, seconds)
+    for group, _ in known:
+        for line in said(group[0], n):
+            log.info(line)
+    return n
 
 
-def said(session: Session, cost: Cost, n: int) -> Iterator[str]:
+def said(session: Session, n: int) -> Iterator[str]:
     """What a part of n pictures a case is, and what it can detect."""
     from dumo_bench.metrics import power
 
-    yield f"--budget: {n} pictures a case, as --limit {n}; fits and scores are not counted in"
+    yield f"--budget: {n} pictures a case of {session.plan.suite.name}, as --limit {n}; fits and scores not counted in"
     often, seldom = (f"{share:.0%}" for share in DISAGREE)
     yield (
         "differences of two rates that it tells, paired, with 80 % power at the 5 % level, where two methods disagree "

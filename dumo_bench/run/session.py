@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class Loaded:
-    """Models by their name, device and dtype, and scorers by their spec and suite; sessions one after another share it.
+    """The last model, by its hash, name, device and dtype, and scorers by their spec and suite: what sessions share.
 
     Both are left as they were by whoever used them (`hosts.fingerprint`).
     """
 
-    hosts: dict[tuple[str, str, str], Host] = field(default_factory=dict)
+    hosts: dict[tuple[str, str, str, str], Host] = field(default_factory=dict)
     scorers: dict[tuple[str, str], AnyScorer] = field(default_factory=dict)
 
 
@@ -83,9 +83,10 @@ class Session:
         """The model, loaded when it is first asked for."""
         from dumo_bench.hosts import sd
 
-        key = self.plan.model, self.device, self.plan.contract.dtype
+        where = device.use(self.device)
+        key = self.plan.model_hash, self.plan.model, str(where), self.plan.contract.dtype
         if key not in self.loaded.hosts:
-            where = device.use(self.device)
             log.debug("model %s on %s, %s", self.plan.model, where, self.plan.contract)
+            self.loaded.hosts.clear()  # before the next: two need not fit
             self.loaded.hosts[key] = sd.load(self.plan.model, device=where, dtype=self.plan.contract.dtype)
         return self.loaded.hosts[key]

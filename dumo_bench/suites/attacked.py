@@ -62,7 +62,7 @@ def control(of: Attacked, found: Found) -> int:
 def _csv(of: Attacked) -> str:
     measured = list(dict.fromkeys(key for one in of.found for key in one.measured))
     text = io.StringIO()
-    into = csv.writer(text, lineterminator="\n")
+    into = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)  # else no \r in a text is quoted
     into.writerow(["id", "prompt", "concept", "role", "seed", "draws", "start", "from", *_COST, *measured])
     into.writerows(_rows(of, measured))
     return text.getvalue()

@@ -83,7 +83,7 @@ def read(path: Path) -> SuiteFile:
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{path}:{_syntax_line(error, text)}: broken TOML: {error}") from error
+        raise UserError(f"{path}:{syntax_line(error, text)}: broken TOML: {error}") from error
     with located(path, text):
         return _file(path, text, data)
 
@@ -217,6 +217,6 @@ def _checked(suite: Suite) -> Suite:
     return concepts.one_spelling(suite)
 
 
-def _syntax_line(error: tomllib.TOMLDecodeError, text: str) -> int:
+def syntax_line(error: tomllib.TOMLDecodeError, text: str) -> int:
     found = re.search(r"at line (\d+)", str(error))
     return int(found[1]) if found else len(text.splitlines())
