@@ -83,6 +83,8 @@ AT_THE_TOP: dict[str, set[str]] = {
     "transformers": {"emoji"},
     "diffusers": {"emoji"},
     "matplotlib": set(),
+    "altair": set(),
+    "vl_convert": set(),
     "nudenet": set(),
     "numpy": {"metrics", "scorers", "emoji", "analysis", "published", "report", "selftest"},
     "PIL": {"scorers", "emoji"},
