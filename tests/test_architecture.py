@@ -38,11 +38,11 @@ MAY: dict[str, set[str]] = {
     "engines": {"run"},  # where what `run` splits into tasks is done
     "published": {"analysis", "metrics", "scorers", "storage"},  # of scorers the counting conventions alone
     "report": {"analysis", "run", "storage", "suites"},
-    "view": {"report", "storage"},  # to come
+    "view": {"report", "storage"},
     "hub": {"report", "storage"},  # to come
     "selftest": {"analysis", "hosts", "interfaces", "storage", "suites"},
 }
-TO_COME = {"view", "hub"}
+TO_COME = {"hub"}
 EVERYBODYS = {"errors", "citation", "types", "progress", "texts", "fields"}
 #: nobody imports it, it imports anybody
 ABOVE = {"cli"}
@@ -50,10 +50,21 @@ ABOVE = {"cli"}
 #: who never needs it, even inside a function: a room, or a module of one
 NEVER: dict[str, set[str]] = {
     "torch": EVERYBODYS
-    | {"interfaces", "storage", "plugins", "suites", "analysis", "published", "report", "hosts.models", "run.inventory"}
+    | {
+        "interfaces",
+        "storage",
+        "plugins",
+        "suites",
+        "analysis",
+        "published",
+        "report",
+        "view",
+        "hosts.models",
+        "run.inventory",
+    }
     | {"hosts.samplers", "hosts.flows", "hosts.kinds", "hosts.plans", "run.given"}
     | {"run.plan", "run.jobs", "run.manifest", "run.resize", "run.score", "selftest.checks", "selftest.expectations"},
-    "diffusers": {"scorers", "metrics", "report", "analysis", "storage", "run.score"},
+    "diffusers": {"scorers", "metrics", "report", "view", "analysis", "storage", "run.score"},
 }
 #: who may import these at the top of a file
 AT_THE_TOP: dict[str, set[str]] = {
@@ -86,7 +97,7 @@ AT_THE_TOP: dict[str, set[str]] = {
     "altair": set(),
     "vl_convert": set(),
     "nudenet": set(),
-    "numpy": {"metrics", "scorers", "emoji", "analysis", "published", "report", "selftest"},
+    "numpy": {"metrics", "scorers", "emoji", "analysis", "published", "report", "view", "selftest"},
     "PIL": {"scorers", "emoji"},
     "ray": set(),
     "rich": {"cli.show"},

@@ -69,10 +69,11 @@ def text(given: Given, images: Images = "inside", attacked: Sequence[Success] | 
 
 def _ran(given: Given, scores: pl.DataFrame) -> page.Ran:
     models = sorted({str(one["model"]) for one in given.contracts.values()})
-    methods = sorted(given.summary["method"].unique(), key=lambda name: (name != REFERENCE, name))
+    methods = sorted(set(given.summary["method"]))
+    edited = [one for one in methods if one != REFERENCE]
     scorers, sampled = sorted(given.summary["scorer"].unique()), sorted(given.summary["sampling"].unique())
     told = contract.line(sampled, given.contracts), results.said(given.out)
-    return page.Ran(models, methods, scorers, scores["key"].n_unique(), *told)
+    return page.Ran(models, REFERENCE in methods, edited, scorers, scores["key"].n_unique(), *told)
 
 
 def _gallery(given: Given, scores: pl.DataFrame, images: Images) -> Gallery | None:

@@ -58,9 +58,11 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What a results folder holds, for the first lines. contract: how its pictures were sampled, in sentences."""
+    """What a results folder holds, for the first lines. unedited: whether the unedited model's pictures are there;
+    contract: how pictures were sampled, in sentences."""
 
     models: Sequence[str] = ()
+    unedited: bool = False
     methods: Sequence[str] = ()
     scorers: Sequence[str] = ()
     pictures: int = 0

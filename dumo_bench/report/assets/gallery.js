@@ -19,6 +19,7 @@ const make = (tag, more = {}, ...inside) => {
   made.append(...inside);
   return made;
 };
+const some = (n, what) => `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
 const judge = () => data.judges[+state.judge];
 const code = (tile) => judge()?.codes[tile] ?? "-";
 const worst = (tile) => judge()?.worst[tile] ?? -1;
@@ -140,7 +141,7 @@ function draw() {
   grow();
   const pictures = found.reduce((sum, one) => sum + one.hits.length, 0);
   document.getElementById("count").textContent = found.length
-    ? `${pictures.toLocaleString("en")} pictures of ${found.length.toLocaleString("en")} prompts`
+    ? `${some(pictures, "picture")} of ${some(found.length, "prompt")}`
     : "No picture is like that.";
 }
 
