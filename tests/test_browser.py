@@ -101,7 +101,7 @@ def test_the_first_screen_says_what_ran_and_the_verdict(address, opened):
     page = opened(address("shown"))
     said = page.locator("#overview").inner_text()
     assert "108 pictures on 1 case: the unedited model and 2 methods, measured by concept." in said
-    assert "1 of 2 erase significantly. Least left: dumo shows the erased concept in 0.08" in said
+    assert "1 of 2 methods erase significantly. Least left: dumo shows the erased concept in 0.08" in said
     assert [one.is_visible() for one in page.locator("section.part").all()] == [True, False, False]
 
 

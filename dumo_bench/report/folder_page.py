@@ -78,6 +78,8 @@ def _ran(given: Given, scores: pl.DataFrame) -> page.Ran:
 
 def _gallery(given: Given, scores: pl.DataFrame, images: Images) -> Gallery | None:
     erases = kinds.of_rows(given.summary) | kinds.of_suites(given.suites.values())
+    if not (given.out / "images").is_dir():
+        return None  # tables alone, as they are passed on
     cases = [
         pictures.Of(one, prompt_texts(given.suites.get(one.suite)), erases.get((one.suite, one.version, one.case), ""))
         for one in given.shown

@@ -3,11 +3,11 @@ the unedited model."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 from dumo_bench.analysis.recognition import REFERENCE
-from dumo_bench.report import captions
+from dumo_bench.report import captions, seeds
 from dumo_bench.report.cells import CaseTables, Cell, Shown
 from dumo_bench.report.variants import Label, together
 
@@ -16,8 +16,8 @@ KEPT = ("related", "unrelated", "kept")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One row of a case. left, kept: its cells of the columns of `Outcomes`; changes: their paired differences from the
-    unedited model, of all fits of the method together; an empty cell where that was not tested."""
+    """One row of a case, or the fits of one method together. left, kept: its cells of the columns of `Outcomes`;
+    changes: their paired differences from the unedited model, of all fits together; an empty cell where not tested."""
 
     label: Label
     left: Cell
@@ -58,8 +58,20 @@ class Outcomes:
     @property
     def edited(self) -> tuple[Outcome, ...]:
         """The methods, what leaves least first, of equal ones what keeps most; those without a number last."""
-        every = [one for one in self.of if one.edited]
-        return tuple(sorted(every, key=_rank))
+        return tuple(sorted((one for one in self.of if one.edited), key=_rank))
+
+    @property
+    def erasers(self) -> tuple[Outcome, ...]:
+        """The same of methods, each once: of several fits the mean, in brackets the lowest and the highest."""
+        groups: dict[Hashable, list[int]] = {}
+        for n, one in enumerate(self.of):
+            if one.edited:
+                groups.setdefault(self.case.kin[n] if n < len(self.case.kin) else one.label, []).append(n)
+        return tuple(sorted(map(self._together, groups.values()), key=_rank))
+
+    def _together(self, fits: Sequence[int]) -> Outcome:
+        label, kept = together([self.of[n].label for n in fits]), tuple(seeds.mean(one, fits) for one in self.kept)
+        return Outcome(label, seeds.mean(self.left, fits), kept, self.of[fits[0]].changes)
 
 
 def _rank(one: Outcome) -> tuple[bool, float, float]:
@@ -113,7 +125,7 @@ def _changes(case: CaseTables, columns: tuple[Shown, ...]) -> dict[Label | None,
 
 def sentence(found: Outcomes) -> str:
     """The verdict of a case on one line."""
-    tested = [one for one in found.edited if one.erases is not None]
+    tested = [one for one in found.erasers if one.erases is not None]
     if not tested:
         return f"No verdict: {_untested(found)}."
     erasing = [one for one in tested if one.erases]
@@ -121,9 +133,12 @@ def sentence(found: Outcomes) -> str:
     left = captions.number(found.left, best.left)
     said = f"{best.label} {found.left.header} in {left} {captions.interval(found.left, best.left)}".rstrip()
     unedited = f" (unedited {captions.number(found.left, before.left)})" if before else ""
-    counted = f"{len(erasing)} of {len(tested)} erase significantly"
+    counted = (
+        f"{len(erasing)} of {len(tested)} {'method erases' if len(tested) == 1 else 'methods erase'} significantly"
+    )
     broken = [one for one in erasing if one.breaks]
-    breaking = f"; {len(broken)} of them significantly break something else" if broken else ""
+    breaks = "breaks" if len(broken) == 1 else "break"
+    breaking = f", of which {len(broken)} significantly {breaks} something else" if broken else ""
     return f"{counted}{breaking}. Least left: {said}{unedited}, n={best.left.n}{_keeps(found, best)}."
 
 

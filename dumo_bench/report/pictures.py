@@ -120,7 +120,8 @@ def of(cases: Sequence[Of], scores: pl.DataFrame, metrics: Catalogue) -> Picture
         found.add(number, case.texts or {}, own)
         for one in judged.judges(rows, metrics, case.kind):
             found.judge(one.scorer, judged.of(one, own, rows))
-        suite = f"{case.tables.suite} (version {case.tables.version})"
+        several = len({one.tables.version for one in cases if one.tables.suite == case.tables.suite}) > 1
+        suite = f"{case.tables.suite} (version {case.tables.version})" if several else case.tables.suite
         shown.append([found.names["suites"](suite), line(case.tables.case), case.texts is None])
     judges, keys = found.told(), found.keys()
     place = {key: n for n, key in enumerate(keys)}

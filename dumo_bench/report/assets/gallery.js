@@ -267,6 +267,7 @@ dialog.addEventListener("keydown", (event) => {
 dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
 dialog.addEventListener("close", () => document.querySelector(`#lines button[data-tile="${zoomed}"]`)?.focus());
 
+if (matchMedia("(max-width: 40rem)").matches) document.getElementById("filtering").open = false;
 read();
 controls();
 draw();

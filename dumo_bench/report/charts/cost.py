@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil, floor, log10
 from typing import TYPE_CHECKING
 
 from dumo_bench.report.charts.style import ACCENT, ROW, Chart, View, axis, made, name
@@ -37,11 +38,13 @@ def _view(costs: Mapping[str, Cost], what: str) -> View:
     values = _values(costs, what)
     rows = [{"method": label, "value": value, "said": f"{value:,.3g}"} for label, value in values.items()]
     order = sorted(values, key=lambda label: values[label])
+    decades = [10.0**n for n in range(floor(log10(min(values.values()))), ceil(log10(max(values.values()))) + 1)]
+    ends = alt.Scale(type="log", domain=[decades[0], decades[-1]])
     chart: alt.Chart = (
         data(rows)
         .mark_point(filled=True, size=60, color=ACCENT)
         .encode(
-            x=alt.X("value:Q", title=None, scale=alt.Scale(type="log"), axis=alt.Axis(format="~s", tickCount=5)),
+            x=alt.X("value:Q", title=None, scale=ends, axis=alt.Axis(values=decades, format="~g")),
             y=alt.Y("method:N", sort=order, title=None, axis=axis()),
             tooltip=[alt.Tooltip("method:N"), alt.Tooltip("said:N", title=HEADS[what])],
         )

@@ -43,13 +43,14 @@ def _view(found: Outcomes, n: int, column: Shown) -> View:
     layers = [
         base.transform_calculate(value="datum.low")
         .mark_rule(strokeWidth=1.5)
-        .encode(x=x, x2="high:Q", y=y, color=_colour()),
-        base.mark_point(size=60, filled=True, strokeWidth=1.5, clip=False).encode(
+        .encode(x=x, x2="high:Q", y=y, color=alt.Color("kind:N", scale=_kinds(), legend=None)),
+        base.mark_point(size=60, filled=False, strokeWidth=1.5).encode(
             x=x,
             y=y,
             tooltip=tip,
-            color=_colour(),
-            fillOpacity=alt.condition("datum.significant", alt.value(1), alt.value(0.15)),
+            stroke=alt.Stroke("kind:N", scale=_kinds(), legend=None),
+            fill=alt.Fill("kind:N", scale=_kinds(), legend=None),
+            fillOpacity=alt.condition("datum.significant", alt.value(1), alt.value(0)),
         ),
     ]
     if found.unedited and (before := _cell(found.unedited, n)).value is not None:
@@ -59,11 +60,10 @@ def _view(found: Outcomes, n: int, column: Shown) -> View:
     return alt.layer(*layers).properties(title=title, width="container", height=ROW * len(order))
 
 
-def _colour() -> alt.Color:
+def _kinds() -> alt.Scale:
     import altair as alt
 
-    kinds = alt.Scale(domain=["less is better", "more is better", "unreliable"], range=[SECOND, ACCENT, GREY])
-    return alt.Color("kind:N", scale=kinds, legend=None)
+    return alt.Scale(domain=["less is better", "more is better", "unreliable"], range=[SECOND, ACCENT, GREY])
 
 
 def _cell(one: Outcome, n: int) -> Cell:

@@ -45,7 +45,7 @@ def _view(found: Outcomes, n: int, column: Shown) -> View:
     y = alt.Y("kept:Q", title=_axis(column), scale=alt.Scale(zero=False, nice=True, padding=8))
     named = alt.Scale(domain=methods, range=[CATEGORIES[i % len(CATEGORIES)] for i in range(len(methods))])
     drawn = alt.Scale(domain=methods, range=[SHAPES[i // len(CATEGORIES) % len(SHAPES)] for i in range(len(methods))])
-    legend = alt.Legend(title=None, orient="bottom", columns=6) if n == len(found.kept) - 1 else None
+    legend = alt.Legend(title=None, orient="bottom", columns=4) if n == len(found.kept) - 1 else None
     colour = alt.Color("method:N", scale=named, legend=legend)
     tip = [alt.Tooltip(f"{field}:N") for field in ("method", "setting", "shows", "keeps")]
     line = data([row for i, row in enumerate(rows) if i in best])

@@ -69,7 +69,7 @@ def name(text: object) -> str:
     return line(str(text))
 
 
-def axis(*, limit: int = 130) -> alt.Axis:
+def axis(*, limit: int = 112) -> alt.Axis:
     """An axis of names: long ones are cut where they are drawn, so that no two become one."""
     import altair as alt
 
