@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import csv
-import html.parser
 import io
 import json
 import os
@@ -25,7 +24,7 @@ from test_report import mean, results, tables
 
 from dumo_bench import progress, report, texts
 from dumo_bench.errors import UserError
-from dumo_bench.report import console, gallery, latex, markdown, page
+from dumo_bench.report import console, gallery, latex, markdown
 from dumo_bench.run import manifest
 from dumo_bench.types import Sampling, digest
 
@@ -68,17 +67,6 @@ def cases(text: str) -> list[report.CaseTables]:
     return [replace(one, warning=text, contract=text) for one in tables(rows)]
 
 
-class Tags(html.parser.HTMLParser):
-    """The tags and attributes of a page."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-
-
 @quick
 @given(nasty)
 def test_no_text_is_alive_in_markdown(text):
@@ -107,16 +95,6 @@ def test_no_text_moves_a_terminal(text):
     for thing in console.renderables(cases(text)):
         to.print(thing)
     assert not UNSEEN.search(stream.getvalue())
-
-
-@quick
-@given(nasty)
-def test_no_text_is_alive_on_the_page(text):
-    sections = [page.Section(one, (), (), "", {text: text}, ()) for one in cases(text)]
-    found = Tags()
-    found.feed(texts.plain(page.render(sections)))
-    assert not [tag for tag, _ in found.found if tag in ("script", "img", "iframe", "b-b")]
-    assert not [name for _, attributes in found.found for name in attributes if name.startswith("on")]
 
 
 @given(st.text() | nasty)

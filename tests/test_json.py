@@ -22,6 +22,7 @@ from dumo_bench.cli.prompts import app as prompts
 from dumo_bench.cli.store import app as store
 from dumo_bench.selftest import expectations
 from dumo_bench.suites import source
+from dumo_bench.view import server
 
 FAKES = ("--method", "tests/fakes.py:Scaled", "--set", "factor=0.25")
 SCORED = ("--scorers", "tests/fakes.py:Brightness,blank")
@@ -90,6 +91,7 @@ def argv(name: str, made: Path, own: Path, tmp: Path) -> list[object]:
         "cite": [made / "out"],
         "push": [made / "out", "me/results", "--dry-run"],
         "pull": ["me/results", tmp / "pulled"],
+        "view": [made / "out", "--no-browser"],
         "doctor": ["--out", tmp],
         "nudenet": [pictures, "--sweep", "--agreement", "--presets", "rece"],
         "compare": ["scaled:seed=0", "original", "--out", made / "out"],
@@ -155,6 +157,7 @@ def mappings(value: Any) -> Iterator[dict[str, Any]]:
 def test_a_command_prints_its_tables_and_a_reason_for_every_null(name, made, lists, command, tmp_path, monkeypatch):
     claims = [expectations.Claim("a", "b", "c", "d", True), expectations.unchecked("lpips", "type this")]
     monkeypatch.setattr(selftest, "tested", lambda *_: claims)
+    monkeypatch.setattr(server, "serve", server.Server.server_close)
     said = command(*name.split(), *argv(name, made, lists, tmp_path), "--json")
     assert said.code == 0, said.err
     found = json.loads(said.out)

@@ -16,7 +16,6 @@ from typing import Any
 import frames
 import numpy as np
 import pandas as pd
-import polars as pl
 import pytest
 from PIL import Image
 from rich.console import Console
@@ -234,7 +233,7 @@ def test_methods_under_different_sampling_contracts_are_not_ranked_and_the_repor
     assert "2 sampling contracts" in cases[0].warning
     for text in (latex.document(cases), markdown.document(cases), drawn(cases)):
         assert text.index("2 sampling contracts") < text.index("0.40")
-    html = page.render([page.Section(cases[0], [], [], "", {}, [])])
+    html = page.render([page.Section(cases[0])])
     assert html.index("2 sampling contracts") < html.index("95 % confidence interval") < html.index("0.40")
 
 
@@ -245,7 +244,7 @@ LMS = {
 
 
 def paged_alone(cases: list[cells.CaseTables]) -> str:
-    return page.render([page.Section(cases[0], [], [], "", {}, [])])
+    return page.render([page.Section(cases[0])])
 
 
 @pytest.mark.parametrize("text", [latex.document, markdown.document, drawn, paged_alone])
@@ -291,8 +290,12 @@ def paged(rows: list[dict[str, Any]]) -> str:
     found = frames.frame("summary", rows)
     labels = variants.variants(found)
     metrics = known(found)
-    parts = details.details(found, metrics), details.heads(labels), details.concepts(found, metrics)
-    return page.render([page.Section(tables(rows)[0], [], [], "", dict.fromkeys(named(labels.values()), ""), *parts)])
+    parts = {
+        "details": details.details(found, metrics),
+        "heads": details.heads(labels),
+        "concepts": details.concepts(found, metrics),
+    }
+    return page.render([page.Section(tables(rows)[0], dict.fromkeys(named(labels.values()), ""), **parts)])
 
 
 def unreliable_cells(rows: list[dict[str, Any]]) -> list[bool]:
@@ -794,60 +797,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return results(tmp_path_factory.mktemp("results"))
 
 
-def html(folder: Path, known: Suite | None) -> tuple[str, Page]:
-    report.write(report.read(folder), {known.name: known} if known else None)
-    text = (folder / "report.html").read_text(encoding="utf-8")
-    return text, Page(text)
-
-
-def test_prompts_are_escaped(folder):
-    text, found = html(folder, suite())
-    assert "<script" not in text
-    assert f"{EVIL} ghost 0" in found.text
-
-
-def test_the_page_loads_nothing_from_outside_and_runs_nothing(folder):
-    text, found = html(folder, suite())
-    images, links = found.all("img"), found.all("a")
-    assert images and all(str(image["src"]).startswith("data:image/") for image in images)
-    assert not found.all("script") and not found.all("link") and not found.all("iframe")
-    assert "url(" not in text and "@import" not in text
-    assert links and all(str(link["href"]).startswith("#case-") for link in links)
-
-
-def test_every_role_shows_at_most_eight_prompts_with_a_picture_a_method(folder):
-    _, found = html(folder, suite())
-    tiles = [attrs for tag, attrs in found.tags if str(attrs.get("class", "")).startswith("tile")]
-    assert len(tiles) == 3 * 8 * 3
-    for role in ("target", "related", "unrelated"):
-        assert gallery.TITLES[role] in found.text
-
-
-def test_lost_and_broken_pictures_leave_a_marked_gap(folder, tmp_path):
-    _, found = html(folder, suite())
-    assert found.text.count("no picture") == 1
-    spoilt = results(tmp_path)
-    for path in (spoilt / "images").rglob("*.png"):
-        path.write_bytes(b"\x89PNG\r\n\x1a\n broken")
-    _, found = html(spoilt, suite())
-    assert found.text.count("no picture") == 3 * 8 * 3
-
-
-@pytest.mark.parametrize("known", [suite(explicit=True), None])
-def test_texts_of_explicit_and_unknown_suites_are_ids_and_their_pictures_blurred(folder, known):
-    _, found = html(folder, known)
-    assert "alert" not in found.text
-    assert "ghost-00" in found.text
-    veiled = [attrs for tag, attrs in found.tags if attrs.get("class") == "tile veil"]
-    shown = [attrs for tag, attrs in found.tags if attrs.get("class") == "tile"]
-    assert len(veiled) == 3 * 8 * 3 - 1 and not shown
-
-
-def test_the_tlmo_table_of_the_edit_is_on_the_page(folder):
-    _, found = html(folder, suite())
-    assert [image["alt"] for image in found.all("img") if "TLMO" in str(image["alt"])] == ["TLMO scales of dumo: ghost"]
-
-
 def test_equal_tables_give_equal_bytes(folder, tmp_path):
     first = [path.read_bytes() for path in report.write(report.read(folder), {"emoji-cartoon": suite()})]
     other = results(tmp_path)
@@ -881,42 +830,6 @@ def test_an_empty_summary_says_what_to_type(tmp_path):
 
 
 # Pictures and figures
-
-
-def test_the_first_prompts_of_many_concepts_are_shown_before_second_ones():
-    run = {"method": "m", "method_version": "1", "params": "{}", "fit_seed": 0, "model": "m", "sampling": "s"}
-    rows = [
-        run | {"prompt_id": f"{concept}-{i}", "concept": concept, "seed": 1, "draw": 0, "key": "k", "role": "unrelated"}
-        for concept in "abcdefghijklmnop"
-        for i in range(3)
-    ]
-    chosen = [one["prompt_id"][0] for one in gallery._chosen(pl.DataFrame(rows))]
-    assert chosen == [f"{concept}-0" for concept in "acegikmo"]
-
-
-def test_a_large_picture_is_made_smaller_and_a_small_one_embedded_as_it_is(tmp_path):
-    Image.new("RGB", (64, 64)).save(tmp_path / "small.png")
-    Image.new("RGB", (512, 512)).save(tmp_path / "large.png")
-    assert gallery.data_uri(tmp_path / "small.png").startswith("data:image/png;")
-    assert gallery.data_uri(tmp_path / "large.png").startswith("data:image/webp;")
-
-
-def test_no_damage_to_a_picture_stops_a_report(tmp_path):
-    path = tmp_path / "a.png"
-    Image.effect_noise((64, 64), 50).save(path)
-    whole, rng = path.read_bytes(), np.random.default_rng(0)
-    for i in range(400):
-        broken = bytearray(whole)
-        broken[rng.integers(0, 60)] = rng.integers(0, 256)
-        path.write_bytes(broken[: rng.integers(0, len(broken))] if i % 2 else broken)
-        assert gallery.data_uri(path) == "" or gallery.data_uri(path).startswith("data:image/")
-
-
-def test_a_broken_picture_is_no_picture(tmp_path):
-    path = tmp_path / "a.png"
-    Image.effect_noise((64, 64), 50).save(path)
-    path.write_bytes(path.read_bytes()[:500])
-    assert gallery.data_uri(path) == gallery.data_uri(tmp_path / "absent.png") == ""
 
 
 def test_an_edit_without_tlmo_gives_no_heat_map(tmp_path):

@@ -163,7 +163,7 @@ def test_every_file_has_the_table_of_differences_and_the_terminal_has_not():
     assert f"### {title}" in markdown.document(cases)
     assert re.search(r"\*\*-0\.90\*\* \[-[0-9., -]+\] \(q<0\.001\)", markdown.document(cases))
     assert r"\label{tab:emoji-cartoon-ghost-paired}" in latex.document(cases) and title in latex.document(cases)
-    html = page.render([page.Section(cases[0], [], [], "", {}, [])])
+    html = page.render([page.Section(cases[0])])
     assert f"<summary>{title}</summary>" in html and "<small>q&lt;0.001</small>" in html
     assert title not in drawn(cases)
     assert "over all 2 tests" in markdown.document(cases)

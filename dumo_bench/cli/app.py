@@ -26,6 +26,7 @@ from dumo_bench.cli import (
     sequence,
     share,
     store,
+    view,
 )
 from dumo_bench.cli.list import list_
 from dumo_bench.progress import log
@@ -78,7 +79,7 @@ def every_command(
 
 
 app.command("list")(list_)
-for command in (run.plan, run.fit, run.generate, run.score, run.run, report.report, doctor.doctor):
+for command in (run.plan, run.fit, run.generate, run.score, run.run, report.report, view.view, doctor.doctor):
     app.command()(command)
 app.command()(nudenet.nudenet)
 app.command()(attack.attack)

@@ -14,6 +14,9 @@ def report(
     out: Annotated[Folder, typer.Argument(parser=folder, help="The results folder; also s3://bucket/name.")] = Path(
         "results"
     ),
+    images: Annotated[
+        bool, typer.Option("--images/--no-images", help="Whether report.html has small copies of all pictures inside.")
+    ] = True,
     as_json: Json = False,
 ) -> None:
     """Show the tables of a results folder; write report.tex and report.html into it."""
@@ -25,7 +28,7 @@ def report(
     shown = reports.cases(found, known)
     if not as_json:
         show.report(shown)  # before anything is written, which a folder of another may refuse
-    written = reports.write(found, known, shown)
+    written = reports.write(found, known, shown, images=images)
     if as_json:
         output.emit("report", {"summary": reports.rows(found), "files": output.paths(written)})
     else:

@@ -17,10 +17,9 @@ from dumo_bench.report import (
     contract,
     coverage,
     figures,
-    gallery,
+    folder_page,
     latex,
     markdown,
-    page,
     paired,
     scale,
     tradeoff,
@@ -77,39 +76,49 @@ def _reasons(out: Path, case: CaseTables) -> dict[str, str]:
 
 
 def write(
-    folder: Folder, suites: Mapping[str, Suite] | None = None, shown: Sequence[CaseTables] | None = None
+    folder: Folder,
+    suites: Mapping[str, Suite] | None = None,
+    shown: Sequence[CaseTables] | None = None,
+    *,
+    images: bool = True,
 ) -> list[Path]:
     """Write the report into a results folder, from what lies there: report.tex, report.html, report.md, report.csv,
     costs-*.svg, scale-*.svg, relearn-*.svg where there are curves to draw, and of attacks attacks.md and attacks.csv.
 
     Prompts of a suite that is explicit, or not among `suites`, are named by their ids and their pictures blurred.
-    `shown`: its `cases`, where they are known already.
+    `shown`: its `cases`, where they are known already. images: whether small copies of all pictures are in the page.
     """
-    shown, out = cases(folder, suites) if shown is None else shown, folder.out
-    frames = page.Frames(results.columns(out, gallery.COLUMNS), folder.summary, folder.metrics)
-    texts = {name: prompt_texts(suite) for name, suite in (suites or {}).items()}
-    drawn = [costs(case) for case in shown]
-    sections = [
-        page.section(case, frames, out, texts.get(case.suite), svg) for case, svg in zip(shown, drawn, strict=True)
-    ]
-    grown = [
-        (one, figures.scale(one)) for one in scale.scales(shown, manifest.read_all(out), kinds.of_rows(folder.summary))
-    ]
+    shown, out, known = cases(folder, suites) if shown is None else shown, folder.out, suites or {}
+    drawn, grown = [costs(case) for case in shown], _scales(folder, shown)
+    found = attacks.of_folder(out, folder.metrics, known.values())
+    given = folder_page.Given(*folder, known, shown, grown)
     return [
         _written(out / "report.tex", latex.document(shown)),
-        _written(out / "report.html", page.render(sections, grown)),
+        _written(out / "report.html", folder_page.text(given, "inside" if images else "none", found)),
         _written(out / "report.md", markdown.document(shown, [one for one, _ in grown])),
         _written(out / "report.csv", _csv(folder) + _refused(out, shown)),
-        *_attacks(folder, suites or {}),
+        *_attacks(out, found),
         *relearning(folder),
         *(_written(out / f"costs-{latex.label(case)}.svg", svg) for case, svg in zip(shown, drawn, strict=True) if svg),
         *(_written(out / f"scale-{file_name(one.suite)}.svg", svg) for one, svg in grown),
     ]
 
 
-def _attacks(folder: Folder, suites: Mapping[str, Suite]) -> list[Path]:
+def page_of(folder: Folder, suites: Mapping[str, Suite], *, images: bool = True) -> str:
+    """The page of a results folder, whose pictures are served beside it in full size (`view`)."""
+    shown = cases(folder, suites)
+    given = folder_page.Given(*folder, suites, shown, _scales(folder, shown))
+    return plain(folder_page.text(given, "served" if images else "none"))
+
+
+def _scales(folder: Folder, shown: Sequence[CaseTables]) -> list[tuple[scale.Scale, str]]:
+    """Suites whose cases grow, each with its figure."""
+    found = scale.scales(shown, manifest.read_all(folder.out), kinds.of_rows(folder.summary))
+    return [(one, figures.scale(one)) for one in found]
+
+
+def _attacks(out: Path, found: Sequence[attacks.Success]) -> list[Path]:
     """attacks.md and attacks.csv, where suites that attacks wrote were measured."""
-    out, found = folder.out, attacks.of_folder(folder.out, folder.metrics, suites.values())
     if not found:
         return []
     return [
@@ -199,9 +208,4 @@ def costs(case: CaseTables) -> str:
     return figures.tradeoff(found, title) if found else ""
 
 
-def prompt_texts(suite: Suite) -> dict[str, str] | None:
-    """The texts of a suite by prompt id, or None when they are not to be shown."""
-    return None if suite.explicit else {prompt.id: prompt.text for prompt in suite.prompts}
-
-
-__all__: Sequence[str] = ["Folder", "cases", "prompt_texts", "read", "rows", "write"]
+__all__: Sequence[str] = ["Folder", "cases", "page_of", "read", "rows", "write"]

@@ -1,18 +1,21 @@
-"""The report as one HTML file: nothing outside it is loaded, and every text is escaped."""
+"""The report as one HTML file: nothing outside it is loaded, and no text of a suite or a method runs in it."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.errors import UserError
-from dumo_bench.report import captions, coverage, figures, gallery, scale
+from dumo_bench.report import captions, coverage, figures, gallery, outcomes, page_parts, scale
 from dumo_bench.report.cells import CaseTables
+from dumo_bench.report.charts import of_case
+from dumo_bench.report.charts.style import Chart
 from dumo_bench.report.details import Detail, concepts, details, heads
+from dumo_bench.report.page_parts import Gallery
 from dumo_bench.report.scale import Scale
 from dumo_bench.report.variants import variants
 from dumo_bench.storage import copies
@@ -41,38 +44,69 @@ class Map:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A case with everything the page shows of it."""
+    """A case with all that the page shows of it. methods: label -> hyperparameters; heads: above cells of concepts."""
 
     tables: CaseTables
-    grids: Sequence[gallery.Grid]
-    maps: Sequence[Map]
-    costs: str  # what erasing costs, an SVG as a data URI, or nothing
-    methods: Mapping[str, str]  # label -> hyperparameters
-    details: Sequence[Detail]
-    heads: Sequence[str] = ()  # above the cells of concepts
+    methods: Mapping[str, str] = field(default_factory=dict)
+    charts: Sequence[Chart] = ()
+    maps: Sequence[Map] = ()
+    details: Sequence[Detail] = ()
+    heads: Sequence[str] = ()
     concepts: Sequence[Detail] = ()
+    verdict: str = ""
 
 
-def section(tables: CaseTables, frames: Frames, out: Path, texts: Mapping[str, str] | None, costs: str) -> Section:
-    """The page's part on one case, from the tables and from the pictures and edits in `out`; `costs` as SVG, or ""."""
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a results folder holds, for the first lines. unedited: whether the unedited model's pictures are there;
+    contract: how pictures were sampled, in sentences."""
+
+    models: Sequence[str] = ()
+    unedited: bool = False
+    methods: Sequence[str] = ()
+    scorers: Sequence[str] = ()
+    pictures: int = 0
+    contract: str = ""
+    warnings: Sequence[str] = ()
+
+
+def section(tables: CaseTables, frames: Frames, out: Path, more: of_case.More) -> Section:
+    """The page's part on one case, from the tables and from the edits in `out`."""
+    rows, means = of_suite(frames.scores, tables), _of_case(frames.summary, tables)
+    labels, found = variants(means), outcomes.of(tables)
+    return Section(
+        tables,
+        methods={str(label): f"version {key[1]}, {key[2]}, fit seed {key[3]}" for key, label in labels.items()},
+        charts=of_case.charts(found, means, frames.metrics, more),
+        maps=_maps(rows, out),
+        details=details(means, frames.metrics),
+        heads=heads(labels),
+        concepts=concepts(means, frames.metrics),
+        verdict=outcomes.sentence(found) if found else "No verdict: nothing was measured on its targets.",
+    )
+
+
+def of_suite(scores: pl.DataFrame, case: CaseTables) -> pl.DataFrame:
+    """The rows of a case."""
     import polars as pl
 
-    of_suite = (pl.col("suite") == tables.suite) & (pl.col("suite_version") == tables.version)
-    rows, means = frames.scores.filter(of_suite & (pl.col("case") == tables.case)), _of_case(frames.summary, tables)
-    labels = variants(means)
-    methods = {str(label): f"version {key[1]}, {key[2]}, fit seed {key[3]}" for key, label in labels.items()}
-    shown = gallery.grids(rows, out, texts, frames.metrics), _maps(rows, out), _svg_uri(costs) if costs else ""
-    found = details(means, frames.metrics), heads(labels), concepts(means, frames.metrics)
-    return Section(tables, *shown, methods, *found)
+    own = (pl.col("suite") == case.suite) & (pl.col("suite_version") == case.version) & (pl.col("case") == case.case)
+    return scores.filter(own)
 
 
 def _of_case(frame: pd.DataFrame, case: CaseTables) -> pd.DataFrame:
-    of_suite = (frame["suite"] == case.suite) & (frame["suite_version"] == case.version)
-    return frame[of_suite & (frame["case"] == case.case)]
+    own = (frame["suite"] == case.suite) & (frame["suite_version"] == case.version)
+    return frame[own & (frame["case"] == case.case)]
 
 
-def render(sections: Sequence[Section], scales: Sequence[tuple[Scale, str]] = ()) -> str:
-    """The page. scales: suites whose cases grow, each with its figure as SVG."""
+def render(
+    sections: Sequence[Section],
+    scales: Iterable[tuple[Scale, str]] = (),
+    *,
+    ran: Ran | None = None,
+    shown: Gallery | None = None,
+) -> str:
+    """The page. scales: suites whose cases grow, each with its figure as SVG; shown: its pictures; None: none."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -83,8 +117,10 @@ def render(sections: Sequence[Section], scales: Sequence[tuple[Scale, str]] = ()
         lstrip_blocks=True,
     )
     grown = [(one, scale.lines(one), _svg_uri(svg)) for one, svg in scales]
-    told = {"words": captions, "coverage": coverage, "scales": grown, "heads": scale.HEADS}
-    found: str = environment.get_template("page.html.j2").render(sections=sections, **told)
+    charts = [[view for chart in one.charts for view in chart.views] for one in sections]
+    told = {"words": captions, "coverage": coverage, "scales": grown, "heads": scale.HEADS, "ran": ran or Ran()}
+    parts = page_parts.parts(charts, shown)
+    found: str = environment.get_template("page.html.j2").render(sections=sections, parts=parts, **told)
     return found + "\n"
 
 

@@ -1,0 +1,64 @@
+"""What attacks bring back, by what they see of the edited model: beside the plain prompts and the unedited model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dumo_bench.analysis.attacks import Share, Success
+from dumo_bench.analysis.recognition import REFERENCE
+from dumo_bench.report.charts.style import GREY, ROW, SECOND, Chart, View, axis, made, name, rates
+from dumo_bench.report.charts.style import rows as data
+
+SAYS = (
+    "A chart a threat model, for numbers of two do not compare. The share of pictures that show the erased concept "
+    "again: under the attack (filled, with its 95 % interval), under the plain prompts with fresh noise (open), and "
+    "under the same attack on the unedited model (a stroke)."
+)
+
+
+def charts(found: Sequence[Success]) -> list[Chart]:
+    """Of each scorer's metric a chart with a part a threat model."""
+    edited = [one for one in found if one.method != REFERENCE]
+    by_metric = {
+        metric: [one for one in edited if one.metric == metric] for metric in sorted({o.metric for o in edited})
+    }
+    return [
+        made(f"Attacks, by {metric}", SAYS, *(_view(sees, mine) for sees in sorted({one.search.sees for one in mine})))
+        for metric, mine in by_metric.items()
+    ]
+
+
+def _view(sees: str, among: Sequence[Success]) -> View:
+    import altair as alt
+
+    mine = [one for one in among if one.search.sees == sees]
+    rows = [row for one in mine for row in _rows(one)]
+    x = alt.X("value:Q", title="shows it again", scale=alt.Scale(domain=[0, 1]), axis=rates())
+    y = alt.Y("on:N", title=None, axis=axis(limit=200))
+    base, tip = data(rows), [alt.Tooltip(f"{field}:N") for field in ("on", "what", "said")]
+    rules = base.mark_rule(color=SECOND).encode(x=alt.X("low:Q", title="shows it again"), x2="high:Q", y=y)
+    points = base.mark_point(size=60, color=SECOND).encode(
+        x=x, y=y, tooltip=tip, fill=alt.condition("datum.what == 'attack'", alt.value(SECOND), alt.value("transparent"))
+    )
+    ticks = base.mark_tick(color=GREY, thickness=2).encode(x=x, y=y, tooltip=tip)
+    height = ROW * len({row["on"] for row in rows}) + ROW
+    return alt.layer(
+        rules.transform_filter("datum.what == 'attack'"),
+        points.transform_filter("datum.what != 'unedited'"),
+        ticks.transform_filter("datum.what == 'unedited'"),
+    ).properties(title=f"sees: {name(sees)}", width="container", height=height)
+
+
+def _rows(one: Success) -> list[dict[str, Any]]:
+    on = name(f"{one.search.attack}: {one.method}, {one.case}")
+    every: dict[str, Share | None] = {"attack": one.attacked, "plain prompts": one.plain, "unedited": one.unedited}
+    return [
+        {
+            "on": on, "what": what, "value": share.value, "said": f"{share.value:.2f}, n={share.pictures}",
+            "low": share.value if share.low is None else share.low,
+            "high": share.value if share.high is None else share.high,
+        }
+        for what, share in every.items()
+        if share is not None
+    ]  # fmt: skip
