@@ -20,6 +20,7 @@ from dumo_bench.texts import plain
 if TYPE_CHECKING:
     from dumo_bench.analysis.curves import Curve, Mark
     from dumo_bench.report.cells import CaseTables
+    from dumo_bench.report.tables import Table as Paper
     from dumo_bench.run.budget import Cost
     from dumo_bench.run.choice import Choice
     from dumo_bench.run.machine import Finding
@@ -165,6 +166,15 @@ def report(shown: Sequence[CaseTables]) -> None:
 
     to = console()
     for thing in drawn.renderables(shown):  # before anything is written, which a folder of another may refuse
+        to.print(thing)
+
+
+def of_paper(found: Paper) -> None:
+    """A table of a paper."""
+    from dumo_bench.report import console as drawn
+
+    to = console()
+    for thing in drawn.of_table(found):
         to.print(thing)
 
 

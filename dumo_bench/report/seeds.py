@@ -23,14 +23,16 @@ def over(panel: Panel, kin: Sequence[Hashable]) -> Panel | None:
     if not several:
         return None
     labels = tuple(together([panel.labels[i] for i in rows]) for rows in several)
-    columns = tuple(replace(c, cells=tuple(_mean(c, rows) for rows in several)) for c in panel.columns)
+    columns = tuple(replace(c, cells=tuple(mean(c, rows) for rows in several)) for c in panel.columns)
     title = f"{panel.title} (over training seeds: mean [lowest, highest])"
     return replace(panel, title=title, labels=labels, columns=columns)
 
 
-def _mean(column: Shown, rows: Sequence[int]) -> Cell:
-    """The mean over the fits; nothing where one of them has no number."""
+def mean(column: Shown, rows: Sequence[int]) -> Cell:
+    """The mean over the fits, in brackets the lowest and the highest; nothing where one of them has no number."""
     cells = [column.cells[i] for i in rows]
+    if len(cells) == 1:
+        return cells[0]
     values = [cell.value for cell in cells if cell.value is not None]
     if len(values) < len(cells):
         return replace(cells[0], value=None, low=None, high=None, note="a fit has no number")
