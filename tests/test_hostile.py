@@ -110,16 +110,11 @@ def test_a_half_character_can_be_shown():
     assert texts.plain("a\ud800b") == "a\N{REPLACEMENT CHARACTER}b"
 
 
-def test_csv_cells_begin_no_formula_and_numbers_stay(tmp_path):
-    import frames
+def test_csv_cells_begin_no_formula_and_numbers_stay():
+    from dumo_bench.report import sheet
 
-    from dumo_bench.storage import table
-
-    rows = [mean("uce", "judge.object", "target", -0.5, case=text) for text in NASTY]
-    frames.write(tmp_path, "summary", "a", rows)
-    summary, metrics = table.read(tmp_path, "summary"), report.catalogue.of_frames(tmp_path / "none")
-    found = report._csv(report.Folder(tmp_path, summary, metrics, {}))
-    lines = list(csv.DictReader(io.StringIO(found)))
+    shown = [case for text in NASTY for case in tables([mean("uce", "judge.object", "unrelated", -0.5, case=text)])]
+    lines = list(csv.DictReader(io.StringIO(sheet.report(shown))))
     assert {line["value"] for line in lines} == {"-0.5"}
     told = [cell for line in lines for name, cell in line.items() if name not in ("value", "low", "high")]
     assert not [cell for cell in told if cell.startswith(("=", "+", "-", "@", "\t"))]

@@ -152,7 +152,7 @@ def test_the_tables_say_n_a_for_a_method_that_the_model_cannot_run(command, tiny
         text = (out / name).read_text()
         assert "n/a" in text and REASON.format("flow").split(",")[0] in text
     lines = [line for line in csv.DictReader((out / "report.csv").open()) if line["method"] == "dumo"]
-    assert [line["note"] for line in lines] == [f"n/a, {REASON.format('flow')}"] and lines[0]["value"] == ""
+    assert {(line["note"], line["value"]) for line in lines} == {("n/a", "")}
     said = command("compare", "original", "dumo", "--out", out)
     assert said.code == 2 and f"dumo: n/a, {REASON.format('flow')}" in said.err
     rows = [line for line in (out / "report.md").read_text().splitlines() if line.startswith("| dumo |")]

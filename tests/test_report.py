@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -16,6 +15,7 @@ from typing import Any
 import frames
 import numpy as np
 import pandas as pd
+import paper
 import pytest
 from PIL import Image
 from rich.console import Console
@@ -633,21 +633,16 @@ def test_latex_is_balanced_and_every_special_character_is_escaped(rows):
     assert open_ones == []
     bare = re.sub(r"\\[{}%&$#_]", "", text)
     assert bare.isascii() and bare.count("{") == bare.count("}") and bare.count("$") % 2 == 0
-    body = bare.replace("% \\usepackage{booktabs}", "").replace(r"$\uparrow$", "").replace(r"$\downarrow$", "")
+    body = (
+        bare.replace(latex.PACKAGES, "")
+        .replace(latex.BEFORE, "")
+        .replace(latex.AFTER, "")
+        .replace(r"$\uparrow$", "")
+        .replace(r"$\downarrow$", "")
+    )
     assert not set('%$#_~^<>|"') & set(re.sub(r"\\[\"~^]\{", "", body))
 
 
-def sets_tables() -> bool:
-    """Whether this machine has pdflatex, and booktabs, which some give in a package of its own."""
-    found = shutil.which("pdflatex") and shutil.which("kpsewhich")
-    return (
-        bool(found) and subprocess.run(["kpsewhich", "booktabs.sty"], capture_output=True, check=False).returncode == 0
-    )
-
-
-NEEDS_PDFLATEX = pytest.mark.skipif(
-    not sets_tables(), reason="no pdflatex with booktabs: apt install texlive-latex-base texlive-latex-recommended"
-)
 NASTY = r"50 % & $x_1$ #{~^} \input <a|b> [é ñ ł 👻] " + '"q"'
 
 
@@ -658,24 +653,10 @@ def test_latex_special_characters_mean_themselves():
     assert r"\'{e} \~{n} U+0142 U+1F47B" in said
 
 
-def compiled(text: str, folder: Path) -> str:
-    """What pdflatex says of a report in a minimal paper; it must make a page."""
-    (folder / "report.tex").write_text(text, encoding="utf-8")
-    lines = [r"\documentclass{article}", r"\usepackage{booktabs}", r"\begin{document}", r"\input{report}"]
-    (folder / "paper.tex").write_text("\n".join([*lines, r"\end{document}"]))
-    made = subprocess.run(
-        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "paper.tex"],
-        cwd=folder, capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
-    assert made.returncode == 0, made.stdout[-2000:]
-    assert (folder / "paper.pdf").stat().st_size > 1000
-    return made.stdout
-
-
-@NEEDS_PDFLATEX
-def test_report_tex_compiles_with_booktabs_alone(tmp_path):
+@paper.NEEDS_PDFLATEX
+def test_report_tex_compiles_with_two_packages(tmp_path):
     rows = [row | {"case": NASTY, "method": "[*" + row["method"], "note": NASTY} for row in TEN]
-    compiled(latex.document(tables() + tables(rows)), tmp_path)
+    assert paper.misfits(paper.log(tmp_path, "article", latex.document(tables() + tables(rows)))) == []
 
 
 ONE_OF_EACH = (
@@ -705,16 +686,16 @@ def test_every_rate_and_every_count_of_a_scorer_has_a_column(scorer):
     assert {one.metric.name for one in every if one.metric.kind in ("rate", "count") and not one.number} <= shown
 
 
-@NEEDS_PDFLATEX
+@paper.NEEDS_PDFLATEX
 def test_a_table_with_every_column_fits_an_articles_page(tmp_path):
     rows = [
         mean(method, metric, role, 0.5, low=0.4, high=0.6)
         for method in ("original", "dumo", "receler")
         for metric, role in dict.fromkeys((name, wanted.role) for wanted, names in fitting() for name in names)
     ]
-    said = compiled(latex.document(tables(rows)), tmp_path)
+    said = paper.log(tmp_path, "article", latex.document(tables(rows)))
     assert max(len(panel.columns) for panel in tables(rows)[0].panels) == 6
-    assert "Overfull" not in said and "Float too large" not in said
+    assert paper.misfits(said) == []
 
 
 def test_markdown_rows_have_equally_many_cells_whatever_a_method_is_called():
@@ -804,14 +785,16 @@ def test_equal_tables_give_equal_bytes(folder, tmp_path):
     assert first == second
 
 
-def test_report_csv_holds_the_whole_summary_with_nothing_for_what_is_missing(folder):
+def test_report_csv_holds_every_number_that_is_shown_with_nothing_for_what_is_missing(folder):
+    (case,) = report.cases(report.read(folder), None)
     report.write(report.read(folder), None)
     with (folder / "report.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    assert len(rows) == len(summary.read(folder))
-    assert {row["contract"] for row in rows} == {"no run in this folder's runs/ tells it"}
-    assert {row["value"] for row in rows if row["method"] == "original" and row["metric"] == "judge.object"} == {"1.0"}
-    assert all(row["low"] == "" for row in rows if row["metric"] == "judge.object.change")
+    shown = [(panel.title, column) for panel in (*case.panels, *case.paired) for column in panel.columns]
+    wanted = [(title, column.header, cell.value) for title, column in shown for cell in column.cells]
+    found = [(row["panel"], row["title"], float(row["value"]) if row["value"] else None) for row in rows]
+    assert found == wanted != []
+    assert all(row["low"] == "" for row in rows if row["value"] == "")
 
 
 def test_a_report_never_imports_torch(folder):

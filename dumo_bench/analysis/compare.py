@@ -213,19 +213,17 @@ def _of_sets(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     return there.assign(both=there["a"].where(there["a"] == there["b"], 0))
 
 
-def verdict(d: Difference, a: str, b: str) -> str:
-    """What a difference comes to, in words."""
+def verdict(d: Difference, a: str, b: str, least: float = 0.0) -> str:
+    """What a difference comes to, in words; one that is smaller than `least` is none, however significant."""
     if d.difference is None:
         return "not measured"
     if d.p is None:
         return "not tested"
-    if d.separable:
-        if d.higher is None:
-            return "differs"
-        return f"{a if d.higher == (d.difference > 0) else b} is better"
-    if d.difference == 0 and d.won == d.lost == 0:
-        return "equal"
-    return "not significant"
+    if not d.separable:
+        return "equal" if d.difference == 0 and d.won == d.lost == 0 else "not significant"
+    if abs(d.difference) < least:
+        return "too small"
+    return "differs" if d.higher is None else f"{a if d.higher == (d.difference > 0) else b} is better"
 
 
 def told(a: Side, b: Side) -> str:

@@ -15,6 +15,7 @@ from dumo_bench.cli.options import Json, Out, folder
 if TYPE_CHECKING:
     from dumo_bench.analysis.compare import Overlap, Seeds, Side
     from dumo_bench.analysis.differences import Difference
+    from dumo_bench.report.compared import Form
 
 DASH = "\N{EN DASH}"
 #: why a number of the JSON is null
@@ -59,9 +60,13 @@ def compare(
     erasure: Annotated[
         str, typer.Option("--erasure", help="With --at-equal-erasure: the metric that says what is left.")
     ] = "",
+    min_effect: Annotated[
+        float, typer.Option("--min-effect", min=0, help="No verdict on a smaller difference, however significant.")
+    ] = 0.0,
+    whole: Annotated[bool, typer.Option("--all", help="Every metric, with p, q and the sample size needed.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Compare methods prompt by prompt: effect size, confidence interval, p-value and the sample size needed."""
+    """Compare methods prompt by prompt: effect size, interval and verdict; p-values and sample sizes with --all."""
     if at_equal_erasure:
         from dumo_bench.analysis.equal_erasure import Asked
         from dumo_bench.cli import equal_erasure
@@ -72,6 +77,7 @@ def compare(
     from dumo_bench.analysis import compare as comparing
     from dumo_bench.analysis import coverage
     from dumo_bench.cli import output, show
+    from dumo_bench.report import compared
     from dumo_bench.run import manifest
 
     sides, folders = _sides(_runnable(methods, out), out), _folders(methods) or [out]
@@ -83,11 +89,12 @@ def compare(
         for (x, y), group in zip(sides, comparing.every(sides, metric, case), strict=True)
     ]  # fmt: skip
     if as_json:
-        output.emit("compare", _tables([_plain(*one) for one in found]), _REASONS)
+        output.emit("compare", _tables([_plain(min_effect, *one) for one in found]), _REASONS)
         return
+    form = compared.Form(show.console().width, whole, min_effect)
     for one in found:
-        _show(*one)
-    show.echo(f"\n{_legend(max(d.family for _, _, group, *_ in found for d in group))}")
+        _show(form, metric == "*" and not whole, *one)
+    show.wrapped(compared.legend(max(d.family for _, _, group, *_ in found for d in group), form))
 
 
 def _runnable(methods: Sequence[str], out: Path) -> list[str]:
@@ -138,13 +145,18 @@ def _half(methods: Sequence[str], full: Sequence[Path]) -> str:
 
 
 def _plain(
-    a: Side, b: Side, found: Sequence[Difference], seeds: Sequence[Seeds], pictures: Sequence[Overlap]
+    min_effect: float,
+    a: Side,
+    b: Side,
+    found: Sequence[Difference],
+    seeds: Sequence[Seeds],
+    pictures: Sequence[Overlap],
 ) -> dict[str, object]:
     from dumo_bench.analysis.compare import told, verdict
 
     rows = [
         asdict(d)
-        | {"difference": d.difference, "verdict": verdict(d, a.label, b.label), "unreliable": d.unreliable}
+        | {"difference": d.difference, "verdict": verdict(d, a.label, b.label, min_effect), "unreliable": d.unreliable}
         | ({"reasons": dict.fromkeys(_MEASURED, d.how)} if d.difference is None else {})
         for d in found
     ]
@@ -166,39 +178,38 @@ def _tables(found: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]
     return tables | {"seeds": [row for one in found for row in one["seeds"]]}
 
 
-def _show(a: Side, b: Side, found: Sequence[Difference], seeds: Sequence[Seeds], pictures: Sequence[Overlap]) -> None:
+def _show(
+    form: Form,
+    short: bool,
+    a: Side,
+    b: Side,
+    found: Sequence[Difference],
+    seeds: Sequence[Seeds],
+    pictures: Sequence[Overlap],
+) -> None:
+    from dumo_bench.analysis import kinds
+    from dumo_bench.analysis.catalogue import Catalogue
     from dumo_bench.analysis.compare import told
     from dumo_bench.cli import show
+    from dumo_bench.report import compared
 
-    show.echo(f"\nA: {a.label}\nB: {b.label}\nsettings that differ: {told(a, b)}")
+    show.wrapped(f"\nA: {a.label}\nB: {b.label}\nsettings that differ: {told(a, b)}")
     for one in pictures:
         if one.partial:
-            show.echo(_partial(one, pictures))
-    for suite, case in dict.fromkeys((d.suite, d.case) for d in found):
+            show.wrapped(_partial(one, pictures))
+    metrics = Catalogue({**b.metrics.by_key, **a.metrics.by_key})
+    chosen = compared.short(found, metrics, kinds.of_rows(a.summary, b.summary)) if short else []
+    chosen = chosen or [d for d in found if not (d.copy_of and form.whole)]  # of one number in several units one
+    for suite, case in dict.fromkeys((d.suite, d.case) for d in chosen):
         show.echo(f"\n{suite}, erasing {case}")
-        shown = [d for d in found if (d.suite, d.case) == (suite, case)]
-        show.table([_line(d) for d in shown], dim={n for n, d in enumerate(shown) if d.unreliable})
-    for sentence in _detection_rates(found):
-        show.echo(f"\n{sentence}")
-    if seeds:
+        shown = [d for d in chosen if (d.suite, d.case) == (suite, case)]
+        show.echo("\n".join(compared.lines(shown, metrics, form)))
+    for sentence in _detection_rates(chosen):
+        show.wrapped(f"\n{sentence}")
+    if seeds and form.whole:
         show.echo("\nStandard deviation of a mean from one training seed to another, and from generation seeds alone")
         show.table([_seeded(one) for one in seeds])
-
-
-def _legend(tested: int) -> str:
-    from dumo_bench.analysis.differences import LEVEL
-    from dumo_bench.analysis.recognition import MARK
-
-    return (
-        "Pairs share prompt and noise. In brackets: the 95 % confidence interval of A-B, by bootstrap over prompts; "
-        "for numbers made of several means with Jeffreys' posterior of a rate that all prompts share; none where no "
-        "resample differs. p: McNemar's exact test of yes/no values of one picture a prompt, else a permutation test "
-        "that flips signs per prompt; for numbers made of several means it exchanges A and B per prompt. q: p "
-        f"corrected by Benjamini and Hochberg over all {tested} tests of this comparison, shown or not (one number in "
-        f"several units is one test); significant below {LEVEL}. n for 80 % power: pictures needed, if the true "
-        "difference is the one observed, before any correction. Unedited: the detection rate on unedited pictures, of "
-        f"two the lower; under 50 % the line is unreliable and marked {MARK}."
-    )
+    show.echo("")
 
 
 def _partial(one: Overlap, among: Sequence[Overlap]) -> str:
@@ -211,26 +222,6 @@ def _partial(one: Overlap, among: Sequence[Overlap]) -> str:
         f"Partial: A has {one.a} pictures, B {one.b}, both {one.both}{of}{suite} "
         f"({one.suite} version {one.suite_version}, erasing {one.case}); only those of both are compared"
     )
-
-
-def _line(d: Difference) -> dict[str, str]:
-    from dumo_bench.analysis.compare import verdict
-    from dumo_bench.analysis.recognition import MARK
-
-    missing = f", {d.n_missing} missing" if d.n_missing else ""
-    return {
-        "metric": d.metric,
-        "prompts": d.role,
-        "A": _number(d.a),
-        "B": _number(d.b),
-        "A-B": f"{_number(d.difference)} {_interval(d)}".rstrip(),
-        "p": DASH if d.p is None else f"{d.p:.2g}",
-        "q": DASH if d.q is None else f"{d.q:.2g}",
-        "pairs": f"{d.n}{missing}",
-        "unedited": "" if d.unedited is None else _number(d.unedited.rate),
-        "verdict": verdict(d, "A", "B") + MARK * d.unreliable,
-        "n for 80 % power": str(d.needed) if d.needed and not d.separable and d.p is not None else "",
-    }
 
 
 def _detection_rates(found: Sequence[Difference]) -> list[str]:
@@ -253,11 +244,3 @@ def _seeded(one: Seeds) -> dict[str, str]:
         "generation seeds": DASH if one.generation is None else f"{one.generation:.4f}",
         "pictures": str(one.n),
     }
-
-
-def _interval(d: Difference) -> str:
-    return "" if d.low is None else f"[{_number(d.low)}, {_number(d.high)}]"
-
-
-def _number(value: float | None) -> str:
-    return DASH if value is None else f"{round(value, 4) + 0.0:.4g}"  # + 0.0: no "-0"

@@ -44,5 +44,26 @@ def cases(context: typer.Context, incomplete: str) -> list[str]:
     return _that_begin((case.name for case in own.cases), incomplete) if own else []
 
 
+def tables(incomplete: str) -> list[str]:
+    """Tables of a paper."""
+    from dumo_bench.report import shapes
+
+    return _that_begin((*shapes.SHAPES, "legend"), incomplete)
+
+
+def papers(incomplete: str) -> list[str]:
+    """Papers that a table can be made to fit."""
+    from dumo_bench.report import layout
+
+    return _that_begin(layout.PAPERS, incomplete)
+
+
+def figures(incomplete: str) -> list[str]:
+    """Figures of a paper."""
+    from dumo_bench.report.plots import drawings
+
+    return _that_begin(drawings.DRAWINGS, incomplete)
+
+
 def _that_begin(names: Iterable[str], incomplete: str) -> list[str]:
     return sorted(name for name in names if name.startswith(incomplete))

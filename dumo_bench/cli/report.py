@@ -1,13 +1,64 @@
-"""`report`: the tables of a results folder, shown and written."""
+"""`report`: the tables of a results folder, shown and written; or one table or figure of a paper."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
+from dumo_bench.cli import complete
 from dumo_bench.cli.options import Folder, Json, folder
+
+_ONE = "One table or figure"
+Name: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--table",
+        help="erasure, nudity, cartoon, artist, multi, robustness, cost, or legend.",
+        autocompletion=complete.tables,
+        rich_help_panel=_ONE,
+    ),
+]
+Figure: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--figure",
+        help="tradeoff, scale, training, relearn, pictures, spectrum or map.",
+        autocompletion=complete.figures,
+        rich_help_panel=_ONE,
+    ),
+]
+Columns: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--columns", help="Of the table, with commas between: erased,kept,clip or METRIC@ROLE.", rich_help_panel=_ONE
+    ),
+]
+Cases: TypeAlias = Annotated[
+    list[str] | None, typer.Option("--case", "-c", help="Only this case; may be repeated.", rich_help_panel=_ONE)
+]
+Methods: TypeAlias = Annotated[
+    list[str] | None, typer.Option("--method", "-m", help="Only this method; may be repeated.", rich_help_panel=_ONE)
+]
+PaperName: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--paper",
+        help="What the table has to fit: article, article-twocolumn, neurips, ieee, cvpr or icml.",
+        autocompletion=complete.papers,
+        rich_help_panel=_ONE,
+    ),
+]
+Wide: TypeAlias = Annotated[
+    bool, typer.Option("--wide", help="Over both columns of a page: table*.", rich_help_panel=_ONE)
+]
+To: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", "-o", help="The file: .tex, .md or .csv; of a figure .pdf, .svg or .png.", rich_help_panel=_ONE
+    ),
+]
 
 
 def report(
@@ -17,9 +68,40 @@ def report(
     images: Annotated[
         bool, typer.Option("--images/--no-images", help="Whether report.html has small copies of all pictures inside.")
     ] = True,
+    table: Name = "",
+    figure: Figure = "",
+    columns: Columns = "",
+    case: Cases = None,
+    method: Methods = None,
+    paper: PaperName = "article",
+    wide: Wide = False,
+    to: To = None,
     as_json: Json = False,
 ) -> None:
-    """Show the tables of a results folder; write report.tex and report.html into it."""
+    """Show the tables of a results folder and write report.tex, report.html, report.md and report.csv into it; or write
+    one table or figure of a paper."""
+    from dumo_bench.cli import excerpt
+    from dumo_bench.errors import UserError
+
+    chosen = excerpt.Chosen(tuple(case or ()), tuple(method or ()), _names(columns), paper, wide, to)
+    if table and figure:
+        raise UserError("report: --table and --figure: one of them at a time")
+    if table:
+        excerpt.table(out, table, chosen, as_json=as_json)
+    elif figure:
+        excerpt.figure(out, figure, chosen, as_json=as_json)
+    elif chosen != excerpt.Chosen():
+        raise UserError("report: --columns, --case, --method, --paper, --wide and --out are of one --table or --figure")
+    else:
+        _whole(out, images=images, as_json=as_json)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _whole(out: Path, *, images: bool, as_json: bool) -> None:
+    """Every table, shown, and all files."""
     from dumo_bench import report as reports
     from dumo_bench.cli import output, show
     from dumo_bench.run import manifest

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import textwrap
 from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,7 @@ from rich.markup import escape
 from rich.segment import Segment
 from rich.table import Table
 
+from dumo_bench.cli import fitting
 from dumo_bench.progress import log
 from dumo_bench.texts import plain
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from dumo_bench.api.carry import Done
     from dumo_bench.api.planned import Planned
     from dumo_bench.report.cells import CaseTables
+    from dumo_bench.report.tables import Table as Paper
     from dumo_bench.run.budget import Cost
     from dumo_bench.run.choice import Choice
     from dumo_bench.run.machine import Finding
@@ -43,9 +47,10 @@ class _Console(Console):
 
 
 def console() -> Console:
-    """A fresh one, so that it sees where stdout goes now; on a pipe lines are not cut at 80 characters."""
+    """A fresh one, so that it sees where stdout goes now; a pipe is as wide as COLUMNS says, else 140 characters."""
     found = _Console(highlight=False, emoji=False)
-    return found if found.is_terminal else _Console(highlight=False, emoji=False, width=140)
+    asked = os.environ.get("COLUMNS", "").isdecimal()
+    return found if found.is_terminal or asked else _Console(highlight=False, emoji=False, width=140)
 
 
 def echo(text: object) -> None:
@@ -53,14 +58,29 @@ def echo(text: object) -> None:
     typer.echo(plain(str(text)))
 
 
+def wrapped(text: str) -> None:
+    """A text in lines that are no wider than stdout."""
+    width = console().width
+    for line in text.split("\n"):
+        echo(textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False) if line else "")
+
+
 def table(lines: Sequence[Mapping[str, str]], dim: Container[int] = ()) -> None:
-    """Lines with equal keys as a table without frames; `dim`: the numbers of those that are grey."""
-    found = Table(box=None, pad_edge=False, header_style="bold")
-    for n, head in enumerate(lines[0] if lines else ("nothing",)):
-        found.add_column(escape(head), style="cyan" if n == 0 else "", no_wrap=n == 0, overflow="fold")
+    """Lines with equal keys as a table without frames; `dim`: the numbers of those that are grey.
+
+    Where stdout is too narrow for it, line by line; no word or number is broken.
+    """
+    to, heads = console(), list(lines[0] if lines else ("nothing",))
+    wide = fitting.widths([[head, *(line[head] for line in lines)] for head in heads], to.width)
+    if wide is None:
+        echo("\n".join(fitting.records(lines, to.width)))
+        return
+    found = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for n, (head, width) in enumerate(zip(heads, wide, strict=True)):
+        found.add_column(escape(head), style="cyan" if n == 0 else "", width=width)
     for n, line in enumerate(lines):
         found.add_row(*(escape(cell) for cell in line.values()), style="dim" if n in dim else None)
-    console().print(found)
+    to.print(found)
 
 
 def plan(found: Plan, count: Count, out: Path) -> None:
@@ -208,6 +228,15 @@ def report(shown: Sequence[CaseTables]) -> None:
 
     to = console()
     for thing in drawn.renderables(shown):  # before anything is written, which a folder of another may refuse
+        to.print(thing)
+
+
+def of_paper(found: Paper) -> None:
+    """A table of a paper."""
+    from dumo_bench.report import console as drawn
+
+    to = console()
+    for thing in drawn.of_table(found):
         to.print(thing)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,23 +14,27 @@ from dumo_bench.analysis.coverage import sizes
 from dumo_bench.errors import UserError
 from dumo_bench.report import (
     attacked,
+    blocks,
     build,
+    compose,
     contract,
     coverage,
     figures,
     folder_page,
     latex,
+    layout,
     markdown,
     paired,
     scale,
+    sheet,
     tradeoff,
 )
 from dumo_bench.report.cells import CaseTables
+from dumo_bench.report.tables import Table
 from dumo_bench.run import manifest
 from dumo_bench.storage import files, table
-from dumo_bench.storage.columns import names
 from dumo_bench.storage.names import plain as file_name
-from dumo_bench.texts import cell, plain
+from dumo_bench.texts import plain
 from dumo_bench.types import Suite
 
 if TYPE_CHECKING:
@@ -58,15 +63,43 @@ def cases(
     folder: Folder, suites: Mapping[str, Suite] | None = None, only: Callable[[CaseTables], bool] = lambda case: True
 ) -> list[CaseTables]:
     """The tables of a results folder, of `only` some cases. `suites`, by name, tell what a case erases."""
-    every, (out, means, metrics, contracts) = list((suites or {}).values()), folder
-    erases = kinds.of_rows(means) | kinds.of_suites(every)
-    found = build.build(build.Sources(means, metrics, erases, sizes(every), contracts))
+    every, (out, _, metrics, _) = list((suites or {}).values()), folder
+    found = build.build(_sources(folder, every))
     if not found:
         raise UserError(f"{out / 'summary.parquet'} holds no row: `dumo-bench run` into {out} fills it")
     told = paired.tested(list(filter(only, found)), results.columns(out, paired.COLUMNS), metrics)
     warned = " ".join(f"{line}." for line in results.said(out))
     whole = [replace(case, contract=" ".join(filter(None, (case.contract, warned)))) for case in told]
     return [build.refused(case, _reasons(out, case)) for case in whole]
+
+
+def _sources(folder: Folder, suites: Sequence[Suite]) -> build.Sources:
+    erases = kinds.of_rows(folder.summary) | kinds.of_suites(suites)
+    return build.Sources(folder.summary, folder.metrics, erases, sizes(suites), folder.contracts)
+
+
+def measured(folder: Folder, suites: Mapping[str, Suite]) -> blocks.Measured:
+    """What tables and figures of a paper are made from."""
+    out, scores = folder.out, results.columns(folder.out, paired.COLUMNS)
+    sources, runs = _sources(folder, list(suites.values())), manifest.read_all(out)
+    return blocks.Measured(sources, scores, suites, partial(_reasons, out), runs)
+
+
+def composed(folder: Folder, suites: Mapping[str, Suite], asked: compose.Asked) -> Table:
+    """A table of a known shape, from what lies in a results folder."""
+    return compose.make(asked, measured(folder, suites))
+
+
+def rendered(table: Table, ending: str, form: layout.Form) -> str:
+    """A table as the text of a file with this ending: .tex, .md or .csv."""
+    if ending == ".tex":
+        return f"{latex.PACKAGES}\n{latex.render(table, form)}"
+    return {".md": markdown.of_table, ".csv": sheet.csv}[ending](table)
+
+
+def legend(folder: Folder, suites: Mapping[str, Suite]) -> str:
+    """What holds for all tables of a results folder, as LaTeX."""
+    return latex.legend(build.build(_sources(folder, list(suites.values()))))
 
 
 def _reasons(out: Path, case: CaseTables) -> dict[str, str]:
@@ -96,7 +129,7 @@ def write(
         _written(out / "report.tex", latex.document(shown)),
         _written(out / "report.html", folder_page.text(given, "inside" if images else "none", found)),
         _written(out / "report.md", markdown.document(shown, [one for one, _ in grown])),
-        _written(out / "report.csv", _csv(folder) + _refused(out, shown)),
+        _written(out / "report.csv", sheet.report(shown)),
         *_attacks(out, found),
         *relearning(folder),
         *(_written(out / f"costs-{latex.label(case)}.svg", svg) for case, svg in zip(shown, drawn, strict=True) if svg),
@@ -145,8 +178,15 @@ def _written(path: Path, text: str) -> Path:
 
 
 def rows(folder: Folder) -> list[dict[str, Any]]:
-    """The rows of report.csv as values; where one is null, `reasons` says why."""
-    return [{**row, "reasons": _reasons_of(row)} for row in table.records(_told(folder))]
+    """The rows of a summary as values, each with what its metric is called in tables and its sampling contract in
+    words; where a value is null, `reasons` says why."""
+    _, means, metrics, contracts = folder
+    told = {key: contract.said(key, contracts) for key in means["sampling"].unique()}
+    named = (
+        {**row, "title": metrics.of(row).metric.header, "contract": told[row["sampling"]]}
+        for row in table.records(means)
+    )
+    return [{**row, "reasons": _reasons_of(row)} for row in named]
 
 
 def _reasons_of(row: Mapping[str, Any]) -> dict[str, str]:
@@ -159,48 +199,6 @@ def _reasons_of(row: Mapping[str, Any]) -> dict[str, str]:
     return {name: why.get(name) or "not recorded" for name, value in row.items() if value is None}
 
 
-def _told(folder: Folder) -> pd.DataFrame:
-    """The summary, each row with what its metric is called in tables, and with its sampling contract in words."""
-    _, rows, metrics, contracts = folder
-    what = [*catalogue.WHAT, "change"]
-    titles = [metrics.of(row).metric.header for row in table.records(rows[what])]
-    said = {key: contract.said(key, contracts) for key in rows["sampling"].unique()}
-    return rows.assign(title=titles, contract=[said[key] for key in rows["sampling"]])
-
-
-def _csv(folder: Folder) -> str:
-    told = _told(folder)
-    texts = {name: _cells(told[name]) for name in told.columns if told[name].dtype.kind in "OTU"}
-    text: str = told.assign(**texts).to_csv(index=False, lineterminator="\n")
-    return text
-
-
-def _refused(out: Path, shown: Sequence[CaseTables]) -> str:
-    """Lines of the CSV, n/a in their notes, for the methods that a case's model cannot run."""
-    import pandas as pd
-
-    columns = [*names("summary"), "title", "contract"]
-    lines = [
-        {"suite": case.suite, "suite_version": case.version, "case": case.case, "method": method, "note": f"n/a, {why}"}
-        for case in shown
-        for method, why in _reasons(out, case).items()
-        if method not in {of[0] for of in case.kin}
-    ]
-    rows = pd.DataFrame([{name: _cell(value) for name, value in line.items()} for line in lines], columns=columns)
-    text: str = rows.to_csv(index=False, header=False, lineterminator="\n")
-    return text if lines else ""
-
-
-def _cells(texts: pd.Series) -> pd.Series:
-    """A column of the CSV: its texts are few, each of which is looked at once."""
-    return texts.map({value: _cell(value) for value in texts.unique()})
-
-
-def _cell(value: Any) -> Any:
-    """What is a text is no formula; numbers stay."""
-    return cell(plain(value)) if isinstance(value, str) else value
-
-
 def costs(case: CaseTables) -> str:
     """What erasing costs, as SVG; nothing where there are not settings enough to draw a curve."""
     found = tradeoff.curves(case)
@@ -208,4 +206,15 @@ def costs(case: CaseTables) -> str:
     return figures.tradeoff(found, title) if found else ""
 
 
-__all__: Sequence[str] = ["Folder", "cases", "page_of", "read", "rows", "write"]
+__all__: Sequence[str] = [
+    "Folder",
+    "cases",
+    "composed",
+    "legend",
+    "measured",
+    "page_of",
+    "read",
+    "rendered",
+    "rows",
+    "write",
+]

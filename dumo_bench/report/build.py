@@ -13,9 +13,9 @@ from dumo_bench.analysis.kinds import Kinds
 from dumo_bench.analysis.recognition import REFERENCE, DetectionRate, Place
 from dumo_bench.analysis.summary import higher
 from dumo_bench.report import contract, coverage, seeds
-from dumo_bench.report.cells import CaseTables, Cell, Panel, Shown, cell, commonest, parts
+from dumo_bench.report.cells import MOST, CaseTables, Cell, Panel, Shown, cell, commonest, parts
 from dumo_bench.report.contract import Contracts
-from dumo_bench.report.panels import OTHERS, PANELS, Wanted, others
+from dumo_bench.report.panels import OTHERS, PANELS, Panels, Wanted, others
 from dumo_bench.report.variants import KIN, VARIANT, Key, Label, distinct, variants
 from dumo_bench.run.given import told
 from dumo_bench.storage.table import records
@@ -38,13 +38,14 @@ class Sources:
     contracts: Contracts = field(default_factory=dict)
 
 
-def build(given: Sources) -> list[CaseTables]:
-    """The tables of every suite and case, in order."""
+def build(given: Sources, wanted: Panels | None = None, most: int = MOST) -> list[CaseTables]:
+    """The tables of every suite and case, in order. wanted: their panels, of at most so many columns, in place of the
+    report's own."""
     whole = given.summary[given.summary["concept"] == "*"]
-    return [_case(given, key) for key in distinct(whole, "suite", "suite_version", "case")]
+    return [_case(given, key, wanted, most) for key in distinct(whole, "suite", "suite_version", "case")]
 
 
-def _case(given: Sources, key: tuple[str, int, str]) -> CaseTables:
+def _case(given: Sources, key: tuple[str, int, str], wanted: Panels | None, most: int) -> CaseTables:
     suite, version, case = key
     of_suite = given.summary[(given.summary["suite"] == suite) & (given.summary["suite_version"] == version)]
     every, warning = of_suite[of_suite["case"] == case], mixture(of_suite, given.contracts)
@@ -52,9 +53,10 @@ def _case(given: Sources, key: tuple[str, int, str]) -> CaseTables:
     labels, known = variants(rows), recognition.of_summary(every, given.metrics)
     kin = tuple(tuple(value for name, value in zip(VARIANT, of, strict=True) if name in KIN) for of in labels)
     maker = _Maker(rows, labels, given.metrics, given.kinds.get(key, ""), known)
-    panels = [maker.panel(title, wanted) for title, wanted in [*PANELS.items(), (OTHERS, maker.others())]]
+    own = {**PANELS, OTHERS: tuple(maker.others())} if wanted is None else wanted
+    panels = [maker.panel(title, columns) for title, columns in own.items()]
     shown = tuple(
-        part for panel in panels for whole in (panel, seeds.over(panel, kin)) if whole for part in parts(whole)
+        part for panel in panels for whole in (panel, seeds.over(panel, kin)) if whole for part in parts(whole, most)
     )
     covered = coverage.of(rows, labels, VARIANT, given.sizes.get((suite, version)))
     said = " ".join([contract.line(sorted(set(every["sampling"])), given.contracts), *_given(labels)])

@@ -18,7 +18,8 @@ LEGEND = (
     "and numbers of a whole set have none. In rows over training seeds: the lowest and the highest value, which is no "
     "interval. A dash: not measured, which is never 0. Bold: the best method, where it differs significantly from "
     "every other one (q below 0.05: the largest p of the paired tests, corrected by Benjamini and Hochberg over all "
-    "columns of all cases) and all were measured on equally many pictures. The row of the original is the detection "
+    "columns of all cases) and all were measured on equally many pictures; underlined: the second, where in the same "
+    "way it differs from all behind it. The row of the original is the detection "
     f"rate on unedited pictures. Where it is under 50 %, the numbers are unreliable: they are grey and marked {MARK}."
 )
 
@@ -76,6 +77,11 @@ def head(column: Shown) -> list[str]:
     return [one.replace("\u00a0", " ") for one in textwrap.wrap(text, 12, break_long_words=False)]
 
 
+def wrapped(text: str, width: int) -> list[str]:
+    """A text in lines of at most so many characters, one at least."""
+    return textwrap.wrap(text, width) or [""]
+
+
 def below(column: Shown, cell: Cell) -> list[str]:
     """What stands under a number, in short lines: its interval, its remark."""
     return [part for part in (interval(column, cell), q_value(cell), *remark(column, cell).split(", ")) if part]
@@ -89,8 +95,8 @@ def line(column: Shown, cell: Cell) -> str:
 
 
 def counts(column: Shown) -> str:
-    """n of a column: "n=40", "n=38, 2 missing"."""
-    return _counted(column.n, column.n_missing)
+    """n of a column: "n=40", "n=38, 2 missing"; nothing where nothing was counted."""
+    return _counted(column.n, column.n_missing) if column.n or column.n_missing else ""
 
 
 def _counted(n: int, n_missing: int) -> str:

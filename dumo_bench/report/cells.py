@@ -22,7 +22,7 @@ class Cell:
     """One number of the report; `measured` is False where nothing was to be measured, and `note` may say why.
 
     `valid`: whether the scorer detects it in the unedited model's pictures; None: its detection rate is missing.
-    `q`: of a difference, p after correction.
+    `q`: of a difference, p after correction. `bold`: the best of its column, `second`: the second, where tests tell so.
     """
 
     value: float | None = None
@@ -35,6 +35,7 @@ class Cell:
     note: str = ""
     valid: bool | None = True
     q: float | None = None
+    second: bool = False
 
     @property
     def unreliable(self) -> bool:
@@ -117,12 +118,12 @@ class CaseTables:
         return f"{self.suite} (version {self.version}), erasing {self.case}"
 
 
-def parts(panel: Panel) -> list[Panel]:
+def parts(panel: Panel, most: int = MOST) -> list[Panel]:
     """A panel with more columns than fit a page as several; one without columns as none."""
     n = len(panel.columns)
     if not n:
         return []
-    size = math.ceil(n / math.ceil(n / MOST))  # of about equal width: no number stands alone
+    size = math.ceil(n / math.ceil(n / most))  # of about equal width: no number stands alone
     starts = range(0, n, size)
     titles = (panel.title if start == 0 else f"{panel.title} (continued)" for start in starts)
     return [Panel(title, panel.labels, panel.columns[at : at + size]) for title, at in zip(titles, starts, strict=True)]

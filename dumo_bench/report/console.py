@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from dumo_bench.report import captions, coverage
+from dumo_bench.report import captions, coverage, tables
 from dumo_bench.report.cells import CaseTables, Cell, Panel, Shown
 from dumo_bench.texts import line, plain
 
@@ -30,13 +30,23 @@ def renderables(cases: Sequence[CaseTables]) -> Iterator[RenderableType]:
     yield _text(captions.LEGEND, style="dim")
 
 
+def of_table(found: tables.Table) -> Iterator[RenderableType]:
+    """A table of a paper: its blocks below one another, then its caption."""
+    for block in found.blocks:
+        yield _table(Panel(block.head or found.title, found.labels, block.columns))
+    yield _text(found.caption, style="dim")
+
+
 def _table(panel: Panel) -> Table:
     from rich import box
     from rich.table import Table
 
     found = Table(title=_text(panel.title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     found.add_column("")
-    heads = [(captions.head(column), [column.role, *captions.counts(column).split(", ")]) for column in panel.columns]
+    told = [[column.role, *captions.counts(column).split(", ")] for column in panel.columns]
+    heads = [
+        (captions.head(column), list(filter(None, lines))) for column, lines in zip(panel.columns, told, strict=True)
+    ]
     tallest, deepest = (max(map(len, lines)) for lines in zip(*heads, strict=True))
     for above, below in heads:
         lines = [*[""] * (tallest - len(above)), *above, *below, *[""] * (deepest - len(below))]
@@ -50,7 +60,10 @@ def _cell(column: Shown, cell: Cell) -> Text:
     """Several lines, so that seven columns fit into 100 characters."""
     from rich.text import Text
 
-    number = (captions.number(column, cell), "bold green" if cell.bold else "dim" if cell.unreliable else "")
+    number = (
+        captions.number(column, cell),
+        "bold green" if cell.bold else "underline" if cell.second else "dim" if cell.unreliable else "",
+    )
     below = [line(part) for part in captions.below(column, cell)]
     return Text.assemble(number, *(part for one in below for part in ("\n", (one, "dim"))))
 

@@ -1,8 +1,7 @@
-"""Figures as SVG text, byte-stable."""
+"""Figures of a report, drawn in one style; as SVG text they are the same bytes for the same numbers."""
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,10 +12,10 @@ from numpy.typing import NDArray
 
 from dumo_bench.analysis.curves import Curve
 from dumo_bench.analysis.recognition import REFERENCE
+from dumo_bench.report.plots import style
 from dumo_bench.report.scale import Point as Grown
 from dumo_bench.report.scale import Scale
 from dumo_bench.report.tradeoff import Curves, Point, labelled, said
-from dumo_bench.texts import plain
 
 
 def read_tlmo(path: Path) -> dict[str, NDArray[np.float32]]:
@@ -39,26 +38,33 @@ def _number(name: str) -> int:
 
 
 def tlmo(scales: NDArray[np.float32], title: str) -> str:
+    """`map_of` as SVG."""
+    return style.svg(map_of(scales, title))
+
+
+@style.styled
+def map_of(scales: NDArray[np.float32], title: str) -> Any:
     """A heat map of one TLMO table (timestep groups, layers): 1 is white, below 1 blue, above 1 red."""
     groups, layers = scales.shape
-    figure, axes = _figure(5.6, 4.2)
+    figure, axes = style.figure(5.6, 4.2)
     reach = max(float(np.abs(scales - 1).max()), 1e-6)
     image = axes.pcolormesh(scales, cmap="RdBu_r", vmin=1 - reach, vmax=1 + reach, edgecolors="white", linewidth=0.3)
     names = [str(i + 1) for i in range(layers - 1)] + ["mid"]
     axes.set_xticks(np.arange(layers) + 0.5, names)
     axes.set_yticks(np.arange(0, groups + 1, 4), [str(1000 * i // groups) for i in range(0, groups + 1, 4)])
-    axes.set(xlabel="skip connection", ylabel="timestep t (0: clean)", title=_text(title))
+    axes.set(xlabel="skip connection", ylabel="timestep t (0: clean)", title=style.text(title))
     figure.colorbar(image, ax=axes, label="scale")
-    return _svg(figure)
+    return figure
 
 
+@style.styled
 def tradeoff(curves: Curves, title: str) -> str:
     """Erasure (leftwards) against what is kept (upwards): a panel a method, the others' points behind in unreliable."""
     edited = {method: points for method, points in curves.of.items() if method != REFERENCE}
-    figure, panels = _figure(max(4.0, 2.2 * len(edited)), 3.6, len(edited))
+    figure, panels = style.figure(max(4.0, 2.2 * len(edited)), 3.6, len(edited))
     every = [point for points in curves.of.values() for point in points]
     lowest = min(point.kept for point in every)
-    panels[0].set(ylabel=_text(curves.upwards), xlim=(-0.06, 1.06), ylim=(np.floor(10 * lowest) / 10 - 0.3, 1.03))
+    panels[0].set(ylabel=style.text(curves.upwards), xlim=(-0.06, 1.06), ylim=(np.floor(10 * lowest) / 10 - 0.3, 1.03))
     for axes, (method, points) in zip(panels, edited.items(), strict=True):
         axes.plot([p.erased for p in every], [p.kept for p in every], "o", markersize=2.4, color="0.8", zorder=1)
         for point in curves.of.get(REFERENCE, ()):
@@ -66,30 +72,36 @@ def tradeoff(curves: Curves, title: str) -> str:
         _points(axes, method, points)
     if REFERENCE in curves.of:
         panels[0].legend(loc="lower right", fontsize=7)
-    figure.supxlabel(_text(curves.across), fontsize="medium")
-    figure.suptitle(_text(title), fontsize="medium")
-    return _svg(figure)
+    figure.supxlabel(style.text(curves.across), fontsize="medium")
+    figure.suptitle(style.text(title), fontsize="medium")
+    return style.svg(figure)
 
 
 def over_steps(curves: Sequence[Curve], title: str) -> str:
+    """`steps` as SVG."""
+    return style.svg(steps(curves, title))
+
+
+@style.styled
+def steps(curves: Sequence[Curve], title: str) -> Any:
     """Numbers over steps of fine-tuning with their intervals: a panel a metric and role, the targets' first."""
     ordered = sorted(curves, key=lambda one: (one.role == "kept", one.metric))
     shown = list(dict.fromkeys((curve.role, curve.metric) for curve in ordered))
-    figure, panels = _figure(3.4 * len(shown) + 1.2, 3.2, len(shown))
+    figure, panels = style.figure(3.4 * len(shown) + 1.2, 3.2, len(shown))
     for axes, (role, metric) in zip(panels, shown, strict=True):
         own = [curve for curve in curves if (curve.role, curve.metric) == (role, metric)]
         for n, curve in enumerate(sorted(own, key=lambda one: (one.of != REFERENCE, one.label))):
             marks = [m for m in curve.marks if m.value is not None and m.low is not None and m.high is not None]
             x, y = [m.steps for m in marks], np.array([m.value for m in marks], dtype=float)
             low, high = (np.array([getattr(m, end) for m in marks], dtype=float) for end in ("low", "high"))
-            style = {"color": "black", "linestyle": "--"} if curve.of == REFERENCE else {"color": f"C{n}"}
+            look = {"color": style.REFERENCE, "linestyle": "--"} if curve.of == REFERENCE else {"color": f"C{n}"}
             axes.errorbar(x, y, yerr=[np.clip(y - low, 0, None), np.clip(high - y, 0, None)], marker="o", markersize=3,
-                          linewidth=1, capsize=2, label=_text(curve.label), **style)  # fmt: skip
-        axes.set(xlabel="steps of fine-tuning", ylim=(-0.03, 1.03), title=_text(f"{own[0].title} ({role})"))
+                          linewidth=1, capsize=2, label=style.text(curve.label), **look)  # fmt: skip
+        axes.set(xlabel="steps of fine-tuning", ylim=(-0.03, 1.03), title=style.text(f"{own[0].title} ({role})"))
         axes.grid(alpha=0.3)
         axes.legend(fontsize=6)
-    figure.suptitle(_text(title), fontsize="medium")
-    return _svg(figure)
+    figure.suptitle(style.text(title), fontsize="medium")
+    return figure
 
 
 def _points(axes: Any, method: str, points: Sequence[Point]) -> None:
@@ -100,64 +112,37 @@ def _points(axes: Any, method: str, points: Sequence[Point]) -> None:
     for point, text in labelled(points, labels):
         spot, side = (point.erased, point.kept), "left" if point.erased < 0.2 else "center"  # inside the panel
         below = {"textcoords": "offset points", "rotation": 90, "va": "top", "ha": side, "fontsize": 6}
-        axes.annotate(_text(text), spot, (0, -5), annotation_clip=False, **below).set_in_layout(False)
-    axes.set_title(_text(name), fontsize=8)
+        axes.annotate(style.text(text), spot, (0, -5), annotation_clip=False, **below).set_in_layout(False)
+    axes.set_title(style.text(name), fontsize=8)
     axes.grid(alpha=0.3)
 
 
 def scale(of: Scale) -> str:
+    """`growing` as SVG."""
+    return style.svg(growing(of))
+
+
+@style.styled
+def growing(of: Scale) -> Any:
     """What is left and what is kept, with 95 % intervals, against how many concepts go at once: a line a method."""
-    figure, panels = _figure(8.0, 3.6, 2)
+    figure, panels = style.figure(8.0, 3.6, 2)
     for axes, column, cells in zip(panels, (of.left, of.kept), ("left", "kept"), strict=True):
         for label, points in of.of.items():
             own = [(point.concepts, cell) for point in points if (cell := getattr(point, cells)).value is not None]
             counts, values = [n for n, _ in own], [cell.value for _, cell in own]
-            axes.plot(counts, values, "-o", markersize=4, linewidth=1, label=_text(label))
+            axes.plot(counts, values, "-o", markersize=4, linewidth=1, label=style.text(label))
             for n, cell in own:
                 if cell.low is not None:
                     axes.vlines(n, cell.low, cell.high, linewidth=0.8, color="0.6")
-        axes.set(xscale="log", ylim=(-0.03, 1.03), title=_text(f"{column.header} ({column.role})"))
+        axes.set(xscale="log", ylim=(-0.03, 1.03), title=style.text(f"{column.header} ({column.role})"))
         axes.set_xticks(every := sorted({n for points in of.of.values() for n in _counts(points)}), map(str, every))
         axes.minorticks_off()
         axes.grid(alpha=0.3)
     panels[0].legend(fontsize=7)
     figure.supxlabel("concepts erased at once", fontsize="medium")
-    figure.suptitle(_text(of.title), fontsize="medium")
-    return _svg(figure)
+    figure.suptitle(style.text(of.title), fontsize="medium")
+    return figure
 
 
 def _counts(points: Sequence[Grown]) -> list[int]:
     return [point.concepts for point in points]
-
-
-def _text(text: str) -> str:
-    """A text that means itself: a dollar begins no formula."""
-    return plain(text).replace("$", r"\$")
-
-
-def _figure(width: float, height: float, panels: int = 0) -> tuple[Any, Any]:
-    """A figure and its axes; of several panels, in a row and to one scale, a list."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    if not panels:
-        return figure, figure.subplots()
-    return figure, list(figure.subplots(1, panels, sharex=True, sharey=True, squeeze=False)[0])
-
-
-def _svg(figure: Any) -> str:
-    """SVG without date and with ids that depend on the content alone.
-
-    The layout is made here: `savefig` would draw everything once more to make it.
-    """
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-
-    stream = io.StringIO()
-    with rc_context({"svg.hashsalt": "dumo-bench", "svg.fonttype": "none", "font.family": "sans-serif"}):
-        FigureCanvasSVG(figure)
-        figure.set_dpi(72)  # points, in which SVG is written
-        figure.get_layout_engine().execute(figure)
-        figure.set_layout_engine(None)
-        figure.savefig(stream, format="svg", metadata={"Date": None})
-    return stream.getvalue()

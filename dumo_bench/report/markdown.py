@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dumo_bench.report import captions, coverage, scale
 from dumo_bench.report.cells import CaseTables, Cell, Panel, Shown
 from dumo_bench.report.scale import Scale
+from dumo_bench.report.tables import Table
 from dumo_bench.texts import line
 
 
@@ -55,8 +56,26 @@ def _table(panel: Panel) -> str:
 def _cell(column: Shown, cell: Cell) -> str:
     number = captions.number(column, cell)
     said = ", ".join(part for part in (captions.q_value(cell), escape(captions.remark(column, cell))) if part)
-    parts = (f"**{number}**" if cell.bold else number, captions.interval(column, cell), f"({said})" if said else "")
+    parts = (
+        f"**{number}**" if cell.bold else f"<u>{number}</u>" if cell.second else number,
+        captions.interval(column, cell),
+        f"({said})" if said else "",
+    )
     return " ".join(part for part in parts if part)
+
+
+def of_table(table: Table) -> str:
+    """A table of its own: its caption, then its blocks side by side."""
+    heads = [_head(block.head, column, table) for block in table.blocks for column in block.columns]
+    lines = [_line(["", *heads]), _line(["---", *("---:" for _ in heads)])]
+    for i, label in enumerate(table.labels):
+        lines.append(_line([escape(str(label)), *(_cell(column, column.cells[i]) for column in table.columns)]))
+    return "\n".join([f"{escape(table.caption)}\n", *lines]) + "\n"
+
+
+def _head(block: str, column: Shown, table: Table) -> str:
+    named = f"{escape(column.header)} {captions.arrow(column)}".rstrip()
+    return "<br>".join([*[escape(block)] * bool(block), named, *map(escape, table.told(column))])
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -27,29 +27,37 @@ TITLE = "Paired difference to the unedited model"
 
 
 class _Tests(NamedTuple):
-    """Of one case: of every eraser its differences from the unedited model, of every column p of the best's hardest
-    test."""
+    """Of one case: the scores of every eraser, and its differences from the unedited model."""
 
+    erasers: Rows
     against: Mapping[Kin, Sequence[Difference]]
-    best: Mapping[Key, float]
 
 
 def tested(cases: Sequence[CaseTables], scores: pl.DataFrame, metrics: Catalogue) -> list[CaseTables]:
     """The cases with their tables of paired differences, and the best eraser bold where it is told from every other.
 
     The differences are corrected over all cases, metrics, roles and erasers. That the best is told from every other is
-    one test a column, of the largest p of them (Berger, Technometrics 24 (1982), 295), corrected over all columns.
+    one test a column, of the largest p of them (Berger, Technometrics 24 (1982), 295), corrected over all columns; of
+    the columns where it is, in the same way, that the second is told from all behind it.
     """
     tests = [_tests(case, scores, metrics) for case in cases]
     against = iter(differences.corrected([found for one in tests for found in one.against.values()]))
-    best = iter(differences.significant([p for one in tests for p in one.best.values()]))
+    erasers = [one.erasers for one in tests]
+    best = told_at(0, cases, erasers, [_columns(case).keys() for case in cases], metrics)
+    second = told_at(1, cases, erasers, best, metrics)
     return [
-        emphasised(
-            _with_differences(case, {kin: next(against) for kin in one.against}),
-            {key for key in one.best if next(best)},
-        )
-        for case, one in zip(cases, tests, strict=True)
+        emphasised(_with_differences(case, {kin: next(against) for kin in one.against}), *told)
+        for case, one, *told in zip(cases, tests, best, second, strict=True)
     ]
+
+
+def told_at(
+    place: int, cases: Sequence[CaseTables], erasers: Sequence[Rows], among: Sequence[Collection[Key]], known: Catalogue
+) -> list[set[Key]]:
+    """Of each case the columns, of some, whose eraser at this place (0: the best) is told from all behind it."""
+    p = [dict(_hardest(*one, known, place)) for one in zip(cases, erasers, among, strict=True)]
+    told = iter(differences.significant([value for of in p for value in of.values()]))
+    return [{key for key in of if next(told)} for of in p]
 
 
 def _tests(case: CaseTables, scores: pl.DataFrame, metrics: Catalogue) -> _Tests:
@@ -63,19 +71,22 @@ def _tests(case: CaseTables, scores: pl.DataFrame, metrics: Catalogue) -> _Tests
     base = next((rows[kin] for kin in rows if kin[0] == REFERENCE), None)
     sides = [] if base is None else [(rows[kin], base) for kin in erasers]
     against = differences.of_pairs(_measured(sides, _columns(case), metrics))
-    return _Tests(
-        dict(zip(erasers, against, strict=False)), dict(_hardest(case, {kin: rows[kin] for kin in erasers}, metrics))
-    )
+    return _Tests({kin: rows[kin] for kin in erasers}, dict(zip(erasers, against, strict=False)))
 
 
-def _hardest(case: CaseTables, rows: Rows, metrics: Catalogue) -> Iterator[tuple[Key, float]]:
-    """Of every column with a best eraser, p of its difference from the other that it is least told from."""
-    best: dict[Kin, list[Key]] = {}
+def _hardest(
+    case: CaseTables, rows: Rows, among: Collection[Key], metrics: Catalogue, place: int
+) -> Iterator[tuple[Key, float]]:
+    """Of every column that ranks its erasers, p of the difference between the one at this place and the one behind it
+    that it is least told from."""
+    there: dict[tuple[Kin, ...], list[Key]] = {}
     for key, column in _columns(case).items():
-        if (kin := _leader(column, case.kin)) is not None and kin in rows:
-            best.setdefault(kin, []).append(key)
-    for kin, keys in best.items():
-        sides = [(rows[kin], of) for other, of in rows.items() if other != kin]
+        ranked = _ranked(column, case.kin) if key in among else []
+        if len(ranked) > place + 1 and rows.keys() >= {*ranked}:
+            there.setdefault(tuple(ranked[: place + 1]), []).append(key)
+    for of, keys in there.items():
+        kin = of[-1]
+        sides = [(rows[kin], behind) for other, behind in rows.items() if other not in of]
         others = differences.p_values(_measured(sides, keys, metrics))
         yield from ((key, max(p[key] for p in others)) for key in keys if others and all(key in p for p in others))
 
@@ -129,29 +140,33 @@ def _own(case: CaseTables) -> list[Panel]:
     return [panel for panel in case.panels if len(panel.labels) == len(case.kin)]
 
 
-def _leader(column: Shown, kin: Sequence[Kin]) -> Kin | None:
-    """The best of two erasers or more, if all were measured on equally many pictures of what the scorer recognises."""
+def _ranked(column: Shown, kin: Sequence[Kin]) -> list[Kin]:
+    """The erasers, best first, if all were measured on equally many pictures of what the scorer recognises."""
     cells = [(of, cell) for of, cell in zip(kin, column.cells, strict=True) if of[0] != REFERENCE]
     alike = len({(cell.n, cell.n_missing) for _, cell in cells}) == 1
     if column.higher is None or not alike or any(cell.unreliable or cell.value is None for _, cell in cells):
-        return None
+        return []
     values: dict[Kin, list[float]] = {}
     for of, cell in cells:
         values.setdefault(of, []).append(cell.value or 0.0)
-    sign = 1 if column.higher else -1
-    return max(values, key=lambda of: sign * fmean(values[of])) if len(values) > 1 else None
+    sign = -1 if column.higher else 1
+    return sorted(values, key=lambda of: sign * fmean(values[of]))
 
 
-def emphasised(case: CaseTables, told: Collection[Key]) -> CaseTables:
-    """With the best eraser of some metrics and roles bold, in every panel that has a row for every fit."""
+def emphasised(case: CaseTables, best: Collection[Key], second: Collection[Key] = ()) -> CaseTables:
+    """With the best eraser of some metrics and roles bold, and the second of some marked, in every panel that has a row
+    for every fit."""
     own = _own(case)
-    return replace(case, panels=tuple(_bold(panel, case.kin, told) if panel in own else panel for panel in case.panels))
+    marked = (_marked(panel, case.kin, best, second) if panel in own else panel for panel in case.panels)
+    return replace(case, panels=tuple(marked))
 
 
-def _bold(panel: Panel, kin: Sequence[Kin], told: Collection[Key]) -> Panel:
+def _marked(panel: Panel, kin: Sequence[Kin], best: Collection[Key], second: Collection[Key]) -> Panel:
     def marked(column: Shown) -> Shown:
-        best = _leader(column, kin) if column.source in told else None
-        cells = (replace(cell, bold=of == best) for of, cell in zip(kin, column.cells, strict=True))
+        ranked = _ranked(column, kin)
+        bold, underlined = (ranked[n : n + 1] if column.source in told else [] for n, told in enumerate((best, second)))
+        pairs = zip(kin, column.cells, strict=True)
+        cells = (replace(cell, bold=of in bold, second=of in underlined) for of, cell in pairs)
         return replace(column, cells=tuple(cells))
 
     return replace(panel, columns=tuple(map(marked, panel.columns)))

@@ -1,0 +1,1 @@
+"""Figures of a paper, drawn with matplotlib in one style."""
