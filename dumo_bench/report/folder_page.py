@@ -120,7 +120,7 @@ def _cost(edit: _Edit) -> Cost:
 
 def _swept(given: Given) -> dict[tuple[str, int, str], dict[str, list[dict[str, Any]]]]:
     """Of each case NudeNet's rates over thresholds on its target prompts, by the name of the row; where it was run."""
-    if "nudenet" not in set(given.summary["scorer"]):
+    if "nudenet" not in set(given.summary["scorer"]) or not any(given.out.glob("tables/detections/*.parquet")):
         return {}
     try:
         boxes = nudity.pictures(given.out, "BGR")

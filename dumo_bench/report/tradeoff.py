@@ -33,7 +33,8 @@ class Curves:
 
 
 def curves(case: CaseTables) -> Curves | None:
-    """The curves of a case from its first panel, or None where it lacks a column or has hardly a row."""
+    """The curves of a case from its first panel; None where it lacks a column, or no method has several settings: what
+    methods do that have one each is in the page's chart of all."""
     panel = case.panels[0] if case.panels else None
     if panel is None or sum(label.method != REFERENCE for label in panel.labels) < FEW:
         return None
@@ -47,7 +48,8 @@ def curves(case: CaseTables) -> Curves | None:
         if x is not None and y is not None:
             found.setdefault(label.method, []).append(Point(x, y, label.told))
     ordered = {method: sorted(points, key=lambda p: (-p.erased, p.kept)) for method, points in found.items()}
-    return Curves(_axis(across), _axis(upwards), ordered) if found else None
+    several = any(len(points) > 1 for method, points in ordered.items() if method != REFERENCE)
+    return Curves(_axis(across), _axis(upwards), ordered) if several else None
 
 
 def said(method: str, points: Sequence[Point]) -> tuple[str, list[str]]:
