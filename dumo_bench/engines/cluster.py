@@ -30,6 +30,7 @@ class Cluster:
     gpus: float | None = None
     cpus: int | None = None
     mine: bool = False  # whether it was connected here
+    heard: bool = False  # whether something listens at the address
 
     @property
     def size(self) -> tuple[float, int]:
@@ -64,14 +65,15 @@ class Cluster:
 
     def _connect(self) -> None:
         import ray
+        from ray.exceptions import RayError
 
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         address = self._typed
         own: dict[str, Any] = {"include_dashboard": False, "object_store_memory": STORE} if address == "local" else {}
         try:
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **own)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise self._silent(error) from error
+        except (ConnectionError, RuntimeError, ValueError, RayError) as error:
+            raise self._refused(error) from error
         self.mine = True
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C; Ray's handler calls sys.exit
 
@@ -88,13 +90,18 @@ class Cluster:
         try:
             socket.create_connection((host.strip("[]"), int(port)), PATIENCE).close()
         except (OSError, OverflowError, UnicodeError) as error:
-            raise self._silent(error) from error
+            raise self._refused(error) from error
+        self.heard = True
 
-    def _silent(self, error: Exception) -> UserError:
-        return UserError(
-            f"--address {self._typed}: no Ray cluster answers: type `ray start --head` on one machine, and `ray start "
-            f"--address=HOST:PORT` on the others ({line(str(error))[:200]})"
+    def _refused(self, error: Exception) -> UserError:
+        what = (
+            "what listens there lets no command in: it must be `ray start --head`, of the same versions of Ray and "
+            "Python, and where it asks for a token, type export RAY_AUTH_MODE=token"
+            if self.heard
+            else "no Ray cluster answers: type `ray start --head` on one machine, and `ray start --address=HOST:PORT` "
+            "on the others"
         )
+        return UserError(f"--address {self._typed}: {what} ({line(str(error))[:200]})")
 
     def leave(self) -> None:
         """Disconnect, where it was connected here; a cluster of this machine alone ends."""
