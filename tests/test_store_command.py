@@ -118,6 +118,16 @@ def test_what_verify_says_to_type_makes_the_picture_again(made, command):
     assert path.read_bytes() == before and command("store", "verify", made / "out").code == 0
 
 
+def test_a_folder_in_the_place_of_a_picture_goes_before_the_picture_is_made_again(copy):
+    path = sorted(copy.glob("images/*/*.png"))[0]
+    path.unlink()
+    (path / "inside").mkdir(parents=True)
+    (found,) = verify.verify(copy).broken
+    assert found.why == "it is no file" and shlex.split(found.type) == ["rm", "-r", str(path)]
+    subprocess.run(shlex.split(found.type), check=True)
+    assert verify.verify(copy).broken == ()
+
+
 def test_a_picture_that_its_suite_no_longer_has_can_only_go(copy):
     """The command of its run would not make it again."""
     (before,) = copy.glob("runs/wanted/*.json")

@@ -143,12 +143,14 @@ def _notes(root: Path) -> tuple[list[Note], list[Broken]]:
 
 
 def _again(root: Path, key: str, notes: list[Note]) -> str:
-    """The command that makes a picture again, where a run that wants it is noted; else it can go."""
-    for note in notes:
+    """The command that makes a picture again, where a run that wants it is noted; else it can go, as a folder must that
+    stands in its place."""
+    place = root / "images" / key[:2] / f"{key}.png"
+    for note in notes if not place.is_dir() else ():
         if any(key in group.pictures for group in note.groups):
             with suppress(KeyError, TypeError, AttributeError):  # another program's request, or an odd one
                 return command(note.request, root)
-    return _remove(root / "images" / key[:2] / f"{key}.png")
+    return _remove(place)
 
 
 def command(request: Mapping[str, Any], root: Path) -> str:
@@ -169,5 +171,6 @@ def _toml(value: Any) -> str:
 
 
 def _remove(*paths: Path) -> str:
-    """How files go, so that the same command makes them again."""
-    return shlex.join(["rm", *(str(path) for path in paths if path.exists())])
+    """How files go, so that the same command makes them again; a folder in the place of one, too."""
+    there = [path for path in paths if path.exists()]
+    return shlex.join(["rm", *(["-r"] if any(path.is_dir() for path in there) else []), *map(str, there)])
