@@ -128,6 +128,16 @@ def test_a_folder_in_the_place_of_a_picture_goes_before_the_picture_is_made_agai
     assert verify.verify(copy).broken == ()
 
 
+@pytest.mark.parametrize("text", ["{", "[]"])
+def test_a_broken_manifest_ends_a_merge_in_one_line_and_leaves_nothing(made, copy, command, tmp_path, text):
+    (path,) = copy.glob("runs/*.json")
+    path.write_text(text)
+    said = command("store", "merge", made / "out", copy, "--to", tmp_path / "merged")
+    assert said.code == 2 and said.err.startswith(f"dumo-bench: {path} is no ") and len(said.err.splitlines()) == 1
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["out"]
+    assert command("store", "merge", made / "out", made / "out", "--to", tmp_path / "merged").code == 0
+
+
 def test_a_picture_that_its_suite_no_longer_has_can_only_go(copy):
     """The command of its run would not make it again."""
     (before,) = copy.glob("runs/wanted/*.json")

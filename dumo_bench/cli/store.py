@@ -83,12 +83,14 @@ def merge(
     """Bring the tables of several results folders into one, so that one report shows them all."""
     from dumo_bench.analysis import summary
     from dumo_bench.cli import output, show
+    from dumo_bench.formats.export import staged
     from dumo_bench.progress import log
     from dumo_bench.run import manifest
     from dumo_bench.storage import merge as merging
 
-    found = merging.merge([_here(folder) for folder in folders], to)
-    summary.write(to, manifest.suites(to).values())
+    with staged(to) as place:
+        found = merging.merge([_here(folder) for folder in folders], place)
+        summary.write(place, manifest.suites(place).values())
     if found.differ:
         log.warning(f"{found.differ} of {found.twice} scores that two folders have differ: the later folder's counts")
     if as_json:

@@ -29,12 +29,10 @@ class Merged(NamedTuple):
 
 
 def merge(folders: Sequence[Path], to: Path) -> Merged:
-    """Copy tables and manifests into a new folder; `run`'s pictures and edits stay where they are."""
+    """Copy tables and manifests into an empty folder; `run`'s pictures and edits stay where they are."""
     for folder in folders:
         if not (folder / "tables").is_dir():
             raise UserError(f"{folder} holds no tables: wanted a results folder")
-    if to.exists() and any(to.iterdir()):
-        raise UserError(f"{to} is not empty: results are merged into a new folder")
     differ = twice = 0
     for n, folder in enumerate(folders):
         if n:
@@ -58,12 +56,22 @@ def _add(folder: Path, to: Path) -> None:
 
 def _add_run(path: Path, place: Path) -> None:
     """A manifest; of one request that both folders had, the runs of both."""
-    said = json.loads(path.read_text(encoding="utf-8"))
+    said = _read(path)
     if place.exists():
-        before = json.loads(place.read_text(encoding="utf-8"))
+        before = _read(place)
         said = before | said | {name: _joined(before, said, name) for name in ("runs", "scorers")}
         said |= {"edits": before["edits"] | said.get("edits", {})} if "edits" in before else {}
     files.write_text(place, json.dumps(said, indent=1, sort_keys=True) + "\n")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is no JSON ({error}): `dumo-bench store verify` says what to type") from error
+    if not isinstance(said, dict):
+        raise UserError(f"{path} is no manifest: `dumo-bench store verify` says what to type")
+    return said
 
 
 def _joined(before: dict[str, Any], said: dict[str, Any], name: str) -> list[Any]:
