@@ -100,7 +100,7 @@ def test_options_that_contradict_one_another_are_refused(command, bare_suite, ty
 def test_an_address_where_nobody_listens_is_one_line_at_once_and_before_any_work(
     command, bare_suite, tmp_path, address
 ):
-    typed = ("--engine", "ray", "--address", address, "--out", tmp_path / "out")
+    typed = ("--engine", "ray", "--address", address, "--scorers", "blank", "--out", tmp_path / "out")
     said = command("run", "-m", "uce", "-s", bare_suite, *typed)
     assert said.code == 2 and len(said.err.splitlines()) == 1 and not (tmp_path / "out").exists()
     assert said.err.startswith(f"dumo-bench: --address {address}: no Ray cluster answers: type `ray start --head`")
