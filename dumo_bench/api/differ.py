@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dumo_bench.analysis import compare, diff
+from dumo_bench.analysis import diff
 from dumo_bench.analysis.diff import Diff, Known
 from dumo_bench.errors import UserError
 from dumo_bench.run import manifest
@@ -15,12 +15,16 @@ from dumo_bench.storage import checksums, remote
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dumo_bench.analysis.compare import Side
+
 
 def differ(a: str, b: str, out: Path) -> Mapping[str, Diff]:
     """What differs, by what is held against what: "uce:ridge=50 -> uce:ridge=1", or each method of two folders.
 
     Of one number in several units the first.
     """
+    from dumo_bench.analysis import compare
+
     folders = [remote.place(text) for text in (a, b)]
     full = [folder for folder in folders if (folder / "tables").is_dir()]
     if len(full) == 1:
@@ -36,7 +40,7 @@ def differ(a: str, b: str, out: Path) -> Mapping[str, Diff]:
     return {one.label.partition(" in ")[0]: diff.diff(_scores(one), _scores(other), beside) for one, other in sides}
 
 
-def _scores(side: compare.Side) -> pd.DataFrame:
+def _scores(side: Side) -> pd.DataFrame:
     copies = [name for name, one in side.metrics.by_name.items() if one.metric.copy_of]
     return side.scores[~side.scores["metric"].isin(copies)]
 
