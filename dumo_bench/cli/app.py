@@ -14,6 +14,7 @@ from dumo_bench.cli import (
     checkpoint,
     cite,
     compare,
+    diff,
     doctor,
     edge,
     nudenet,
@@ -86,6 +87,7 @@ app.command()(attack.attack)
 app.command()(relearn.relearn)
 app.command()(sequence.sequence)
 app.command()(compare.compare)
+app.command()(diff.diff)
 app.command()(cite.cite)
 app.command()(share.push)
 app.command()(share.pull)

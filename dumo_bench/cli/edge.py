@@ -31,14 +31,18 @@ _USAGE = typer.BadParameter.__mro__[1]
 _MACHINE = {
     "SafetensorError": "a file of tensors could not be read or written",
 }
+#: packages that a machine need not have which only reads results (docs/platforms.md)
+_MODELS = frozenset(
+    ("torch", "torchvision", "diffusers", "transformers", "nudenet", "onnxruntime", "cv2", "cleanfid", "open_clip")
+)
 
 
 def fault(error: Exception) -> str | None:
     """What a user or the machine did, in words; None of an error that is a bug, "" where help was shown instead."""
     if isinstance(error, (UserError, _USAGE)):
         return str(error) if isinstance(error, UserError) else _usage(error)
-    if isinstance(error, OSError):
-        return _disk(error)
+    if isinstance(error, (OSError, ModuleNotFoundError)):
+        return _disk(error) if isinstance(error, OSError) else _lacking(error)
     if type(error).__name__ == "SafetensorError" and "os error 28" in str(error):
         return f"the disk is full ({error}): free some space and type the same command again"
     if memory.full(error):
@@ -47,6 +51,15 @@ def fault(error: Exception) -> str | None:
         return f"{says} ({str(error).strip().partition(chr(10))[0]})" if str(error) else says
     said = remote.fault(error)
     return said and f"{said}: type the same command again to go on"
+
+
+def _lacking(error: ModuleNotFoundError) -> str | None:
+    """A package of ours that only runs of models need; None of any other, which is a plugin's or a bug."""
+    if (name := (error.name or "").partition(".")[0]) not in _MODELS:
+        return None
+    from dumo_bench.run import machine
+
+    return f"{name} is not installed: this machine can read results; to run models {machine.INSTALL}"
 
 
 def _usage(error: Any) -> str:

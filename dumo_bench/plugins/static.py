@@ -42,6 +42,21 @@ def papers(name: str) -> tuple[Paper, ...]:
     return found
 
 
+def said(value: str, name: str) -> Any:
+    """What the class `package.module:Thing` sets an attribute to, read from its source; None where no literal is."""
+    place, _, thing = value.rpartition(":")
+    source = _source(place)
+    lines = ast.parse(source.read_text(encoding="utf-8")).body if source else []
+    own = (line for one in lines if isinstance(one, ast.ClassDef) and one.name == thing for line in one.body)
+    for line in own:
+        targets = (
+            line.targets if isinstance(line, ast.Assign) else [line.target] if isinstance(line, ast.AnnAssign) else []
+        )
+        if name in map(ast.unparse, targets) and isinstance(found := getattr(line, "value", None), ast.Constant):
+            return found.value
+    return None
+
+
 def about(value: str) -> str:
     """The first line of the docstring of the file that `package.module:Thing` lies in; "" when there is none."""
     source = _source(value.rpartition(":")[0])

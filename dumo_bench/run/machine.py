@@ -18,6 +18,11 @@ from dumo_bench.plugins import loading
 from dumo_bench.storage import files, remote
 from dumo_bench.suites import registry
 
+INSTALL = (
+    "type pip install dumo-bench (without a GPU first: pip install torch torchvision "
+    "--index-url https://download.pytorch.org/whl/cpu)"
+)
+
 
 class Finding(NamedTuple):
     """One line: `good` None is a fact, True is present, False is missing and `text` says what to type."""
@@ -28,7 +33,7 @@ class Finding(NamedTuple):
 
 
 def examine(out: Path) -> Iterator[Finding]:
-    """Machine, models, scorers, suites, disk: the cheap ones first. Imports torch; never the network."""
+    """Machine, models, scorers, suites, disk: the cheap ones first. Imports torch, where it is; never the network."""
     yield Finding("system", None, f"{platform.system()} {platform.machine()}, Python {platform.python_version()}")
     yield from _devices()
     beside = files.cache() if remote.far(out) else out.resolve()  # copies of what is read lie there
@@ -58,8 +63,11 @@ def peak() -> int | None:
 
 
 def _devices() -> Iterator[Finding]:
-    import torch
-
+    try:
+        import torch
+    except ImportError:
+        yield Finding("torch", False, f"not installed: results can be read; to run models {INSTALL}")
+        return
     yield Finding("torch", None, torch.__version__)
     if torch.cuda.is_available():
         for n in range(torch.cuda.device_count()):
