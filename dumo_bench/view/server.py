@@ -125,7 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> Answer | None:
         """Nothing to whom calls this machine by another name (a page elsewhere whose name was turned to it), or does
-        not know the token; they are not told apart."""
+        not know the token."""
         by_name = self.headers.get("Host", "") in {f"{name}:{self.server.server_port}" for name in self._names}
         token, _, path = self.path.partition("?")[0].removeprefix("/").partition("/")
         known = secrets.compare_digest(token.encode(), self.server.token.encode())

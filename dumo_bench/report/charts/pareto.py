@@ -42,7 +42,7 @@ def _view(found: Outcomes, n: int, column: Shown) -> View:
     best = {i for i in front([(row["left"], row["kept"]) for row in rows])}
     methods = sorted({one.label.method for one in found.edited})
     x = alt.X("left:Q", title=_axis(found.left), scale=alt.Scale(domain=[0, 1]), axis=rates())
-    y = alt.Y("kept:Q", title=_axis(column), scale=alt.Scale(zero=False, nice=True, padding=8))
+    y = alt.Y("kept:Q", title=_axis(column), scale=alt.Scale(zero=False, nice=False, padding=12))
     named = alt.Scale(domain=methods, range=[CATEGORIES[i % len(CATEGORIES)] for i in range(len(methods))])
     drawn = alt.Scale(domain=methods, range=[SHAPES[i // len(CATEGORIES) % len(SHAPES)] for i in range(len(methods))])
     legend = alt.Legend(title=None, orient="bottom", columns=4) if n == len(found.kept) - 1 else None
