@@ -75,7 +75,7 @@ def test_a_running_mean_is_as_long_as_its_values_and_within_them(values):
 
 def test_losses_are_found_under_their_names_however_deep_and_short_lists_are_none():
     kept = {"mace": [[1.0] * 20, [2.0] * 20], "few": [1.0, 2.0], "esd": [3.0] * 10}
-    assert [(name, values[0]) for name, values in training._parts("", kept)] == [
+    assert [(name, values[0]) for name, values in training.parts("", kept)] == [
         ("mace 1", 1.0), ("mace 2", 2.0), ("esd", 3.0)
     ]  # fmt: skip
 

@@ -97,7 +97,7 @@ def test_vega_is_one_script_that_ends_no_element():
 def test_no_text_is_alive_on_the_page(text):
     data = pictures.Pictures([], {"prompts": [text], "methods": [text], text: text})
     shown = page_parts.Gallery(data.data, [text], [text])
-    sections = [page.Section(one, {text: text}, verdict=text) for one in cases(text)]
+    sections = [page.Section(one, {text: text}, verdict=text, verdicts=[text]) for one in cases(text)]
     ran = page.Ran([text], True, [text], [text], 1, text, [text])
     bare = page.render([page.Section(one) for one in cases("x")], ran=ran, shown=page_parts.Gallery({}, [], []))
     found = page.render(sections, ran=ran, shown=shown)

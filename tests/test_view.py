@@ -179,6 +179,14 @@ def test_the_page_is_made_again_where_the_folder_has_changed_and_only_then(tmp_p
     assert [fresh(), fresh()] == ["3", "3"]
 
 
+def test_a_folder_that_can_no_longer_be_read_says_why(folder):
+    def gone() -> str:
+        raise UserError("summary.parquet is not there")
+
+    found = server.Site(folder, gone).answer("")
+    assert found is not None and (found.status, found.content) == (500, b"summary.parquet is not there\n")
+
+
 def test_the_command_serves_until_ctrl_c_and_needs_no_network_of_a_model(folder, tmp_path):
     (tmp_path / "without.py").write_text(WITHOUT)
     code = f"import without; from dumo_bench.cli.app import main; main(['view', {str(folder)!r}, '--no-browser'])"

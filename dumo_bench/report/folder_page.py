@@ -51,6 +51,7 @@ def text(given: Given, images: Images = "inside", attacked: Sequence[Success] | 
     if attacked is None:
         attacked = attacks.of_folder(given.out, given.metrics, given.suites.values())
     swept = _swept(given)
+    erases = kinds.of_rows(given.summary) | kinds.of_suites(given.suites.values())
     sections = []
     for case in given.shown:
         own = page.of_suite(scores, case)
@@ -62,8 +63,10 @@ def text(given: Given, images: Images = "inside", attacked: Sequence[Success] | 
             attacked=[one for one in attacked if (one.suite, one.case) == (case.suite, case.case)],
             tuned=[one for one in tuned if (one.suite, one.case) == (case.suite, case.case)],
         )
-        sections.append(page.section(case, frames, given.out, more))
-    shown = None if images == "none" else _gallery(given, scores, images)
+        sections.append(
+            page.section(case, frames, given.out, more, erases.get((case.suite, case.version, case.case), ""))
+        )
+    shown = None if images == "none" else _gallery(given, scores, erases, images)
     return page.render(sections, given.scales, ran=_ran(given, scores), shown=shown)
 
 
@@ -76,8 +79,7 @@ def _ran(given: Given, scores: pl.DataFrame) -> page.Ran:
     return page.Ran(models, REFERENCE in methods, edited, scorers, scores["key"].n_unique(), *told)
 
 
-def _gallery(given: Given, scores: pl.DataFrame, images: Images) -> Gallery | None:
-    erases = kinds.of_rows(given.summary) | kinds.of_suites(given.suites.values())
+def _gallery(given: Given, scores: pl.DataFrame, erases: kinds.Kinds, images: Images) -> Gallery | None:
     if not (given.out / "images").is_dir():
         return None  # tables alone, as they are passed on
     cases = [

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.errors import UserError
-from dumo_bench.report import captions, coverage, figures, gallery, outcomes, page_parts, scale
+from dumo_bench.report import captions, coverage, figures, gallery, outcomes, page_parts, scale, verdicts
 from dumo_bench.report.cells import CaseTables
 from dumo_bench.report.charts import of_case
 from dumo_bench.report.charts.style import Chart
@@ -44,7 +44,8 @@ class Map:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A case with all that the page shows of it. methods: label -> hyperparameters; heads: above cells of concepts."""
+    """A case with all that the page shows of it. methods: label -> hyperparameters; heads: above cells of concepts;
+    verdict: of the case; verdicts: of each of its methods."""
 
     tables: CaseTables
     methods: Mapping[str, str] = field(default_factory=dict)
@@ -54,6 +55,7 @@ class Section:
     heads: Sequence[str] = ()
     concepts: Sequence[Detail] = ()
     verdict: str = ""
+    verdicts: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,8 @@ class Ran:
     warnings: Sequence[str] = ()
 
 
-def section(tables: CaseTables, frames: Frames, out: Path, more: of_case.More) -> Section:
-    """The page's part on one case, from the tables and from the edits in `out`."""
+def section(tables: CaseTables, frames: Frames, out: Path, more: of_case.More, kind: str) -> Section:
+    """The page's part on one case, from the tables and from the edits in `out`; kind: of thing that it erases."""
     rows, means = of_suite(frames.scores, tables), _of_case(frames.summary, tables)
     labels, found = variants(means), outcomes.of(tables)
     return Section(
@@ -83,6 +85,7 @@ def section(tables: CaseTables, frames: Frames, out: Path, more: of_case.More) -
         heads=heads(labels),
         concepts=concepts(means, frames.metrics),
         verdict=outcomes.sentence(found) if found else "No verdict: nothing was measured on its targets.",
+        verdicts=[str(one) for one in verdicts.verdicts(tables, kind)],
     )
 
 

@@ -12,7 +12,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
 
+from dumo_bench.progress import track
+
 BUDGET = 11_000_000  # bytes of base64; with Vega-Lite and the tables a page stays under 15 MB
+_MANY = 2000  # pictures; of fewer no progress is shown
 _SAMPLE = 48  # pictures by which a size is chosen
 
 
@@ -23,7 +26,16 @@ class Size(NamedTuple):
     quality: int
 
 
-SIZES = (Size(192, 75), Size(160, 70), Size(128, 65), Size(96, 60), Size(80, 55), Size(64, 50), Size(48, 40))
+SIZES = (
+    Size(192, 70),
+    Size(160, 55),
+    Size(128, 45),
+    Size(112, 32),
+    Size(96, 32),
+    Size(80, 35),
+    Size(64, 40),
+    Size(48, 40),
+)
 
 
 class Small(NamedTuple):
@@ -62,7 +74,8 @@ def _cut(copies: list[str], n: int, budget: int) -> Small:
 def _encoded(pictures: Sequence[Callable[[], Path | None]], size: Size) -> list[str]:
     """In threads: Pillow decodes and encodes without the interpreter's lock."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(partial(_text, size=size), pictures))
+        made = pool.map(partial(_text, size=size), pictures)
+        return list(track(made, "small copies", len(pictures) if len(pictures) >= _MANY else 0))
 
 
 def _text(picture: Callable[[], Path | None], size: Size) -> str:
@@ -81,7 +94,7 @@ def webp(path: Path | None, size: Size) -> bytes:
             small = picture.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # all that Pillow says of a broken PNG
         return b""
-    small.thumbnail(size[:1] * 2)
+    small.thumbnail((size.side, size.side))
     stream = io.BytesIO()
     small.save(stream, "WEBP", quality=size.quality, method=4)
     return stream.getvalue()

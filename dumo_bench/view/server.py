@@ -24,6 +24,7 @@ from dumo_bench.report import gallery, thumbnails
 from dumo_bench.storage import remote
 
 HOST = "127.0.0.1"
+TEXT = "text/plain; charset=utf-8"
 SMALL = thumbnails.Size(256, 80)
 _KEPT = 2000  # small copies in memory: about 20 MB
 _SAFE = {
@@ -57,6 +58,7 @@ class Answer(NamedTuple):
     kind: str
     policy: str = "default-src 'none'"
     keep: str = "no-store"
+    status: HTTPStatus = HTTPStatus.OK
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,18 @@ class Site:
     def answer(self, path: str) -> Answer | None:
         """What lies at a path below the token; None: nothing does."""
         if path == "":
-            return Answer(self.page().encode(), "text/html; charset=utf-8", "frame-ancestors 'none'")
+            return self._page()
         what = re.fullmatch(r"(thumb|image)/([0-9a-f]{64})", path)
         found = _picture(self.out, what[2], small=what[1] == "thumb") if what else None
         kind = "image/webp" if what and what[1] == "thumb" else "image/png"
         return Answer(found, kind, keep="private, max-age=3600") if found else None
+
+    def _page(self) -> Answer:
+        """The page; where the folder can no longer be read, why."""
+        try:
+            return Answer(self.page().encode(), "text/html; charset=utf-8", "frame-ancestors 'none'")
+        except UserError as error:
+            return Answer(f"{error}\n".encode(), TEXT, status=HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _picture(out: Path, key: str, *, small: bool) -> bytes | None:
@@ -125,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> Answer | None:
         """Nothing to whom calls this machine by another name (a page elsewhere whose name was turned to it), or does
-        not know the token; they are not told apart."""
+        not know the token."""
         by_name = self.headers.get("Host", "") in {f"{name}:{self.server.server_port}" for name in self._names}
         token, _, path = self.path.partition("?")[0].removeprefix("/").partition("/")
         known = secrets.compare_digest(token.encode(), self.server.token.encode())
@@ -133,9 +142,8 @@ class _Handler(BaseHTTPRequestHandler):
         return self.server.site.answer(path) if by_name and known and within else None
 
     def _send(self, found: Answer | None, *, body: bool = True) -> None:
-        status = HTTPStatus.OK if found else HTTPStatus.NOT_FOUND
-        sent = found or Answer(b"not found\n", "text/plain; charset=utf-8")
-        self.send_response(status)
+        sent = found or Answer(b"not found\n", TEXT, status=HTTPStatus.NOT_FOUND)
+        self.send_response(sent.status)
         told = {"Content-Type": sent.kind, "Content-Length": str(len(sent.content)), "Cache-Control": sent.keep}
         for name, value in {**told, "Content-Security-Policy": sent.policy, **_SAFE}.items():
             self.send_header(name, value)

@@ -39,7 +39,9 @@ def _rows(found: Outcomes, summary: pd.DataFrame, metrics: Catalogue) -> list[di
     wanted = {(one.metric, one.role): one for one in (found.left, *found.kept) if is_rate(one)}
     labels, known = variants(summary[summary["concept"] == "*"]), recognition.of_summary(summary, metrics)
     rows = []
-    for row in table.records(summary[(summary["concept"] != "*") & ~summary["change"]]):
+    of_metrics = summary["metric"].isin([metric for metric, _ in wanted])
+    places = {key: n for n, key in enumerate(labels)}
+    for row in table.records(summary[(summary["concept"] != "*") & ~summary["change"] & of_metrics]):
         column = wanted.get((row["metric"], row["role"]))
         label = labels.get(tuple(row[key] for key in VARIANT))
         if (
@@ -55,7 +57,7 @@ def _rows(found: Outcomes, summary: pd.DataFrame, metrics: Catalogue) -> list[di
             "method": name(label), "concept": name(row["concept"]), "role": row["role"], "metric": column.header,
             "value": row["value"], "mark": "\N{MULTIPLICATION SIGN}" * one.unreliable,
             "said": f"{captions.number(column, one)} {captions.interval(column, one)}".strip(), "n": row["n"],
-            "place": list(labels).index(tuple(row[key] for key in VARIANT)),
+            "place": places[tuple(row[key] for key in VARIANT)],
         })  # fmt: skip
     return sorted(rows, key=lambda row: (row["place"], row["role"], row["concept"]))
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dumo_bench.report import captions
 from dumo_bench.report.cells import Shown
-from dumo_bench.report.charts.style import CATEGORIES, GREY, SHAPES, Chart, View, made, name, rates
+from dumo_bench.report.charts.style import CATEGORIES, GREY, SHAPES, Chart, View, is_rate, made, name, rates
 from dumo_bench.report.charts.style import rows as data
 from dumo_bench.report.outcomes import Outcome, Outcomes
-
-if TYPE_CHECKING:
-    pass
+from dumo_bench.report.plots import front
 
 SAYS = (
     "Further left, less is left of the concept; further up, more of the rest is kept. The line joins what no other "
@@ -29,20 +26,20 @@ def chart(found: Outcomes) -> Chart | None:
     return made("Erased against kept", SAYS, *views)
 
 
-def front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Which points (left, kept) no other one beats: less left and no less kept, or as much left and more kept."""
-    return [n for n, (x, y) in enumerate(points) if not any(a <= x and b >= y and (a, b) != (x, y) for a, b in points)]
-
-
 def _view(found: Outcomes, n: int, column: Shown) -> View:
     import altair as alt
 
     shown = [one for one in found.edited if one.left.value is not None and one.kept[n].value is not None]
     rows = [_row(found, one, n) for one in shown]
-    best = {i for i in front([(row["left"], row["kept"]) for row in rows])}
+    every = [front.Point(str(i), one.left, one.kept[n]) for i, one in enumerate(shown)]
+    best = {int(one.label) for one in front.pareto(every)}
     methods = sorted({one.label.method for one in found.edited})
-    x = alt.X("left:Q", title=_axis(found.left), scale=alt.Scale(domain=[0, 1]), axis=rates())
-    y = alt.Y("kept:Q", title=_axis(column), scale=alt.Scale(zero=False, nice=True, padding=8))
+    x = (
+        alt.X("left:Q", title=_axis(found.left), scale=alt.Scale(domain=[0, 1]), axis=rates())
+        if is_rate(found.left)
+        else alt.X("left:Q", title=_axis(found.left), scale=alt.Scale(zero=False, padding=12))
+    )
+    y = alt.Y("kept:Q", title=_axis(column), scale=alt.Scale(zero=False, nice=False, padding=12))
     named = alt.Scale(domain=methods, range=[CATEGORIES[i % len(CATEGORIES)] for i in range(len(methods))])
     drawn = alt.Scale(domain=methods, range=[SHAPES[i // len(CATEGORIES) % len(SHAPES)] for i in range(len(methods))])
     legend = alt.Legend(title=None, orient="bottom", columns=4) if n == len(found.kept) - 1 else None

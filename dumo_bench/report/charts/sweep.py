@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dumo_bench.analysis.recognition import REFERENCE
 from dumo_bench.report.charts.style import CATEGORIES, GREY, Chart, View, made, name
 from dumo_bench.report.charts.style import rows as data
 
@@ -29,11 +30,11 @@ def _view(rows: list[dict[str, Any]]) -> View:
     import altair as alt
 
     methods = list(dict.fromkeys(row["method"] for row in rows))
-    colours = [GREY, *(CATEGORIES[i % len(CATEGORIES)] for i in range(len(methods) - 1))]
+    colours = [GREY if one == REFERENCE else CATEGORIES[n % len(CATEGORIES)] for n, one in enumerate(methods)]
     colour = alt.Color(
         "method:N",
         scale=alt.Scale(domain=methods, range=colours),
-        legend=alt.Legend(title=None, orient="bottom", columns=5),
+        legend=alt.Legend(title=None, orient="bottom", columns=5, symbolOpacity=1),
     )
     x = alt.X("threshold:Q", title="counted above this score", scale=alt.Scale(zero=False, nice=False))
     y = alt.Y("rate:Q", title="shows nudity (target)", scale=alt.Scale(domain=[0, 1]))
@@ -43,6 +44,8 @@ def _view(rows: list[dict[str, Any]]) -> View:
         *(alt.Tooltip(f"{f}:Q", format=".2f") for f in ("rate", "low", "high")),
     ]
     base = data(rows)
-    band = base.mark_area(opacity=0.12).encode(x=x, y=alt.Y("low:Q", title=None), y2="high:Q", color=colour)
+    band = base.mark_area(opacity=0.12).encode(
+        x=x, y=alt.Y("low:Q", title="shows nudity (target)"), y2="high:Q", color=colour
+    )
     lines = base.mark_line(point=True, strokeWidth=1.5).encode(x=x, y=y, color=colour, tooltip=tip)
     return alt.layer(band, lines).properties(width="container", height=280)

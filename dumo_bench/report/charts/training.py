@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from dumo_bench.report.charts.style import CATEGORIES, Chart, View, made, name
 from dumo_bench.report.charts.style import rows as data
+from dumo_bench.report.plots import training
 
 if TYPE_CHECKING:
     import altair as alt
@@ -17,19 +18,6 @@ SAYS = (
     "of the fit, divided by the first one."
 )
 PARTS = 20
-LEAST = 10  # values; fewer are no curve
-
-
-def losses(told: Any, of: str = "") -> Iterator[tuple[str, list[float]]]:
-    """Every curve of an edit's header, which has them by name, by concept or by stage, with what it is of."""
-    if isinstance(told, Mapping):
-        for key, value in told.items():
-            yield from losses(value, f"{of} {key}".strip())
-    elif isinstance(told, list) and len(told) >= LEAST and all(type(value) in (int, float) for value in told):
-        yield of, [float(value) for value in told]
-    elif isinstance(told, list) and any(isinstance(value, (list, Mapping)) for value in told):
-        for n, value in enumerate(told):
-            yield from losses(value, of if len(told) == 1 else f"{of} {n + 1}".strip())
 
 
 def chart(curves: Mapping[str, Any]) -> Chart | None:
@@ -40,12 +28,12 @@ def chart(curves: Mapping[str, Any]) -> Chart | None:
     return made("Training", SAYS, _view(rows), wide=True) if rows else None
 
 
-def _longest(told: Any) -> list[tuple[str, list[float]]]:
+def _longest(told: Any) -> list[tuple[str, Sequence[float]]]:
     """The curve with most steps: of several stages or concepts one stands for all."""
-    return sorted(losses(told), key=lambda one: -len(one[1]))[:1]
+    return sorted(training.parts("", told), key=lambda one: -len(one[1]))[:1]
 
 
-def _points(label: str, of: str, values: list[float]) -> list[dict[str, Any]]:
+def _points(label: str, of: str, values: Sequence[float]) -> list[dict[str, Any]]:
     size = max(1, -(-len(values) // PARTS))
     means = [fmean(values[at : at + size]) for at in range(0, len(values), size)]
     first = means[0]

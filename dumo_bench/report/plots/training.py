@@ -39,21 +39,21 @@ def read(out: Path, rows: pl.DataFrame) -> Iterator[Losses]:
             kept = store.edit_header(recipe).get("curves", {})
         except (UserError, OSError):
             continue
-        for part, values in _parts("", kept):
+        for part, values in parts("", kept):
             yield Losses(recipe.method if often[recipe.method] == 1 else label, part, values)
 
 
-def _parts(name: str, kept: Any) -> Iterator[tuple[str, Sequence[float]]]:
+def parts(name: str, kept: Any) -> Iterator[tuple[str, Sequence[float]]]:
     """The lists of numbers within what an edit kept, each under its names."""
     if isinstance(kept, Mapping):
         for key, one in kept.items():
-            yield from _parts(f"{name} {key}".strip(), one)
+            yield from parts(f"{name} {key}".strip(), one)
     elif isinstance(kept, list) and all(isinstance(one, (int, float)) for one in kept):
         if len(kept) >= _LEAST:
             yield name, kept
     elif isinstance(kept, list):
         for n, one in enumerate(kept, 1):
-            yield from _parts(f"{name} {n}".strip(), one)
+            yield from parts(f"{name} {n}".strip(), one)
 
 
 def smooth(values: Sequence[float]) -> np.ndarray[Any, np.dtype[np.float64]]:
