@@ -189,7 +189,7 @@ def test_a_table_by_concept_has_a_column_for_each_and_tests_each_for_itself():
     ]
     shown = made("cartoon", rows, CARTOON)
     heads = {block.head: [column.header for column in block.columns] for block in shown.blocks}
-    assert heads == {"still shown": ["ghost"], "related": ["alien", "goblin"]}
+    assert heads == {"shown": ["ghost"], "related": ["alien", "goblin"]}
     assert [marks(shown, at)["dumo"] for at in range(3)] == ["bold", "bold", ""]
     assert marks(shown, 2)["uce"] == "bold"
 
@@ -249,7 +249,7 @@ def test_costs_are_those_that_runs_noted_and_what_none_noted_is_a_dash():
 def test_columns_may_be_named_and_any_metric_on_any_prompts_is_one():
     rows = [*THREE, *(row | {"metric": "judge.nothing", "value": 0.0} for row in THREE)]
     shown = made("erasure", rows, columns=("judge.nothing@target", "ua", "erased"))
-    assert [column.header for column in shown.columns] == ["judge.nothing", "UA", "still shown"]
+    assert [column.header for column in shown.columns] == ["judge.nothing", "UA", "shown"]
     for names, said in ((("erasd",), "Did you mean 'erased'"), (("judge.nothing@target",), "none of the columns")):
         with pytest.raises(Exception, match=said):
             made("erasure", THREE, columns=names)
