@@ -103,10 +103,13 @@ def test_every_number_of_a_table_stands_once_in_its_parts(name, example):
     assert sorted(found, key=str) == sorted(wanted, key=str)
 
 
-def test_a_block_that_fits_stays_together():
-    parts = layout.across(wide(12, by=3), layout.form("ieee", wide=True))
-    assert [[len(block.columns) for block in part.blocks] for part in parts] == [[3, 3, 3], [3]]
-    assert [len(part.columns) for part in layout.across(wide(20, by=20), layout.form("ieee", wide=True))] == [7, 7, 6]
+@pytest.mark.parametrize("name", layout.PAPERS)
+def test_a_block_that_fits_stays_together_and_one_that_does_not_is_parts_of_about_equal_width(name):
+    form = layout.form(name, wide=True)
+    parts = layout.across(wide(12, by=3), form)
+    assert {len(block.columns) for part in parts for block in part.blocks} == {3} and len(parts[0].blocks) > 1
+    sizes = [len(part.columns) for part in layout.across(wide(20, by=20), form)]
+    assert sum(sizes) == 20 and len(sizes) > 1 and max(sizes) - min(sizes) <= 1
 
 
 # What the tables hold
@@ -229,6 +232,22 @@ def test_an_attack_has_a_column_under_its_name():
     shown = made("robustness", [*rows, *THREE], attacked | CARTOON)
     assert [(column.header, column.role) for column in shown.columns] == [("ASR", "attack")]
     assert "attacked (version 1)" in shown.caption
+
+
+def test_n_stands_once_where_columns_share_it_over_a_block_or_in_the_caption():
+    alike, other = column("a", n=9), column("c", n=7)
+    one, two, three = (Table("t", "T", METHODS, of) for of in (
+        (Block("x", (alike, alike)), Block("y", (alike,))),
+        (Block("x", (alike, alike)), Block("y", (other,))),
+        (Block("x", (alike, other)), Block("y", (alike,))),
+    ))  # fmt: skip
+    heads = [[shown.head(block) for block in shown.blocks] for shown in (one, two, three)]
+    assert heads == [["x", "y"], ["x (n=9)", "y (n=7)"], ["x", "y"]]
+    assert "n=9" in one.caption and one.told(alike) == []
+    assert "n=" not in two.caption and two.told(alike) == []
+    assert "n=" not in three.caption and three.told(other) == ["n=7"]
+    narrow = latex.render(two, layout.Form(layout.Paper(0.9, 0.9)))
+    assert narrow.count("x (n=9)") == 2 and narrow.count("y (n=7)") == 1  # in every part
 
 
 def test_costs_are_those_that_runs_noted_and_what_none_noted_is_a_dash():
