@@ -29,7 +29,7 @@ CLASSES = {
 }
 
 
-def _sets_tables() -> bool:
+def sets_tables() -> bool:
     """Whether this machine has pdflatex, and what some give in packages of their own."""
     if not (shutil.which("pdflatex") and shutil.which("kpsewhich")):
         return False
@@ -39,7 +39,7 @@ def _sets_tables() -> bool:
 
 
 NEEDS_PDFLATEX = pytest.mark.skipif(
-    not _sets_tables(), reason="no pdflatex with booktabs: apt install texlive-latex-base texlive-latex-recommended"
+    not sets_tables(), reason="no pdflatex with booktabs: apt install texlive-latex-base texlive-latex-recommended"
 )
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
+from test_report import tables
 
 from dumo_bench.analysis.catalogue import Catalogue, Known
 from dumo_bench.analysis.differences import Difference
 from dumo_bench.cli import fitting
-from dumo_bench.report import compared
+from dumo_bench.report import captions, compared, console
 from dumo_bench.report.compared import Form
 from dumo_bench.types import Metric
 
@@ -111,6 +114,19 @@ def test_a_pipe_is_as_wide_as_asked_and_holds_no_escape(columns, command, monkey
 
 
 # Tables on a terminal
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 140])
+def test_the_tables_of_a_report_break_no_number_and_no_interval_however_narrow(width):
+    cases = tables()
+    screen = Console(width=width, record=True, file=io.StringIO())
+    for one in console.renderables(cases, width):
+        screen.print(one)
+    found = screen.export_text()
+    assert max(map(len, found.splitlines())) <= width and "\N{HORIZONTAL ELLIPSIS}" not in found
+    for column in (column for panel in cases[0].panels for column in panel.columns):
+        for cell in column.cells:
+            assert captions.number(column, cell) in found and captions.interval(column, cell) in found
 
 
 cells = st.lists(st.text("ab 1.", max_size=30), min_size=1, max_size=4)

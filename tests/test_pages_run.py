@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_report import sets_tables
+from paper import sets_tables
 
 DOCS = Path(__file__).parents[1] / "docs"
 RUNS = re.compile(r"<!-- runs -->\n((?:    .*\n)+)")
@@ -41,7 +41,7 @@ def test_a_page_types_what_works(page, tmp_path):
 
 def _is_set(folder: Path) -> None:
     """The paper of the tutorial is a PDF, where this machine can set one."""
-    assert "\\input{results/report.tex}" in (folder / "paper.tex").read_text(encoding="utf-8")
+    assert "\\input{erasure}" in (folder / "paper.tex").read_text(encoding="utf-8")
     assert "gandikota2024uce" in (folder / "refs.bib").read_text(encoding="utf-8")
     if sets_tables():
         said = subprocess.run(

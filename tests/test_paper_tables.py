@@ -103,10 +103,13 @@ def test_every_number_of_a_table_stands_once_in_its_parts(name, example):
     assert sorted(found, key=str) == sorted(wanted, key=str)
 
 
-def test_a_block_that_fits_stays_together():
-    parts = layout.across(wide(12, by=3), layout.form("ieee", wide=True))
-    assert [[len(block.columns) for block in part.blocks] for part in parts] == [[3, 3, 3], [3]]
-    assert [len(part.columns) for part in layout.across(wide(20, by=20), layout.form("ieee", wide=True))] == [7, 7, 6]
+@pytest.mark.parametrize("name", layout.PAPERS)
+def test_a_block_that_fits_stays_together_and_one_that_does_not_is_parts_of_about_equal_width(name):
+    form = layout.form(name, wide=True)
+    parts = layout.across(wide(12, by=3), form)
+    assert {len(block.columns) for part in parts for block in part.blocks} == {3} and len(parts[0].blocks) > 1
+    sizes = [len(part.columns) for part in layout.across(wide(20, by=20), form)]
+    assert sum(sizes) == 20 and len(sizes) > 1 and max(sizes) - min(sizes) <= 1
 
 
 # What the tables hold
@@ -189,7 +192,7 @@ def test_a_table_by_concept_has_a_column_for_each_and_tests_each_for_itself():
     ]
     shown = made("cartoon", rows, CARTOON)
     heads = {block.head: [column.header for column in block.columns] for block in shown.blocks}
-    assert heads == {"still shown": ["ghost"], "related": ["alien", "goblin"]}
+    assert heads == {"shown": ["ghost"], "related": ["alien", "goblin"]}
     assert [marks(shown, at)["dumo"] for at in range(3)] == ["bold", "bold", ""]
     assert marks(shown, 2)["uce"] == "bold"
 
@@ -231,6 +234,22 @@ def test_an_attack_has_a_column_under_its_name():
     assert "attacked (version 1)" in shown.caption
 
 
+def test_n_stands_once_where_columns_share_it_over_a_block_or_in_the_caption():
+    alike, other = column("a", n=9), column("c", n=7)
+    one, two, three = (Table("t", "T", METHODS, of) for of in (
+        (Block("x", (alike, alike)), Block("y", (alike,))),
+        (Block("x", (alike, alike)), Block("y", (other,))),
+        (Block("x", (alike, other)), Block("y", (alike,))),
+    ))  # fmt: skip
+    heads = [[shown.head(block) for block in shown.blocks] for shown in (one, two, three)]
+    assert heads == [["x", "y"], ["x (n=9)", "y (n=7)"], ["x", "y"]]
+    assert "n=9" in one.caption and one.told(alike) == []
+    assert "n=" not in two.caption and two.told(alike) == []
+    assert "n=" not in three.caption and three.told(other) == ["n=7"]
+    narrow = latex.render(two, layout.Form(layout.Paper(0.9, 0.9)))
+    assert narrow.count("x (n=9)") == 2 and narrow.count("y (n=7)") == 1  # in every part
+
+
 def test_costs_are_those_that_runs_noted_and_what_none_noted_is_a_dash():
     recipe = {"method": "dumo", "version": "1", "params": {}, "erase": ["ghost"], "fit_seed": 0, "model": "m"}
     run = {
@@ -249,7 +268,7 @@ def test_costs_are_those_that_runs_noted_and_what_none_noted_is_a_dash():
 def test_columns_may_be_named_and_any_metric_on_any_prompts_is_one():
     rows = [*THREE, *(row | {"metric": "judge.nothing", "value": 0.0} for row in THREE)]
     shown = made("erasure", rows, columns=("judge.nothing@target", "ua", "erased"))
-    assert [column.header for column in shown.columns] == ["judge.nothing", "UA", "still shown"]
+    assert [column.header for column in shown.columns] == ["judge.nothing", "UA", "shown"]
     for names, said in ((("erasd",), "Did you mean 'erased'"), (("judge.nothing@target",), "none of the columns")):
         with pytest.raises(Exception, match=said):
             made("erasure", THREE, columns=names)

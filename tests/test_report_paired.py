@@ -66,6 +66,15 @@ def test_what_every_pair_tells_is_bold_though_the_intervals_overlap():
     assert bold(cases) == bold(cases, "judge.erased.ua") == ["dumo"]
 
 
+def test_the_second_is_underlined_on_the_page_and_in_latex_and_markdown_where_it_is_told_from_the_third():
+    rows = [*shows("dumo", 0.1), *shows("uce", 0.5), *shows("rece", 0.9), *shows("original", 1)]
+    cases = cases_of(rows)
+    assert "<u>0.50</u>" in page.render([page.Section(cases[0])]) and "<u>0.50</u>" in markdown.document(cases)
+    assert r"\underline{0.50}" in latex.document(cases) and r"\underline{0.10}" not in latex.document(cases)
+    close = cases_of([*rows[:80], *shows("rece", 0.55), *shows("original", 1)])
+    assert "<u>0.50" not in markdown.document(close) and "**0.10**" in markdown.document(close)
+
+
 def test_nothing_is_bold_where_one_other_eraser_is_not_told_from_the_best():
     rows = [*shows("dumo", 0.1), *shows("uce", 0.8), *shows("rece", 0.15), *shows("original", 1)]
     assert bold(cases_of(rows)) == []

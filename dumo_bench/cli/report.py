@@ -78,8 +78,7 @@ def report(
     to: To = None,
     as_json: Json = False,
 ) -> None:
-    """Show the tables of a results folder and write report.tex, report.html, report.md and report.csv into it; or write
-    one table or figure of a paper."""
+    """Show the tables of a results folder, and write report.tex and report.html; or one table or figure alone."""
     from dumo_bench.cli import excerpt
     from dumo_bench.errors import UserError
 

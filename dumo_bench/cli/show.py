@@ -200,7 +200,7 @@ def summary(session: Session) -> None:
     found = verdicts.tables(session.out, session.plan)
     if log.isEnabledFor(logging.DEBUG):
         to = console()
-        for thing in drawn.renderables(found):
+        for thing in drawn.renderables(found, to.width):
             to.print(thing)
     for line in verdicts.of_plan(found, session.plan):
         echo(line)
@@ -227,7 +227,7 @@ def report(shown: Sequence[CaseTables]) -> None:
     from dumo_bench.report import console as drawn
 
     to = console()
-    for thing in drawn.renderables(shown):  # before anything is written, which a folder of another may refuse
+    for thing in drawn.renderables(shown, to.width):  # before anything is written, which a folder of another may refuse
         to.print(thing)
 
 
@@ -236,7 +236,7 @@ def of_paper(found: Paper) -> None:
     from dumo_bench.report import console as drawn
 
     to = console()
-    for thing in drawn.of_table(found):
+    for thing in drawn.of_table(found, to.width):
         to.print(thing)
 
 

@@ -42,7 +42,7 @@ def _sets(header: str, scorers: tuple[str, ...], against: str) -> tuple[Wanted, 
 
 
 COLUMNS: Mapping[str, tuple[Wanted, ...]] = {
-    "erased": _named("still shown", "target", _erased()),
+    "erased": _named("shown", "target", _erased()),
     "related": _both("related", "related"),
     "unrelated": (
         Wanted("unrelated", _asked(sees="object"), "unrelated"),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from dumo_bench.report import captions, coverage, tables
-from dumo_bench.report.cells import CaseTables, Cell, Panel, Shown
+from dumo_bench.report.cells import CaseTables, Cell, Panel, Shown, parts
 from dumo_bench.texts import line, plain
 
 if TYPE_CHECKING:
@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 
-def renderables(cases: Sequence[CaseTables]) -> Iterator[RenderableType]:
-    """Everything to print, in order, for a rich Console."""
+WIDTH = 140  # characters, of what is not a terminal
+_NAMES, _GAP = 20, 2  # of the names of rows at least, and between columns
+
+
+def renderables(cases: Sequence[CaseTables], width: int = WIDTH) -> Iterator[RenderableType]:
+    """Everything to print, in order, for a rich Console of this width; what is wider goes on in another table."""
     for case in cases:
         yield _text(case.title, style="bold")
         if case.warning:
@@ -24,17 +28,29 @@ def renderables(cases: Sequence[CaseTables]) -> Iterator[RenderableType]:
         yield _text(" ".join(coverage.sentences(case.coverage)), style="yellow" if case.coverage.partial else "dim")
         yield _text(case.contract, style="dim")
         for panel in case.panels:
-            yield _table(panel)
+            yield from map(_table, _parts(panel, width))
         for sentence in [*captions.missing(case), *captions.detection_rates(case), captions.metrics(case)]:
             yield _text(f"  {sentence}", style="dim")
     yield _text(captions.LEGEND, style="dim")
 
 
-def of_table(found: tables.Table) -> Iterator[RenderableType]:
+def of_table(found: tables.Table, width: int = WIDTH) -> Iterator[RenderableType]:
     """A table of a paper: its blocks below one another, then its caption."""
     for block in found.blocks:
-        yield _table(Panel(block.head or found.title, found.labels, block.columns))
+        yield from map(_table, _parts(Panel(block.head or found.title, found.labels, block.columns), width))
     yield _text(found.caption, style="dim")
+
+
+def _parts(panel: Panel, width: int) -> list[Panel]:
+    """The panel, or where it is too wide several, so that no number or interval is broken."""
+    texts = (text for column in panel.columns for text in (*captions.head(column), column.role, *_numbers(column)))
+    widest = max(map(len, texts), default=0)
+    return parts(panel, max(1, (width - _NAMES) // (widest + _GAP)))
+
+
+def _numbers(column: Shown) -> Iterator[str]:
+    for cell in column.cells:
+        yield from (captions.number(column, cell), *captions.below(column, cell))
 
 
 def _table(panel: Panel) -> Table:
@@ -50,7 +66,7 @@ def _table(panel: Panel) -> Table:
     tallest, deepest = (max(map(len, lines)) for lines in zip(*heads, strict=True))
     for above, below in heads:
         lines = [*[""] * (tallest - len(above)), *above, *below, *[""] * (deepest - len(below))]
-        found.add_column(_text("\n".join(lines)), justify="right")
+        found.add_column(_text("\n".join(lines)), justify="right", no_wrap=True)
     for i, label in enumerate(panel.labels):
         found.add_row(_text(line(str(label))), *(_cell(column, column.cells[i]) for column in panel.columns))
     return found

@@ -24,7 +24,6 @@ AFTER = (
     f"}}%\n{_WIDER} \\scriptsize\\setlength{{\\tabcolsep}}{{2pt}}\\fi\n"
     f"{_WIDER} \\resizebox{{\\linewidth}}{{!}}{{\\box0}}\\else \\box0\\fi\\par}}"
 )
-_TOLD = 12  # characters of a setting that stands beside its method
 
 
 def document(cases: Sequence[CaseTables]) -> str:
@@ -65,9 +64,7 @@ def _floats(case: CaseTables, panels: Sequence[Panel], kind: str) -> Iterator[st
     """A float a panel, for all of a case are taller than a page; the first has the case's label, others its number."""
     for n, panel in enumerate(panels, 1):
         name = f"{label(case)}{kind}" + (f"-{n}" if n > 1 else "")
-        table = tables.of_panel(case, panel, name)
-        narrow = layout.fits(table, layout.form("article-twocolumn", wide=False))
-        yield render(table, layout.form("article", wide=not narrow))
+        yield render(tables.of_panel(case, panel, name), layout.form("ieee", wide=False))
 
 
 def label(case: CaseTables) -> str:
@@ -87,7 +84,7 @@ def _float(table: Table, parts: Sequence[Table], of: layout.Form, marks: Mapping
     title, name = f"{table.title}{' (continued)' * bool(n)}", table.name + (f"-{n + 1}" if n else "")
     said = f"{title}." if n else table.caption
     told = [_settings(marks)] if marks else []
-    bodies = "\n\\medskip\n".join(_fitted(_tabular(part, marks)) for part in parts)
+    bodies = "\n\\medskip\n".join(_fitted(_tabular(part, table, marks)) for part in parts)
     return "\n".join(
         [
             f"\\begin{{{kind}}}[htbp]",
@@ -109,48 +106,43 @@ def _fitted(tabular: str) -> str:
 
 def _marks(labels: Sequence[Label]) -> dict[Label, str]:
     """A letter for each row whose settings are too long to stand beside its method."""
-    long = [one for one in labels if len(_told(one)) > _TOLD]
+    long = [one for one in labels if layout.is_noted(one)]
     letters = [*ascii_lowercase, *(a + b for a in ascii_lowercase for b in ascii_lowercase)]
     return {one: letters[n % len(letters)] for n, one in enumerate(long)}
 
 
-def _told(label: Label) -> str:
-    return ", ".join(map(str, label.told))
-
-
 def _settings(marks: Mapping[Label, str]) -> str:
-    every = "; ".join(f"\\textsuperscript{{{mark}}}\\,{prose(_told(label))}" for label, mark in marks.items())
+    every = "; ".join(f"\\textsuperscript{{{mark}}}\\,{prose(layout.told(label))}" for label, mark in marks.items())
     return f"\\par\\smallskip{{\\scriptsize {every}\\par}}"
 
 
 def _names(label: Label, marks: Mapping[Label, str]) -> list[str]:
     """What a row is called, in lines; its mark is behind the last."""
-    said = label.method if label in marks or not label.told else f"{label.method} ({_told(label)})"
-    lines = captions.wrapped(said, layout.LABEL)
-    ending = f"\\textsuperscript{{{marks[label]}}}" if label in marks else ""
-    return [*map(escape, lines[:-1]), escape(lines[-1]) + ending]
+    *lines, last = map(escape, layout.names(label))
+    return [*lines, f"{last}\\textsuperscript{{{marks[label]}}}" if label in marks else last]
 
 
-def _tabular(table: Table, marks: Mapping[Label, str]) -> str:
+def _tabular(table: Table, whole: Table, marks: Mapping[Label, str]) -> str:
     align = "".join("c" if any(tables.below(c, cell) for cell in c.cells) else "r" for c in table.columns)
     body = [row for i, name in enumerate(table.labels) for row in _rows(_names(name, marks), table.columns, i)]
-    lines = ["\\toprule", *_heads(table), "\\midrule", *body, "\\bottomrule"]
+    lines = ["\\toprule", *_heads(table, whole), "\\midrule", *body, "\\bottomrule"]
     return "\n".join([f"\\begin{{tabular}}{{@{{}}l{align}@{{}}}}", *lines, "\\end{tabular}"])
 
 
-def _heads(table: Table) -> list[str]:
+def _heads(table: Table, whole: Table) -> list[str]:
     """Heads of blocks with rules below, headers that end in one line, and n where columns differ in it."""
     found = []
     if any(block.head for block in table.blocks):
-        found += [_line(["", *(_span(block) for block in table.blocks)]), " ".join(_rules(table.blocks))]
+        spans = (_span(block, whole.head(block)) for block in table.blocks)
+        found += [_line(["", *spans]), " ".join(_rules(table.blocks))]
     upwards = [list(map(escape, reversed(captions.head(column)))) for column in table.columns]
     found += map(_line, reversed(_stacked(upwards)))
-    below = [[escape(line) for line in table.told(column)] for column in table.columns]
+    below = [[escape(line) for line in whole.told(column)] for column in table.columns]
     return [*found, *map(_line, _small(below))]
 
 
-def _span(block: Block) -> str:
-    return f"\\multicolumn{{{len(block.columns)}}}{{c}}{{{escape(block.head)}}}"
+def _span(block: Block, head: str) -> str:
+    return f"\\multicolumn{{{len(block.columns)}}}{{c}}{{{escape(head)}}}"
 
 
 def _rules(blocks: Sequence[Block]) -> Iterator[str]:
@@ -168,7 +160,7 @@ def _rows(names: Sequence[str], columns: Sequence[Shown], i: int) -> list[str]:
     numbers = [names[0], *(_number(column, cell) for column, cell in cells)]
     lines = [numbers, *small, *[[""] * len(numbers)] * (len(names) - 1 - len(small))]
     named = [[name, *line[1:]] for name, line in zip_longest(names, lines, fillvalue="")]
-    return [*(_line(line, "[-0.5ex]") for line in named[:-1]), _line(named[-1], "[0.3ex]" if len(named) > 1 else "")]
+    return [*(_line(line, "[-0.6ex]") for line in named[:-1]), _line(named[-1], "[0.1ex]" if len(named) > 1 else "")]
 
 
 def _small(columns: Sequence[Sequence[str]]) -> list[list[str]]:

@@ -6,17 +6,20 @@ The widths of texts are estimates. Where a paper's font is wider, LaTeX itself m
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
+
+import numpy as np
 
 from dumo_bench.report import captions, tables, tex
 from dumo_bench.report.cells import Shown
 from dumo_bench.report.tables import Block, Table
+from dumo_bench.report.variants import Label
 
 GAP = 8.0  # points between columns
-LINES = 46  # that a float is high at most, of \\footnotesize
-LABEL = 20  # characters of a method's name in a line
+HIGH, HEAD = 470.0, 45.0  # points: of the tabulars of a float at most, and of the head of one
+LABEL, TOLD = 20, 12  # characters: of a method's name in a line, of a setting beside it
 
 
 class Paper(NamedTuple):
@@ -25,14 +28,14 @@ class Paper(NamedTuple):
 
     column: float
     text: float
-    size: float = 7.4  # Times
-    small: float = 4.8
+    size: float = 6.8  # Times
+    small: float = 4.6
 
 
 PAPERS: Mapping[str, Paper] = {
     "article": Paper(4.77, 4.77, 8.0, 6.3),
     "article-twocolumn": Paper(2.76, 5.67, 8.0, 6.3),
-    "neurips": Paper(5.5, 5.5, 8.3),
+    "neurips": Paper(5.5, 5.5, 7.7),
     "ieee": Paper(3.5, 7.16),
     "cvpr": Paper(3.25, 6.875),
     "icml": Paper(3.25, 6.75),
@@ -60,10 +63,24 @@ def fits(table: Table, of: Form) -> bool:
     return _side(table, of) + sum(_wide(column, of) for column in table.columns) <= of.points
 
 
+def told(label: Label) -> str:
+    """What tells a row from its method's others, in words."""
+    return ", ".join(map(str, label.told))
+
+
+def is_noted(label: Label) -> bool:
+    """Whether that is too long to stand beside the method."""
+    return len(told(label)) > TOLD
+
+
+def names(label: Label) -> list[str]:
+    """What a row is called, in lines."""
+    return captions.wrapped(str(replace(label, told=()) if is_noted(label) else label), LABEL)
+
+
 def _side(table: Table, of: Form) -> float:
     """How wide the names of rows are."""
-    lines = (line for one in table.labels for line in captions.wrapped(str(one)[:LABEL], LABEL))
-    return max(tex.width(line, of.paper.size) for line in lines)
+    return max(tex.width(line, of.paper.size) for label in table.labels for line in names(label))
 
 
 def _wide(column: Shown, of: Form) -> float:
@@ -75,50 +92,63 @@ def _wide(column: Shown, of: Form) -> float:
 
 
 def across(table: Table, of: Form) -> list[Table]:
-    """Parts that fit a form: as many blocks as there is room for; one that is wider is cut into parts of about equal
-    width."""
+    """Parts that fit a form: as many blocks as there is room for; one that is wider is parts of about equal width."""
     room = max(of.points - _side(table, of), 40.0)
-    units = [part for block in table.blocks for part in _cut(block, room, of)]
     parts: list[list[Block]] = []
-    used = room
-    for unit in units:
-        wide = sum(_wide(column, of) for column in unit.columns)
-        if not parts or used + wide > room:
-            parts.append([])
-            used = 0.0
-        parts[-1].append(unit)
-        used += wide
+    free = 0.0
+    for block in table.blocks:
+        widths = [_wide(column, of) for column in block.columns]
+        if parts and sum(widths) <= free:
+            parts[-1].append(block)
+            free -= sum(widths)
+        else:
+            parts += [[replace(block, columns=some)] for some in _cut(block.columns, widths, room)]
+            free = room - sum(widths)  # nothing where the block was cut
     return [replace(table, blocks=tuple(blocks)) for blocks in parts]
 
 
-def _cut(block: Block, room: float, of: Form) -> list[Block]:
-    """The block, or where it is too wide its columns in parts that fit."""
-    widths = [_wide(column, of) for column in block.columns]
-    share = sum(widths) / math.ceil(sum(widths) / room)
-    parts: list[list[Shown]] = [[]]
-    used = 0.0
-    for column, wide in zip(block.columns, widths, strict=True):
-        if parts[-1] and used + wide > min(1.15 * share, room):
-            parts.append([])
-            used = 0.0
-        parts[-1].append(column)
-        used += wide
-    return [Block(block.head, tuple(columns)) for columns in parts]
+def _cut(columns: Sequence[Shown], widths: Sequence[float], room: float) -> list[tuple[Shown, ...]]:
+    """Columns in the fewest runs of about equal width of which each fits the room, or is one column alone."""
+    ends = np.cumsum(widths)
+    middles = ends - np.asarray(widths) / 2
+    for n in range(math.ceil(ends[-1] / room), len(columns) + 1):
+        at = np.minimum((n * middles / ends[-1]).astype(int), n - 1)
+        runs = [[m for m in range(len(columns)) if at[m] == i] for i in range(n)]
+        if all(sum(widths[i] for i in run) <= room for run in runs):
+            return [tuple(columns[i] for i in run) for run in runs if run]
+    return [(column,) for column in columns]
 
 
 def pages(parts: Sequence[Table]) -> list[list[Table]]:
     """The parts of a table on as few floats as are not too high; one with too many rows is several."""
-    pages: list[list[Table]] = [[]]
-    used = 0
-    for part in parts:
-        high = 2 if any(tables.below(c, cell) for c in part.columns for cell in c.cells) else 1
-        size = max(1, (LINES - 6) // high)
-        for start in range(0, len(part.labels), size):
-            rows = range(start, min(start + size, len(part.labels)))
-            lines = 6 + high * len(rows)
-            if pages[-1] and used + lines > LINES:
-                pages.append([])
-                used = 0
-            pages[-1].append(tables.with_rows(part, rows))
-            used += lines
-    return pages
+    found: list[list[Table]] = [[]]
+    used = 0.0
+    for part in (chunk for one in parts for chunk in _chunks(one)):
+        high = HEAD + sum(_heights(part))
+        if found[-1] and used + high > HIGH:
+            found.append([])
+            used = 0.0
+        found[-1].append(part)
+        used += high
+    return found
+
+
+def _chunks(table: Table) -> Iterator[Table]:
+    """A table, or where it is too high some of its rows after others."""
+    rows: list[int] = []
+    used = HEAD
+    for n, high in enumerate(_heights(table)):
+        if rows and used + high > HIGH:
+            yield tables.with_rows(table, rows)
+            rows, used = [], HEAD
+        rows.append(n)
+        used += high
+    yield tables.with_rows(table, rows)
+
+
+def _heights(table: Table) -> list[float]:
+    """How high each row is, in points: its numbers, and the small lines below them."""
+    small = [[len(tables.below(column, cell)) for cell in column.cells] for column in table.columns]
+    lines = [max(of, default=0) for of in zip(*small, strict=True)]
+    named = [len(names(label)) for label in table.labels]
+    return [10.0 + 6.8 * max(below, n - 1) for below, n in zip(lines, named, strict=True)]

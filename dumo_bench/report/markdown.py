@@ -66,7 +66,7 @@ def _cell(column: Shown, cell: Cell) -> str:
 
 def of_table(table: Table) -> str:
     """A table of its own: its caption, then its blocks side by side."""
-    heads = [_head(block.head, column, table) for block in table.blocks for column in block.columns]
+    heads = [_head(table.head(block), column, table) for block in table.blocks for column in block.columns]
     lines = [_line(["", *heads]), _line(["---", *("---:" for _ in heads)])]
     for i, label in enumerate(table.labels):
         lines.append(_line([escape(str(label)), *(_cell(column, column.cells[i]) for column in table.columns)]))

@@ -25,6 +25,11 @@ class Block:
     head: str
     columns: tuple[Shown, ...]
 
+    @property
+    def n(self) -> str:
+        """n of every column where it is the same, or nothing."""
+        return _alike(self.columns)
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -46,13 +51,21 @@ class Table:
 
     @property
     def n(self) -> str:
-        """n of every column where it is the same, or nothing: then each has to say its own."""
-        counts = {counted for column in self.columns if (counted := captions.counts(column))}
-        return counts.pop() if len(counts) == 1 else ""
+        """n of every column where it is the same, or nothing: then blocks or columns have to say their own."""
+        return _alike(self.columns)
+
+    def head(self, block: Block) -> str:
+        """What stands over a block or a part of it, with n where the columns of each block share it."""
+        return f"{block.head} ({block.n})" if self._by_block else block.head
+
+    @property
+    def _by_block(self) -> bool:
+        return not self.n and all(block.head and block.n for block in self.blocks)
 
     def told(self, column: Shown) -> list[str]:
         """What stands under the header of a column, in lines."""
-        counted = [] if self.n or not captions.counts(column) else captions.counts(column).split(", ")
+        own = not self.n and not self._by_block and bool(captions.counts(column))
+        counted = captions.counts(column).split(", ") if own else []
         return [column.role, *counted] if self.with_roles else counted
 
     @property
@@ -60,6 +73,11 @@ class Table:
         """Everything: the title, the notes, n, and what the marks that it has mean."""
         said = [self.title, *self.notes, *([self.n] if self.n else []), *_marks(self)]
         return " ".join(one if one.endswith((".", "?")) else f"{one}." for one in said if one)
+
+
+def _alike(columns: Sequence[Shown]) -> str:
+    counts = {counted for column in columns if (counted := captions.counts(column))}
+    return counts.pop() if len(counts) == 1 else ""
 
 
 def of_panel(case: CaseTables, panel: Panel, name: str) -> Table:

@@ -19,12 +19,18 @@ _SPECIAL = {
     '"': r"{\char34}",
     DASH: "--",
     MARK: r"\textdagger{}",
+    "\N{NO-BREAK SPACE}": r"\,",
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
 }
 _ACCENTS = {"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0308": '"', "\u030a": "r", "\u0327": "c"}
 #: em of Computer Modern at 8 points; most letters and digits are as wide as half an em and a little more
-_EMS = {**dict.fromkeys("ijl.,:;'|![]()", 0.31), **dict.fromkeys("frtsI-/ ", 0.42), **dict.fromkeys("mwMW@%", 0.9)}
+_EMS = {
+    **dict.fromkeys("↑↓", 0.5),
+    **dict.fromkeys("ijl.,:;'|![]()", 0.31),
+    **dict.fromkeys("frtsI-/ ", 0.42),
+    **dict.fromkeys("mwMW@%", 0.9),
+}
 _WORD = 24  # characters after which a word may go on in the next line
 
 
@@ -35,7 +41,8 @@ def escape(text: str) -> str:
 
 def prose(text: str) -> str:
     """The same for a paragraph: a long name may be broken behind its signs, and where it has none anywhere."""
-    return "".join(_breakable(word) for word in re.split(r"(\s+)", text))
+    whole = re.sub(r"(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", text)
+    return "".join(_breakable(word) for word in re.split(r"([ \t\n]+)", whole))
 
 
 def _breakable(word: str) -> str:
@@ -59,4 +66,4 @@ def _one(char: str) -> str:
 
 def width(text: str, size: float) -> float:
     """About how wide a text is, in points, at a font size in points; a text that cannot be set is its code points."""
-    return size * sum(_EMS.get(char, 0.75 if char.isupper() else 0.55) if char.isascii() else 1.0 for char in text)
+    return size * sum(_EMS.get(char, 0.75 if char.isupper() else 0.55 if char.isascii() else 1.0) for char in text)

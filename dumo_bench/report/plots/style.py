@@ -44,8 +44,8 @@ ENDINGS = (".pdf", ".svg", ".png")
 @contextmanager
 def applied() -> Iterator[None]:
     """Within it, matplotlib draws in this style."""
-    from cycler import cycler
     from matplotlib import rc_context
+    from matplotlib.rcsetup import cycler
 
     with rc_context({**_STYLE, "axes.prop_cycle": cycler(color=COLOURS)}):
         yield
