@@ -34,5 +34,15 @@ def test_a_wheel_holds_one_top_level_package_with_baselines_data_and_templates(t
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == {"dumo_bench"}
-    wanted = ("py.typed", "baselines/uce.py", "prompts/cartoon.toml", "report/page.html.j2", "emoji/weights/world.json")
+    wanted = (
+        "py.typed",
+        "baselines/uce.py",
+        "prompts/cartoon.toml",
+        "report/page.html.j2",
+        "emoji/weights/world.json",
+        "report/page_case.html.j2",
+        "report/assets/page.js",
+        "report/assets/page.css",
+        "report/assets/gallery.js",
+    )
     assert {f"dumo_bench/{name}" for name in wanted} <= set(names)
