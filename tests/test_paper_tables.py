@@ -322,6 +322,16 @@ def test_a_table_is_written_in_the_format_of_its_name_and_nothing_else_is(comman
     assert before == {path: path.stat().st_mtime_ns for path in RESULTS.rglob("*")}
 
 
+def test_the_json_of_a_table_is_its_rows_with_a_reason_for_every_null(command):
+    said = command("report", RESULTS / "emoji-small", "--table", "erasure", "--columns", "erased,variety", "--json")
+    rows = said.rows("table")
+    assert [(row["title"], row["method"]) for row in rows] == [
+        (title, method) for title in ("shown", "variety") for method in ("original", "uce")
+    ]
+    assert all(row["reasons"].keys() == {k for k, v in row.items() if v is None} for row in rows)
+    assert {row["reasons"]["low"] for row in rows if row["low"] is None} == {"it has no interval"}
+
+
 @pytest.mark.parametrize(
     ("argv", "says"),
     [

@@ -9,6 +9,13 @@ from pathlib import Path
 from dumo_bench.errors import UserError, unknown
 
 LEGEND = "legend"
+#: why a number of the JSON is null
+_REASONS = {
+    "value": "it was not measured, as the note says",
+    "low": "it has no interval",
+    "high": "it has no interval",
+    "q": "a number of one method is no test",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,7 @@ def table(folder: Path, name: str, chosen: Chosen, *, as_json: bool) -> None:
     asked = compose.Asked(name, chosen.columns, chosen.cases, chosen.methods)
     made = reports.composed(found, suites, asked)
     if as_json:
-        output.emit("report", {"table": sheet.rows(made)}, {"n": "nothing was counted"})
+        output.emit("report", {"table": sheet.rows(made)}, _REASONS)
     elif chosen.out is None:
         show.of_paper(made)
         return

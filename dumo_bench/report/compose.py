@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dumo_bench.errors import UserError, unknown
 from dumo_bench.report import blocks, columns, contract, coverage, tables
@@ -41,7 +41,7 @@ def make(asked: Asked, found: Measured) -> Table:
     made = blocks.made(shape, mine, wanted, found)
     if not made.blocks:
         raise _no_number(asked, [about for about, _ in mine], wanted)
-    return _table(asked, shape, mine, made, found)
+    return _table(asked, shape, made, found)
 
 
 def _cases(found: Measured) -> list[Key]:
@@ -77,27 +77,27 @@ def _no_number(asked: Asked, mine: Sequence[About], wanted: Iterable[str]) -> Us
     )
 
 
-def _table(asked: Asked, shape: Shape, mine: Sequence[tuple[About, Key]], made: Blocks, found: Measured) -> Table:
-    """With its caption: how pictures were sampled, what stands behind each column, what is partial or not ranked."""
-    cases = dict.fromkeys((about.suite, version, about.case) for about, (_, version, _) in mine)
-    of = "; ".join(f"{suite} (version {version}), erasing {case}" for suite, version, case in cases)
-    rows = found.sources.summary
-    keys = rows[[key in cases for key in rows[["suite", "suite_version", "case"]].itertuples(index=False, name=None)]]
-    sampled = [contract.said(key, found.sources.contracts) for key in sorted(set(keys["sampling"]))]
-    partial = {said for case in made.cases if (said := coverage.short(case.coverage))}
-    warnings = {case.warning for case in made.cases if case.warning}
+def _table(asked: Asked, shape: Shape, made: Blocks, found: Measured) -> Table:
+    """With its caption, of the methods that are asked for; tests are of all."""
+    alone = len(made.blocks) == 1 and shape.blocks != "concepts"  # the caption says which case it is
+    shown = (replace(made.blocks[0], head=""),) if alone else made.blocks
     behind = tables.behind(made.blocks) if shape.columns else PICTURES
-    notes = (of, *sampled, *sorted(warnings), *sorted(partial), behind)
-    name = plain("-".join([asked.shape, *asked.cases]))
-    one = (
-        made.blocks
-        if len(made.blocks) > 1 or shape.blocks == "concepts"
-        else (tables.Block("", made.blocks[0].columns),)
-    )
-    whole = Table(name, shape.title, made.labels, one, notes)
-    if not asked.methods:
-        return whole
-    chosen = [i for i, label in enumerate(made.labels) if label.method in asked.methods]
-    if missing := set(asked.methods) - {label.method for label in made.labels}:
-        raise unknown("methods of this table", min(missing), {label.method for label in made.labels})
+    notes = (*_notes(made, found), behind)
+    whole = Table(plain("-".join([asked.shape, *asked.cases])), shape.title, made.labels, shown, notes)
+    there = {label.method for label in made.labels}
+    if missing := set(asked.methods) - there:
+        raise unknown("methods of this table", min(missing), there)
+    chosen = [n for n, label in enumerate(made.labels) if not asked.methods or label.method in asked.methods]
     return tables.with_rows(whole, chosen)
+
+
+def _notes(made: Blocks, found: Measured) -> list[str]:
+    """Which cases they are of, how pictures were sampled, what is not ranked and what is partial."""
+    cases = dict.fromkeys((case.suite, case.version, case.case) for case in made.cases)
+    of = "; ".join(f"{suite} (version {version}), erasing {case}" for suite, version, case in cases)
+    rows = found.sources.summary[["suite", "suite_version", "case", "sampling"]].drop_duplicates()
+    keys = {key for *case, key in rows.itertuples(index=False, name=None) if tuple(case) in cases}
+    sampled = [contract.said(key, found.sources.contracts) for key in sorted(keys)]
+    warnings = [case.warning for case in made.cases if case.warning]
+    partial = [said for case in made.cases if (said := coverage.short(case.coverage))]
+    return [of, *dict.fromkeys([*sampled, *warnings, *partial])]
