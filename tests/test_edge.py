@@ -163,7 +163,7 @@ def test_the_hub_is_never_asked(monkeypatch, tmp_path):
         ("repor", "No such command 'repor'. Did you mean 'report', 'export'?: see dumo-bench --help"),
         ("run --metod uce", "run: No such option: --metod"),
         ("run -m", "'-m' requires an argument"),
-        ("plan", "plan: Missing option '--method' / '-m': see dumo-bench plan --help"),
+        ("plan", "plan: --method and --suite or an experiment's file wanted: see dumo-bench plan --help"),
         ("prompts frob", "prompts: No such command 'frob': see dumo-bench prompts --help"),
         ("list methods more", "list: Got unexpected extra argument(s) (more): see dumo-bench list --help"),
         ("plan -m uce -s emoji-cartoon --limit 0", "plan: Invalid value for '--limit'"),

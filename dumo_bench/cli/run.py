@@ -37,6 +37,7 @@ from dumo_bench.cli.options import (
     Shard,
     Suite,
 )
+from dumo_bench.errors import UserError
 
 
 def given(what: str, by: Callable[..., Any], *left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -127,6 +128,9 @@ def experiment(
         "cpus_per_worker": cpus_per_worker, "budget": budget, "batch_size": batch_size, "device": device,
         "out": str(out),
     }  # fmt: skip
+    if file is None and (lacks := [f"--{name}" for name in ("method", "suite") if every[name] is None]):
+        said = f"{' and '.join(lacks)} or an experiment's file wanted: see {context.command_path} --help"
+        raise UserError(f"{context.info_name}: {said}")
     called = {"cases": "case"}
     typed = {name: value for name, value in every.items() if _typed(context, called.get(name, name))}
     return api.asked(file, **typed)
