@@ -311,6 +311,6 @@ def test_every_key_of_an_experiment_is_on_its_page():
 def test_the_example_of_the_page_runs(command, tmp_path):
     said = command("run", written(tmp_path / "ghost.toml", EXAMPLE), "--limit", 2, "-o", tmp_path / "out")
     assert said.code == 0, said.err
-    lines = [line.split(" shows ")[0] for line in said.out.splitlines() if " shows " in line]
+    lines = re.findall(r"^(emoji-\w+, \w+: \w+) (?:shows|keeps) ", said.out, re.MULTILINE)
     cases = ("emoji-cartoon, ghost", "emoji-artist, noto")
     assert lines == [f"{case}: {method}" for case in cases for method in ("uce", "rece")]
