@@ -82,6 +82,12 @@ def own_cache(monkeypatch: pytest.MonkeyPatch, cache_home: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache_home))
 
 
+@pytest.fixture(autouse=True)
+def own_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe is as wide as the program has it; xdist's workers have the terminal's width in COLUMNS."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture
 def bare_model(tmp_path: Path) -> Path:
     """A folder with the parts of a model and a few bytes of weights: enough for everything but loading it."""

@@ -241,6 +241,8 @@ ALLOWED = {
     ("run/machine.py", "hasattr(os, 'sysconf')"): "of the system",
     ("plugins/versions.py", "getattr(scorer, scorer.takes)"): "of the field that the scorer declares",
     ("run/score.py", "getattr(found, name)"): "of a score",
+    ("plugins/static.py", "getattr(line, 'value', None)"): "of a line of a source that is read",
+    ("cli/diff.py", "getattr(one, table)"): "of a difference of folders",
 }
 
 

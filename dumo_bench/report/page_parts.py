@@ -4,7 +4,6 @@ else run or load."""
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from dumo_bench.storage.files import sha256_of
 from dumo_bench.texts import plain
 
 #: what a page that is a file may load: nothing but what stands in it
@@ -69,7 +69,8 @@ def parts(charts: Sequence[Sequence[Mapping[str, Any]]], shown: Gallery | None) 
 
 
 def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+    digest = bytes.fromhex(sha256_of([text.encode()]))
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
 def _json(value: Any) -> str:
