@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, fields
@@ -15,7 +14,7 @@ from dumo_bench.errors import UserError, unknown
 from dumo_bench.plugins import settings as setting
 from dumo_bench.suites import bounds
 from dumo_bench.suites.checks import Refused
-from dumo_bench.suites.file import located, syntax_line
+from dumo_bench.suites.file import located, parsed
 
 T = TypeVar("T")
 
@@ -51,14 +50,7 @@ _RULES = {
 
 def read(path: Path) -> Experiment:
     """The experiment that a file states."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"experiment {path}: {getattr(error, 'strerror', None) or error}") from error
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{path}:{syntax_line(error, text)}: broken TOML: {error}") from error
+    text, data = parsed(path, "experiment")
     with located(path, text):
         return made(data)
 

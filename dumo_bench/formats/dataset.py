@@ -38,8 +38,8 @@ def shared(out: Path, suites: Mapping[str, Suite], *, pictures: bool) -> Shared:
     if not pictures:
         return Shared(tuple(files), 0)
     every = sorted(out.glob(PICTURES))
-    shown = {name for name, suite in suites.items() if not suite.explicit}
-    open_ = [path for path in every if _all_of(statistics.Owners(out).of.get(path.stem, set()), shown)]
+    shown, owners = {name for name, suite in suites.items() if not suite.explicit}, statistics.Owners(out)
+    open_ = [path for path in every if _all_of(owners.of.get(path.stem, set()), shown)]
     hashes = sorted(out.glob("checksums/*.sha256")) if open_ else []
     return Shared((*files, *open_, *hashes), len(every) - len(open_))
 

@@ -19,7 +19,7 @@ from dumo_bench.report.charts.of_case import More
 from dumo_bench.report.page_parts import Gallery
 from dumo_bench.report.scale import Cost, Scale
 from dumo_bench.report.variants import VARIANT, variants
-from dumo_bench.storage import copies
+from dumo_bench.storage import copies, table
 from dumo_bench.storage.store import Store
 from dumo_bench.types import Suite
 
@@ -122,7 +122,7 @@ def _cost(edit: _Edit) -> Cost:
 
 def _swept(given: Given) -> dict[tuple[str, int, str], dict[str, list[dict[str, Any]]]]:
     """Of each case NudeNet's rates over thresholds on its target prompts, by the name of the row; where it was run."""
-    if "nudenet" not in set(given.summary["scorer"]) or not any(given.out.glob("tables/detections/*.parquet")):
+    if "nudenet" not in set(given.summary["scorer"]) or not table.names_of_parts(given.out / "tables", "detections"):
         return {}
     try:
         boxes = nudity.pictures(given.out, "BGR")

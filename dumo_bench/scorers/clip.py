@@ -88,11 +88,11 @@ def picture_vectors(spec: Spec, device: str, paths: Sequence[Path], pictures: Se
 def text_vectors(spec: Spec, device: str, texts: Sequence[str]) -> Vectors:
     """(n, d) of texts, each read once in a process: every method's pictures have the same."""
     clip = load(spec, device)
-    return memory.of_texts(f"{clip.weights} {device}", texts, clip.text, lambda new: _lengths(clip, new))
 
+    def lengths(new: Sequence[str]) -> list[int]:
+        return [_padded(n, clip.room) for n in clip.tokens(new)]
 
-def _lengths(clip: Clip, texts: Sequence[str]) -> list[int]:
-    return [_padded(n, clip.room) for n in clip.tokens(texts)]
+    return memory.of_texts(f"{clip.weights} {device}", texts, clip.text, lengths)
 
 
 def _padded(tokens: int, room: int) -> int:
@@ -136,9 +136,10 @@ def _transformers(folder: Path, device: str) -> Clip:
 
     @torch.inference_mode()
     def text(texts: Sequence[str]) -> Vectors:
-        longest = _padded(max(lengths(texts)), room)
-        ids = tokens(list(texts), truncation=True, max_length=longest, padding="max_length", return_tensors="pt")
-        return _vectors(model.get_text_features(**{n: ids[n].to(device) for n in ("input_ids", "attention_mask")}))
+        ids = tokens(list(texts), truncation=True, max_length=room, padding="max_length", return_tensors="pt")
+        longest = _padded(int(ids["attention_mask"].sum(1).max()), room)
+        given = {name: ids[name][:, :longest].to(device) for name in ("input_ids", "attention_mask")}
+        return _vectors(model.get_text_features(**given))
 
     def lengths(texts: Sequence[str]) -> list[int]:
         return [len(ids) for ids in tokens(list(texts), verbose=False)["input_ids"]]

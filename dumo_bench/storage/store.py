@@ -82,7 +82,7 @@ class Store:
             return [there[path].size if path in there else None for path in paths]
         keys = [job.key for job in jobs]
         listed = {name for folder in {key[:2] for key in keys} for name in self._names(folder)}
-        return [self._bytes(f"{key}.png") if f"{key}.png" in listed else None for key in keys]
+        return [self._bytes(key) if f"{key}.png" in listed else None for key in keys]
 
     def _names(self, folder: str) -> list[str]:
         try:
@@ -90,9 +90,13 @@ class Store:
         except (FileNotFoundError, NotADirectoryError):
             return []
 
-    def _bytes(self, name: str) -> int | None:
+    def _text(self, key: str) -> str:
+        """Where a picture of this machine lies: to make a Path takes longer than to hash a small picture."""
+        return f"{self.root}/images/{key[:2]}/{key}.png"
+
+    def _bytes(self, key: str) -> int | None:
         try:
-            return os.stat(f"{self.root}/images/{name[:2]}/{name}").st_size
+            return os.stat(self._text(key)).st_size
         except FileNotFoundError:  # a link that leads nowhere, or it has gone meanwhile
             return None
 
@@ -139,10 +143,10 @@ class Store:
             infos = remote.infos(self.root / "images", [self._place(key) for key in wanted])
             places: dict[str, Path | str] = {path.stem: path for path in infos}
             md5 = {path.stem: info.md5 for path, info in infos.items()}
-        else:  # texts: to make a Path takes longer than to hash a small picture
+        else:
             sizes, md5 = self.sizes(wanted.values()), {}
             keys = [key for key, size in zip(wanted, sizes, strict=True) if size is not None]
-            places = {key: f"{self.root}/images/{key[:2]}/{key}.png" for key in keys}
+            places = {key: self._text(key) for key in keys}
         about = [(place, (wanted[key].sampling.width, wanted[key].sampling.height)) for key, place in places.items()]
         found = checksums.check(self.root, about, md5)
         for key in found.unknown:

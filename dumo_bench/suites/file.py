@@ -76,16 +76,21 @@ class SuiteFile:
 
 def read(path: Path) -> SuiteFile:
     """What a file states; reads no prompts."""
+    text, data = parsed(path, "suite")
+    with located(path, text):
+        return _file(path, text, data)
+
+
+def parsed(path: Path, what: str) -> tuple[str, dict[str, Any]]:
+    """A TOML file of a suite or an experiment, its text and its tables; one that cannot be read is one line."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"suite {path}: {getattr(error, 'strerror', None) or error}") from error
+        raise UserError(f"{what} {path}: {getattr(error, 'strerror', None) or error}") from error
     try:
-        data = tomllib.loads(text)
+        return text, tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path}:{syntax_line(error, text)}: broken TOML: {error}") from error
-    with located(path, text):
-        return _file(path, text, data)
 
 
 @contextmanager
