@@ -1,12 +1,13 @@
 """Ratios of speed that hold on any machine, each measured side by side in one run, its ways in turns.
 
-    python benchmarks/ratios.py [--device auto] [--pictures 64] [--rounds 5] [--only generate usual ray] [--processor]
+    python benchmarks/ratios.py [--device auto] [--pictures 64] [--rounds 5] [--only WAY...] [--processor]
 
 generate: seconds of `generate`, with noise, texts, checks, encoding and writing, over those of the U-Net and the VAE
 alone on the same batches; these make keys and values of the text at every step, or once, as `generate` does. usual:
 pictures a second of `generate` over those of the usual script, diffusers' pipeline with one prompt at a time, each
-saved. ray: pictures a second of two one-core workers over those of one, from the first tenth of the pictures to the
-last, so that starting does not count; the real command. emoji-sd in 20 steps, batches of 16; sums over the rounds.
+saved. ray: pictures a second of two one-core workers over those of one; the real command, by how much longer it takes
+for more pictures, so that starting does not count. cores: that of a one-core worker for each core over the usual
+script, whose torch uses all cores. emoji-sd in 20 steps, batches of 16 (of 4 in ray); sums over the rounds.
 --processor counts processor seconds, for a machine that is not idle: it sees neither waiting for the disk nor what
 overlaps. All scorers in one pass: benchmarks/scoring.py.
 """
@@ -124,32 +125,24 @@ def told(name: str, slow: list[float], quick: list[float], aim: str) -> None:
     print(f"| {name} | {sum(slow) / sum(quick):.2f} | {min(each):.2f} to {max(each):.2f} | {aim} |", flush=True)
 
 
-def rate(workers: int, n: int) -> float:
-    """Pictures a second of the command on a cluster of so many cores, without its start."""
+def rate(workers: int, n: int, batch: int) -> float:
+    """Pictures a second of the command on a cluster of so many cores: of what n pictures take longer than a quarter."""
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": workers, "include_dashboard": False})
+    argv = ["generate", "-m", "original", "-s", "emoji-unsafe", "--device", "cpu"]
+    argv += ["--engine", "ray", "--address", cluster.address, "--batch-size", str(batch)]
     try:
-        with TemporaryDirectory() as name:
-            argv = ["generate", "-m", "original", "-s", "emoji-cartoon", "--case", "ghost", "--limit", str(n)]
-            argv += [
-                "--device",
-                "cpu",
-                "--engine",
-                "ray",
-                "--address",
-                cluster.address,
-                "--batch-size",
-                "4",
-                "-o",
-                name,
-            ]
-            subprocess.run([sys.executable, "-c", RUN, *argv], check=True, capture_output=True)
-            times = sorted(path.stat().st_mtime for path in Path(name).glob("images/*/*.png"))
-        first, last = len(times) // 10, len(times) - len(times) // 10
-        return (last - 1 - first) / (times[last - 1] - times[first])
+        return (n - n // 4) / (_seconds([*argv, "--limit", str(n)]) - _seconds([*argv, "--limit", str(n // 4)]))
     finally:
         cluster.shutdown()
+
+
+def _seconds(argv: list[str]) -> float:
+    with TemporaryDirectory() as name:
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", RUN, *argv, "-o", name], check=True, capture_output=True)
+        return time.perf_counter() - began
 
 
 def main() -> None:
@@ -157,7 +150,7 @@ def main() -> None:
     asked.add_argument("--device", default="auto")
     asked.add_argument("--pictures", type=int, default=64)
     asked.add_argument("--rounds", type=int, default=5)
-    asked.add_argument("--only", nargs="+", default=["generate", "usual", "ray"])
+    asked.add_argument("--only", nargs="+", default=["generate", "usual", "ray", "cores"])
     asked.add_argument(
         "--processor", action="store_true", help="count processor seconds: for a machine that is not idle"
     )
@@ -179,11 +172,18 @@ def main() -> None:
         few = usual(host, n // 4)
         taken = turns({"usual": few, "generate": lambda: generate(host, n)}, given.rounds, clock)
         told("generate over the usual script, pictures/s", [4 * s for s in taken["usual"]], taken["generate"], ">= 6")
-    if "ray" in given.only:
+    if {"ray", "cores"} & set(given.only):
         os.environ.update(RAY_USAGE_STATS_ENABLED="0", OMP_NUM_THREADS="1")
-        pairs = [(rate(1, n), rate(2, n)) for _ in range(max(1, given.rounds // 2))]
+    if "ray" in given.only:
+        pairs = [(rate(1, n, 4), rate(2, n, 4)) for _ in range(max(1, given.rounds // 2))]
         one, two = ([1 / pair[k] for pair in pairs] for k in (0, 1))
         told("Ray, two one-core workers over one, pictures/s", one, two, ">= 1.6")
+    if "cores" in given.only:
+        script, cores = usual(host, n // 4), len(os.sched_getaffinity(0))
+        alone = turns({"usual": script}, max(1, given.rounds // 2))["usual"]
+        rates = [rate(cores, 3 * n, BATCH) for _ in alone]
+        each = [4 * taken / n for taken in alone], [1 / found for found in rates]
+        told("Ray, a one-core worker a core, over the usual script, pictures/s", *each, ">= 6")
     print(f"\nload at the end {statistics.fmean(os.getloadavg()[:2]):.1f}")
 
 
