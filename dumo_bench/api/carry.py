@@ -57,7 +57,7 @@ def each(of: Experiment) -> Iterator[Done]:
         found = _within(of, found, setting.duration(of.budget))
     for one in found:
         try:
-            yield from _carried(of, one)
+            yield from _told(of, _carried(of, one))
         except UserError as error:
             if len(found) == 1:
                 raise
@@ -68,6 +68,10 @@ def each(of: Experiment) -> Iterator[Done]:
 def prepared(of: Experiment) -> list[Prepared]:
     """Every row, checked. One whose method the model cannot run is noted for the report, and left out of several."""
     engines.make(_asked(of), of.device)  # refuses options that do not go together
+    if of.log:
+        from dumo_bench.api import track
+
+        track.check(of.log, remote.place(of.out))
     found = list(_sessions(of))
     if not found:
         raise UserError("no method of the experiment can be run on its model: `dumo-bench list models`")
@@ -148,6 +152,16 @@ def _carried(of: Experiment, one: Prepared) -> Iterator[Done]:
             steps.needed(session)
             scored = _run(of, session, steps.chosen(session, one.row.scorers))
             yield Done(Row(own, one.row.scorers), session, scored)
+
+
+def _told(of: Experiment, found: Iterator[Done]) -> Iterator[Done]:
+    """The same rows, each told to the tracker that was asked for."""
+    for done in found:
+        if of.log and done.scored:
+            from dumo_bench.api import track
+
+            track.tell(of.log, done)
+        yield done
 
 
 def _run(of: Experiment, session: Session, scorers: Sequence[str]) -> bool:

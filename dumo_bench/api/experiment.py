@@ -15,6 +15,7 @@ from dumo_bench.run.plan import Request
 from dumo_bench.suites.file import DEFAULT
 
 Dtype = Literal["float32", "float16", "bfloat16"]
+Tracker = Literal["tensorboard", "wandb", "mlflow"]
 Settings = Annotated[Mapping[str, Any], "Settings in place of the defaults, as behind --set."]
 
 
@@ -68,6 +69,7 @@ class Experiment:
     batch_size: Annotated[int, "Pictures sampled at once."] = 16
     device: Annotated[str, "Where to compute: auto, cpu, cuda, cuda:0, ... or mps."] = "auto"
     out: Annotated[str, "The results folder; also s3://bucket/name."] = "results"
+    log: Annotated[Tracker | None, "Who is told losses and numbers, too; prompts and pictures stay."] = None
 
     def __post_init__(self) -> None:
         for name in ("methods", "suites", "seeds"):

@@ -121,6 +121,10 @@ Gpus: TypeAlias = Annotated[
 Cpus: TypeAlias = Annotated[
     int | None, typer.Option("--cpus-per-worker", min=1, help="With --engine ray. [dim]\\[1][/]")
 ]
+Log: TypeAlias = Annotated[
+    Literal["tensorboard", "wandb", "mlflow"] | None,
+    typer.Option("--log", help="Tell losses and numbers to this tracker, too; prompts and pictures stay here."),
+]
 Dtype: TypeAlias = Annotated[
     Literal["float32", "float16", "bfloat16"] | None,
     typer.Option("--dtype", help="Precision of the model. [dim]\\[the suite's][/]"),

@@ -25,6 +25,7 @@ from dumo_bench.cli.options import (
     Gpus,
     Json,
     Limit,
+    Log,
     Method,
     Model,
     OneMethod,
@@ -116,6 +117,7 @@ def experiment(
     batch_size: Batch = 16,
     device: Device = "auto",
     out: Out = Path("results"),
+    log: Log = None,
 ) -> Any:
     """An experiment of a file, with what was typed in place of what it says, or the one row that was typed."""
     from dumo_bench import api
@@ -126,7 +128,7 @@ def experiment(
         "seed": seed, "model": model, "limit": limit, "dtype": dtype, "shard": shard,
         "scorers": setting.listing(scorers), "engine": engine, "address": address, "gpus_per_worker": gpus_per_worker,
         "cpus_per_worker": cpus_per_worker, "budget": budget, "batch_size": batch_size, "device": device,
-        "out": str(out),
+        "out": str(out), "log": log,
     }  # fmt: skip
     if file is None and (lacks := [f"--{name}" for name in ("method", "suite") if every[name] is None]):
         said = f"{' and '.join(lacks)} or an experiment's file wanted: see {context.command_path} --help"
@@ -142,7 +144,7 @@ def _typed(context: typer.Context, name: str) -> bool:
     return source is not None and source.name != "DEFAULT"
 
 
-@given("experiment", experiment)
+@given("experiment", experiment, "log")
 def plan(experiment: Any, *, probe: Probe = False, as_json: Json = False) -> None:
     """What a run would make: pictures and edits wanted, present and missing, and what would measure. Makes nothing."""
     _plan(experiment, probe=probe, as_json=as_json)
