@@ -22,7 +22,7 @@ from dumo_bench.suites import file, registry
 from dumo_bench.suites.content import content
 
 ROOT = Path(__file__).parents[1]
-WITHOUT = {"original", "checkpoint", "negative"}  # no eraser, weights of any paper, a practice of users
+WITHOUT = {"original", "checkpoint", "negative", "pictures"}  # no eraser, weights of any paper, a practice, anybody's
 OURS = {"concept", "judge2", "blank", "likeness"}
 ONE = Paper("a2020x", "On X", ("Ada B", "others"), 2020, "A & B Conference", "2001.00001")
 

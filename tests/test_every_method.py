@@ -21,7 +21,7 @@ from dumo_bench.run.work import facts
 from dumo_bench.storage.store import Store
 from dumo_bench.types import Edit, Job, Recipe
 
-METHODS = loading.names("methods")
+METHODS = [name for name in loading.names("methods") if name != "pictures"]  # which draws none itself
 HOSTS = {"tiny": "sd", "emoji-sd": "sd", **{name: tiny_kinds.KIND[name] for name in tiny_kinds.MAKE}}
 LACKS = {"flux-dev": {"negative"}}
 TEXTS = ("a ghost", "a photo of dog", "", "alien in noto style")

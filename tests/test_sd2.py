@@ -19,7 +19,7 @@ from dumo_bench.methods.epr import EPR
 from dumo_bench.plugins import loading
 from dumo_bench.types import Edit
 
-METHODS = [name for name in loading.names("methods") if name != "original"]
+METHODS = [name for name in loading.names("methods") if name not in ("original", "pictures")]
 
 
 @pytest.fixture(scope="module")

@@ -101,6 +101,7 @@ class CsvTable:
         default_factory=dict
     )
     header: bool = True
+    lines: Annotated[bool, "A text a line, in which commas and quotes mean themselves; column 1 is the line."] = False
 
 
 @dataclass(frozen=True)

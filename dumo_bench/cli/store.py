@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 import typer
 
 from dumo_bench.cli import run
-from dumo_bench.cli.options import Folder, Json
+from dumo_bench.cli.options import Cases, Folder, Json, Limit, Model, Suite
 from dumo_bench.errors import UserError
 
 app = typer.Typer(
@@ -25,6 +26,10 @@ def _here(typed: str | Path) -> Path:
 
 Results: TypeAlias = Annotated[
     Folder, typer.Argument(metavar="RESULTS", parser=_here, help="The results folder, of this machine.")
+]
+As: TypeAlias = Annotated[
+    Literal["rows", "spm", "unlearncanvas", "texts"],
+    typer.Option("--as", help="{case}_{n}.png and a CSV; SPM's meta.json; UnlearnCanvas's names; images/ + texts/."),
 ]
 _FEW = 20  # files before the rest is a number
 #: why a cell of the JSON is null
@@ -149,12 +154,7 @@ def export(
     allowed: Any,
     *,
     to: Annotated[Path, typer.Option("--to", help="A new folder.")],
-    layout: Annotated[
-        Literal["rows", "spm", "unlearncanvas", "texts"],
-        typer.Option(
-            "--as", help="{case}_{n}.png and a CSV; SPM's meta.json; UnlearnCanvas's names; images/ + texts/."
-        ),
-    ] = "rows",
+    layout: As = "rows",
     as_json: Json = False,
 ) -> None:
     """Copy the pictures of a method into a new folder, laid out and called as another tool reads them."""
@@ -171,6 +171,48 @@ def export(
         output.emit("store export", {"written": [{"text": line} for line in lines]})
     else:
         show.echo("\n".join(lines))
+
+
+def _elsewhere(
+    suite: Suite,
+    made_by: Annotated[
+        str, typer.Option("--made-by", help="What made them, as tables shall call it; original: the unedited model.")
+    ],
+    case: Cases = None,
+    limit: Limit = None,
+    model: Model = None,
+) -> Any:
+    return run.request("pictures", suite, case, model, limit, settings=[f"made_by={made_by}"])
+
+
+@app.command("import")
+@run.given("request", _elsewhere)
+def import_(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The pictures, or a folder of them a case.")],
+    request: Any,
+    *,
+    to: Annotated[Path, typer.Option("--to", help="A results folder.")] = Path("results"),
+    layout: As = "rows",
+    partial: Annotated[bool, typer.Option("--partial", help="Also where pictures are missing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Take pictures that another program made for a suite, to be scored as any method's; prints what to type next.
+
+    Their file names say which prompt and seed each is of. How they were sampled is taken from the suite.
+    """
+    from dumo_bench.cli import output, show
+    from dumo_bench.plugins import static
+    from dumo_bench.run import importing, plan
+
+    found = plan.make(request, static.make)
+    lines = importing.bring(request, found, _here(to), layout, folder, partial=partial)
+    if as_json:
+        output.emit("store import", {"read": [{"text": line} for line in lines]})
+        return
+    show.echo("\n".join(lines))
+    of = " ".join(f"--case {one!r}" for one in request.cases) + (f" --limit {request.limit}" if request.limit else "")
+    made_by = request.settings["made_by"]
+    show.echo(f"dumo-bench score -m pictures --set {shlex.quote(f'made_by={made_by}')} -s {request.suite} {of} -o {to}")
 
 
 def _there(out: Path) -> None:

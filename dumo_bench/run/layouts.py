@@ -142,11 +142,21 @@ def _there(part: Part, store: Store) -> set[str]:
     return {path.stem for path, _ in places} - set(checksums.check(store.root, places).altered)
 
 
-def _case(part: Part, there: Collection[str], store: Store, lay: Lay, where: tuple[Path, Path]) -> str:
-    folder, to = (place / plain(part.case.name) for place in where)
+def named(part: Part, layout: Layout, to: Path, there: Collection[str]) -> Laid:
+    """What the pictures of a case are called in a layout, each otherwise."""
+    return _named(part, LAYOUTS[layout], to, there)
+
+
+def _named(part: Part, lay: Lay, to: Path, there: Collection[str]) -> Laid:
     laid = lay(part.rows, to, there)
     if twice := [name for name, n in Counter(laid.pictures).items() if n > 1]:
         raise UserError(f"case {part.case.name!r}: several pictures would be called {twice[0]}: choose another --as")
+    return laid
+
+
+def _case(part: Part, there: Collection[str], store: Store, lay: Lay, where: tuple[Path, Path]) -> str:
+    folder, to = (place / plain(part.case.name) for place in where)
+    laid = _named(part, lay, to, there)
     some = [(row, name) for row, name in zip(part.rows, laid.pictures, strict=True) if row.job.key in there]
     for row, name in some:
         _copy(store.image_path(row.job), folder / name)

@@ -24,7 +24,7 @@ T = TypeVar("T")
 N = TypeVar("N", int, float)
 KINDS = ("object", "style", "hint")
 ROLES: tuple[str, ...] = get_args(Role)
-_KEYS = (*SOURCE_KEYS, *DRAW_KEYS, "columns", "kind", "role", "roles", "concept", "strata", "header")
+_KEYS = (*SOURCE_KEYS, *DRAW_KEYS, "columns", "kind", "role", "roles", "concept", "strata", "header", "lines")
 _COLUMNS = ("id", "text", "seed", "draws", "concept", "role", "guidance", "height", "width", "start")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _SIZE = f"a multiple of {bounds.STEP} from {bounds.STEP} to {bounds.MOST_PIXELS:,}"
@@ -38,6 +38,7 @@ class Csv:
     the first of `strata` of which the text has a word. `kind` says what a concept is to the picture: its object, its
     style, or a hint only. Without a column of ids a row has its number; without one of seeds `draws` gives them. A
     column "draws" says how many latents are drawn from a row's seed, one "start" where they start in their place.
+    lines: the file is a text a line, in which commas and quotes mean themselves; column 1 is the line.
     """
 
     source: Source
@@ -48,6 +49,7 @@ class Csv:
     concept: str = ""
     strata: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     header: bool = True
+    lines: bool = False
     draws: Callable[[str], tuple[Draw, ...]] | None = None
 
 
@@ -77,7 +79,8 @@ def parse(data: Mapping[str, Any], beside: Path) -> Csv:
         _roles(data, columns),
         concept,
         {name: _stratum(name, list_) for name, list_ in groups.items()},
-        typed(data, "header", bool, True),
+        typed(data, "header", bool, not typed(data, "lines", bool, False)),
+        typed(data, "lines", bool, False),
         None if "seed" in columns else rule(data, "csv"),
     )
 
@@ -201,7 +204,7 @@ def _concept(layout: Csv) -> Callable[[Mapping[str, str]], str]:
 
 def _rows(raw: bytes, place: Path | str, layout: Csv) -> Iterator[Row]:
     """The rows that say something; blank lines, and lines of commas alone, are none."""
-    lines = _lines(_text(raw, place), place)
+    lines = (_whole_lines if layout.lines else _lines)(_text(raw, place), place)
     first, head = next(lines, (1, []))
     at = {name: _place(column, head if layout.header else [""] * len(head), place)
           for name, column in layout.columns.items()}  # fmt: skip
@@ -220,6 +223,13 @@ def _text(raw: bytes, place: Path | str) -> str:
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise UserError(f"{place}:{line}: not UTF-8") from error
+
+
+def _whole_lines(text: str, place: Path | str) -> Iterator[tuple[int, list[str]]]:
+    """Every line as one cell."""
+    del place
+    for number, said in enumerate(io.StringIO(text, newline=None), 1):
+        yield number, [said.rstrip("\n")]
 
 
 def _lines(text: str, place: Path | str) -> Iterator[tuple[int, list[str]]]:
