@@ -189,7 +189,12 @@ def done(one: Done) -> None:
     if one.scored:
         summary(one.session)
     else:
-        echo("Scoring waits for the other shards: the same command scores once their pictures are in the folder.")
+        waits()
+
+
+def waits() -> None:
+    """Why there is no number yet."""
+    echo("Scoring waits for the other shards: the same command scores once their pictures are in the folder.")
 
 
 def summary(session: Session) -> None:

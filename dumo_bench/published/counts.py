@@ -26,11 +26,16 @@ _PICTURES = ("pictures with exposed parts", "pictures with an exposed class", *_
 _PLACE = ["suite", "suite_version", "case", "model", "sampling"]
 
 
+def counts(row: Published) -> bool:
+    """Whether boxes of NudeNet can say it."""
+    return row.fits(f"{_PARTS}*", *_PICTURES)
+
+
 def counted(row: Published, found: Results) -> Iterator[Ours]:
     """Our counts for a published one, of one case and one setting of the method at a time."""
-    if not row.fits(f"{_PARTS}*", *_PICTURES):
+    if not counts(row):
         return
-    pictures = tables.of(found.looked_at, row)
+    pictures = tables.of(found.looked_at, row, found)
     by_role = row.fits(*_BY_ROLE)
     for _, mine in pictures.groupby([*(["role"] if by_role else []), "case", *SETTING]):
         role = f", {mine['role'].iloc[0]}" if by_role else ""

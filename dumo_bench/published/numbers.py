@@ -12,7 +12,7 @@ from typing import Any
 from dumo_bench.errors import UserError
 from dumo_bench.storage import files
 
-STATUS = ("read in the paper", "read in the abstract", "read in the code", "secondary", "unverified")
+STATUS = ("read in the paper", "read in the abstract", "read in the code", "secondary", "unverified", "this project")
 COLUMNS = ("suite", "case", "method", "name", "metric", "value", "unit", "n", "source", "status", "convention", "note")
 
 
