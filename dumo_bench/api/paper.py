@@ -47,7 +47,7 @@ class Sampled:
     steps: Annotated[int | None, "Steps of the sampler."] = None
     guidance: Annotated[float | None, "Scale of classifier-free guidance."] = None
     noise: Annotated[str, "Where the noise was drawn: cpu or cuda."] = ""
-    pictures: Annotated[str, "Which pictures, in words, where that is not what our suite has."] = ""
+    prompts: Annotated[str, "Which prompts, in words, where that is not what our suite has."] = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,8 +44,8 @@ def _sampling(table: PaperTable, paper: Paper) -> Iterator[Deviation]:
     for of in table.sampled:
         for suite in table.suites:
             yield from _drawn(of, registry.file_of(suite.name), paper)
-        if of.pictures:
-            yield Deviation("pictures", of.pictures, "those of our suite")
+        if of.prompts:
+            yield Deviation("prompts", of.prompts, "those of our suite")
 
 
 def _drawn(theirs: Sampled, suite: SuiteFile, paper: Paper) -> Iterator[Deviation]:
