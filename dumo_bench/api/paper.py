@@ -66,9 +66,7 @@ class PaperTable:
     @property
     def made(self) -> tuple[MethodRow, ...]:
         """The methods that are here, each setting once; the unedited model only where it stands alone."""
-        here = [
-            MethodRow(name=one.name, settings=one.settings, seeds=one.seeds) for one in self.methods if one.name
-        ]
+        here = [MethodRow(name=one.name, settings=one.settings, seeds=one.seeds) for one in self.methods if one.name]
         once = [one for n, one in enumerate(here) if one not in here[:n]]
         return tuple([one for one in once if one.name != "original"] or once)
 

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from dumo_bench.cli.paper import DASH
-from dumo_bench.cli.show import console, echo, table, wrapped
+from dumo_bench.cli.show import console, echo, indented, table, wrapped
 
 if TYPE_CHECKING:
     from dumo_bench.api.carry import Done
+    from dumo_bench.api.paper import Columns
     from dumo_bench.papers import Found, Grid, Head, Runs
     from dumo_bench.published import Line
 
 SIGNS = {"agrees": " =", "differs": " \N{NOT EQUAL TO}"}
-_OWN = "this project"  # the status of numbers that no paper has
 _GAP = 2  # characters between columns
-_UNITS = ("count", "FID", "LPIPS", "")  # that a metric's name says
+_SAID = ("count", "FID", "LPIPS", "0 to 1", "")  # units that go without saying
 REASONS = {
     "published": "the paper's table has no such number, or it was not read",
     "ours": "the results folder has no number of it",
@@ -39,6 +39,7 @@ def show(found: Found, grids: Sequence[Grid], done: Sequence[Done]) -> None:
     for grid in grids:
         _title(grid)
         for block in _blocks(grid, console().width):
+            wrapped(block.title)
             table(_lines(grid, block))
             echo("")
         _list("Otherwise here", [str(one) for one in deviations(grid, found.paper)])
@@ -54,60 +55,87 @@ def _title(grid: Grid) -> None:
     wrapped(f"{_label(grid)}: " + "; ".join(f"{source}, {said}" for source, said in status.items()))
     counts = Counter(line.verdict.partition(",")[0] for line in grid.ours)
     told = "".join(f", {n} {verdict}" for verdict, n in counts.most_common())
-    wrapped(f"{len(grid.numbers)} published numbers, {len(grid.ours)} of ours beside them{told}")
+    wrapped(f"{len(grid.numbers)} {_label(grid)} numbers, {len(grid.ours)} of ours beside them{told}")
     echo("")
 
 
 def _label(grid: Grid) -> str:
-    own = {row.status for row in grid.numbers.values()} == {_OWN}
-    return "committed" if own else "published"
+    from dumo_bench.published import OWN
+
+    own = all(row.status.startswith(OWN) for row in grid.numbers.values())
+    return "committed" if own and grid.numbers else "published"
 
 
-def _blocks(grid: Grid, room: int) -> Iterator[list[int]]:
-    """Columns that fit side by side, of one suite and case."""
-    names = max(len(line.printed) for line in grid.methods)
-    free = room - names - len("published") - _GAP
-    block, wide = list[int](), 0
-    for j, head in enumerate(grid.heads):
-        width = _GAP + max(len(word) for text in _column(grid, j) for word in text.split())
-        if block and (wide + width > free or head.of is not grid.heads[block[0]].of):
-            yield block
-            block, wide = [], 0
-        block, wide = [*block, j], wide + width
-    if block:
-        yield block
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Columns that stand side by side, of one suite and case, and what they share: what their metrics are of, and in
+    which unit."""
+
+    columns: tuple[int, ...]
+    of: str
+    shared: str
+    unit: str
+
+    @property
+    def title(self) -> str:
+        said = ": ".join(filter(None, (self.of, self.shared)))
+        return said if self.unit in _SAID else f"{said} ({self.unit})"
 
 
-def _column(grid: Grid, j: int) -> list[str]:
+def _blocks(grid: Grid, room: int) -> Iterator[Block]:
+    """The columns of a table in blocks that are no wider than that."""
+    first = max(len(line.printed) for line in grid.methods) + len("published") + _GAP
+    for (of, shared), columns in groupby(range(len(grid.heads)), lambda j: _kind(grid, j)):
+        group = list(columns)
+        units = {_unit(grid, j) for j in group}
+        common = units.pop() if len(units) == 1 else ""
+        said, wide, some = ", ".join(filter(None, (of.suite, of.case))), first, list[int]()
+        for j in group:
+            width = _GAP + max(len(word) for text in _column(grid, j, shared, common) for word in text.split())
+            if some and wide + width > room:
+                yield Block(tuple(some), said, shared, common)
+                some, wide = [], first
+            some, wide = [*some, j], wide + width
+        yield Block(tuple(some), said, shared, common)
+
+
+def _kind(grid: Grid, j: int) -> tuple[Columns, str]:
+    """What columns side by side have in common: suite and case, and what metrics of several things are of."""
+    head = grid.heads[j]
+    begins = head.metric.partition(", ")[0] + ", "
+    several = sum(one.metric.startswith(begins) for one in grid.heads if one.of is head.of) > 1
+    return head.of, begins[:-2] * several
+
+
+def _unit(grid: Grid, j: int) -> str:
+    return next((row.unit for (_, column), row in grid.numbers.items() if column == j), "")
+
+
+def _column(grid: Grid, j: int, shared: str, common: str) -> list[str]:
     """Every text of a column."""
     cells = (_cells(grid, i, j) for i in range(len(grid.methods)))
-    return [_head(grid, j), *(text for one in cells for text in one)]
+    return [_head(grid, j, shared, common), *(text for one in cells for text in one)]
 
 
-def _head(grid: Grid, j: int) -> str:
-    """What a column is called: without what all of its suite and case share, so that words may wrap."""
-    head = grid.heads[j]
-    shared = os.path.commonprefix([one.metric for one in grid.heads if one.of is head.of])
-    name = head.metric[shared.rfind(", ") + 2 :] if ", " in shared else head.metric
-    unit = next((row.unit for (_, column), row in grid.numbers.items() if column == j), "")
+def _head(grid: Grid, j: int, shared: str, common: str) -> str:
+    """What a column is called, so that its words may wrap; with its unit, where its block does not say it."""
+    name, unit = grid.heads[j].metric.removeprefix(f"{shared}, "), _unit(grid, j)
     said = name.replace("_", " ") if name.isupper() else name.replace("@", " @")
-    return said if unit in _UNITS or unit == "0 to 1" else f"{said} ({unit})"
+    return said if unit == common or unit in _SAID else f"{said} ({unit})"
 
 
-def _lines(grid: Grid, block: Sequence[int]) -> list[Mapping[str, str]]:
+def _lines(grid: Grid, block: Block) -> list[Mapping[str, str]]:
     """Two lines a method, or three where ours has an interval."""
-    of = grid.heads[block[0]].of
-    first = ", ".join(filter(None, (of.suite, of.case)))
-    heads = _different([_head(grid, j) for j in block])
-    found = []
+    heads = _different([_head(grid, j, block.shared, block.unit) for j in block.columns])
+    found = list[Mapping[str, str]]()
     for i, line in enumerate(grid.methods):
-        cells = [_cells(grid, i, j) for j in block]
+        cells = [_cells(grid, i, j) for j in block.columns]
         if not any(one[0] for one in cells):
             continue
         for n, label in enumerate((_label(grid), "ours", "95 %")):
             if n < 2 or any(one[n] for one in cells):
                 texts = (one[n] for one in cells)
-                found.append({first: line.printed * (n == 0), "": label, **dict(zip(heads, texts, strict=True))})
+                found.append({"method": line.printed * (n == 0), "": label, **dict(zip(heads, texts, strict=True))})
     return found
 
 
@@ -144,7 +172,9 @@ def _left_out(grid: Grid) -> list[str]:
 
 def _list(title: str, lines: Sequence[str]) -> None:
     if lines:
-        wrapped("\n".join([f"{title}:", *(f"- {one}" for one in lines)]))
+        echo(f"{title}:")
+        for line in lines:
+            indented(f"- {line}")
         echo("")
 
 
@@ -154,7 +184,7 @@ def _legend(grids: Sequence[Grid]) -> str:
         return f"{DASH}: not measured in this folder."
     return (
         f"{DASH}: not measured in this folder. [low,high]: our 95 % interval; =: it holds the {label} number; "
-        f"{SIGNS['differs'].strip()}: it does not; neither: there is no interval. One interval in twenty misses what it is of."
+        f"{SIGNS['differs'].strip()}: it does not; neither: there is no interval. Of twenty intervals one misses."
     )
 
 
@@ -164,9 +194,7 @@ def documents(
     """The same as JSON."""
     from dumo_bench.papers import deviations
 
-    rows = [
-        _row(grid, place, line) for grid in grids for place, line in {**_alone(grid), **grid.beside}.items()
-    ]
+    rows = [_row(grid, place, line) for grid in grids for place, line in {**_alone(grid), **grid.beside}.items()]
     return {
         "tables": [{"table": one.number, "title": one.table.title} for one in grids],
         "numbers": rows,

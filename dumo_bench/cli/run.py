@@ -132,8 +132,8 @@ def experiment(
         said = f"{' and '.join(lacks)} or an experiment's file wanted: see {context.command_path} --help"
         raise UserError(f"{context.info_name}: {said}")
     called = {"cases": "case"}
-    said = {name: value for name, value in every.items() if typed(context, called.get(name, name))}
-    return api.asked(file, **said)
+    given = {name: value for name, value in every.items() if typed(context, called.get(name, name))}
+    return api.asked(file, **given)
 
 
 def typed(context: typer.Context, name: str) -> bool:

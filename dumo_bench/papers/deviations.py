@@ -90,4 +90,3 @@ def _conventions(grid: Grid) -> Iterator[Deviation]:
         theirs = "; ".join(filter(None, (row.convention, row.note))) or "its convention is not said"
         if not row.metric.endswith(f"{line.ours.convention.partition(',')[0]}@{row.metric.rpartition('@')[2]}"):
             yield Deviation(row.metric, theirs, line.ours.convention)
-

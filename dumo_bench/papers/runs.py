@@ -35,7 +35,9 @@ def runnable(found: Found) -> Runs:
     """What is left to run where lists of prompts or weights are not on this machine."""
     known = {suite: lacking(suite, found.paper) for suite in _suites(found.paper)}
     tables = tuple(_with(one, known) for one in found.paper.tables)
-    return Runs(replace(found.paper, tables=tables), tuple(dict.fromkeys(line for why in known.values() for line in why)))
+    return Runs(
+        replace(found.paper, tables=tables), tuple(dict.fromkeys(line for why in known.values() for line in why))
+    )
 
 
 def _suites(paper: Paper) -> list[str]:
@@ -65,10 +67,14 @@ def beside(found: Found) -> list[Grid]:
 
 
 def results(found: Found, out: Path) -> Results:
-    """A results folder beside a paper: of each line of it what was told as that says; other models are foreign to it."""
+    """A results folder beside a paper: of each line what was told as it says, and emoji-sd only where a paper is of it."""
     shipped = {registry.file_of(suite).empty.sampling.model for suite in _suites(found.paper)} == {EMBEDDED}
-    cases = {name: len(one.cases) for name, one in registry.own().items()}
-    return Results(out, {} if shipped else foreign(out), cases, _settings(found.paper))
+    return Results(out, {} if shipped else foreign(out), cases(), _settings(found.paper))
+
+
+def cases() -> dict[str, int]:
+    """How many cases each suite of this project has."""
+    return {name: len(one.cases) for name, one in registry.own().items()}
 
 
 def foreign(out: Path) -> dict[str, str]:
@@ -80,11 +86,11 @@ def foreign(out: Path) -> dict[str, str]:
 def _settings(paper: Paper) -> dict[tuple[str, str], list[Mapping[str, Any]]]:
     """What each line is told on each suite, as tables of results have it."""
     found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for table, suite in ((table, suite) for table in paper.tables for suite in table.suites):
-        name, of = registry.called(suite.name), registry.file_of(suite.name).empty
-        for line in table.methods:
-            told = _told(line, of, paper) if line.name else ()
-            found.setdefault((line.printed, name), []).extend(told)
+    for table in paper.tables:
+        for suite in table.suites:
+            name, of = registry.called(suite.name), registry.file_of(suite.name).empty
+            for line in table.methods:
+                found.setdefault((line.printed, name), []).extend(_told(line, of, paper) if line.name else ())
     return found
 
 

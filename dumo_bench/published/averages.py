@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Way(NamedTuple):
-    """Which of our metrics, on which roles, a published one is. embedded: also where the package's own CLIP gives it."""
+    """Which of our metrics, on which roles, a published one is; embedded: also one of the package's own CLIP."""
 
     metric: Callable[[Known], bool]
     roles: tuple[str, ...]

@@ -120,7 +120,8 @@ def of(rows: pd.DataFrame, row: Published, found: Results) -> pd.DataFrame:
     mine = rows[(rows["suite"] == row.suite) & (rows["method"] == row.name)]
     mine = mine[told(mine, row)]
     if wanted := found.settings.get((row.method, row.suite)):
-        mine = mine[[any(one.items() <= json.loads(params).items() for one in wanted) for params in mine["params"]]]
+        said = (json.loads(params).items() for params in mine["params"])
+        mine = mine[np.array([any(one.items() <= own for one in wanted) for own in said], dtype=bool)]
     if not row.case or row.is_average:
         return mine
     return mine[mine["case"].str.lower() == row.case.lower()]
