@@ -16,7 +16,7 @@ def list_(
     ],
     as_json: Json = False,
 ) -> None:
-    """What can be named: methods, scorers with metrics and weights, suites, models, attacks, papers; files of schemas."""
+    """What can be named: methods, scorers, metrics, weights, suites, models, attacks and papers; files of schemas."""
     from dumo_bench.cli import output, show
 
     if what == "schemas":

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dumo_bench.published import Line
 
 SIGNS = {"agrees": " =", "differs": " \N{NOT EQUAL TO}"}
+_MANY = {"agrees": "agree", "differs": "differ"}
 _GAP = 2  # characters between columns
 _SAID = ("count", "FID", "LPIPS", "0 to 1", "")  # units that go without saying
 REASONS = {
@@ -35,7 +36,7 @@ def show(found: Found, grids: Sequence[Grid], done: Sequence[Done]) -> None:
     """Every table, what differs, and what the signs mean."""
     from dumo_bench.papers import deviations
 
-    echo(found.paper.title)
+    wrapped(found.paper.title)
     for grid in grids:
         _title(grid)
         for block in _blocks(grid, console().width):
@@ -54,8 +55,9 @@ def _title(grid: Grid) -> None:
     status = {row.source: row.status for row in grid.numbers.values()}
     wrapped(f"{_label(grid)}: " + "; ".join(f"{source}, {said}" for source, said in status.items()))
     counts = Counter(line.verdict.partition(",")[0] for line in grid.ours)
-    told = "".join(f", {n} {verdict}" for verdict, n in counts.most_common())
-    wrapped(f"{len(grid.numbers)} {_label(grid)} numbers, {len(grid.ours)} of ours beside them{told}")
+    told = ", ".join(f"{n} {_MANY.get(verdict, verdict) if n > 1 else verdict}" for verdict, n in counts.most_common())
+    beside = f"{len(grid.ours)} of ours beside them{f': {told}' if told else ''}"
+    wrapped(f"{len(grid.numbers)} {_label(grid)} numbers, {beside}")
     echo("")
 
 

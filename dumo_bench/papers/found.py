@@ -27,12 +27,13 @@ class Found:
         """One table of it, and of the lines those of some methods, as ours or as theirs are called."""
         if table is not None and table not in self.nth:
             raise UserError(f"--table {table}: {self.name} has the tables {', '.join(map(str, self.nth))}")
-        kept = [(n, one) for n, one in zip(self.nth, self.paper.tables, strict=True) if table in (None, n)]
-        known = {name for _, one in kept for line in one.methods for name in (line.name, line.printed) if name}
+        kept = {n: one for n, one in zip(self.nth, self.paper.tables, strict=True) if table in (None, n)}
+        known = {name for one in kept.values() for line in one.methods for name in (line.name, line.printed) if name}
         if odd := next((name for name in methods if name not in known), None):
             raise unknown(f"methods of {self.name}", odd, known)
-        tables = tuple(one.of_methods(methods) if methods else one for _, one in kept)
-        return replace(self, paper=replace(self.paper, tables=tables), nth=tuple(n for n, _ in kept))
+        if methods:
+            kept = {n: of for n, one in kept.items() if (of := one.of_methods(methods)).methods}
+        return replace(self, paper=replace(self.paper, tables=tuple(kept.values())), nth=tuple(kept))
 
     def asked(self, **more: Any) -> Found:
         """With other values of an experiment's fields; a budget is in place of the paper's own limit."""

@@ -67,7 +67,7 @@ def beside(found: Found) -> list[Grid]:
 
 
 def results(found: Found, out: Path) -> Results:
-    """A results folder beside a paper: of each line what was told as it says, and emoji-sd only where a paper is of it."""
+    """A results folder beside a paper: of each line what was told as it says; of emoji-sd only for its own paper."""
     shipped = {registry.file_of(suite).empty.sampling.model for suite in _suites(found.paper)} == {EMBEDDED}
     return Results(out, {} if shipped else foreign(out), cases(), _settings(found.paper))
 
