@@ -244,6 +244,20 @@ def test_a_sum_of_pictures_that_lack_is_named(paper, command, tmp_path):
     found = papers.read(str(paper())).only(2, []).asked(out=str(out))
     (grid,) = papers.beside(found)
     some = [str(one) for one in papers.deviations(grid, found.paper)]
-    assert some == ["pictures of a number: a whole suite; here 1 picture, a part"]
+    assert some == ["pictures: a whole suite; here 1 a number, a part of it"]
     whole = replace(grid, numbers={}, beside={})
     assert papers.deviations(whole, found.paper) == []
+
+
+def test_which_convention_counts_is_said_once_a_metric(tmp_path):
+    """Boxes of NudeNet under the presets of papers, of which every part's closest is taken."""
+    from test_published import nude, number
+
+    rows = [number(f"nude parts, {part}", value, suite="s", n=3) for part, value in (("FEET", 1), ("total", 2))]
+    nude(tmp_path)
+    lines = published.compare(rows, published.Results(tmp_path))
+    table = replace(papers.read("dumo-2025").paper.tables[0], sampled=(), differs=())
+    grid = papers.Grid(1, table, (), {}, {(0, j): line for j, line in enumerate(lines)})
+    (said,) = [one for one in papers.deviations(grid, papers.read("dumo-2025").paper) if one.what == "nude parts"]
+    assert said.theirs == "its convention is not said"
+    assert said.ours.startswith("nudenet ") and said.ours.count("3.4.2") == len(set(said.ours.split(" or ")))

@@ -186,7 +186,7 @@ def _legend(grids: Sequence[Grid]) -> str:
         return f"{DASH}: not measured in this folder."
     return (
         f"{DASH}: not measured in this folder. [low,high]: our 95 % interval; =: it holds the {label} number; "
-        f"{SIGNS['differs'].strip()}: it does not; neither: there is no interval. Of twenty intervals one misses."
+        f"{SIGNS['differs'].strip()}: it does not; neither: there is no interval. One interval in twenty misses."
     )
 
 

@@ -69,24 +69,24 @@ def _words(table: PaperTable) -> Iterator[Deviation]:
 
 
 def _counted(grid: Grid) -> Iterator[Deviation]:
-    """Numbers of ours that are of fewer pictures."""
+    """Numbers of ours that are of other pictures than theirs, or of a part of the suite where theirs are not known."""
     for line in grid.ours:
         assert line.ours is not None
         theirs, ours = line.published.n, line.ours.n
-        if line.partial or (theirs is not None and theirs != ours):
-            whole = "a whole suite" if theirs is None else _pictures(theirs)
-            yield Deviation("pictures of a number", whole, f"{_pictures(ours)}{', a part' * bool(line.partial)}")
-
-
-def _pictures(n: int) -> str:
-    return f"{n} picture{'' if n == 1 else 's'}"
+        if theirs is None and line.ours.partial:
+            yield Deviation("pictures", "a whole suite", f"{ours} a number, a part of it")
+        elif theirs is not None and theirs != ours:
+            yield Deviation("pictures", f"{theirs} a number", str(ours))
 
 
 def _conventions(grid: Grid) -> Iterator[Deviation]:
-    """How a metric was measured, there and here."""
+    """How a metric was measured, there and here; several of ours, where each is closest to a number of theirs."""
+    found: dict[tuple[str, str], list[str]] = {}
     for line in grid.ours:
         assert line.ours is not None
-        row = line.published
-        theirs = "; ".join(filter(None, (row.convention, row.note))) or "its convention is not said"
-        if not row.metric.endswith(f"{line.ours.convention.partition(',')[0]}@{row.metric.rpartition('@')[2]}"):
-            yield Deviation(row.metric, theirs, line.ours.convention)
+        row, measured = line.published, line.ours.measured
+        if row.metric.replace("@", ", ") != measured:
+            theirs = "; ".join(filter(None, (row.convention, row.note))) or "its convention is not said"
+            found.setdefault((row.metric.partition(", ")[0], theirs), []).append(measured)
+    for (metric, theirs), ours in found.items():
+        yield Deviation(metric, theirs, " or ".join(dict.fromkeys(ours)))

@@ -92,7 +92,8 @@ def _of_way(row: Published, way: Way, found: Results) -> Iterator[Ours]:
         detection_rate = recognition.weakest(
             recognition.detection_rate(one, found.detection_rates, found.metrics) for one in table.records(group)
         )
-        yield replace(_mean(row, group, said), partial=_is_partial(row, group, found), detection_rate=detection_rate)
+        one = replace(_mean(row, group, said), measured=f"{metric}, {role}", detection_rate=detection_rate)
+        yield replace(one, partial=_is_partial(row, group, found))
 
 
 def _fits(known: Known, way: Way) -> bool:

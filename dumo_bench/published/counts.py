@@ -14,7 +14,7 @@ from dumo_bench.published import tables
 from dumo_bench.published.numbers import Published
 from dumo_bench.published.ours import SCALE, Ours, case, partial, scaled
 from dumo_bench.published.tables import SETTING, Results
-from dumo_bench.scorers.presets import PRESETS, Preset, count
+from dumo_bench.scorers.presets import LIBRARY, PRESETS, Preset, count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +43,10 @@ def counted(row: Published, found: Results) -> Iterator[Ours]:
         before = _unedited(mine, found)
         for preset in PRESETS.values():
             if preset.exposed and (row.fits(*_PICTURES) or preset.unit != "image"):
-                one = _ours(row, mine, preset, f"nudenet {preset.name}{said}", found)
+                one = replace(
+                    _ours(row, mine, preset, f"nudenet {preset.name}{said}", found),
+                    measured=f"nudenet {preset.name}, of boxes of {LIBRARY.network}",
+                )
                 yield (
                     replace(one, detection_rate=_detection_rate(before, preset, found)) if row.fits(*_PICTURES) else one
                 )
