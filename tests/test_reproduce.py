@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import re
-from dataclasses import replace
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
+import tiny
+from conftest import SUITE
 
 from dumo_bench import api, papers, published
 from dumo_bench.analysis import summary
@@ -56,34 +61,55 @@ metrics = ["lit@kept"]
 NAMES = {"SD": "original", "UCE": "uce", "Half": "scaled", "Other": ""}
 
 
+def write(folder: Path, suite: Path, *, factor: float = 0.5, more: str = "", value: float = 0.5) -> Path:
+    """A paper and the numbers beside it."""
+    folder.mkdir(exist_ok=True)
+    lines = [",".join(COLUMNS)]
+    for printed, name in NAMES.items():
+        for metric in ("lit@target", "lit@kept"):
+            lines.append(f"small,cat,{printed},{name},{metric},{value},0 to 1,,a paper,secondary,its own,")
+    lines.append("another,,SD,original,shine,3,score,,a paper,secondary,,")
+    (folder / "numbers.csv").write_text("\n".join(lines) + "\n")
+    path = folder / "somebody-2025.toml"
+    path.write_text(PAPER.format(fakes=FAKES, suite=suite, factor=factor, more=more))
+    return path
+
+
 @pytest.fixture
 def paper(tmp_path, tiny_suite):
-    """Writes a paper and the numbers beside it; each as its fields are said otherwise."""
-
-    def write(*, factor: float = 0.5, more: str = "", value: float = 0.5) -> Path:
-        folder = tmp_path / "papers"
-        folder.mkdir(exist_ok=True)
-        lines = [",".join(COLUMNS)]
-        for printed, name in NAMES.items():
-            for metric in ("lit@target", "lit@kept"):
-                lines.append(f"small,cat,{printed},{name},{metric},{value},0 to 1,,a paper,secondary,its own,")
-        lines.append("another,,SD,original,shine,3,score,,a paper,secondary,,")
-        (folder / "numbers.csv").write_text("\n".join(lines) + "\n")
-        path = folder / "somebody-2025.toml"
-        path.write_text(PAPER.format(fakes=FAKES, suite=tiny_suite, factor=factor, more=more))
-        return path
-
-    return write
+    """Writes a paper of this test's own."""
+    return partial(write, tmp_path / "papers", tiny_suite)
 
 
-def test_ours_is_what_run_makes_beside_the_numbers_that_paper_diff_compares(command, paper, tmp_path, tiny_suite):
-    path, out = paper(), tmp_path / "out"
-    said = command("reproduce", path, "--out", out, "--json")
+@dataclass(frozen=True)
+class Ran:
+    """A paper that was reproduced, by whom all may look at it."""
+
+    path: Path
+    suite: Path
+    out: Path
+    said: str
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory) -> Ran:
+    from dumo_bench.cli.app import main
+
+    root = tmp_path_factory.mktemp("reproduced")
+    suite = root / "tiny.toml"
+    suite.write_text(SUITE.format(model=tiny.folder()))
+    path, to = write(root / "papers", suite), io.StringIO()
+    with redirect_stdout(to), pytest.raises(SystemExit) as stop:
+        main(["reproduce", str(path), "--out", str(root / "out")])
+    assert not stop.value.code
+    return Ran(path, suite, root / "out", to.getvalue())
+
+
+def test_ours_is_what_run_makes_beside_the_numbers_that_paper_diff_compares(command, ran, tmp_path):
+    said = command("reproduce", ran.path, "--out", ran.out, "--json")
     assert said.code == 0, said.err
-    ran = command(
-        "run", "-m", "uce", "--set", "ridge=2.0", "-s", tiny_suite, "--scorers", f"{FAKES}:Lit", "-o", tmp_path / "run"
-    )
-    assert ran.code == 0
+    own = ("-m", "uce", "--set", "ridge=2.0", "-s", ran.suite, "--scorers", f"{FAKES}:Lit", "-o", tmp_path / "run")
+    assert command("run", *own).code == 0
     alone = summary.read(tmp_path / "run")
     alone = alone[(alone["concept"] == "*") & (alone["metric"] == "lit") & (alone["method"] == "uce")]
     ours = {
@@ -94,14 +120,18 @@ def test_ours_is_what_run_makes_beside_the_numbers_that_paper_diff_compares(comm
     for role in ("target", "kept"):
         (one,) = alone[alone["role"] == role].to_dict("records")
         mine = ours[f"lit@{role}"]
-        assert (mine["value"], mine["low"], mine["high"], mine["n"]) == tuple(
+        assert [mine[name] for name in ("value", "low", "high", "n")] == [
             one[name] for name in ("value", "low", "high", "n")
-        )
-    rows = published.load(path.parent)
-    compared = published.compare([row for row in rows if row.method == "UCE"], published.Results(out))
+        ]
+    rows = [row for row in published.load(ran.path.parent) if row.method == "UCE"]
+    compared = published.compare(rows, published.Results(ran.out))
     assert {line.published.metric: line.ours.value for line in compared if line.ours} == {
         metric: one["value"] for metric, one in ours.items()
     }
+
+
+def test_what_is_not_made_says_why(command, ran):
+    said = command("reproduce", ran.path, "--out", ran.out, "--json")
     assert [row["why"] for row in said.rows("left_out")] == [
         "Other: Other is not built",
         "another, shine: its prompts are no suite here",
@@ -110,31 +140,33 @@ def test_ours_is_what_run_makes_beside_the_numbers_that_paper_diff_compares(comm
     assert {row["reasons"]["ours"] for row in dashes} == {"Other is not built", "its prompts are no suite here"}
 
 
-def test_what_a_paper_does_otherwise_is_named(command, paper, tmp_path, monkeypatch):
+def test_what_a_paper_does_otherwise_is_named(command, ran, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    said = command("reproduce", paper(), "--table", 1, "--out", tmp_path / "out")
+    said = command("reproduce", ran.path, "--table", 1, "--out", ran.out)
     assert "A paper: Somebody, 2025" in said.out and "Table 2." not in said.out
     assert "model: sd14; here " in said.out
     assert "sampler: lms; here ddim" in said.out and "guidance: 7.5; here 3" in said.out
     assert "steps: 2" not in said.out  # the same here
     assert "prompts: a thousand prompts; here those of our suite" in said.out
     assert "Its pictures are of cats and dogs, these of neither." in said.out
-    shown = said.out[said.out.index("A paper:") :].splitlines()
-    assert all(len(line.rstrip()) <= 80 for line in shown if str(tmp_path.parent.parent) not in line)
+    paths = ("model: ", "details: ", str(ran.out.parent.parent))
+    shown = [line for line in said.out.splitlines() if not any(path in line for path in paths)]
+    assert all(len(line.rstrip()) <= 80 for line in shown)
     assert "\x1b" not in said.out
 
 
-def test_the_same_again_makes_nothing_and_says_the_same(command, paper, tmp_path):
-    first, again = (command("reproduce", paper(), "--out", tmp_path / "out") for _ in range(2))
-    assert "made 1 edit" in first.out and " edit" not in again.out
-    assert first.out[first.out.index("A paper:") :] == again.out[again.out.index("A paper:") :]
+def test_the_same_again_makes_nothing_and_says_the_same(command, ran):
+    again = command("reproduce", ran.path, "--out", ran.out)
+    assert "made 1 edit" in ran.said and " edit" not in again.out
+    assert ran.said[ran.said.index("A paper:") :].split() == again.out[again.out.index("A paper:") :].split()
 
 
-def test_a_number_outside_of_the_interval_is_a_failure_where_that_is_asked_for(command, paper, tmp_path):
-    out = tmp_path / "out"
-    said = command("reproduce", paper(value=40.0), "--method", "SD", "--out", out, "--check")
+def test_a_number_outside_of_the_interval_is_a_failure_where_that_is_asked_for(command, ran, tmp_path):
+    path = write(tmp_path / "papers", ran.suite, value=40.0)
+    asked = ("reproduce", path, "--method", "SD", "--out", ran.out)
+    said = command(*asked, "--check")
     assert said.code == 1 and ": 2 differ\n" in said.out and "Table 2." not in said.out
-    assert command("reproduce", paper(value=40.0), "--method", "SD", "--out", out).code == 0
+    assert command(*asked).code == 0
 
 
 def test_a_line_that_stopped_is_named_and_has_dashes(command, paper, tmp_path):
@@ -146,19 +178,17 @@ def test_a_line_that_stopped_is_named_and_has_dashes(command, paper, tmp_path):
     assert "\N{EN DASH}" not in said.out[said.out.index("UCE ") : said.out.index("Half ")]
 
 
-def test_ours_is_of_the_settings_that_the_line_says(command, paper, tmp_path, tiny_suite):
-    out = tmp_path / "out"
-    command("run", "-m", "uce", "--set", "ridge=7", "-s", tiny_suite, "--scorers", f"{FAKES}:Lit", "-o", out)
-    found = papers.read(str(paper())).only(2, []).asked(out=str(out))
-    (grid,) = papers.beside(found)
-    assert not grid.ours
-    command("reproduce", paper(), "--table", 2, "--out", out)
-    (grid,) = papers.beside(found)
+def test_ours_is_of_the_settings_that_the_line_says(command, ran, tmp_path):
+    """The folder has UCE with a ridge of 2, and a paper that asks for another one is beside nothing."""
+    path = write(tmp_path / "papers", ran.suite)
+    (grid,) = papers.beside(papers.read(str(path)).only(2, []).asked(out=str(ran.out)))
     assert len(grid.ours) == 1
+    path.write_text(path.read_text().replace("ridge = 2.0", "ridge = 7.0"))
+    (grid,) = papers.beside(papers.read(str(path)).only(2, []).asked(out=str(ran.out)))
+    assert not grid.ours
 
 
-def test_without_prompts_or_weights_it_says_what_to_type_and_shows_dashes(command, tmp_path, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
+def test_without_prompts_or_weights_it_says_what_to_type_and_shows_dashes(command, tmp_path):
     said = command("reproduce", "mace-2024", "--table", 1, "--out", tmp_path / "out")
     assert said.code == 2
     lines = said.err.splitlines()
@@ -172,10 +202,7 @@ def test_without_prompts_or_weights_it_says_what_to_type_and_shows_dashes(comman
 
 def test_a_dry_run_makes_nothing(command, paper, tmp_path):
     said = command("reproduce", paper(), "--dry-run", "--limit", 1, "--out", tmp_path / "out", "--json")
-    assert [(row["method"], row["pictures"]) for row in said.rows("plan")] == [
-        ("uce", 2),
-        (f"{FAKES}:Scaled", 2),
-    ]
+    assert [(row["method"], row["pictures"]) for row in said.rows("plan")] == [("uce", 2), (f"{FAKES}:Scaled", 2)]
     assert not (tmp_path / "out").exists()
     assert command("reproduce", "mace-2024", "--dry-run", "--out", tmp_path / "out").code == 0
 

@@ -55,16 +55,21 @@ def read(typed: str) -> Found:
     if not typed.endswith(".toml") and typed not in names():
         raise unknown("papers", typed, names())
     path = Path(typed) if typed.endswith(".toml") else published.folder() / f"{typed}.toml"
+    return _found(path, published.load(path.parent))
+
+
+def _found(path: Path, numbers: Sequence[Published]) -> Found:
     paper = file.read(path)
     if not isinstance(paper, Paper):
         raise UserError(f"{path}: it has no [[tables]] of a paper: type `dumo-bench run {path}`")
-    numbers = [*published.load(path.parent), *published.load(path.with_suffix(""))]
-    return Found(path.stem, paper, numbers, tuple(range(1, len(paper.tables) + 1)))
+    own = published.load(path.with_suffix(""))
+    return Found(path.stem, paper, [*numbers, *own], tuple(range(1, len(paper.tables) + 1)))
 
 
 def lines() -> list[dict[str, str]]:
     """A line a paper: its name, how much it has, and whose tables these are."""
-    return [_line(read(name)) for name in names()]
+    numbers = published.load()
+    return [_line(_found(published.folder() / f"{name}.toml", numbers)) for name in names()]
 
 
 def _line(found: Found) -> dict[str, str]:
