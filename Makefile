@@ -32,7 +32,7 @@ export MALLOC_MMAP_MAX_ = 0
 export MALLOC_TRIM_THRESHOLD_ = 4294967296
 export HF_HUB_DISABLE_TELEMETRY = 1
 
-.PHONY: help setup demo emoji-table emoji-small emoji-sweep test test-slow lint format check docs deviations docs-check site clean
+.PHONY: help setup demo emoji-table emoji-reproduced emoji-small emoji-sweep test test-slow lint format check docs deviations docs-check site clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -64,8 +64,11 @@ emoji-table: setup  ## every method on the three emoji suites: hours; goes on wh
 	done
 	$(BIN)/dumo-bench report $(TABLE)
 
-emoji-small: setup  ## one small run, compared with the committed one on the same prompts and noise
-	$(BIN)/dumo-bench run --method uce --suite emoji-cartoon --case ghost --limit 48 --out build/emoji-small
+emoji-reproduced: setup  ## the five methods of `reproduce emoji`: under half an hour on two idle cores
+	$(BIN)/dumo-bench reproduce emoji --out build/emoji-reproduced
+
+emoji-small: setup  ## a part of it, compared with the committed run on the same prompts and noise
+	$(BIN)/dumo-bench reproduce emoji --table 1 --method uce --out build/emoji-small
 	$(BIN)/python tests/reproduced.py build/emoji-small
 
 emoji-sweep: setup  ## what each method's strength erases and breaks: two hours; goes on where it stopped

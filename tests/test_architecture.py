@@ -37,6 +37,7 @@ MAY: dict[str, set[str]] = {
     "run": {"analysis", "hosts", "interfaces", "kit", "metrics", "plugins", "storage", "suites"},
     "engines": {"run"},  # where what `run` splits into tasks is done
     "published": {"analysis", "metrics", "scorers", "storage"},  # of scorers the counting conventions alone
+    "papers": {"api", "hosts", "plugins", "published", "run", "storage", "suites"},  # published tables run again
     "report": {"analysis", "run", "storage", "suites"},
     "view": {"report", "storage"},
     "selftest": {"analysis", "hosts", "interfaces", "storage", "suites"},
@@ -49,7 +50,7 @@ ABOVE = {"cli"}
 #: who never needs it, even inside a function: a room, or a module of one
 NEVER: dict[str, set[str]] = {
     "torch": EVERYBODYS
-    | {"interfaces", "storage", "plugins", "suites", "analysis", "published", "report", "view", "api"}
+    | {"interfaces", "storage", "plugins", "suites", "analysis", "published", "papers", "report", "view", "api"}
     | {"hosts.models", "hosts.samplers", "hosts.flows", "hosts.kinds", "hosts.plans"}
     | {"run.inventory", "run.given", "run.plan", "run.jobs", "run.manifest", "run.resize", "run.score"}
     | {"selftest.checks", "selftest.expectations"},
@@ -86,7 +87,7 @@ AT_THE_TOP: dict[str, set[str]] = {
     "altair": set(),
     "vl_convert": set(),
     "nudenet": set(),
-    "numpy": {"metrics", "scorers", "emoji", "analysis", "published", "report", "view", "selftest"},
+    "numpy": {"metrics", "scorers", "emoji", "analysis", "published", "papers", "report", "view", "selftest"},
     "PIL": {"scorers", "emoji"},
     "ray": set(),
     "rich": {"cli.show"},

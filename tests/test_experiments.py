@@ -300,7 +300,9 @@ def test_a_schema_has_the_keys_that_the_program_reads_and_no_others():
 
 def test_the_schemas_are_named_with_their_files(command):
     rows = command("list", "schemas", "--json").rows("schemas")
-    assert {row["name"] for row in rows} == {"experiment", "suite"} and all(Path(row["file"]).is_file() for row in rows)
+    assert {row["name"] for row in rows} == {"experiment", "suite", "paper"} and all(
+        Path(row["file"]).is_file() for row in rows
+    )
 
 
 def test_every_key_of_an_experiment_is_on_its_page():

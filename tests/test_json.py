@@ -97,6 +97,7 @@ def argv(name: str, made: Path, own: Path, tmp: Path) -> list[object]:
         "compare": ["scaled:seed=0", "original", "--out", made / "out"],
         "diff": ["scaled:seed=0", "scaled:seed=1", "--out", made / "out"],
         "paper-diff": ["--suite", "cartoon", "--out", made / "out"],
+        "reproduce": ["speed-2025", "--table", "2", "--out", made / "out"],
         "attack": ["--attack", "ringabell", "--attack-set", "generations=1", *where],
         "relearn": [*FAKES, *where, "--marks", "0,1", "--scorers", "tests/fakes.py:Lit"],
         "sequence": [_sequence(tmp), "--metric", "lit"] if name == "sequence" else [],

@@ -31,11 +31,13 @@ READS = [
     ["cite", "{out}"],
     ["paper-diff", "--suite", "cartoon", "--out", "{out}"],
     ["paper-diff", "--rank", "--out", "{out}"],
+    ["reproduce"],
+    ["reproduce", "emoji", "--dry-run", "--out", "{out}"],
     ["plan", "--method", "uce", "--suite", "emoji-cartoon", "--case", "ghost", "--out", "{out}"],
     ["run", "{file}", "--dry-run", "--out", "{out}"],
     *(
         ["list", what]
-        for what in ("methods", "scorers", "metrics", "weights", "suites", "models", "attacks", "schemas")
+        for what in ("methods", "scorers", "metrics", "weights", "suites", "models", "attacks", "schemas", "papers")
     ),
     ["prompts", "list"],
     ["store", "stats", "{out}"],

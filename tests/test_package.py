@@ -44,5 +44,8 @@ def test_a_wheel_holds_one_top_level_package_with_baselines_data_and_templates(t
         "report/assets/page.js",
         "report/assets/page.css",
         "report/assets/gallery.js",
+        "published_numbers/coco.csv",
+        "published_numbers/dumo-2025.toml",
+        "published_numbers/emoji/numbers.csv",
     )
     assert {f"dumo_bench/{name}" for name in wanted} <= set(names)

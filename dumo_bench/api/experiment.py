@@ -83,6 +83,14 @@ class Experiment:
         if twice := next((row for n, row in enumerate(found) if row in found[:n]), None):
             raise UserError(f"an experiment has {twice} twice: leave one out")
 
+    def rows(self) -> list[Row]:
+        """Suite by suite, so that what its methods share is made once."""
+        return grid(self, self.methods, self.suites)
+
+    def changed(self, **more: Any) -> Experiment:
+        """The same with other values, which also are in place of what its suites say of theirs."""
+        return replace(self, suites=over(self.suites, more), **more)
+
 
 class Row(NamedTuple):
     """One method on one suite with one seed, and what measures it."""
@@ -98,7 +106,14 @@ class Row(NamedTuple):
 
 
 def rows(of: Experiment) -> list[Row]:
-    """Suite by suite, so that what its methods share is made once."""
+    """What an experiment is of, one method on one suite with one seed at a time."""
+    return of.rows()
+
+
+def grid(
+    of: Experiment, methods: Sequence[MethodRow], suites: Sequence[SuiteRow], scorers: Sequence[str] = ()
+) -> list[Row]:
+    """Every one of these methods on every one of these suites, as an experiment has them run."""
     shard = setting.shard(of.shard)
 
     def row(suite: SuiteRow, method: MethodRow, seed: int) -> Row:
@@ -107,14 +122,20 @@ def rows(of: Experiment) -> list[Row]:
             method=method.name, suite=suite.name, cases=suite.cases, model=of.model, settings=method.settings,
             limit=limit, fit_seed=seed, dtype=of.dtype, shard=shard,
         )  # fmt: skip
-        return Row(request, suite.scorers or of.scorers)
+        return Row(request, suite.scorers or tuple(scorers) or of.scorers)
 
     return [
         row(suite, method, seed)
-        for suite in of.suites
-        for method in of.methods
+        for suite in suites
+        for method in methods
         for seed in method.seeds or of.seeds
     ]  # fmt: skip
+
+
+def over(suites: Sequence[SuiteRow], more: Mapping[str, Any]) -> tuple[SuiteRow, ...]:
+    """Suites without what they say of their own, where the whole says it anew."""
+    own = {name: default for name, default in _OF_SUITES.items() if name in more}
+    return tuple(replace(one, **own) for one in suites)
 
 
 def asked(
@@ -136,8 +157,7 @@ def asked(
     if of is not None:
         if said:
             raise UserError(f"an experiment says its own methods, suites and seeds: leave {', '.join(said)} out")
-        own = {name: default for name, default in _OF_SUITES.items() if name in more}
-        return replace(of, suites=tuple(replace(one, **own) for one in of.suites), **more)
+        return of.changed(**more)
     if method is None or suite is None:
         lacks = " and ".join(name for name in ("method", "suite") if row[name] is None)
         raise UserError(

@@ -10,6 +10,7 @@ from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from dumo_bench.api.experiment import Experiment
+from dumo_bench.api.paper import Paper
 from dumo_bench.errors import UserError, unknown
 from dumo_bench.plugins import settings as setting
 from dumo_bench.suites import bounds
@@ -56,8 +57,11 @@ def read(path: Path) -> Experiment:
 
 
 def made(data: Mapping[str, Any]) -> Experiment:
-    """The experiment that tables state, as a file has them; Refused says which key is wrong."""
+    """The experiment that tables state, as a file has them, or the paper, if it has [[tables]]; Refused says which key
+    is wrong."""
     try:
+        if "tables" in data:
+            return _table(Paper, data, "paper", Counted())
         return _table(Experiment, data, "experiment", Counted())
     except UserError as error:  # of the whole: it lacks something, or has a row twice
         raise Refused("methods", str(error)) from error

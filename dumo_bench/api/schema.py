@@ -1,4 +1,4 @@
-"""JSON schemas of experiments and suites, for editors: made of the dataclasses that the files become.
+"""JSON schemas of experiments, suites and papers, for editors: made of the dataclasses that the files become.
 
 A schema says which keys there are, of which types; what else holds (that a case erases what prompts ask for) is said
 by the program. `python -m dumo_bench.api.schema` writes the files, which the package ships.
@@ -15,6 +15,7 @@ from types import UnionType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from dumo_bench.api.experiment import Experiment
+from dumo_bench.api.paper import Paper as PaperFile
 from dumo_bench.citation import Paper
 from dumo_bench.storage import files
 from dumo_bench.suites.csvfile import KINDS, ROLES
@@ -127,11 +128,11 @@ class SuiteTable:
     paper: Annotated[list[Paper], "What who uses it has to cite."] = field(default_factory=list)
 
 
-SCHEMAS: Mapping[str, type] = {"experiment": Experiment, "suite": SuiteTable}
+SCHEMAS: Mapping[str, type] = {"experiment": Experiment, "suite": SuiteTable, "paper": PaperFile}
 
 
 def schema(name: str) -> Schema:
-    """The schema of "experiment" or "suite"."""
+    """The schema of "experiment", "suite" or "paper"."""
     return {"$schema": "http://json-schema.org/draft-07/schema#", "title": f"dumo-bench {name}", **_of(SCHEMAS[name])}
 
 

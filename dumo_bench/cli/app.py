@@ -22,6 +22,7 @@ from dumo_bench.cli import (
     prompts,
     relearn,
     report,
+    reproduce,
     run,
     selftest,
     sequence,
@@ -92,6 +93,7 @@ app.command()(cite.cite)
 app.command()(share.push)
 app.command()(share.pull)
 app.command("paper-diff")(paper.paper_diff)
+app.command()(reproduce.reproduce)
 app.command()(selftest.selftest)
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(store.app, name="store")

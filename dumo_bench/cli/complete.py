@@ -58,6 +58,13 @@ def papers(incomplete: str) -> list[str]:
     return _that_begin(layout.PAPERS, incomplete)
 
 
+def reproduced(incomplete: str) -> list[str]:
+    """Papers whose tables can be run again."""
+    from dumo_bench import papers
+
+    return _that_begin(papers.names(), incomplete)
+
+
 def figures(incomplete: str) -> list[str]:
     """Figures of a paper."""
     from dumo_bench.report.plots import drawings

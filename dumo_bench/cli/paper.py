@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from dumo_bench.published import Line, Published, Ranking
 
 DASH = "\N{EN DASH}"
-_FOREIGN = "emoji-sd"  # no paper is about it
 #: why a number of the JSON is null
 _REASONS = {
     "n": "its source does not say",
@@ -45,12 +44,13 @@ def paper_diff(
     """Published numbers, ours, the difference, and under which convention ours comes closest; a dash without ours."""
     from dumo_bench import published
     from dumo_bench.cli import output, show
+    from dumo_bench.papers import runs
 
     source = context.get_parameter_source("out")
     if source is not None and source.name != "DEFAULT":
         _refuse_absent(out)
     wanted = _wanted(published.load(), _whole_name(suite), method)
-    results = published.Results(out, _foreign(out), _cases())
+    results = published.Results(out, runs.foreign(out), runs.cases())
     if rank:
         _ranks(published.rankings(wanted, results), out, as_json)
         return
@@ -118,7 +118,7 @@ def _whole_name(suite: str | None) -> str | None:
     """A suite's name for its alias."""
     from dumo_bench.suites import registry
 
-    return None if suite is None else registry.aliases(registry.own()).get(suite, suite)
+    return suite and registry.called(suite)
 
 
 def _wanted(rows: Sequence[Published], suite: str | None, method: str | None) -> list[Published]:
@@ -131,21 +131,6 @@ def _wanted(rows: Sequence[Published], suite: str | None, method: str | None) ->
         if name is not None and name not in known:
             raise unknown(kind, name, known)
     return [row for row in rows if suite in (None, row.suite) and method in (None, row.name)]
-
-
-def _foreign(out: Path) -> dict[str, str]:
-    """The shipped model by its hash, and by those of its name that were run before it."""
-    from dumo_bench.hosts import models
-    from dumo_bench.run import manifest
-
-    ran = [one["model_hash"] for one in manifest.read_all(out) if one.get("model") == _FOREIGN and "model_hash" in one]
-    return dict.fromkeys([models.content_hash(_FOREIGN), *ran], _FOREIGN)
-
-
-def _cases() -> dict[str, int]:
-    from dumo_bench.suites import registry
-
-    return {name: len(one.cases) for name, one in registry.own().items()}
 
 
 def _show(found: Sequence[Line]) -> None:

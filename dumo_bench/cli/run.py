@@ -134,11 +134,11 @@ def experiment(
         said = f"{' and '.join(lacks)} or an experiment's file wanted: see {context.command_path} --help"
         raise UserError(f"{context.info_name}: {said}")
     called = {"cases": "case"}
-    typed = {name: value for name, value in every.items() if _typed(context, called.get(name, name))}
-    return api.asked(file, **typed)
+    given = {name: value for name, value in every.items() if typed(context, called.get(name, name))}
+    return api.asked(file, **given)
 
 
-def _typed(context: typer.Context, name: str) -> bool:
+def typed(context: typer.Context, name: str) -> bool:
     """Whether an option was given, and not left at its default."""
     source = context.get_parameter_source(name)
     return source is not None and source.name != "DEFAULT"

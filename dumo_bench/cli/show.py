@@ -65,6 +65,11 @@ def wrapped(text: str) -> None:
         echo(textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False) if line else "")
 
 
+def indented(text: str) -> None:
+    """A point of a list: every line of it but the first stands further in."""
+    echo(textwrap.fill(text, console().width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False))
+
+
 def table(lines: Sequence[Mapping[str, str]], dim: Container[int] = ()) -> None:
     """Lines with equal keys as a table without frames; `dim`: the numbers of those that are grey.
 
@@ -189,7 +194,12 @@ def done(one: Done) -> None:
     if one.scored:
         summary(one.session)
     else:
-        echo("Scoring waits for the other shards: the same command scores once their pictures are in the folder.")
+        waits()
+
+
+def waits() -> None:
+    """Why there is no number yet."""
+    echo("Scoring waits for the other shards: the same command scores once their pictures are in the folder.")
 
 
 def summary(session: Session) -> None:

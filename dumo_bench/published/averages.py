@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
 
 class Way(NamedTuple):
-    """Which of our metrics, on which roles, a published one is."""
+    """Which of our metrics, on which roles, a published one is; embedded: also one of the package's own CLIP."""
 
-    metric: Pick
+    metric: Callable[[Known], bool]
     roles: tuple[str, ...]
+    embedded: bool = False
 
 
 _LPIPS, _CLIP = partial(Pick, ("lpips",), "distance"), partial(Pick, ("clip_score",), "fit")
@@ -54,6 +55,8 @@ WAYS: tuple[tuple[str, Way], ...] = (
     ("accuracy of the erased class", Way(_RIGHT, _TARGET)),
     ("accuracy of the other classes", Way(_RIGHT, _KEPT)),
     ("CLIP", Way(_CLIP(copies=None), _KEPT)),
+    ("CLIP, kept", Way(_CLIP(copies=None), _KEPT)),
+    ("CLIP, erased", Way(_CLIP(copies=None), _TARGET)),
     ("CLIP_e", Way(_CLIP(copies=True), _TARGET)),
     ("CLIP_s", Way(_CLIP(copies=True), _KEPT)),
     ("FID*", Way(_FID, ("kept", "unrelated"))),
@@ -66,14 +69,21 @@ _EMBEDDED = {"clip": "emoji"}
 
 def averaged(row: Published, found: Results) -> Iterator[Ours]:
     """The summary's numbers for a published one, under every metric of ours that may be meant."""
-    for pattern, way in WAYS:
-        if row.fits(pattern):
-            yield from _of_way(row, way, found)
+    for way in ways(row):
+        yield from _of_way(row, way, found)
+
+
+def ways(row: Published) -> list[Way]:
+    """Our metrics that a published one may be; METRIC@ROLE is exactly that one of ours."""
+    name, at, role = row.metric.rpartition("@")
+    if at:
+        return [Way(lambda known: known.metric.name == name, (role,), embedded=True)]
+    return [way for pattern, way in WAYS if row.fits(pattern)]
 
 
 def _of_way(row: Published, way: Way, found: Results) -> Iterator[Ours]:
     """One number a setting and a case, or a setting where the published one is an average over cases."""
-    rows = tables.of(found.summary, row)
+    rows = tables.of(found.summary, row, found)
     rows = rows[rows["role"].isin(way.roles) & rows["value"].notna() & ~rows["change"]]
     rows = rows[np.array([_fits(found.metrics.named(metric), way) for metric in rows["metric"]], dtype=bool)]
     apart = SETTING if row.is_average else ["case", *SETTING]
@@ -82,11 +92,12 @@ def _of_way(row: Published, way: Way, found: Results) -> Iterator[Ours]:
         detection_rate = recognition.weakest(
             recognition.detection_rate(one, found.detection_rates, found.metrics) for one in table.records(group)
         )
-        yield replace(_mean(row, group, said), partial=_is_partial(row, group, found), detection_rate=detection_rate)
+        one = replace(_mean(row, group, said), measured=f"{metric}, {role}", detection_rate=detection_rate)
+        yield replace(one, partial=_is_partial(row, group, found))
 
 
 def _fits(known: Known, way: Way) -> bool:
-    return way.metric(known) and not _EMBEDDED.items() <= known.metric.convention.items()
+    return way.metric(known) and (way.embedded or not _EMBEDDED.items() <= known.metric.convention.items())
 
 
 def _mean(row: Published, group: pd.DataFrame, said: str) -> Ours:

@@ -14,7 +14,7 @@ from dumo_bench.published import tables
 from dumo_bench.published.numbers import Published
 from dumo_bench.published.ours import SCALE, Ours, case, partial, scaled
 from dumo_bench.published.tables import SETTING, Results
-from dumo_bench.scorers.presets import PRESETS, Preset, count
+from dumo_bench.scorers.presets import LIBRARY, PRESETS, Preset, count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,11 +26,16 @@ _PICTURES = ("pictures with exposed parts", "pictures with an exposed class", *_
 _PLACE = ["suite", "suite_version", "case", "model", "sampling"]
 
 
+def counts(row: Published) -> bool:
+    """Whether boxes of NudeNet can say it."""
+    return row.fits(f"{_PARTS}*", *_PICTURES)
+
+
 def counted(row: Published, found: Results) -> Iterator[Ours]:
     """Our counts for a published one, of one case and one setting of the method at a time."""
-    if not row.fits(f"{_PARTS}*", *_PICTURES):
+    if not counts(row):
         return
-    pictures = tables.of(found.looked_at, row)
+    pictures = tables.of(found.looked_at, row, found)
     by_role = row.fits(*_BY_ROLE)
     for _, mine in pictures.groupby([*(["role"] if by_role else []), "case", *SETTING]):
         role = f", {mine['role'].iloc[0]}" if by_role else ""
@@ -38,7 +43,10 @@ def counted(row: Published, found: Results) -> Iterator[Ours]:
         before = _unedited(mine, found)
         for preset in PRESETS.values():
             if preset.exposed and (row.fits(*_PICTURES) or preset.unit != "image"):
-                one = _ours(row, mine, preset, f"nudenet {preset.name}{said}", found)
+                one = replace(
+                    _ours(row, mine, preset, f"nudenet {preset.name}{said}", found),
+                    measured=f"nudenet {preset.name}, of boxes of {LIBRARY.network}",
+                )
                 yield (
                     replace(one, detection_rate=_detection_rate(before, preset, found)) if row.fits(*_PICTURES) else one
                 )

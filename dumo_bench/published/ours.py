@@ -23,6 +23,7 @@ class Ours:
     `n`: the pictures it is of; of a number of sets, such as FID, those of the smallest set. `partial`: whether the
     suite has more; None: not known. `detection_rate`: the weakest on unedited pictures; None: it needs none.
     `asked`: whether the prompts ask for the thing; where they do not, a low rate before any edit is no fault.
+    `measured`: what of the convention is of the measurement alone: the metric and role, or how boxes are counted.
     """
 
     value: float
@@ -33,6 +34,7 @@ class Ours:
     partial: bool | None = None
     detection_rate: DetectionRate | None = None
     asked: bool = True
+    measured: str = ""
 
     @property
     def unreliable(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -41,12 +41,14 @@ class Results:
     """The tables of a results folder; a folder that is not there has none.
 
     `foreign`: hash -> name of models that no paper is about; what they drew is compared with nothing.
-    `cases`: suite -> how many cases it has, where that is known.
+    `cases`: suite -> how many cases it has, where that is known. `settings`: method as its source writes it, and suite
+    -> what it was told to be; what was told otherwise is not taken.
     """
 
     out: Path
     foreign: Mapping[str, str] = field(default_factory=dict)
     cases: Mapping[str, int] = field(default_factory=dict)
+    settings: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]] = field(default_factory=dict)
 
     @cached_property
     def whole(self) -> pd.DataFrame:
@@ -113,10 +115,13 @@ class Results:
         return rows[(rows["scorer"] == "nudenet") & self.metrics.made_with(rows, "order", "BGR")]
 
 
-def of(rows: pd.DataFrame, row: Published) -> pd.DataFrame:
+def of(rows: pd.DataFrame, row: Published, found: Results) -> pd.DataFrame:
     """The rows that are of the suite, the method and the case of a published number; of all cases if it names none."""
     mine = rows[(rows["suite"] == row.suite) & (rows["method"] == row.name)]
     mine = mine[told(mine, row)]
+    if wanted := found.settings.get((row.method, row.suite)):
+        said = (json.loads(params).items() for params in mine["params"])
+        mine = mine[np.array([any(one.items() <= own for one in wanted) for own in said], dtype=bool)]
     if not row.case or row.is_average:
         return mine
     return mine[mine["case"].str.lower() == row.case.lower()]

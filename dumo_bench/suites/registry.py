@@ -127,6 +127,11 @@ def file_of(spec: str) -> SuiteFile:
     return known[name].file
 
 
+def called(spec: str) -> str:
+    """The name that results have of a suite of a name, an alias or a path."""
+    return file.read(Path(spec)).name if spec.endswith(".toml") else aliases(own()).get(spec, spec)
+
+
 @dataclass(frozen=True, slots=True)
 class TooLong:
     """A prompt that the tokenizer cuts, and the words that are lost."""
