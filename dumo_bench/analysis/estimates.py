@@ -78,8 +78,8 @@ def _or_else(column: str, where: pl.Expr, text: str) -> pl.Expr:
 
 
 def sets(scores: pl.DataFrame, reference: pl.DataFrame, is_rate: Callable[[str], bool]) -> Iterator[Set]:
-    """Every set of some methods' scores on a case: of each concept, of all of a role, and of all kept prompts; measured,
-    and changes, whose metric has ".change" appended.
+    """Every set of some methods' scores on a case: of each concept, of all of a role, and of all kept prompts;
+    measured, and changes, whose metric has ".change" appended.
 
     scores: `coded`, with `prompt`, a number for each prompt in the order in which prompts are resampled. reference: the
     unedited model's on this case, with columns `BASE`. is_rate: whether the values of a metric, by its name, are yes
@@ -107,9 +107,10 @@ def _of_sets(rows: pl.DataFrame, told: Row, is_rate: Callable[[str], bool]) -> l
     about = [row | told | {"metric": row["metric"] + CHANGE * told["change"]} for row in named.iter_rows(named=True)]
     lost = _lost(rows.select("value", "reason", "note", set=which).filter(pl.col("value").is_null()))
     found = rows.select("value", "prompt", set=which.cast(pl.Int64)).drop_nulls("value")
-    grouped = _grouped(*(found[name].to_numpy() for name in ("set", "value", "prompt")), len(about))
+    which, values, prompts = (found[name].to_numpy() for name in ("set", "value", "prompt"))
+    grouped = _grouped(which, values, prompts, len(about))
     every = enumerate(zip(about, grouped, strict=True))
-    return [Set(row, values, is_rate(row["metric"]), lost.get(n, Lost())) for n, (row, values) in every]
+    return [Set(row, of, is_rate(row["metric"]), lost.get(n, Lost())) for n, (row, of) in every]
 
 
 def _grouped(which: Whole, values: Floats, prompts: Whole, n: int) -> list[Grouped | None]:
@@ -124,14 +125,9 @@ def _grouped(which: Whole, values: Floats, prompts: Whole, n: int) -> list[Group
     ends = np.cumsum(np.bincount(which, minlength=n))
     in_sets = values[np.argsort(which, kind="stable")]
     return [
-        intervals.Grouped(float(in_sets[a:b].mean()), sums[c:d], _short(counts[c:d])) if b > a else None
+        intervals.Grouped(float(in_sets[a:b].mean()), sums[c:d], intervals.short(counts[c:d])) if b > a else None
         for a, b, c, d in zip((0, *ends[:-1]), ends, cuts[:-1], cuts[1:], strict=True)
     ]
-
-
-def _short(counts: Whole) -> Whole:
-    """The same numbers, one held for all where they are equal."""
-    return np.broadcast_to(counts[0], counts.shape) if (counts == counts[0]).all() else counts
 
 
 def _lost(missing: pl.DataFrame) -> dict[int, Lost]:
