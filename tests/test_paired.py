@@ -319,15 +319,16 @@ def test_who_changes_places_is_drawn_as_by_the_definition_in_blocks_of_any_size(
     assert (np.concatenate(list(permutations.changes(m, 3)))[1:] == plain).all()
 
 
-@pytest.mark.parametrize("together", [2, 5])
-def test_tests_that_are_made_together_have_the_p_of_each_alone(together):
-    random = np.random.default_rng(together)
+@pytest.mark.parametrize("several", [2, 5])
+def test_tests_that_are_made_together_have_the_p_of_each_alone(several):
+    random = np.random.default_rng(several)
     which = np.repeat(np.arange(30), 3)
-    every = [(random.normal(size=90), random.normal(size=90), which) for _ in range(together)]
+    every = [(random.normal(size=90), random.normal(size=90), which) for _ in range(several)]
     every.append((np.ones(90), np.ones(90), which))
     every.append((random.integers(0, 2, 30).astype(float), np.zeros(30), np.arange(30)))
-    assert paired.compare_all(every) == [paired.compare(*one) for one in every]
-    for (a, b, clusters), found in zip(every[:-1], paired.compare_all(every), strict=False):
+    together = paired.compare_all([paired.summed(*one) for one in every])
+    assert together == [paired.compare(*one) for one in every]
+    for (a, b, clusters), found in zip(every[:-1], together, strict=False):
         assert found.p == paired.exchange(lambda mean: mean, [(a, b, clusters)])
 
 
@@ -337,7 +338,8 @@ def test_numbers_that_are_tested_together_have_the_p_of_each_alone():
     rates = [(*(random.integers(0, 2, (2, 20)).astype(float)), which) for *_, which in shares]
     few = [(random.random(4), random.random(4), each(4)), (random.random(4), random.random(4), each(4) + 4)]
     tests = [(derived.da, shares), (derived.h_c, shares), (derived.h_c, rates), (derived.da, few), (derived.h_c, few)]
-    assert paired.exchange_all(tests) == [paired.exchange(f, parts) for f, parts in tests]
+    together = paired.exchange_all([paired.exchanged(*one) for one in tests])
+    assert together == [paired.exchange(*one) for one in tests]
 
 
 @pytest.mark.parametrize("n", [9, 11, 13])

@@ -15,12 +15,13 @@ from test_report import KINDS, NASTY, TEN, known, mean, tables
 from test_report_paired import Rows, shows
 from test_summary import score
 
-from dumo_bench.analysis import summary
+from dumo_bench.analysis import pairs, summary
+from dumo_bench.analysis.scores import Scores
 from dumo_bench.report import blocks, build, columns, compose, latex, layout, paired, shapes, sheet
 from dumo_bench.report.cells import Cell, Shown
 from dumo_bench.report.tables import Block, Table
 from dumo_bench.report.variants import Label, Told
-from dumo_bench.storage import scan, table
+from dumo_bench.storage import table
 from dumo_bench.types import Case, Draw, Prompt, Sampling, Search, Suite
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -121,7 +122,7 @@ def measured(rows: Rows, suites: dict[str, Suite] | None = None, kinds: Any = KI
     metrics = frames.known(scores)
     means = summary.make(scores, table.empty("sets"), metrics, (suites or {}).values())
     sources = build.Sources(means, metrics, kinds)
-    return blocks.Measured(sources, scan.of_frame(scores, paired.COLUMNS), suites or {}, **more)
+    return blocks.Measured(sources, Scores.of_frame(scores, pairs.COLUMNS, paired.BY), suites or {}, **more)
 
 
 def suite(name: str, *cases: Case, task: str = "object", **more: Any) -> Suite:

@@ -14,10 +14,11 @@ from test_compare import folder
 from test_report import KINDS, drawn, named
 from test_summary import score
 
-from dumo_bench.analysis import compare, summary
+from dumo_bench.analysis import compare, pairs, summary
+from dumo_bench.analysis.scores import Scores
 from dumo_bench.report import build, latex, markdown, page, paired
 from dumo_bench.report.cells import CaseTables, Cell, Shown
-from dumo_bench.storage import scan, table
+from dumo_bench.storage import table
 
 Rows = list[dict[str, Any]]
 
@@ -26,8 +27,8 @@ def cases_of(rows: Rows) -> list[CaseTables]:
     scores = frames.frame("scores", rows)
     known = frames.known(scores)
     means = summary.make(scores, table.empty("sets"), known)
-    rows = scan.of_frame(scores, paired.COLUMNS)
-    return paired.tested(build.build(build.Sources(means, known, KINDS)), rows, known)
+    read = paired.reader(Scores.of_frame(scores, pairs.COLUMNS, paired.BY))
+    return paired.tested(build.build(build.Sources(means, known, KINDS)), read, known)
 
 
 def bold(cases: list[CaseTables], metric: str = "judge.erased", role: str = "target", at: int = 0) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import frames
@@ -111,7 +113,8 @@ def test_a_change_is_paired_by_prompt_seed_and_draw():
         ]
         row = pick(made(rows), method="dumo", role="unrelated", metric="clip.emoji.cosine.change")
         assert row["value"] == pytest.approx(0.0)
-    shifted = estimates.changes(scan.of_frame(frames.frame("scores", rows), summary.COLUMNS))
+    scores = scan.of_frame(frames.frame("scores", rows), summary.COLUMNS)
+    shifted = estimates.changes(scores, scores.filter(method="original").select(estimates.BASE))
     assert sorted(shifted.filter(method="dumo")["value"]) == pytest.approx([-0.6, 0.6])
 
 
@@ -190,6 +193,32 @@ def test_a_summary_is_written_and_read_back(tmp_path):
 def test_the_order_of_the_rows_does_not_matter():
     rows = world() + [score("dumo", "dog", i, prompt_id=f"dog-{i}", value=float(i % 3 == 0)) for i in range(9)]
     pd.testing.assert_frame_equal(made(rows), made(rows[::-1]))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 5), st.sampled_from((1, 40, 1000)), st.integers(0, 99))
+def test_the_summary_is_the_same_however_rows_are_spread_over_parts_and_however_few_are_in_memory(parts, small, seed):
+    random = np.random.default_rng(seed)
+    spread: list[list[dict[str, Any]]] = [[] for _ in range(parts)]
+    for case in ("ghost", "ghost+alien"):
+        for method in ("original", "dumo", "uce"):
+            for concept in ROLES:
+                for p, d in ((p, d) for p in range(4) for d in range(2)):
+                    for metric in ("judge.object", "judge.erased", "judge.object_p"):
+                        value = (0.0, 1.0, 1.0, None, ...)[random.integers(5)]
+                        row = score(method, concept, d, case=case, metric=metric, prompt_id=f"{concept}-{p}")
+                        if value is not ...:
+                            spread[random.integers(parts)].append(row | {"value": value})
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:
+        for n, part in enumerate(spread):
+            frames.write(Path(folder) / "tables", "scores", f"part{n}", part)
+        for module, name in ((summary, "_TOGETHER"), (estimates, "_WAITING"), (scan, "_KEPT")):
+            patched.setattr(module, name, small)
+        found = summary.read(summary.write(Path(folder)).parent)
+    ends = ["low", "high"]
+    whole = made([row for part in spread for row in part])
+    pd.testing.assert_frame_equal(found.drop(columns=ends), whole.drop(columns=ends))
+    pd.testing.assert_frame_equal(found[ends], whole[ends], rtol=1e-12, atol=1e-15)  # other sets share a product
 
 
 def test_ten_thousand_rows_take_seconds():

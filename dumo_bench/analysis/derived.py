@@ -168,11 +168,17 @@ def _chosen(part: Part, scores: pl.DataFrame, gone: Collection[str]) -> pl.DataF
     """The rows of a part, of the scores of its metric."""
     import polars as pl
 
-    rows = scores.filter(pl.col("role").is_in(list(SETS[part.role])))
+    return named(scores.filter(pl.col("role").is_in(list(SETS[part.role]))), part, gone)
+
+
+def named(rows: pl.DataFrame, part: Part, gone: Collection[str]) -> pl.DataFrame:
+    """Those of some rows whose concepts a part is over; gone: the erased ones, spelt alike."""
+    import polars as pl
+
     if part.named is None or rows.is_empty():
         return rows
-    named = [concept for concept in rows["concept"].unique().to_list() if (spelt(concept) in gone) == part.named]
-    return rows.filter(pl.col("concept").is_in(named))
+    mine = [concept for concept in rows["concept"].unique().to_list() if (spelt(concept) in gone) == part.named]
+    return rows.filter(pl.col("concept").is_in(mine))
 
 
 def _arrays(rows: pl.DataFrame) -> tuple[Floats, Whole]:

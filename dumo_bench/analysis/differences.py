@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -100,53 +100,68 @@ def _test(d: Difference) -> tuple[Any, ...]:
     return d.suite, d.suite_version, d.case, d.role, d.copy_of or d.metric
 
 
-def of_pairs(sides: Sequence[Sequence[Measured]]) -> list[list[Difference]]:
-    """The difference of everything that was measured on each two sides."""
-    means, numbers = _tests(sides)
+def of_pairs(sides: Iterable[Iterable[Measured]]) -> list[list[Difference]]:
+    """The difference of everything that was measured on each two sides, of which one is in memory at a time."""
+    told: list[list[tuple[Difference, Sequence[int], bool]]] = []
+    means: list[paired.Summed] = []
+    numbers: list[tuple[paired.Exchanged, Resampled]] = []
+    for side in sides:
+        told.append([])
+        for one in side:
+            told[-1].append((_seen(one), [len(clusters) for *_, clusters in one.parts], one.number is not None))
+            if one.parts and one.number:
+                found = paired.resampled(one.number.f, one.parts, rates=one.number.rates)
+                numbers.append((paired.exchanged(one.number.f, one.parts), found))
+            elif one.parts:
+                means.append(paired.summed(*one.parts[0]))
     of_means, of_numbers = iter(paired.compare_all(means)), iter(paired.of_numbers_all(numbers))
-    return [[_difference(one, of_means, of_numbers) for one in side] for side in sides]
+
+    def tested(seen: Difference, sizes: Sequence[int], number: bool) -> Difference:
+        if not sizes:
+            return seen
+        return _of_number(seen, sizes, next(of_numbers)) if number else _of_mean(seen, next(of_means))
+
+    return [[tested(*one) for one in side] for side in told]
 
 
-def p_values(sides: Sequence[Sequence[Measured]]) -> list[dict[Key, float]]:
+def p_values(sides: Iterable[Iterable[Measured]]) -> list[dict[Key, float]]:
     """p of each of these differences that was measured, where nothing else of them is asked for."""
-    means, numbers = _tests(sides)
-    of_means = iter(paired.p_all(means))
-    of_numbers = iter(paired.exchange_all([(f, parts) for f, parts, _ in numbers]))
-    return [{one.key: next(of_numbers if one.number else of_means) for one in side if one.parts} for side in sides]
+    told: list[list[tuple[Key, bool]]] = []
+    means: list[paired.Summed] = []
+    numbers: list[paired.Exchanged] = []
+    for side in sides:
+        told.append([])
+        for one in (one for one in side if one.parts):
+            told[-1].append((one.key, one.number is not None))
+            if one.number:
+                numbers.append(paired.exchanged(one.number.f, one.parts))
+            else:
+                means.append(paired.summed(*one.parts[0]))
+    of_means, of_numbers = iter(paired.p_all(means)), iter(paired.exchange_all(numbers))
+    return [{key: next(of_numbers if number else of_means) for key, number in side} for side in told]
 
 
-def _tests(sides: Sequence[Sequence[Measured]]) -> tuple[list[paired.Part], list[paired.Number]]:
-    """What is tested: means, and numbers made of several."""
-    there = [one for side in sides for one in side if one.parts]
-    numbers = [(one.number.f, one.parts, one.number.rates) for one in there if one.number]
-    return [one.parts[0] for one in there if not one.number], numbers
-
-
-def _difference(one: Measured, of_means: Iterator[Paired], of_numbers: Iterator[Resampled]) -> Difference:
-    if not one.parts:
-        part = " of a part" if one.number else ""
-        return Difference(
-            *one.about, None, None, None, None, None, None, needed=None, n=one.n, n_missing=one.missing, won=0, lost=0,
-            how=f"no picture{part} was measured on both",
-        )  # fmt: skip
-    return _of_number(one, one.number, next(of_numbers)) if one.number else _of_mean(one, next(of_means))
-
-
-def _of_mean(one: Measured, found: Paired) -> Difference:
-    ((a, b, _),) = one.parts
+def _seen(one: Measured) -> Difference:
+    """What is seen without a test."""
+    f = one.number.f if one.number else float
+    a, b = (float(f(*(part[side].mean() for part in one.parts))) if one.parts else None for side in (0, 1))
+    how = "" if one.parts else f"no picture{' of a part' if one.number else ''} was measured on both"
+    higher = True if one.number and one.parts else None
     return Difference(
-        *one.about, None, float(a.mean()), float(b.mean()), found.interval.low, found.interval.high, found.p,
-        n=one.n, n_missing=one.missing, won=found.won, lost=found.lost, needed=found.needed, how=found.how,
-    )  # fmt: skip
+        *one.about, higher, a, b, None, None, None, n=one.n, n_missing=one.missing, won=0, lost=0, needed=None, how=how
+    )
 
 
-def _of_number(one: Measured, number: derived.Number, found: Resampled) -> Difference:
-    a, b = (float(number.f(*(part[i].mean() for part in one.parts))) for i in (0, 1))
-    wanted = power.numbers_needed(a - b, found.error, [len(part[2]) for part in one.parts])
-    return Difference(
-        *one.about, True, a, b, found.low, found.high, found.p, n=one.n, n_missing=one.missing, won=0, lost=0,
-        needed=wanted, how="a and b exchanged by prompts",
-    )  # fmt: skip
+def _of_mean(seen: Difference, found: Paired) -> Difference:
+    (low, high, _), p, how = found.interval, found.p, found.how
+    return replace(seen, low=low, high=high, p=p, won=found.won, lost=found.lost, needed=found.needed, how=how)
+
+
+def _of_number(seen: Difference, sizes: Sequence[int], found: Resampled) -> Difference:
+    assert seen.difference is not None
+    wanted = power.numbers_needed(seen.difference, found.error, sizes)
+    how = "a and b exchanged by prompts"
+    return replace(seen, low=found.low, high=found.high, p=found.p, needed=wanted, how=how)
 
 
 def _mean_of_sets(rows: pd.DataFrame, key: list[str], columns: list[str]) -> pd.DataFrame:

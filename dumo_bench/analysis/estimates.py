@@ -1,12 +1,13 @@
 """Means with intervals of every set of scores: by method, role, concept and metric, and their changes by the edit.
 
-The scores of one case at a time, as columns: a set is a number beside each row, so that nothing is done once a row.
+The scores of some methods on one case at a time, as columns: a set is a number beside each row, so that nothing is done
+once a row. What stays of a set until its interval is made are sums by prompt.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -28,25 +29,44 @@ GROUP = [*CASE, "method", "method_version", "params", "fit_seed", "model", "samp
 SET = [*GROUP, "role", "concept", "scorer", "scorer_version", "metric", "change"]
 _SERIES = ["method", "method_version", "params", "fit_seed", "model", "sampling", "scorer", "scorer_version", "metric"]
 _PAIR = ["model", "sampling", "scorer", "metric", "prompt_id", "seed", "draw"]  # within a case
+BASE = [*_PAIR, "value"]  # of the reference's scores, what others are compared with
+REFERENCE = "original"
+_WAITING = 2**24  # sums by prompt that wait for their intervals: sets of equally many prompts share their resamples
 
 
-def coded(case: pl.DataFrame) -> pl.DataFrame:
+class Set(NamedTuple):
+    """A set of scores: what it is of, its values by prompt (None: it has none), whether they are yes and no."""
+
+    about: Row
+    values: Grouped | None
+    yes_no: bool
+    lost: Lost
+
+
+class Lost(NamedTuple):
+    """Of the missing values of a set: how many there are, how many asked nothing of the scorer, and why, in words."""
+
+    n: int = 0
+    unasked: int = 0
+    note: str = ""
+
+
+def coded(scores: pl.DataFrame) -> pl.DataFrame:
     """The scores of a case with `series`, a number for each method and metric, so that one column tells them apart."""
-    keys = case.select(_SERIES).unique(maintain_order=True).with_row_index("series")
-    return case.join(keys, on=_SERIES, how="left", maintain_order="left")
+    keys = scores.select(_SERIES).unique(maintain_order=True).with_row_index("series")
+    return scores.join(keys, on=_SERIES, how="left", maintain_order="left")
 
 
-def changes(scores: pl.DataFrame, reference: str = "original") -> pl.DataFrame:
-    """The scores of a case minus the reference's for the same prompt and draw."""
+def changes(scores: pl.DataFrame, reference: pl.DataFrame) -> pl.DataFrame:
+    """Scores of a case minus the reference's, with columns `BASE`, for the same prompt and draw."""
     import polars as pl
 
-    base = scores.filter(pl.col("method") == reference).select(*_PAIR, base="value")
-    first = base.filter(pl.struct(_PAIR).is_first_distinct())
+    first = reference.filter(pl.struct(_PAIR).is_first_distinct()).rename({"value": "base"})
     paired = scores.join(first, on=_PAIR, how="left", maintain_order="left")
     alone = pl.col("value").is_not_null() & pl.col("base").is_null()
     return paired.with_columns(
         value=pl.col("value") - pl.col("base"),
-        note=_or_else("note", alone, f"not measured on {reference}"),
+        note=_or_else("note", alone, f"not measured on {REFERENCE}"),
         reason=_or_else("reason", alone, "no reference"),
     ).drop("base")
 
@@ -57,25 +77,25 @@ def _or_else(column: str, where: pl.Expr, text: str) -> pl.Expr:
     return pl.when(where).then(pl.lit(text, pl.Categorical)).otherwise(pl.col(column)).alias(column)
 
 
-def of_case(scores: pl.DataFrame, is_rate: Callable[[str], bool]) -> list[Row]:
-    """A row for every set of a case: of each concept, of all of a role, and of all kept prompts; measured, and changes,
-    whose metric has ".change" appended.
+def sets(scores: pl.DataFrame, reference: pl.DataFrame, is_rate: Callable[[str], bool]) -> Iterator[Set]:
+    """Every set of some methods' scores on a case: of each concept, of all of a role, and of all kept prompts;
+    measured, and changes, whose metric has ".change" appended.
 
-    scores: `coded`, with `prompt`, a number for each prompt in the order in which prompts are resampled. is_rate:
-    whether the values of a metric, by its name, are yes and no.
+    scores: `coded`, with `prompt`, a number for each prompt in the order in which prompts are resampled. reference: the
+    unedited model's on this case, with columns `BASE`. is_rate: whether the values of a metric, by its name, are yes
+    and no.
     """
     import polars as pl
 
-    found = []
-    for change, rows in ((False, scores), (True, changes(scores))):
+    for change in (False, True):
+        rows = changes(scores, reference) if change else scores
         kept = rows.filter(pl.col("role").is_in(list(SETS[KEPT])))
         for some, told in ((rows, {}), (rows, {"concept": "*"}), (kept, {"role": KEPT, "concept": "*"})):
-            found += _of_sets(some, {"change": change, **told}, is_rate)
-    return sorted(found, key=lambda row: tuple(row[name] for name in SET))
+            yield from _of_sets(some, {"change": change, **told}, is_rate)
 
 
-def _of_sets(rows: pl.DataFrame, told: Row, is_rate: Callable[[str], bool]) -> list[Row]:
-    """A row for every series, role and concept, but for what is `told` of all."""
+def _of_sets(rows: pl.DataFrame, told: Row, is_rate: Callable[[str], bool]) -> list[Set]:
+    """A set for every series, role and concept, but for what is `told` of all."""
     import polars as pl
 
     if rows.is_empty():
@@ -87,9 +107,10 @@ def _of_sets(rows: pl.DataFrame, told: Row, is_rate: Callable[[str], bool]) -> l
     about = [row | told | {"metric": row["metric"] + CHANGE * told["change"]} for row in named.iter_rows(named=True)]
     lost = _lost(rows.select("value", "reason", "note", set=which).filter(pl.col("value").is_null()))
     found = rows.select("value", "prompt", set=which.cast(pl.Int64)).drop_nulls("value")
-    sets, values, prompts = (found[name].to_numpy() for name in ("set", "value", "prompt"))
-    yes_no = [is_rate(row["metric"]) for row in about]
-    return list(_rows(about, _grouped(sets, values, prompts, len(about)), yes_no, lost))
+    which, values, prompts = (found[name].to_numpy() for name in ("set", "value", "prompt"))
+    grouped = _grouped(which, values, prompts, len(about))
+    every = enumerate(zip(about, grouped, strict=True))
+    return [Set(row, of, is_rate(row["metric"]), lost.get(n, Lost())) for n, (row, of) in every]
 
 
 def _grouped(which: Whole, values: Floats, prompts: Whole, n: int) -> list[Grouped | None]:
@@ -104,17 +125,9 @@ def _grouped(which: Whole, values: Floats, prompts: Whole, n: int) -> list[Group
     ends = np.cumsum(np.bincount(which, minlength=n))
     in_sets = values[np.argsort(which, kind="stable")]
     return [
-        intervals.Grouped(float(in_sets[a:b].mean()), sums[c:d], counts[c:d]) if b > a else None
+        intervals.Grouped(float(in_sets[a:b].mean()), sums[c:d], intervals.short(counts[c:d])) if b > a else None
         for a, b, c, d in zip((0, *ends[:-1]), ends, cuts[:-1], cuts[1:], strict=True)
     ]
-
-
-class Lost(NamedTuple):
-    """Of the missing values of a set: how many there are, how many asked nothing of the scorer, and why, in words."""
-
-    n: int
-    unasked: int
-    note: str
 
 
 def _lost(missing: pl.DataFrame) -> dict[int, Lost]:
@@ -136,15 +149,25 @@ def _note(missing: Counter[str]) -> str:
     return "; ".join(shown) + (f"; {coverage.MORE}" if len(missing) > 3 else "")
 
 
-def _rows(
-    about: Sequence[Row], grouped: Sequence[Grouped | None], yes_no: Sequence[bool], lost: Mapping[int, Lost]
-) -> Iterator[Row]:
+def rows(sets: Iterable[Set]) -> Iterator[Row]:
+    """A row for every set, in their order."""
+    waiting: list[Set] = []
+    held = 0
+    for one in sets:
+        waiting.append(one)
+        held += 0 if one.values is None else len(one.values.sums)
+        if held > _WAITING:
+            yield from _rows(waiting)
+            waiting, held = [], 0
+    yield from _rows(waiting)
+
+
+def _rows(sets: Sequence[Set]) -> Iterator[Row]:
     """Mean and interval of the measured values of each set; what was not measured is counted and explained."""
-    measured = [(one, rate) for one, rate in zip(grouped, yes_no, strict=True) if one is not None]
-    found = iter(intervals.of_means([one for one, _ in measured], [rate for _, rate in measured]))
+    measured = [(one.values, one.yes_no) for one in sets if one.values is not None]
+    found = iter(intervals.of_means([values for values, _ in measured], [yes_no for _, yes_no in measured]))
     none = {"value": None, "low": None, "high": None, "how": "nothing was measured"}
-    for of, (key, one) in enumerate(zip(about, grouped, strict=True)):
-        missing = lost.get(of, Lost(0, 0, ""))
-        n = 0 if one is None else int(one.counts.sum())
+    for about, values, _, missing in sets:
+        n = 0 if values is None else int(values.counts.sum())
         counted = {"n": n, "n_missing": missing.n, "n_unasked": missing.unasked, "note": missing.note}
-        yield key | counted | (none if one is None else {"value": one.mean} | next(found)._asdict())
+        yield about | counted | (none if values is None else {"value": values.mean} | next(found)._asdict())

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dumo_bench.metrics.intervals import Floats, Whole
     from dumo_bench.metrics.paired import Parts
 
+KEPT = "kept"  # related and unrelated together
 CASE = ["suite", "suite_version", "case"]
 PAIR = [*CASE, "role", "concept", "scorer", "scorer_version", "metric", "prompt_id", "seed", "draw"]
 COLUMNS = [*PAIR, "fit_seed", "value"]  # of scores, what pairs are made of
@@ -48,20 +49,22 @@ def joined(a: pl.DataFrame, b: pl.DataFrame) -> pl.DataFrame:
 def side_by_side(sides: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     """One row a picture and metric that all sides have, with a column for each; the mean over fits, null where one is
     missing."""
-    first, *rest = (_mean(one).rename({"value": name}) for name, one in sides.items())
+    first, *rest = (mean(one).rename({"value": name}) for name, one in sides.items())
     for other in rest:
         first = first.join(other, on=PAIR, how="inner")
     return first.sort(PAIR)
 
 
-def _mean(rows: pl.DataFrame) -> pl.DataFrame:
-    """The mean over fits; null where one of them is, or where a fit of the case lacks what another has."""
+def mean(rows: pl.DataFrame) -> pl.DataFrame:
+    """The mean over fits; null where one of them is, or where a fit of the case lacks what another has. Equal rows
+    count once."""
     import polars as pl
 
     fits = rows.group_by(*CASE, "metric").agg(fits=pl.col("fit_seed").n_unique())
-    if (fits["fits"] == 1).all() and not rows.select(pl.struct(PAIR).is_duplicated().any()).item():
+    once = not rows.select(pl.struct(PAIR).is_duplicated().any()).item()
+    if once and (fits["fits"] == 1).all():
         return rows.select(*PAIR, "value")
-    means = rows.group_by(PAIR).agg(pl.col("value").mean(), there=pl.col("value").count())
+    means = rows.unique(maintain_order=True).group_by(PAIR).agg(pl.col("value").mean(), there=pl.col("value").count())
     whole = means.join(fits, on=[*CASE, "metric"], how="left")
     value = pl.when(pl.col("there") == pl.col("fits")).then(pl.col("value"))
     return whole.select(*PAIR, value.alias("value"))

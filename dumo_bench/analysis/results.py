@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _OTHER = ("pictures", "n", "n_missing", "value", "low", "high", "how", "lost", "reason", "note", "edit")
-_WHAT = ["suite", "suite_version", "content"]
+WHAT = ["suite", "suite_version", "content"]
 
 
 def scores(out: Path) -> pd.DataFrame:
@@ -27,24 +27,35 @@ def scores(out: Path) -> pd.DataFrame:
 
 def columns(out: Path, wanted: Sequence[str]) -> pl.DataFrame:
     """Some columns of the scores of pictures, the suite's name among them; equal rows are not looked for."""
+    tables = out / "tables"
+    found = scan.read(tables, "scores", list(dict.fromkeys([*wanted, *WHAT])))
+    return renamed(found, called(found, table.read(tables, "sets"))).select(wanted)
+
+
+def called(scores: pl.DataFrame, sets: pd.DataFrame) -> pl.DataFrame | None:
+    """What the suite of each row of scores is `called`, by `WHAT`; None: as it says, for each has one content."""
     import polars as pl
 
-    tables = out / "tables"
-    found = scan.read(tables, "scores", list(dict.fromkeys([*wanted, *_WHAT])))
-    several = contents(scan.to_frame(found.select(_WHAT).unique(maintain_order=True)), table.read(tables, "sets"))
-    if several:
-        keys = found.select(_WHAT).unique(maintain_order=True)
-        called = _apart(scan.to_frame(keys), several)["suite"]
-        to = keys.with_columns(called=pl.Series(called.tolist(), dtype=pl.Categorical))
-        joined = found.join(to, on=_WHAT, how="left", nulls_equal=True, maintain_order="left")
-        found = joined.with_columns(suite="called")
-    return found.select(wanted)
+    keys = scores.select(WHAT).unique(maintain_order=True)
+    several = contents(frame := scan.to_frame(keys), sets)
+    if not several:
+        return None
+    names = _apart(frame, several)["suite"].tolist()
+    return keys.with_columns(called=pl.Series(names, dtype=pl.Categorical))
+
+
+def renamed(scores: pl.DataFrame, names: pl.DataFrame | None) -> pl.DataFrame:
+    """With the suites as they are `called`."""
+    if names is None:
+        return scores
+    joined = scores.join(names, on=WHAT, how="left", nulls_equal=True, maintain_order="left")
+    return joined.with_columns(suite="called").drop("called")
 
 
 def parts(out: Path) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
     """The scores and the boxes of each part by itself: two parts may hold the same picture."""
     tables = out / "tables"
-    several = contents(scan.distinct(tables, "scores", _WHAT))
+    several = contents(scan.distinct(tables, "scores", WHAT))
     for part in table.names_of_parts(tables, "scores"):
         found = table.read_part(tables, "scores", part)
         yield _apart(found, several), table.read_part(tables, "detections", part)
@@ -53,7 +64,7 @@ def parts(out: Path) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
 def sets(out: Path) -> pd.DataFrame:
     """The numbers of sets, each metric of a method once."""
     found, tables = table.read(out / "tables", "sets"), out / "tables"
-    several = contents(scan.distinct(tables, "scores", _WHAT), found)
+    several = contents(scan.distinct(tables, "scores", WHAT), found)
     return largest(_apart(found, several) if several else found)
 
 
@@ -66,7 +77,7 @@ def contents(*frames: pd.DataFrame) -> dict[tuple[str, int], set[str]]:
     """The suites, by name and version, of which there are several contents."""
     found: dict[tuple[str, int], set[str]] = {}
     for frame in frames:
-        every = frame[_WHAT].fillna({"content": ""}).drop_duplicates()
+        every = frame[WHAT].fillna({"content": ""}).drop_duplicates()
         for suite, version, content in every.itertuples(index=False, name=None):
             found.setdefault((suite, version), set()).add(content)
     return {key: several for key, several in found.items() if len(several) > 1}
@@ -74,7 +85,7 @@ def contents(*frames: pd.DataFrame) -> dict[tuple[str, int], set[str]]:
 
 def said(out: Path) -> list[str]:
     """A line for each suite of which a folder holds several contents."""
-    found = contents(*(scan.distinct(out / "tables", name, _WHAT) for name in ("scores", "sets")))
+    found = contents(*(scan.distinct(out / "tables", name, WHAT) for name in ("scores", "sets")))
     return [
         f"{len(several)} contents of suite {suite} version {version} are in {out}: its prompts, cases or sampling were "
         f"changed. They are kept apart ({', '.join(sorted(named(suite, one) for one in several))}); a changed suite "
@@ -98,6 +109,6 @@ def _read(out: Path) -> list[pd.DataFrame]:
 
 
 def _apart(frame: pd.DataFrame, several: Iterable[tuple[str, int]]) -> pd.DataFrame:
-    rows = frame[_WHAT].fillna({"content": ""}).itertuples(index=False, name=None)
+    rows = frame[WHAT].fillna({"content": ""}).itertuples(index=False, name=None)
     known = set(several)
     return frame.assign(suite=[named(s, content) if (s, version) in known else s for s, version, content in rows])

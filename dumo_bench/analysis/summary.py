@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from dumo_bench.analysis import catalogue, coverage, derived, estimates, kinds, results
 from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.estimates import GROUP, KEPT, Row
+from dumo_bench.analysis.scores import Scores
 from dumo_bench.errors import UserError
 from dumo_bench.storage import scan, table
 from dumo_bench.storage.columns import names
@@ -18,11 +21,15 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
+    from dumo_bench.metrics.intervals import Whole
+
 _AGAIN = 10  # times: an end, should somebody add to the tables without one
 ROLES = ("target", "attack", "related", "unrelated", KEPT, derived.ALL)  # in the order in which they are shown
 COLUMNS = [*GROUP, "erase", "erases", "role", "concept", "prompt_id", "seed", "draw", "scorer", "scorer_version"]
 COLUMNS += ["metric", "value", "reason", "note"]
 _OF_SETS = [*GROUP, "role", "scorer", "metric"]
+_BY = [*GROUP, "erase", "erases", *catalogue.WHAT]  # what the rows of one part mostly have in common
+_TOGETHER = 2**16  # rows of a case that are summed up at once
 _IDENTITY = [*GROUP[len(estimates.CASE) :], "prompt_id", "seed", "draw", "scorer", "metric"]  # within a case
 
 
@@ -34,8 +41,8 @@ def write(out: Path, suites: Iterable[Suite] = ()) -> Path:
     tables, suites = out / "tables", list(suites)
     for _ in range(_AGAIN):
         seen = table.listing(tables)
-        scores, sets = results.columns(out, COLUMNS), results.sets(out)
-        known = catalogue.of_frames(tables, scan.to_frame(scores.select(catalogue.WHAT).unique()), sets)
+        scores, sets = Scores.of_folder(out, COLUMNS, _BY), results.sets(out)
+        known = catalogue.of_frames(tables, scan.to_frame(scores.index.select(catalogue.WHAT).unique()), sets)
         path = table.write_file(place(out), "summary", _made(scores, sets, known, suites))
         if table.listing(tables) == seen:
             break
@@ -62,16 +69,13 @@ def make(
     suites: Iterable[Suite] = (),
 ) -> pd.DataFrame:
     """The summary of scores and sets, whose metrics are `known`."""
-    return table.frame("summary", _made(scan.of_frame(scores, COLUMNS), sets, known, list(suites)))
+    return table.frame("summary", _made(Scores.of_frame(scores, COLUMNS, _BY), sets, known, list(suites)))
 
 
-def _made(scores: pl.DataFrame, sets: pd.DataFrame, known: Catalogue, suites: Sequence[Suite]) -> list[Row]:
-    import polars as pl
-
-    scores = scores.with_columns(pl.col("content").fill_null(pl.lit("", pl.Categorical)))  # null equals nothing
+def _made(scores: Scores, sets: pd.DataFrame, known: Catalogue, suites: Sequence[Suite]) -> list[Row]:
     sets = sets.fillna({"content": ""})
-    of_runs = scan.to_frame(scores.select(*estimates.CASE, "erase", "erases").unique(maintain_order=True))
-    _refuse_contradictions(scores)
+    of_runs = scan.to_frame(scores.index.select(*estimates.CASE, "erase", "erases").unique(maintain_order=True))
+    _refuse_contradictions(scores.index)
     measured, made = _of_cases(scores, known, derived.erased(of_runs, suites))
     rows = [*measured, *_passed_through(sets), *made]
     erases = kinds.of_rows(of_runs, sets) | kinds.of_suites(suites)
@@ -83,37 +87,69 @@ def _made(scores: pl.DataFrame, sets: pd.DataFrame, known: Catalogue, suites: Se
     return [{name: row[name] for name in names("summary")} for row in whole]
 
 
-def _of_cases(scores: pl.DataFrame, known: Catalogue, erased: derived.Erased) -> tuple[list[Row], list[Row]]:
-    """The rows of what was measured, and of what is made of it, in the order of cases.
+def _of_cases(scores: Scores, known: Catalogue, erased: derived.Erased) -> tuple[list[Row], list[Row]]:
+    """The rows of what was measured, and of what is made of it, in the order of cases."""
+    measured: list[Row] = []
+    made: list[Row] = []
+    prompts, rates = _prompts(scores), _rates(scores, known)
+    cases = dict(scores.index.group_by(estimates.CASE, maintain_order=True))
+    for suite, version, content, name in sorted(cases):
+        index = cases[suite, version, content, name]
+        erase = erased.get((suite, version, name), "[]")
 
-    Prompts are numbered as they first come in the whole table: in that order they are resampled.
-    """
-    import pandas as pd
-    import polars as pl
+        def sets(index: pl.DataFrame = index, erase: str = erase) -> Iterator[estimates.Set]:
+            reference = scores.of(_keys(index.filter(method=estimates.REFERENCE)), estimates.BASE)
+            for keys in _together(index):
+                rows = estimates.coded(_once(_numbered(scores.of(keys, COLUMNS), prompts)))
+                made.extend(derived.rows(rows, erase, GROUP, known.numbers))
+                yield from estimates.sets(rows, reference, rates.__contains__)
 
-    prompts = pd.factorize(scores["prompt_id"].to_physical().to_numpy())[0]
-    numbered, rates = scores.with_columns(prompt=pl.Series(prompts)), _rates(scores, known)
-    cases = {case: rows for case, rows in numbered.group_by(estimates.CASE, maintain_order=True)}
-    measured, made = [], []
-    for case in sorted(cases):
-        rows = estimates.coded(_once(cases.pop(case)))
-        measured += estimates.of_case(rows, rates.__contains__)
-        suite, version, _, name = case
-        made += derived.rows(rows, erased.get((suite, version, name), "[]"), GROUP, known.numbers)
+        measured += sorted(estimates.rows(sets()), key=lambda row: tuple(row[column] for column in estimates.SET))
     return measured, made
 
 
-def _rates(scores: pl.DataFrame, known: Catalogue) -> set[str]:
+def _keys(index: pl.DataFrame) -> pl.DataFrame:
+    return index.select(GROUP).unique(maintain_order=True)
+
+
+def _together(index: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """The methods of a case in order, as many at a time as have `_TOGETHER` rows, at least one."""
+    import polars as pl
+
+    whole = index.group_by(GROUP).agg(pl.col("rows").sum()).sort(GROUP)
+    before = whole["rows"].cum_sum() - whole["rows"]
+    for _, some in whole.group_by(before // _TOGETHER, maintain_order=True):
+        yield some.select(GROUP)
+
+
+def _prompts(scores: Scores) -> Whole:
+    """A number for each prompt by its code, as they first come in the whole table: so they are resampled."""
+    numbers, n = np.full(0, -1), 0
+    for part in scores.each(["prompt_id"]):
+        codes = part["prompt_id"].unique(maintain_order=True).to_physical().to_numpy().astype(np.int64)
+        numbers = np.pad(numbers, (0, max(0, int(codes.max(initial=-1)) + 1 - len(numbers))), constant_values=-1)
+        new = codes[numbers[codes] < 0]
+        numbers[new] = np.arange(n, n := n + len(new))
+    return numbers
+
+
+def _numbered(rows: pl.DataFrame, prompts: Whole) -> pl.DataFrame:
+    import polars as pl
+
+    return rows.with_columns(prompt=pl.Series(prompts[rows["prompt_id"].to_physical().to_numpy()]))
+
+
+def _rates(scores: Scores, known: Catalogue) -> set[str]:
     """The metrics whose values are yes and no, so that Wilson's interval holds their mean; and their changes.
 
     A change is 0 or 1 nowhere but by chance: it is no rate.
     """
     import polars as pl
 
-    measured = scores.filter(pl.col("value").is_not_null())
-    of = measured.group_by("metric").agg(pl.col("value").is_in([0.0, 1.0]).all())
-    names = of.with_columns(pl.col("metric").cast(pl.String)).iter_rows()
-    return {name for name, yes_no in names if yes_no and known.named(name).metric.kind == "rate"}
+    yes_no = pl.col("value").is_in([0.0, 1.0]).all()
+    parts = (part.drop_nulls("value").group_by("metric").agg(yes_no) for part in scores.each(["metric", "value"]))
+    of = pl.concat(parts).group_by("metric").agg(pl.col("value").all()).with_columns(pl.col("metric").cast(pl.String))
+    return {name for name, every in of.iter_rows() if every and known.named(name).metric.kind == "rate"}
 
 
 def higher(way: Better) -> bool | None:

@@ -46,7 +46,12 @@ class Grouped(NamedTuple):
 def grouped(values: Floats, clusters: Whole) -> Grouped:
     """Values (n,), n >= 1, whose clusters (n,) are numbered from 0 without gaps."""
     sums = np.asarray(np.bincount(clusters, weights=values), dtype=np.float64)
-    return Grouped(float(values.mean()), sums, np.bincount(clusters))
+    return Grouped(float(values.mean()), sums, short(np.bincount(clusters)))
+
+
+def short(counts: Whole) -> Whole:
+    """The same numbers (m,), one held for all where they are equal."""
+    return np.broadcast_to(counts[0], counts.shape) if (counts == counts[0]).all() else counts
 
 
 def of_mean(values: Floats, clusters: Whole, *, yes_no: bool) -> Interval:

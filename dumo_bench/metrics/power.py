@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dumo_bench.metrics.intervals import LEVEL, Floats, Whole
+from dumo_bench.metrics.intervals import LEVEL, Floats, Grouped, Whole, grouped
 
 POWER = 0.8
 FEWEST = 6  # prompts: with five the smallest two-sided p of a permutation test is 2 / 2^5, above 0.05
@@ -22,19 +22,27 @@ def standard_error(values: Floats, clusters: Whole) -> float | None:
 
     The linearised ratio of sums to counts: Cochran, Sampling Techniques, 1977, section 6.3. None for one cluster.
     """
-    sums, counts = np.bincount(clusters, weights=values), np.bincount(clusters)
+    return _error(grouped(values, clusters)) if len(values) else None
+
+
+def _error(values: Grouped) -> float | None:
+    mean, sums, counts = values
     m = len(counts)
     if m < 2:
         return None
-    rest = sums - counts * (values.mean() if len(values) else 0.0)
+    rest = sums - counts * mean
     return float(np.sqrt((rest**2).sum() / (m * (m - 1))) / counts.mean())
 
 
 def pictures_needed(differences: Floats, clusters: Whole) -> int | None:
     """How many pictures, of prompts like these, make a mean difference of this size significant with 80 % power."""
-    n, prompts = len(differences), len(np.unique(clusters))
-    found = needed(float(differences.mean()), standard_error(differences, clusters), n)
-    return _at_least(FEWEST * n / prompts, found)
+    return needed_like(grouped(differences, clusters))
+
+
+def needed_like(differences: Grouped) -> int | None:
+    """`pictures_needed` of differences by prompt."""
+    n, prompts = int(differences.counts.sum()), len(differences.counts)
+    return _at_least(FEWEST * n / prompts, needed(differences.mean, _error(differences), n))
 
 
 def numbers_needed(difference: float, error: float | None, sizes: Sequence[int]) -> int | None:

@@ -67,7 +67,7 @@ def cases(
     found = build.build(_sources(folder, every))
     if not found:
         raise UserError(f"{out / 'summary.parquet'} holds no row: `dumo-bench run` into {out} fills it")
-    told = paired.tested(list(filter(only, found)), results.columns(out, paired.COLUMNS), metrics)
+    told = paired.tested(list(filter(only, found)), paired.reader(paired.scores_of(out)), metrics)
     warned = " ".join(f"{line}." for line in results.said(out))
     whole = [replace(case, contract=" ".join(filter(None, (case.contract, warned)))) for case in told]
     return [build.refused(case, _reasons(out, case)) for case in whole]
@@ -80,7 +80,7 @@ def _sources(folder: Folder, suites: Sequence[Suite]) -> build.Sources:
 
 def measured(folder: Folder, suites: Mapping[str, Suite]) -> blocks.Measured:
     """What tables and figures of a paper are made from."""
-    out, scores = folder.out, results.columns(folder.out, paired.COLUMNS)
+    out, scores = folder.out, paired.scores_of(folder.out)
     sources, runs = _sources(folder, list(suites.values())), manifest.read_all(out)
     return blocks.Measured(sources, scores, suites, partial(_reasons, out), runs)
 

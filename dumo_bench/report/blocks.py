@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
+from dumo_bench.analysis.scores import Scores
 from dumo_bench.errors import UserError
 from dumo_bench.report import build, columns, cost, paired, seeds
 from dumo_bench.report.build import Sources
@@ -17,9 +18,6 @@ from dumo_bench.report.tables import Block
 from dumo_bench.report.variants import Label, together
 from dumo_bench.types import Suite
 
-if TYPE_CHECKING:
-    import polars as pl
-
 MANY = 10_000  # columns: those of a shape stay together, whatever fits a page
 _ROLES = ("target", "attack", "related", "unrelated")  # in the order in which concepts are shown
 Key: TypeAlias = tuple[str, int, str]  # suite, its version, case
@@ -28,11 +26,11 @@ Chosen: TypeAlias = Sequence[tuple[About, Key]]
 
 @dataclass(frozen=True)
 class Measured:
-    """What lies in a results folder. scores: the columns of `paired.COLUMNS`. reasons: of a case, by method why its
+    """What lies in a results folder. scores: as `paired.scores_of`. reasons: of a case, by method why its
     model cannot run it. runs: the manifests."""
 
     sources: Sources
-    scores: pl.DataFrame
+    scores: Scores
     suites: Mapping[str, Suite]
     reasons: Callable[[CaseTables], Mapping[str, str]] = lambda case: {}
     runs: Sequence[cost.Run] = ()
@@ -65,7 +63,7 @@ def by_case(shape: Shape, mine: Chosen, wanted: Panels, found: Measured) -> Bloc
     built = {(case.suite, case.version, case.case): case for case in build.build(found.sources, wanted, MANY)}
     settled = [(about, _settled(built[key], wanted)) for about, key in mine]
     shown = [(about, case) for about, case in settled if case.panels]
-    tested = paired.tested([case for _, case in shown], found.scores, found.sources.metrics)
+    tested = paired.tested([case for _, case in shown], paired.reader(found.scores), found.sources.metrics)
     cases = [build.refused(case, found.reasons(case)) for case in tested]
     return _joined(_heads(shape, [about for about, _ in shown]), cases)
 
@@ -73,8 +71,6 @@ def by_case(shape: Shape, mine: Chosen, wanted: Panels, found: Measured) -> Bloc
 def by_concept(shape: Shape, mine: Chosen, wanted: Panels, found: Measured) -> Blocks:
     """Of one case a column for each concept, in a block for each of the columns that are wanted: a concept is built and
     tested as a case of its own."""
-    import polars as pl
-
     del shape  # concepts are told apart by their names
     if len(mine) > 1:
         named = ", ".join(f"--case {about.case!r}" for about, _ in mine)
@@ -85,10 +81,10 @@ def by_concept(shape: Shape, mine: Chosen, wanted: Panels, found: Measured) -> B
     rows = means[of & (means["concept"] != "*")]
     kinds = {(suite, version, concept): kind for concept in rows["concept"].unique()}
     own = replace(found.sources, summary=rows.assign(case=rows["concept"], concept="*"), kinds=kinds)
-    scores = found.scores.filter(pl.col("suite") == suite, pl.col("suite_version") == version, pl.col("case") == name)
     settled = [_settled(case, wanted) for case in build.build(own, wanted, MANY)]
     shown = sorted((case for case in settled if case.panels), key=lambda case: _ROLES.index(_role(case)))
-    tested = paired.tested(shown, scores.with_columns(case=pl.col("concept")), own.metrics)
+    every = paired.values_of(found.scores, mine[0][1], {kin for case in shown for kin in case.kin})
+    tested = paired.tested(shown, lambda case: every.concept(case.case), own.metrics)
     whole = [case for case in build.build(found.sources, {}) if (case.suite, case.version, case.case) == mine[0][1]]
     return _turned(_joined([case.case for case in tested], tested))._replace(cases=tuple(whole))
 

@@ -2,123 +2,105 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TypeAlias
 
-from dumo_bench.analysis import derived, differences, pairs
+from dumo_bench.analysis import differences, pairs, values
 from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.differences import Difference
-from dumo_bench.analysis.pairs import Key, Measured
+from dumo_bench.analysis.pairs import Key
 from dumo_bench.analysis.recognition import REFERENCE
+from dumo_bench.analysis.scores import Scores
+from dumo_bench.analysis.values import Kin, Values
 from dumo_bench.report.cells import CaseTables, Cell, Panel, Shown, commonest, parts
 from dumo_bench.report.variants import KIN, together
-from dumo_bench.storage import scan
-from dumo_bench.types import SETS
 
-if TYPE_CHECKING:
-    import polars as pl
-
-Kin: TypeAlias = tuple[Any, ...]  # what the fits of one method have in common: one eraser
-Rows: TypeAlias = "Mapping[Kin, pl.DataFrame]"  # the scores of every eraser, and of the unedited model
-COLUMNS = [*pairs.COLUMNS, *KIN, "erase"]  # of scores, what is tested
+Reader: TypeAlias = Callable[[CaseTables], Values]  # the values of a case, of its erasers and the unedited model
+BY = [*pairs.CASE, *KIN, "erase"]  # what scores that are tested are found by
 TITLE = "Paired difference to the unedited model"
 
 
-class _Tests(NamedTuple):
-    """Of one case: the scores of every eraser, and its differences from the unedited model."""
-
-    erasers: Rows
-    against: Mapping[Kin, Sequence[Difference]]
+def scores_of(out: Path) -> Scores:
+    """What is tested of a results folder."""
+    return Scores.of_folder(out, pairs.COLUMNS, BY)
 
 
-def tested(cases: Sequence[CaseTables], scores: pl.DataFrame, metrics: Catalogue) -> list[CaseTables]:
+def reader(scores: Scores) -> Reader:
+    """The values of cases, of scores by `BY`."""
+    return lambda case: values_of(scores, (case.suite, case.version, case.case), case.kin)
+
+
+def values_of(scores: Scores, about: tuple[str, int, str], kin: Iterable[Kin]) -> Values:
+    """The values of a case, of some erasers and the first of the unedited models that is there."""
+    suite, version, name = about
+    unedited = scores.index.filter(suite=suite, suite_version=version, case=name, method=REFERENCE)
+    return values.of_case(scores, about, KIN, {*kin, *unedited.head(1).select(KIN).iter_rows()})
+
+
+def tested(cases: Sequence[CaseTables], read: Reader, metrics: Catalogue) -> list[CaseTables]:
     """The cases with their tables of paired differences, and the best eraser bold where it is told from every other.
 
     The differences are corrected over all cases, metrics, roles and erasers. That the best is told from every other is
     one test a column, of the largest p of them (Berger, Technometrics 24 (1982), 295), corrected over all columns; of
-    the columns where it is, in the same way, that the second is told from all behind it.
+    the columns where it is, in the same way, that the second is told from all behind it. Pictures that were made under
+    several contracts are no pairs.
     """
-    tests = [_tests(case, scores, metrics) for case in cases]
-    against = iter(differences.corrected([found for one in tests for found in one.against.values()]))
-    erasers = [one.erasers for one in tests]
-    best = told_at(0, cases, erasers, [_columns(case).keys() for case in cases], metrics)
-    second = told_at(1, cases, erasers, best, metrics)
+    every = [None if case.warning else read(case) for case in cases]
+    tests = [_against(case, found, metrics) if found else {} for case, found in zip(cases, every, strict=True)]
+    against = iter(differences.corrected([found for one in tests for found in one.values()]))
+    best = told_at(0, cases, every, [_columns(case).keys() for case in cases], metrics)
+    second = told_at(1, cases, every, best, metrics)
     return [
-        emphasised(_with_differences(case, {kin: next(against) for kin in one.against}), *told)
+        emphasised(_with_differences(case, {kin: next(against) for kin in one}), *told)
         for case, one, *told in zip(cases, tests, best, second, strict=True)
     ]
 
 
 def told_at(
-    place: int, cases: Sequence[CaseTables], erasers: Sequence[Rows], among: Sequence[Collection[Key]], known: Catalogue
+    place: int,
+    cases: Sequence[CaseTables],
+    every: Sequence[Values | None],
+    among: Sequence[Collection[Key]],
+    known: Catalogue,
 ) -> list[set[Key]]:
     """Of each case the columns, of some, whose eraser at this place (0: the best) is told from all behind it."""
-    p = [dict(_hardest(*one, known, place)) for one in zip(cases, erasers, among, strict=True)]
+    p = [dict(_hardest(*one, known, place)) if one[1] else {} for one in zip(cases, every, among, strict=True)]
     told = iter(differences.significant([value for of in p for value in of.values()]))
     return [{key for key in of if next(told)} for of in p]
 
 
-def _tests(case: CaseTables, scores: pl.DataFrame, metrics: Catalogue) -> _Tests:
-    """Nothing where pictures were made under several contracts: they are no pairs."""
-    import polars as pl
+def _against(case: CaseTables, found: Values, metrics: Catalogue) -> dict[Kin, list[Difference]]:
+    """The differences of every eraser from the unedited model."""
+    base = next((kin for kin in found.of if kin[0] == REFERENCE), None)
+    erasers = _erasers(case, found) if base else []
+    sides = [(kin, base) for kin in erasers if base]
+    against = differences.of_pairs(found.measured(sides, _columns(case), metrics.numbers))
+    return dict(zip(erasers, against, strict=True))
 
-    of_suite = (pl.col("suite") == case.suite) & (pl.col("suite_version") == case.version)
-    mine = scores.filter(of_suite & (pl.col("case") == case.case)).unique(keep="first", maintain_order=True)
-    rows = {} if case.warning else dict(mine.group_by(KIN, maintain_order=True))
-    erasers = [kin for kin in dict.fromkeys(case.kin) if kin in rows and kin[0] != REFERENCE]
-    base = next((rows[kin] for kin in rows if kin[0] == REFERENCE), None)
-    sides = [] if base is None else [(rows[kin], base) for kin in erasers]
-    against = differences.of_pairs(_measured(sides, _columns(case), metrics))
-    return _Tests({kin: rows[kin] for kin in erasers}, dict(zip(erasers, against, strict=False)))
+
+def _erasers(case: CaseTables, found: Values) -> list[Kin]:
+    return [kin for kin in dict.fromkeys(case.kin) if kin in found.of and kin[0] != REFERENCE]
 
 
 def _hardest(
-    case: CaseTables, rows: Rows, among: Collection[Key], metrics: Catalogue, place: int
+    case: CaseTables, found: Values | None, among: Collection[Key], metrics: Catalogue, place: int
 ) -> Iterator[tuple[Key, float]]:
     """Of every column that ranks its erasers, p of the difference between the one at this place and the one behind it
     that it is least told from."""
+    assert found is not None
+    erasers = _erasers(case, found)
     there: dict[tuple[Kin, ...], list[Key]] = {}
     for key, column in _columns(case).items():
         ranked = _ranked(column, case.kin) if key in among else []
-        if len(ranked) > place + 1 and rows.keys() >= {*ranked}:
+        if len(ranked) > place + 1 and {*erasers} >= {*ranked}:
             there.setdefault(tuple(ranked[: place + 1]), []).append(key)
     for of, keys in there.items():
-        kin = of[-1]
-        sides = [(rows[kin], behind) for other, behind in rows.items() if other not in of]
-        others = differences.p_values(_measured(sides, keys, metrics))
+        sides = [(of[-1], other) for other in erasers if other not in of]
+        others = differences.p_values(found.measured(sides, keys, metrics.numbers))
         yield from ((key, max(p[key] for p in others)) for key in keys if others and all(key in p for p in others))
-
-
-def _measured(
-    sides: Sequence[tuple[pl.DataFrame, pl.DataFrame]], wanted: Collection[Key], metrics: Catalogue
-) -> list[list[Measured]]:
-    """Of each two sides the metrics and roles that are wanted: measured ones first, then numbers made of them."""
-    import polars as pl
-
-    made_of = {key: metrics.named(key[0]).made_of for key in wanted}
-    parts = list({part.metric for made in made_of.values() for part in made})
-    measured = [key for key in wanted if not made_of[key]]
-    whole = [rows.select(*pairs.CASE, "erase").unique(maintain_order=True) for two in sides for rows in two]
-    erased = derived.erased(scan.to_frame(pl.concat(whole).unique(maintain_order=True))) if whole else {}
-    numbers = [number for number in metrics.numbers if (number.metric.name, number.role) in wanted]
-    found = []
-    for two in sides:
-        plain = pairs.joined(*(_only(one, measured) for one in two))
-        of_parts = pairs.joined(*(one.filter(pl.col("metric").is_in(parts)) for one in two))
-        found.append([*pairs.pictures(plain), *pairs.numbers(of_parts, numbers, erased)])
-    return found
-
-
-def _only(scores: pl.DataFrame, wanted: Sequence[Key]) -> pl.DataFrame:
-    """The scores of some metrics and roles; kept ones are related and unrelated together."""
-    import polars as pl
-
-    mine = scores.filter(pl.col("metric").is_in([metric for metric, _ in wanted]))
-    kept = mine.filter(pl.col("role").is_in(list(SETS["kept"]))).with_columns(role=pl.lit("kept", pl.Categorical))
-    keys = pl.DataFrame(wanted, schema={"metric": pl.Categorical, "role": pl.Categorical}, orient="row")
-    return pl.concat([mine, kept]).join(keys, on=["metric", "role"], how="semi", maintain_order="left")
 
 
 def _by_key(found: Iterable[Difference]) -> dict[Key, Difference]:

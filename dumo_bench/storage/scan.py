@@ -7,9 +7,10 @@ code beside it. Texts are categories: a method's name stands once, however many 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from dumo_bench.storage import parts, table
 
@@ -17,12 +18,44 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
+Reader: TypeAlias = "Callable[[Sequence[str]], pl.DataFrame]"  # some columns of a part, read anew
+_KEPT = 2**27  # bytes of parts that stay in memory: a table of a million rows is read once
+
+
+class Parts:
+    """Columns of a table, part by part, in the order of `read`: of a large table only the first parts stay in memory.
+
+    Equal rows, of all columns, are not looked for.
+    """
+
+    def __init__(self, readers: Sequence[Reader], columns: Sequence[str]) -> None:
+        self._readers, self._columns, self._room = readers, columns, _KEPT
+        self._kept: dict[int, pl.DataFrame] = {}
+
+    def __len__(self) -> int:
+        return len(self._readers)
+
+    def read(self, n: int, columns: Sequence[str]) -> pl.DataFrame:
+        """Some of the columns of part n."""
+        if n not in self._kept:
+            if self._room <= 0:
+                return self._readers[n](columns)
+            self._kept[n] = self._readers[n](self._columns)
+            self._room -= int(self._kept[n].estimated_size())
+        return self._kept[n].select(columns)
+
+
+def parts_of(folder: Path, name: str, columns: Sequence[str]) -> Parts:
+    """Columns of a table, of which no part is read yet; of an empty one there is one part, without rows."""
+    readers = [partial(_part, paths, name) for paths in _in_order(folder, name)]
+    return Parts(readers or [partial(of_frame, table.empty(name))], columns)
+
 
 def read(folder: Path, name: str, columns: Sequence[str]) -> pl.DataFrame:
     """Columns of all parts of a table, in the order of `table.read`; equal rows, of all columns, are not looked for."""
     import polars as pl
 
-    found = list(_parts(folder, name, columns))
+    found = [_part(paths, name, columns) for paths in _in_order(folder, name)]
     return pl.concat(found) if found else of_frame(table.empty(name), columns)
 
 
@@ -32,13 +65,13 @@ def read_part(folder: Path, name: str, part: str, columns: Sequence[str]) -> pl.
     return _part(paths, name, columns) if paths else of_frame(table.empty(name), columns)
 
 
-def _parts(folder: Path, name: str, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+def _in_order(folder: Path, name: str) -> list[list[Path]]:
     """The parts of one file first, then those of several, as `table.read` has them."""
-    for paths in sorted(parts.paths(folder / name).values(), key=lambda paths: len(paths) > 1):
-        yield _part(paths, name, columns)
+    return sorted(parts.paths(folder / name).values(), key=lambda paths: len(paths) > 1)
 
 
 def _part(paths: Sequence[Path], name: str, columns: Sequence[str]) -> pl.DataFrame:
+    """The columns of one part, from its files."""
     if len(paths) == 1:
         return _file(paths[0], name, columns)
     rule = parts.RULES[name]
