@@ -171,7 +171,7 @@ def test_weights_of_another_network_are_refused_in_one_line(folder, tmp_path, ch
 
 
 def test_the_suite_s_list_is_ten_names_that_go_and_a_hundred_that_stay(monkeypatch):
-    """Written by its rule, names x templates x five seeds, the list has the bytes and the hash that the suite states."""
+    """Written by its rule, names x templates x five seeds, it has the bytes and the hash that the suite states."""
     suite = prompt_files.load("celebrities", monkeypatch)
     (case,) = suite.cases
     roles = [suite.role(case, prompt) for prompt in suite.prompts]

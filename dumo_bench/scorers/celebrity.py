@@ -202,7 +202,8 @@ def _network(folder: Path, device: str) -> nn.Module:
     with weights.opened(path, "network"):
         state = torch.load(path, map_location="cpu", weights_only=True)["model_state"]
         own = {key.removeprefix("model."): w for key, w in state.items() if key.startswith("model.")}
-        network = _empty(*own["fc1.weight"].shape, len(own["fc2.weight"]))
+        numbers, features = own["fc1.weight"].shape
+        network = _empty(numbers, features, len(own["fc2.weight"]))
         found = network.load_state_dict(own, strict=False)
     lacking = [key for key in found.missing_keys if not key.endswith("num_batches_tracked")]
     if odd := [*lacking, *found.unexpected_keys]:
@@ -229,6 +230,6 @@ def _empty(numbers: int, features: int, classes: int) -> nn.Module:
 def _mtcnn(device: str) -> Any:
     if not find_spec("facenet_pytorch"):
         raise UserError(NO_FINDER)
-    from facenet_pytorch import MTCNN
+    from facenet_pytorch import MTCNN  # type: ignore[import-not-found]
 
     return MTCNN(**THRESHOLDS, select_largest=False, device=device)
