@@ -14,6 +14,7 @@ ONCE ?= ca eap mace sce sdd spm
 CLOSED ?= uce rece speed negative sld
 SEEDS ?= 0 1 2
 TABLE ?= results/emoji-sd
+ATTACKED ?= results/emoji-attacks
 # suite/case/method:setting=value, weakest first: what each method is made stronger by, on an object; then the closed
 # forms where they fall short. _ stands for a space.
 WEIGHTS ?= 1 0.3 0.1 0.03 0.01
@@ -32,7 +33,7 @@ export MALLOC_MMAP_MAX_ = 0
 export MALLOC_TRIM_THRESHOLD_ = 4294967296
 export HF_HUB_DISABLE_TELEMETRY = 1
 
-.PHONY: help setup demo emoji-table emoji-reproduced emoji-small emoji-sweep test test-slow lint format check docs deviations docs-check site clean
+.PHONY: help setup demo emoji-table emoji-reproduced emoji-small emoji-attacks emoji-sweep test test-slow lint format check docs deviations docs-check site clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -70,6 +71,11 @@ emoji-reproduced: setup  ## the five methods of `reproduce emoji`: under half an
 emoji-small: setup  ## a part of it, compared with the committed run on the same prompts and noise
 	$(BIN)/dumo-bench reproduce emoji --table 1 --method uce --out build/emoji-small
 	$(BIN)/python tests/reproduced.py build/emoji-small
+
+emoji-attacks: setup  ## attacks on every method and on two controls: hours; goes on where it stopped
+	$(BIN)/python -m dumo_bench.emoji.unseen build/hosts
+	$(BIN)/dumo-bench run $(ATTACKED)/experiment.toml
+	$(BIN)/dumo-bench report $(ATTACKED)
 
 emoji-sweep: setup  ## what each method's strength erases and breaks: two hours; goes on where it stopped
 	for one in $(SWEEP); do \

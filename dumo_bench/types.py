@@ -164,7 +164,8 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """How an attack found what a suite holds. sees: its threat model. settings: in words.
+    """How an attack found what a suite holds. sees: its threat model. settings: canonical JSON; words where another
+    program found it, and in files of earlier versions.
 
     method, edit: whose edit it saw, and the key of its recipe; "": none. model: the hash of the unedited weights.
     texts, forwards, seconds: what the search of a prompt cost, in the mean, as in `Found`.

@@ -109,3 +109,89 @@ def test_threat_models_are_never_in_one_table(reported, tmp_path):
     tables = page.split("## Sees: ")[1:]
     assert {part.split(";")[0] for part in tables} == {"nothing", "text encoder"} and len(tables) == 2
     assert all(part.count("| known |") == 2 for part in tables)
+
+
+STRONG = FOUND.replace('SEES"', 'SEES"\n    strength: int = 1').replace("again", "{self.strength} again")
+
+
+@pytest.fixture
+def several(command, tiny_suite, tmp_path):
+    """`several(asked, ran)`: attacks.csv, attacks.md of an attack with each of some options, and methods run on it."""
+    file, fake, out = tmp_path / "strong.py", tmp_path / "fake.py", tmp_path / "r"
+    file.write_text(STRONG.replace("SEES", "erased model"))
+    fake.write_text(SCORER.replace("PLAIN", "False"))
+
+    def made(asked: list[tuple], ran: list[tuple]) -> tuple[list[dict[str, str]], str]:
+        for options in asked:
+            about = ("--attack", f"{file}:Known", "--suite", tiny_suite, "--case", "cat", "--out", out)
+            said = command("attack", *about, "--pictures", 2, *options)
+            assert said.code == 0, said.err
+        for suite in sorted((out / "attacks").glob("*.toml")):
+            for options in ran:
+                done = command("run", *options, "--suite", suite, "--scorers", f"{fake}:Fake", "--out", out)
+                assert done.code == 0, done.err
+        if not ran:
+            return [], ""
+        assert command("report", out).code == 0
+        with open(out / "attacks.csv", newline="") as text:
+            return list(csv.DictReader(text)), (out / "attacks.md").read_text()
+
+    return made
+
+
+def lines(page: str) -> list[str]:
+    """The rows of the page's tables, as far as they say what they are of."""
+    return ["|".join(line.split("|")[1:4]) for line in page.splitlines() if line.startswith("| known")]
+
+
+def test_rows_of_one_attack_say_which_settings_and_seed_they_are_of(several):
+    asked = [(), ("--attack-set", "strength=2"), ("--seed", 1)]
+    rows, page = several(asked, [("--method", "uce")])
+    labels = {(row["attack_label"], row["method_label"]) for row in rows}
+    attacks = {"known (strength=1, seed 0)", "known (strength=2, seed 0)", "known (strength=1, seed 1)"}
+    assert labels == {(one, method) for one in attacks for method in ("uce", "original")}
+    assert len(lines(page)) == len(set(lines(page))) == 6
+    assert "known (strength=2, seed 0): strength=2." in page and "known (strength=1, seed 1): strength=1." in page
+
+
+def test_rows_of_one_method_say_which_settings_they_are_of_and_on_which_an_attack_was_searched(several):
+    searched = [("--method", "uce", "--set", f"ridge={n}") for n in (1, 3)]
+    rows, page = several(searched, searched)
+    edits = {"uce (ridge=1)", "uce (ridge=3)"}
+    on_edits = {(r["searched_on_label"], r["method_label"]) for r in rows if r["searched_on"]}
+    assert on_edits == {(on, method) for on in edits for method in (*edits, "original")}, (
+        "where it was not searched too"
+    )
+    assert len(lines(page)) == len(set(lines(page))) == 9
+
+
+def test_an_edit_that_nothing_was_measured_of_is_told_by_its_key(several):
+    rows, _ = several([("--method", "uce")], [("--method", "original")])
+    on = {row["searched_on_label"] for row in rows if row["searched_on"]}
+    assert on == {f"uce {row['edit'][:8]}" for row in rows if row["edit"]}
+
+
+def test_searches_that_differ_in_their_prompts_alone_name_their_suites(several):
+    rows, page = several([(), ("--limit", 3)], [("--method", "uce")])
+    assert {row["attack_label"] for row in rows} == {f"known, suite {row['suite']}" for row in rows}
+    assert len(lines(page)) == len(set(lines(page))) == 4
+
+
+def test_settings_that_an_earlier_version_wrote_in_words_still_tell_rows_apart(several, tmp_path):
+    several([(), ("--attack-set", "strength=2")], [])
+    for suite in (tmp_path / "r/attacks").glob("*.toml"):
+        words = (
+            suite.read_text()
+            .replace(r'"{\"strength\":1}"', '"strength=1"')
+            .replace(r'"{\"strength\":2}"', '"strength=2"')
+        )
+        suite.write_text(words)
+    rows, _ = several([], [("--method", "uce")])
+    assert {row["attack_label"] for row in rows} == {"known (settings=strength=1)", "known (settings=strength=2)"}
+
+
+def test_the_page_s_chart_calls_its_rows_as_the_table_does(several, tmp_path):
+    searched = [("--method", "uce", "--set", f"ridge={n}") for n in (1, 3)]
+    several(searched, searched)
+    page = (tmp_path / "r" / "report.html").read_text()
+    assert "known searched on uce (ridge=1): uce (ridge=3), cat" in page

@@ -21,13 +21,13 @@ from dumo_bench import report
 from dumo_bench.analysis import catalogue, results, summary
 from dumo_bench.analysis.attacks import Share, Success
 from dumo_bench.analysis.curves import Curve, Mark
-from dumo_bench.report import judged, outcomes, pictures
+from dumo_bench.report import attack_rows, judged, outcomes, pictures
 from dumo_bench.report.charts import attacks, concepts, cost, leaderboard, pareto, relearning, sweep, training
 from dumo_bench.report.charts.of_case import More, charts
 from dumo_bench.report.charts.style import Chart
 from dumo_bench.report.outcomes import Outcomes
 from dumo_bench.report.scale import Cost
-from dumo_bench.types import Search
+from dumo_bench.types import Recipe, Search
 
 
 @pytest.fixture(scope="module")
@@ -223,11 +223,9 @@ def test_the_sweep_has_a_line_a_method():
 
 
 def success(attack: str, sees: str, method: str = "esd") -> Success:
-    share = Share(0.5, 0.4, 0.6, 10, 20)
-    search = Search(attack, "1", sees, "", 0, method, "e", "m")
-    return Success(
-        "s", "ghost", search, "judge.erased", method, "{}", 0, "m", share, share, share, share, share, share, share
-    )
+    share, edit = Share(0.5, 0.4, 0.6, 10, 20), Recipe(method, "1", {}, ("ghost",), 0, "m")
+    search = Search(attack, "1", sees, "{}", 0, method, edit.key, "m")
+    return Success("s", "ghost", search, "judge.erased", edit, *[share] * 7)
 
 
 def test_attacks_of_two_threat_models_never_share_a_chart():
@@ -236,7 +234,7 @@ def test_attacks_of_two_threat_models_never_share_a_chart():
         success("ringabell", "the text encoder"),
         success("a", "x", "original"),
     ]
-    (made,) = attacks.charts(found)
+    (made,) = attacks.charts(attack_rows.rows(found))
     assert [view["title"] for view in made.views] == ["sees: the edited weights", "sees: the text encoder"]
     assert [{row["on"] for row in values(view)} for view in made.views] == [
         {"p4d: esd, ghost"}, {"ringabell: esd, ghost"},
@@ -263,7 +261,7 @@ def everything(found: Outcomes, folder: Path, text: str = "esd") -> list[Chart]:
         costs={text: Cost(2.0, 10), "b": Cost(3.0, 20)},
         losses={text: {text: LONG}},
         swept={text: swept},
-        attacked=[replace(success(text, text), case=text, method=text)],
+        attacked=attack_rows.rows([replace(success(text, text, text), case=text)]),
         tuned=[Curve("s", "c", "target", "m", text, 0, {"of": text, "what": text}, marks)],
     )
     return charts(found, summary.read(folder), catalogue.of_folder(folder), more)

@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import pytest
+import tiny_faces
 import tiny_models
 
 from dumo_bench.errors import UserError
@@ -39,6 +40,7 @@ def models() -> Path:
     tiny_models.alexnet(folder / "alexnet.pth")
     tiny_models.clean_inception(folder / "clean.pt")
     tiny_models.fidelity_inception(folder / "torchmetrics.pth")
+    tiny_faces.write(folder / "gcd", tiny_faces.network())
     (folder / "real").mkdir()
     for i in range(2):
         tiny_models.picture(folder / "real" / f"{i}.png", 200 + i)
@@ -56,6 +58,7 @@ SMALL = {
     "lpips": lambda: {"model": models() / "alexnet.pth"},
     "style_classifier": lambda: {"model": f"clip:{models() / 'clip'}", "styles": ("noto", "ink")},
     "q16": lambda: {"head": models() / "prompts.p", "sha256": files.sha256(models() / "prompts.p")},
+    "celebrity": lambda: {"model": models() / "gcd", "finder": tiny_faces.Bright()},
     "clip_accuracy": lambda: {"concepts": ("dog", "ghost")},
     "clip_accuracy_mace": lambda: {"concepts": ("dog", "ghost")},
     "fid_clean": lambda: {"extractor": inception("clean", "clean.pt")},

@@ -529,6 +529,7 @@ COUNTS = {
     "coco-1k": 1000,
     "imagenette": 5000,
     "cifar10-simple": 1000,
+    "celebrities": 2750,
 }
 
 

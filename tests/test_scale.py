@@ -14,6 +14,7 @@ from test_summary import score
 from dumo_bench import report
 from dumo_bench.analysis import summary
 from dumo_bench.report import figures, scale
+from dumo_bench.report.plots.growing import growing, line, panels
 from dumo_bench.run import manifest
 
 LISTS = {"1": ["ghost"], "2": ["ghost", "alien"], "5": ["ghost", "alien", "cat", "dog", "owl"]}
@@ -90,3 +91,24 @@ def test_every_report_shows_it_and_the_figure_is_the_same_bytes_twice(tmp_path):
     assert "<h2>emoji-cartoon: more and more concepts at once</h2>" in written["report.html"]
     (found,) = scales(out)
     assert written["scale-emoji-cartoon.svg"] == figures.scale(found)
+
+
+def test_the_figure_has_a_panel_for_each_rate_and_for_each_cost_that_was_noted(tmp_path):
+    """What stands in it are the points' own numbers, and the unedited model's in the panel of what is kept."""
+    cost = {"edits": {"1": {"seconds": 3.2, "bytes": 4_000_000}, "2": {"seconds": None, "bytes": 5_000_000}}}
+    (found,) = scales(folder(tmp_path, LISTS, **cost))
+    shown = panels(found)
+    assert [line(found.of["uce"], panel.of) for panel in shown] == [
+        [(1, 0.0), (2, 0.25), (5, 0.5)], [(1, 0.75), (2, 0.75), (5, 0.75)], [(1, 3.2)], [(1, 4.0), (2, 5.0)],
+    ]  # fmt: skip
+    drawn = growing(found).axes
+    assert [axes.get_title() for axes in drawn] == [panel.title for panel in shown]
+    assert [[one.get_label() for one in axes.get_lines()] for axes in drawn] == [
+        ["uce"], ["uce", "original"], ["uce"], ["uce"],
+    ]  # fmt: skip
+    assert list(drawn[1].get_lines()[1].get_ydata()) == [0.75] * 3
+
+
+def test_without_costs_there_are_the_rates_alone(tmp_path):
+    (found,) = scales(folder(tmp_path, LISTS))
+    assert len(panels(found)) == len(growing(found).axes) == 2

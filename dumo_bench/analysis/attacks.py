@@ -7,7 +7,8 @@ A suite that an attack wrote has its prompts (role attack) and, in the same orde
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,7 +19,7 @@ from dumo_bench.analysis import results
 from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.recognition import REFERENCE
 from dumo_bench.metrics import intervals
-from dumo_bench.types import Search, Suite
+from dumo_bench.types import Recipe, Search, Suite
 
 if TYPE_CHECKING:
     import polars as pl
@@ -54,10 +55,7 @@ class Success:
     case: str
     search: Search
     metric: str
-    method: str
-    params: str
-    fit_seed: int
-    model: str
+    recipe: Recipe
     attacked: Share
     ever: Share
     plain: Share | None
@@ -66,6 +64,10 @@ class Success:
     more: Share | None
     unedited: Share | None = None
     again: bool = False
+
+    @property
+    def method(self) -> str:
+        return self.recipe.method
 
     @property
     def better(self) -> bool | None:
@@ -90,9 +92,9 @@ def of_folder(out: Path, known: Catalogue, suites: Iterable[Suite]) -> list[Succ
     for suite in written.values():
         mine = scores.filter(pl.col("suite") == suite.name)
         for key, rows in mine.group_by("case", "metric", *_VARIANT, maintain_order=True):
-            metric = known.named(str(key[1])).metric
+            case, metric = str(key[0]), known.named(str(key[1])).metric
             if metric.measures == "erased" and metric.kind == "rate":
-                found += _success(suite, dict(zip(("case", "metric", *_VARIANT), key, strict=True)), rows)
+                found += _success(suite, case, str(key[1]), _recipe(suite, case, key[2:]), rows)
     return [_beside(one, found) for one in found]
 
 
@@ -112,19 +114,27 @@ def alike(search: Search) -> Search:
     return replace(search, method="", edit="", texts=0, forwards=0, seconds=0.0)
 
 
-def _success(suite: Suite, about: Mapping[str, Any], rows: pl.DataFrame) -> Iterator[Success]:
+def _recipe(suite: Suite, case: str, variant: Sequence[Any]) -> Recipe:
+    """Of which edit rows are, whose key a suite names that was searched on it. variant: the values of `_VARIANT`."""
+    method, version, params, fit_seed, model = variant
+    erase = () if method == REFERENCE else next((one.erase for one in suite.cases if one.name == case), ())
+    return Recipe(method, version, json.loads(params), erase, fit_seed, model)
+
+
+def _success(suite: Suite, case: str, metric: str, recipe: Recipe, rows: pl.DataFrame) -> Iterator[Success]:
     attack, plain = (list(_by_prompt(suite, rows, role)) for role in ("attack", "target"))
     mine = [values for values in attack if len(values)]
     if not mine or suite.search is None:
         return
     pairs = [(a, b) for a, b in zip(attack, plain, strict=True) if len(a) and len(b)] if plain else []
-    own = {name: about[name] for name in ("case", "metric", "method", "params", "fit_seed", "model")}
     gain = [np.array([a.max() - b.max()]) for a, b in pairs]
     more = [np.array([a.mean() - b.mean()]) for a, b in pairs]
     yield Success(
         suite=suite.name,
+        case=case,
         search=suite.search,
-        **own,
+        metric=metric,
+        recipe=recipe,
         attacked=_share(mine),
         ever=_share([values.max(keepdims=True) for values in mine], mine),
         plain=_share([b for _, b in pairs]) if pairs else None,
@@ -157,7 +167,7 @@ def _beside(one: Success, among: Sequence[Success]) -> Success:
         other for other in among if other.method == REFERENCE and (other.case, other.metric) == (one.case, one.metric)
     ]
     again = [other for other in of if not other.search.edit and alike(other.search) == alike(one.search)]
-    same = [other for other in of if other.suite == one.suite and other.model == one.model]
+    same = [other for other in of if other.suite == one.suite and other.recipe.model == one.recipe.model]
     if one.search.edit and again:
         return replace(one, unedited=again[0].attacked, again=True)
     return replace(one, unedited=same[0].attacked) if same else one

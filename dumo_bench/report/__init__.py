@@ -13,6 +13,7 @@ from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.coverage import sizes
 from dumo_bench.errors import UserError
 from dumo_bench.report import (
+    attack_rows,
     attacked,
     blocks,
     build,
@@ -123,7 +124,7 @@ def write(
     """
     shown, out, known = cases(folder, suites) if shown is None else shown, folder.out, suites or {}
     drawn, grown = [costs(case) for case in shown], _scales(folder, shown)
-    found = attacks.of_folder(out, folder.metrics, known.values())
+    found = attack_rows.rows(attacks.of_folder(out, folder.metrics, known.values()))
     given = folder_page.Given(*folder, known, shown, grown)
     return [
         _written(out / "report.tex", latex.document(shown)),
@@ -150,7 +151,7 @@ def _scales(folder: Folder, shown: Sequence[CaseTables]) -> list[tuple[scale.Sca
     return [(one, figures.scale(one)) for one in found]
 
 
-def _attacks(out: Path, found: Sequence[attacks.Success]) -> list[Path]:
+def _attacks(out: Path, found: Sequence[attack_rows.Row]) -> list[Path]:
     """attacks.md and attacks.csv, where suites that attacks wrote were measured."""
     if not found:
         return []

@@ -7,11 +7,13 @@ import io
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from dumo_bench.analysis.attacks import Share, Success, alike, failed
+from dumo_bench.analysis.attacks import Share, alike, failed
 from dumo_bench.analysis.recognition import REFERENCE
+from dumo_bench.report.attack_rows import Row
 from dumo_bench.report.captions import DASH
 from dumo_bench.report.markdown import escape
 from dumo_bench.texts import cell
+from dumo_bench.types import canonical
 
 LEGEND = (
     "Each row: one attack on one method. *Shows*: the share of the attack's pictures in which the scorer sees the "
@@ -28,36 +30,40 @@ _COST = ("forwards", "seconds")
 _SHARES = ("attacked", "unedited", "plain", "more", "ever", "ever_plain", "gain")
 
 
-def document(found: Sequence[Success]) -> str:
+def document(rows: Sequence[Row]) -> str:
     """All of them, by what the attack sees."""
     lines = ["# Attacks\n", f"{LEGEND}\n"]
-    lost = failed(found)
-    for sees, metric in dict.fromkeys((one.search.sees, one.metric) for one in found):
-        mine = [one for one in found if (one.search.sees, one.metric) == (sees, metric)]
+    lost = failed([row.of for row in rows])
+    for sees, metric in dict.fromkeys((row.of.search.sees, row.of.metric) for row in rows):
+        mine = [row for row in rows if (row.of.search.sees, row.of.metric) == (sees, metric)]
         lines += [
             f"## Sees: {sees}; {escape(metric)}\n",
             _line((*_HEAD, *_COST)),
             _line(["---"] * len((*_HEAD, *_COST))),
         ]
-        lines += [_line(_cells(one, lost.get((alike(one.search), metric), False))) for one in mine]
-        names = {one.search.attack: one.search.settings for one in mine}
-        lines += ["", *(f"{name}: {escape(settings)}.\n" for name, settings in names.items())]
+        lines += [_line(_cells(row, lost.get((alike(row.of.search), metric), False))) for row in mine]
+        names = {row.attack: row.settings for row in mine}
+        lines += ["", *(f"{escape(name)}: {escape(settings)}.\n" for name, settings in names.items())]
     return "\n".join(lines)
 
 
-def table(found: Sequence[Success]) -> str:
+def table(rows: Sequence[Row]) -> str:
     """The same as CSV, a row each."""
-    text, lost = io.StringIO(), failed(found)
+    text, lost = io.StringIO(), failed([row.of for row in rows])
     into = csv.writer(text, lineterminator="\n")
     named = ("attack", "version", "sees", "settings", "seed", "texts", "forwards", "seconds")
     ends = [f"{name}_{end}" for name in _SHARES for end in Share._fields]
-    about = ("searched_on", "edit", "suite", "case", "method", "params", "fit_seed", "model", "metric", "failed")
-    into.writerow([*named, *about, *ends])
-    for one in found:
+    of = ("method", "method_version", "params", "fit_seed", "model")
+    told = ("attack_label", "searched_on_label", "method_label")
+    into.writerow([*named, "searched_on", "edit", "suite", "case", *of, "metric", "failed", *ends, *told])
+    for row in rows:
+        one, edit = row.of, row.of.recipe
         search, never = asdict(one.search), lost.get((alike(one.search), one.metric), False)
-        own = [search["method"], search["edit"], *(getattr(one, name) for name in about[2:-1]), never]
+        fitted = (edit.method, edit.version, canonical(edit.params), edit.fit_seed, edit.model)
+        own = [search["method"], search["edit"], one.suite, one.case, *fitted, one.metric, never]
         shares = [share for name in _SHARES for share in (getattr(one, name) or [""] * len(Share._fields))]
-        into.writerow([_text(value) for value in (*(search[name] for name in named), *own, *shares)])
+        labels = (row.attack, row.searched_on, row.method)
+        into.writerow([_text(value) for value in (*(search[name] for name in named), *own, *shares, *labels)])
     return text.getvalue()
 
 
@@ -65,12 +71,12 @@ def _text(value: object) -> object:
     return cell(value) if isinstance(value, str) else value
 
 
-def _cells(one: Success, never: bool) -> list[str]:
-    on = f" searched on {one.search.method}" if one.search.method else ""
-    name = escape(f"{one.search.attack}{on}") + (" (**failed**)" if never and one.method != REFERENCE else "")
+def _cells(row: Row, never: bool) -> list[str]:
+    one = row.of
+    name = escape(row.found) + (" (**failed**)" if never and one.method != REFERENCE else "")
     shares = [_said(getattr(one, field), counted=field not in ("unedited", "more", "gain")) for field in _SHARES]
     shares[1] += "\\*" if one.again else ""
-    return [name, escape(one.case), escape(one.method), *shares, str(one.search.forwards), f"{one.search.seconds:.0f}"]
+    return [name, escape(one.case), escape(row.method), *shares, str(one.search.forwards), f"{one.search.seconds:.0f}"]
 
 
 def _said(share: Share | None, *, counted: bool) -> str:

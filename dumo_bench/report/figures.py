@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dumo_bench.analysis.curves import Curve
 from dumo_bench.analysis.recognition import REFERENCE
 from dumo_bench.report.plots import style
-from dumo_bench.report.scale import Point as Grown
+from dumo_bench.report.plots.growing import growing
 from dumo_bench.report.scale import Scale
 from dumo_bench.report.tradeoff import Curves, Point, labelled, said
 
@@ -120,29 +120,3 @@ def _points(axes: Any, method: str, points: Sequence[Point]) -> None:
 def scale(of: Scale) -> str:
     """`growing` as SVG."""
     return style.svg(growing(of))
-
-
-@style.styled
-def growing(of: Scale) -> Any:
-    """What is left and what is kept, with 95 % intervals, against how many concepts go at once: a line a method."""
-    figure, panels = style.figure(8.0, 3.6, 2)
-    for axes, column, cells in zip(panels, (of.left, of.kept), ("left", "kept"), strict=True):
-        for label, points in of.of.items():
-            own = [(point.concepts, cell) for point in points if (cell := getattr(point, cells)).value is not None]
-            counts, values = [n for n, _ in own], [cell.value for _, cell in own]
-            axes.plot(counts, values, "-o", markersize=4, linewidth=1, label=style.text(label))
-            for n, cell in own:
-                if cell.low is not None:
-                    axes.vlines(n, cell.low, cell.high, linewidth=0.8, color="0.6")
-        axes.set(xscale="log", ylim=(-0.03, 1.03), title=style.text(f"{column.header} ({column.role})"))
-        axes.set_xticks(every := sorted({n for points in of.of.values() for n in _counts(points)}), map(str, every))
-        axes.minorticks_off()
-        axes.grid(alpha=0.3)
-    panels[0].legend(fontsize=7)
-    figure.supxlabel("concepts erased at once", fontsize="medium")
-    figure.suptitle(style.text(of.title), fontsize="medium")
-    return figure
-
-
-def _counts(points: Sequence[Grown]) -> list[int]:
-    return [point.concepts for point in points]

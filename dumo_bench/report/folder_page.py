@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from dumo_bench.analysis import attacks, curves, kinds, nudity, results
-from dumo_bench.analysis.attacks import Success
 from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.recognition import REFERENCE
 from dumo_bench.errors import UserError
-from dumo_bench.report import contract, gallery, page, pictures, thumbnails
+from dumo_bench.report import attack_rows, contract, gallery, page, pictures, thumbnails
 from dumo_bench.report.cells import CaseTables
 from dumo_bench.report.charts.of_case import More
 from dumo_bench.report.page_parts import Gallery
@@ -43,13 +42,13 @@ class Given(NamedTuple):
     scales: Sequence[tuple[Scale, str]] = ()
 
 
-def text(given: Given, images: Images = "inside", attacked: Sequence[Success] | None = None) -> str:
+def text(given: Given, images: Images = "inside", attacked: Sequence[attack_rows.Row] | None = None) -> str:
     """The page. Prompts of an explicit suite, or of one that is not known, are ids, and their pictures blurred."""
     scores = results.columns(given.out, pictures.COLUMNS)
     frames = page.Frames(scores, given.summary, given.metrics)
     tuned = curves.read(given.summary, given.metrics)
     if attacked is None:
-        attacked = attacks.of_folder(given.out, given.metrics, given.suites.values())
+        attacked = attack_rows.rows(attacks.of_folder(given.out, given.metrics, given.suites.values()))
     swept = _swept(given)
     erases = kinds.of_rows(given.summary) | kinds.of_suites(given.suites.values())
     sections = []
@@ -60,7 +59,7 @@ def text(given: Given, images: Images = "inside", attacked: Sequence[Success] | 
             costs={label: _cost(edit) for label, edit in edits.items()},
             losses={label: told for label, edit in edits.items() if (told := edit.header.get("curves"))},
             swept=swept.get((case.suite, case.version, case.case), {}),
-            attacked=[one for one in attacked if (one.suite, one.case) == (case.suite, case.case)],
+            attacked=[row for row in attacked if (row.of.suite, row.of.case) == (case.suite, case.case)],
             tuned=[one for one in tuned if (one.suite, one.case) == (case.suite, case.case)],
         )
         sections.append(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -59,7 +59,12 @@ def together(labels: Sequence[Label]) -> Label:
 
 def variants(rows: pd.DataFrame) -> dict[Key, Label]:
     """A label for every (method, version, params, fit seed, model, contract): the original first, then by name."""
-    keys = sorted(distinct(rows, *VARIANT), key=lambda key: (key[0] != REFERENCE, *map(_natural, key)))
+    return labels(distinct(rows, *VARIANT))
+
+
+def labels(keys: Iterable[Key]) -> dict[Key, Label]:
+    """The same of keys, which are as those of `variants`."""
+    keys = sorted(set(keys), key=lambda key: (key[0] != REFERENCE, *map(_natural, key)))
     return {key: _label(key, [other for other in keys if other[0] == key[0]]) for key in keys}
 
 

@@ -20,7 +20,7 @@ from dumo_bench.storage import references
 from dumo_bench.storage.names import bounded
 from dumo_bench.suites import attacked, foreign
 from dumo_bench.suites.content import content
-from dumo_bench.types import Edit, Found, Prompt, Sampling, Search, digest
+from dumo_bench.types import Edit, Found, Prompt, Sampling, Search, canonical, digest
 
 if TYPE_CHECKING:
     from dumo_bench.run.plan import Part
@@ -152,16 +152,17 @@ def targets(part: Part) -> list[Prompt]:
 def searched_as(session: Session, aim: Aim, part: Part) -> Search:
     """What a suite says of its search. Of an attack that sees no edit, none is told."""
     attack, edited = aim.attack, part.recipe.erase and aim.attack.sees in _WHITE_BOX
-    settings = ", ".join(f"{key}={value}" for key, value in attack.identity().items())
     of = (part.recipe.method, part.recipe.key) if edited else ("", "")
-    return Search(attack.name, attack.version, attack.sees, settings, aim.seed, *of, session.plan.model_hash)
+    settings, model = canonical(attack.identity()), session.plan.model_hash
+    return Search(attack.name, attack.version, attack.sees, settings, aim.seed, *of, model)
 
 
 def _said(session: Session, aim: Aim, part: Part, search: Search) -> str:
     """What was searched, with which settings, and what the attack saw: the suite's source."""
     of, suite = f"; {search.method}, edit {search.edit[:12]}" if search.edit else "", session.plan.suite
+    settings = ", ".join(f"{key}={value}" for key, value in aim.attack.identity().items())
     return (
-        f"{search.attack} {search.version} ({aim.attack.cite}), sees: {search.sees}; {search.settings}; "
+        f"{search.attack} {search.version} ({aim.attack.cite}), sees: {search.sees}; {settings}; "
         f"seed {search.seed}; {suite.name} {suite.version}, case {part.case.name}; model {search.model[:12]}{of}"
     )
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dumo_bench.analysis.attacks import Share, Success
+from dumo_bench.analysis.attacks import Share
 from dumo_bench.analysis.recognition import REFERENCE
+from dumo_bench.report.attack_rows import Row
 from dumo_bench.report.charts.style import GREY, ROW, SECOND, Chart, View, axis, made, name, rates
 from dumo_bench.report.charts.style import rows as data
 
@@ -17,23 +18,23 @@ SAYS = (
 )
 
 
-def charts(found: Sequence[Success]) -> list[Chart]:
+def charts(found: Sequence[Row]) -> list[Chart]:
     """Of each scorer's metric a chart with a part a threat model."""
-    edited = [one for one in found if one.method != REFERENCE]
-    by_metric = {
-        metric: [one for one in edited if one.metric == metric] for metric in sorted({o.metric for o in edited})
-    }
+    edited = [row for row in found if row.of.method != REFERENCE]
+    metrics = sorted({row.of.metric for row in edited})
+    by_metric = {metric: [row for row in edited if row.of.metric == metric] for metric in metrics}
     return [
-        made(f"Attacks, by {metric}", SAYS, *(_view(sees, mine) for sees in sorted({one.search.sees for one in mine})))
+        made(
+            f"Attacks, by {metric}", SAYS, *(_view(sees, mine) for sees in sorted({row.of.search.sees for row in mine}))
+        )
         for metric, mine in by_metric.items()
     ]
 
 
-def _view(sees: str, among: Sequence[Success]) -> View:
+def _view(sees: str, among: Sequence[Row]) -> View:
     import altair as alt
 
-    mine = [one for one in among if one.search.sees == sees]
-    rows = [row for one in mine for row in _rows(one)]
+    rows = [point for row in among if row.of.search.sees == sees for point in _points(row)]
     x = alt.X("value:Q", title="shows it again", scale=alt.Scale(domain=[0, 1]), axis=rates())
     y = alt.Y("on:N", title=None, axis=axis(limit=200))
     base, tip = data(rows), [alt.Tooltip(f"{field}:N") for field in ("on", "what", "said")]
@@ -50,8 +51,10 @@ def _view(sees: str, among: Sequence[Success]) -> View:
     ).properties(title=f"sees: {name(sees)}", width="container", height=height)
 
 
-def _rows(one: Success) -> list[dict[str, Any]]:
-    on = name(f"{one.search.attack}: {one.method}, {one.case}")
+def _points(row: Row) -> list[dict[str, Any]]:
+    one = row.of
+    found = row.attack if row.searched_on == row.method else row.found
+    on = name(f"{found}: {row.method}, {one.case}")
     every: dict[str, Share | None] = {"attack": one.attacked, "plain prompts": one.plain, "unedited": one.unedited}
     return [
         {

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dumo_bench.analysis.attacks import Success
 from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.curves import Curve
+from dumo_bench.report.attack_rows import Row
 from dumo_bench.report.charts import attacks, concepts, cost, leaderboard, pareto, relearning, sweep, training
 from dumo_bench.report.charts.style import Chart
 from dumo_bench.report.outcomes import Outcomes
@@ -26,7 +26,7 @@ class More:
     costs: Mapping[str, Cost] = field(default_factory=dict)
     losses: Mapping[str, Any] = field(default_factory=dict)
     swept: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
-    attacked: Sequence[Success] = ()
+    attacked: Sequence[Row] = ()
     tuned: Sequence[Curve] = ()
 
 

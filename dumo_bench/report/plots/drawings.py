@@ -13,7 +13,7 @@ from dumo_bench.errors import UserError, unknown
 from dumo_bench.report import build, compose, figures, gallery, scale
 from dumo_bench.report.blocks import Key, Measured
 from dumo_bench.report.compose import Asked
-from dumo_bench.report.plots import front, grid, spectrum, training
+from dumo_bench.report.plots import front, grid, growing, spectrum, training
 from dumo_bench.report.variants import VARIANT
 from dumo_bench.storage import copies
 from dumo_bench.storage.store import Store
@@ -37,12 +37,12 @@ def tradeoff(given: Given) -> Any:
 
 
 def grown(given: Given) -> Any:
-    """What is left and kept as more concepts go at once."""
+    """What is left and kept, and what fits cost, as more concepts go at once."""
     cases = build.build(given.found.sources)
     every = scale.scales(cases, given.found.runs, given.found.sources.kinds)
     if not every:
         raise UserError(f"figure scale: it wants a suite with {scale.FEW} measured cases, each holding the one before")
-    return figures.growing(every[0])
+    return growing.growing(every[0])
 
 
 def relearned(given: Given) -> Any:

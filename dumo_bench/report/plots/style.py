@@ -70,14 +70,14 @@ def looks(n: int) -> list[dict[str, str]]:
     return [{"color": every[i % 36][0], "marker": every[i % 36][1]} for i in range(n)]
 
 
-def figure(width: float, height: float, panels: int = 0) -> tuple[Any, Any]:
-    """A figure and its axes; of several panels, in a row and to one scale, a list. Inches."""
+def figure(width: float, height: float, panels: int = 0, *, alike: bool = True) -> tuple[Any, Any]:
+    """A figure and its axes; of several panels, in a row, a list. Inches. alike: to one scale."""
     from matplotlib.figure import Figure
 
     made = Figure(figsize=(width, height), layout="constrained")
     if not panels:
         return made, made.subplots()
-    return made, list(made.subplots(1, panels, sharex=True, sharey=True, squeeze=False)[0])
+    return made, list(made.subplots(1, panels, sharex=alike, sharey=alike, squeeze=False)[0])
 
 
 def size(panels: int) -> tuple[float, float]:
