@@ -252,6 +252,26 @@ def test_fits_and_pictures_of_a_random_model_are_those_of_one_process(tiny_suite
     assert edits[0].keys() == edits[1].keys() and len(edits[0]) >= 2
 
 
+@pytest.mark.slow
+def test_an_experiment_of_several_rows_is_on_a_cluster_what_it_is_in_one_process(tiny_suite, tmp_path):
+    """Methods, seeds and suites share a folder; each row has workers of its own."""
+    other = tmp_path / "other.toml"
+    other.write_text(tiny_suite.read_text().replace('name = "small"', 'name = "other"'))
+    rows = [f'[[methods]]\nname = "{name}"' for name in ("uce", "esd")] + [
+        f'[[suites]]\nname = "{path}"' for path in (tiny_suite, other)
+    ]
+    file = tmp_path / "experiment.toml"
+    file.write_text('scorers = ["blank"]\nlimit = 6\n' + "\n".join(rows) + "\n")
+    file.write_text(file.read_text().replace('name = "esd"', 'name = "esd"\nsettings = {steps = 2}\nseeds = [0, 1]'))
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for engine in ("local", "ray"):
+        argv = ["run", file, "--engine", engine, "--device", "cpu", "-o", tmp_path / engine]
+        subprocess.run([sys.executable, "-c", CODE, *map(str, argv)], env=env, check=True, timeout=900)
+    same(tmp_path / "local", tmp_path / "ray")
+    assert len({name for name in measured(tmp_path / "ray")["scores"]}) >= 6 * 4 * 2
+    assert len(list((tmp_path / "ray").glob("edits/*.safetensors"))) == 3  # one fit serves both suites
+
+
 @pytest.fixture(scope="module")
 def suite(tmp_path_factory) -> Path:
     """A suite of emoji-sd in few steps."""
