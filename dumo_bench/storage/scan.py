@@ -117,9 +117,9 @@ def distinct(folder: Path, name: str, columns: Sequence[str]) -> pd.DataFrame:
     """The combinations of values in some columns of a table, in the order in which they first come."""
     import polars as pl
 
-    every = parts_of(folder, name, columns)
-    found = (every.read(n, columns).unique(maintain_order=True) for n in range(len(every)))
-    return to_frame(pl.concat(found).unique(maintain_order=True))
+    found = (_part(paths, name, columns).unique(maintain_order=True) for paths in _in_order(folder, name))
+    empty = of_frame(table.empty(name), columns)
+    return to_frame(pl.concat([empty, *found]).unique(maintain_order=True))
 
 
 def _categories(rows: pl.DataFrame) -> pl.DataFrame:
