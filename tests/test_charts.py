@@ -18,15 +18,17 @@ from test_report_paired import cases_of, shows
 from test_summary import score
 
 from dumo_bench import report
-from dumo_bench.analysis import catalogue, results, summary
+from dumo_bench.analysis import catalogue, summary
 from dumo_bench.analysis.attacks import Share, Success
 from dumo_bench.analysis.curves import Curve, Mark
+from dumo_bench.analysis.scores import Scores
 from dumo_bench.report import attack_rows, judged, outcomes, pictures
 from dumo_bench.report.charts import attacks, concepts, cost, leaderboard, pareto, relearning, sweep, training
 from dumo_bench.report.charts.of_case import More, charts
 from dumo_bench.report.charts.style import Chart
 from dumo_bench.report.outcomes import Outcomes
 from dumo_bench.report.scale import Cost
+from dumo_bench.storage import scan
 from dumo_bench.types import Recipe, Search
 
 
@@ -116,7 +118,7 @@ def test_what_breaks_the_rest_is_told():
 def test_every_picture_has_the_verdict_that_its_judge_gives(folder):
     (case,) = report.cases(report.read(folder), {"emoji-cartoon": pictured.suite()})
     texts = {prompt.id: prompt.text for prompt in pictured.suite().prompts}
-    data = pictures.of([pictures.Of(case, texts, "object")], results.columns(folder, pictures.COLUMNS),
+    data = pictures.of([pictures.Of(case, texts, "object")], Scores.of_folder(folder, pictures.COLUMNS, pictures.BY),
                        catalogue.of_folder(folder)).data  # fmt: skip
     (judge,) = data["judges"]
     assert judge["name"] == "concept"
@@ -137,7 +139,7 @@ def test_every_picture_has_the_verdict_that_its_judge_gives(folder):
 
 def test_of_what_no_scorer_recognises_there_is_no_verdict():
     rows = frames.frame("scores", [score("dumo", "ghost", 0, metric="clip.x.cosine", value=0.3)])
-    assert judged.judges(results.scan.of_frame(rows, pictures.COLUMNS), frames.known(rows), "object") == []
+    assert judged.judges(scan.of_frame(rows, pictures.COLUMNS), frames.known(rows), "object") == []
 
 
 # --- charts

@@ -114,7 +114,7 @@ def test_a_change_is_paired_by_prompt_seed_and_draw():
         row = pick(made(rows), method="dumo", role="unrelated", metric="clip.emoji.cosine.change")
         assert row["value"] == pytest.approx(0.0)
     scores = scan.of_frame(frames.frame("scores", rows), summary.COLUMNS)
-    shifted = estimates.changes(scores, scores.filter(method="original").select(estimates.BASE))
+    shifted = estimates.changes(scores, estimates.first(scores.filter(method="original")))
     assert sorted(shifted.filter(method="dumo")["value"]) == pytest.approx([-0.6, 0.6])
 
 

@@ -57,12 +57,18 @@ def coded(scores: pl.DataFrame) -> pl.DataFrame:
     return scores.join(keys, on=_SERIES, how="left", maintain_order="left")
 
 
-def changes(scores: pl.DataFrame, reference: pl.DataFrame) -> pl.DataFrame:
-    """Scores of a case minus the reference's, with columns `BASE`, for the same prompt and draw."""
+def first(reference: pl.DataFrame) -> pl.DataFrame:
+    """Of the reference's scores the columns `BASE`, of each prompt and draw the first."""
     import polars as pl
 
-    first = reference.filter(pl.struct(_PAIR).is_first_distinct()).rename({"value": "base"})
-    paired = scores.join(first, on=_PAIR, how="left", maintain_order="left")
+    return reference.select(BASE).filter(pl.struct(_PAIR).is_first_distinct())
+
+
+def changes(scores: pl.DataFrame, reference: pl.DataFrame) -> pl.DataFrame:
+    """Scores of a case minus the reference's, as `first` has them, for the same prompt and draw."""
+    import polars as pl
+
+    paired = scores.join(reference.rename({"value": "base"}), on=_PAIR, how="left", maintain_order="left")
     alone = pl.col("value").is_not_null() & pl.col("base").is_null()
     return paired.with_columns(
         value=pl.col("value") - pl.col("base"),
@@ -82,7 +88,7 @@ def sets(scores: pl.DataFrame, reference: pl.DataFrame, is_rate: Callable[[str],
     measured, and changes, whose metric has ".change" appended.
 
     scores: `coded`, with `prompt`, a number for each prompt in the order in which prompts are resampled. reference: the
-    unedited model's on this case, with columns `BASE`. is_rate: whether the values of a metric, by its name, are yes
+    unedited model's on this case, as `first` has them. is_rate: whether the values of a metric, by its name, are yes
     and no.
     """
     import polars as pl

@@ -28,9 +28,9 @@ class Scores:
         import polars as pl
 
         self._parts, self._by = parts, list(dict.fromkeys([*by, *WHAT]))
-        raw = [_told(parts.read(n, self._by)) for n in range(len(parts))]
         every = [
-            part.group_by(self._by, maintain_order=True).len("rows").with_columns(part=n) for n, part in enumerate(raw)
+            _told(parts.read(n, self._by)).group_by(self._by, maintain_order=True).len("rows").with_columns(part=n)
+            for n in range(len(parts))
         ]
         index = pl.concat(every)
         self._called = results.called(index, sets)
@@ -48,6 +48,10 @@ class Scores:
         """Those of a table in memory."""
         wanted = list(dict.fromkeys([*columns, *by, *WHAT]))
         return cls(Parts([scan.of_frame(scores, wanted).select], wanted), by, table.empty("sets"))
+
+    def of_case(self, suite: str, version: int, case: str) -> pl.DataFrame:
+        """The index of a case."""
+        return self.index.filter(suite=suite, suite_version=version, case=case)
 
     def each(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         """Columns of every part."""

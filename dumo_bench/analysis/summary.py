@@ -98,11 +98,12 @@ def _of_cases(scores: Scores, known: Catalogue, erased: derived.Erased) -> tuple
         erase = erased.get((suite, version, name), "[]")
 
         def sets(index: pl.DataFrame = index, erase: str = erase) -> Iterator[estimates.Set]:
-            reference = scores.of(_keys(index.filter(method=estimates.REFERENCE)), estimates.BASE)
+            reference = estimates.first(scores.of(_keys(index.filter(method=estimates.REFERENCE)), estimates.BASE))
             for keys in _together(index):
                 rows = estimates.coded(_once(_numbered(scores.of(keys, COLUMNS), prompts)))
                 made.extend(derived.rows(rows, erase, GROUP, known.numbers))
-                yield from estimates.sets(rows, reference, rates.__contains__)
+                for some in _few(rows):
+                    yield from estimates.sets(some, reference, rates.__contains__)
 
         measured += sorted(estimates.rows(sets()), key=lambda row: tuple(row[column] for column in estimates.SET))
     return measured, made
@@ -120,6 +121,14 @@ def _together(index: pl.DataFrame) -> Iterator[pl.DataFrame]:
     before = whole["rows"].cum_sum() - whole["rows"]
     for _, some in whole.group_by(before // _TOGETHER, maintain_order=True):
         yield some.select(GROUP)
+
+
+def _few(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """The rows, metric by metric where they are many."""
+    if len(rows) <= _TOGETHER:
+        yield rows
+    else:
+        yield from (rows.filter(metric=metric) for metric in rows["metric"].unique(maintain_order=True))
 
 
 def _prompts(scores: Scores) -> Whole:

@@ -134,8 +134,7 @@ def of_case(scores: Scores, about: tuple[str, int, str], kin: Sequence[str], wan
     """The values of a case: of the erasers, told apart by the columns `kin`, that are wanted and there."""
     import polars as pl
 
-    suite, version, name = about
-    index = scores.index.filter(suite=suite, suite_version=version, case=name)
+    index = scores.of_case(*about)
     erased = [erase for erase in index["erase"].cast(pl.String) if erase != "[]"]
     keys = index.select(*CASE, *kin).unique(maintain_order=True)
     pictures = pl.DataFrame()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 from dumo_bench.analysis import attacks, curves, kinds, nudity, results
 from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.recognition import REFERENCE
+from dumo_bench.analysis.scores import Scores
 from dumo_bench.errors import UserError
 from dumo_bench.report import attack_rows, contract, gallery, page, pictures, thumbnails
 from dumo_bench.report.cells import CaseTables
@@ -44,7 +45,8 @@ class Given(NamedTuple):
 
 def text(given: Given, images: Images = "inside", attacked: Sequence[attack_rows.Row] | None = None) -> str:
     """The page. Prompts of an explicit suite, or of one that is not known, are ids, and their pictures blurred."""
-    scores = results.columns(given.out, pictures.COLUMNS)
+    shows = images != "none" and (given.out / "images").is_dir()  # without: tables alone, as they are passed on
+    scores = Scores.of_folder(given.out, pictures.COLUMNS if shows else ["key"], pictures.BY)
     frames = page.Frames(scores, given.summary, given.metrics)
     tuned = curves.read(given.summary, given.metrics)
     if attacked is None:
@@ -53,8 +55,7 @@ def text(given: Given, images: Images = "inside", attacked: Sequence[attack_rows
     erases = kinds.of_rows(given.summary) | kinds.of_suites(given.suites.values())
     sections = []
     for case in given.shown:
-        own = page.of_suite(scores, case)
-        edits = _edits(own, given.out)
+        edits = _edits(scores.of_case(case.suite, case.version, case.case), given.out)
         more = More(
             costs={label: _cost(edit) for label, edit in edits.items()},
             losses={label: told for label, edit in edits.items() if (told := edit.header.get("curves"))},
@@ -65,22 +66,27 @@ def text(given: Given, images: Images = "inside", attacked: Sequence[attack_rows
         sections.append(
             page.section(case, frames, given.out, more, erases.get((case.suite, case.version, case.case), ""))
         )
-    shown = None if images == "none" else _gallery(given, scores, erases, images)
+    shown = _gallery(given, scores, erases, images) if shows else None
     return page.render(sections, given.scales, ran=_ran(given, scores), shown=shown)
 
 
-def _ran(given: Given, scores: pl.DataFrame) -> page.Ran:
+def _ran(given: Given, scores: Scores) -> page.Ran:
     models = sorted({str(one["model"]) for one in given.contracts.values()})
     methods = sorted(set(given.summary["method"]))
     edited = [one for one in methods if one != REFERENCE]
     scorers, sampled = sorted(given.summary["scorer"].unique()), sorted(given.summary["sampling"].unique())
     told = contract.line(sampled, given.contracts), results.said(given.out)
-    return page.Ran(models, REFERENCE in methods, edited, scorers, scores["key"].n_unique(), *told)
+    return page.Ran(models, REFERENCE in methods, edited, scorers, _pictures(scores), *told)
 
 
-def _gallery(given: Given, scores: pl.DataFrame, erases: kinds.Kinds, images: Images) -> Gallery | None:
-    if not (given.out / "images").is_dir():
-        return None  # tables alone, as they are passed on
+def _pictures(scores: Scores) -> int:
+    """How many pictures were scored, by hashes of their keys; of a million two are the same once in 30 million."""
+    import polars as pl
+
+    return pl.concat([part["key"].hash().unique() for part in scores.each(["key"])]).n_unique()
+
+
+def _gallery(given: Given, scores: Scores, erases: kinds.Kinds, images: Images) -> Gallery | None:
     cases = [
         pictures.Of(one, prompt_texts(given.suites.get(one.suite)), erases.get((one.suite, one.version, one.case), ""))
         for one in given.shown

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dumo_bench.analysis.catalogue import Catalogue
+from dumo_bench.analysis.scores import Scores
 from dumo_bench.errors import UserError
 from dumo_bench.report import captions, coverage, figures, gallery, outcomes, page_parts, scale, verdicts
 from dumo_bench.report.cells import CaseTables
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
 
 
 class Frames(NamedTuple):
-    """The tables a page is made from."""
+    """The tables a page is made from; of scores who was measured."""
 
-    scores: pl.DataFrame
+    scores: Scores
     summary: pd.DataFrame
     metrics: Catalogue
 
@@ -74,7 +75,8 @@ class Ran:
 
 def section(tables: CaseTables, frames: Frames, out: Path, more: of_case.More, kind: str) -> Section:
     """The page's part on one case, from the tables and from the edits in `out`; kind: of thing that it erases."""
-    rows, means = of_suite(frames.scores, tables), _of_case(frames.summary, tables)
+    rows = frames.scores.of_case(tables.suite, tables.version, tables.case)
+    means = _of_case(frames.summary, tables)
     labels, found = variants(means), outcomes.of(tables)
     return Section(
         tables,
@@ -87,14 +89,6 @@ def section(tables: CaseTables, frames: Frames, out: Path, more: of_case.More, k
         verdict=outcomes.sentence(found) if found else "No verdict: nothing was measured on its targets.",
         verdicts=[str(one) for one in verdicts.verdicts(tables, kind)],
     )
-
-
-def of_suite(scores: pl.DataFrame, case: CaseTables) -> pl.DataFrame:
-    """The rows of a case."""
-    import polars as pl
-
-    own = (pl.col("suite") == case.suite) & (pl.col("suite_version") == case.version) & (pl.col("case") == case.case)
-    return scores.filter(own)
 
 
 def _of_case(frame: pd.DataFrame, case: CaseTables) -> pd.DataFrame:

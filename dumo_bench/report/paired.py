@@ -35,8 +35,7 @@ def reader(scores: Scores) -> Reader:
 
 def values_of(scores: Scores, about: tuple[str, int, str], kin: Iterable[Kin]) -> Values:
     """The values of a case, of some erasers and the first of the unedited models that is there."""
-    suite, version, name = about
-    unedited = scores.index.filter(suite=suite, suite_version=version, case=name, method=REFERENCE)
+    unedited = scores.of_case(*about).filter(method=REFERENCE)
     return values.of_case(scores, about, KIN, {*kin, *unedited.head(1).select(KIN).iter_rows()})
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.recognition import REFERENCE
+from dumo_bench.analysis.scores import Scores
 from dumo_bench.report import judged
 from dumo_bench.report.cells import CaseTables
 from dumo_bench.report.judged import PICTURE
@@ -24,6 +25,7 @@ COLUMNS = (
     "scorer", "metric", "value", "note",
 )  # fmt: skip
 """Of scores, what is shown of pictures."""
+BY = ["suite", "suite_version", "case", *VARIANT, "edit", "erase"]  # what they are found by
 
 
 class Names:
@@ -110,8 +112,8 @@ class _Columns:
         return list(dict.fromkeys(both))
 
 
-def of(cases: Sequence[Of], scores: pl.DataFrame, metrics: Catalogue) -> Pictures:
-    """The pictures of some cases, from the columns `COLUMNS` of scores."""
+def of(cases: Sequence[Of], scores: Scores, metrics: Catalogue) -> Pictures:
+    """The pictures of some cases, from the columns `COLUMNS` of scores by `BY`."""
     found, shown = _Columns(), []
     for number, case in enumerate(cases):
         rows = _of_case(scores, case.tables)
@@ -132,11 +134,9 @@ def of(cases: Sequence[Of], scores: pl.DataFrame, metrics: Catalogue) -> Picture
     })  # fmt: skip
 
 
-def _of_case(scores: pl.DataFrame, case: CaseTables) -> pl.DataFrame:
-    import polars as pl
-
-    of_suite = (pl.col("suite") == case.suite) & (pl.col("suite_version") == case.version)
-    return scores.filter(of_suite & (pl.col("case") == case.case))
+def _of_case(scores: Scores, case: CaseTables) -> pl.DataFrame:
+    keys = scores.of_case(case.suite, case.version, case.case).select("suite", "suite_version", "case")
+    return scores.of(keys.unique(), COLUMNS)
 
 
 def _tiles(rows: pl.DataFrame, labels: Mapping[tuple[Any, ...], Label]) -> pl.DataFrame:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +22,16 @@ if TYPE_CHECKING:
     from dumo_bench.hosts.sd import Host
     from dumo_bench.run.measure import AnyScorer
     from dumo_bench.run.tasks import Engine
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without looks for cycles among hundreds of thousands of new values, of which none is in one."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 @dataclass
@@ -53,7 +66,8 @@ class Session:
 
     @cached_property
     def plan(self) -> Plan:
-        return plan.make(self.request, lambda spec, settings: loading.make("methods", spec, settings))
+        with _uncollected():
+            return plan.make(self.request, lambda spec, settings: loading.make("methods", spec, settings))
 
     def part(self, recipe: str, case: str | None = None) -> Part:
         """The part of a recipe, by its key, and of a case; without one, the first."""

@@ -9,6 +9,7 @@ from dumo_bench.types import SETS, Reason, Role
 
 SCHEMA_VERSION = "2"
 MOST = 1e100
+KEY = "key"  # the column whose texts are as many as pictures
 
 
 class Column(NamedTuple):
@@ -54,7 +55,7 @@ _SCORER = (
     Column("scorer_version", "text", "version of the scorer; behind + what it was given (name@value)"),
     Column("metric", "text", "the metric; its name states its convention"),
 )
-_PICTURE = Column("key", "text", "key of the picture's job, which is its file name")
+_PICTURE = Column(KEY, "text", "key of the picture's job, which is its file name")
 _NOTE = Column("note", "text", "why a value is missing, in words, or what to know about it")
 _REASON = Column("reason", "text", f"why a value is missing: {', '.join(get_args(Reason))}; empty: it is measured")
 _ESTIMATE = (

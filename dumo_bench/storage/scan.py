@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from dumo_bench.storage import parts, table
+from dumo_bench.storage.columns import KEY
 
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
 Reader: TypeAlias = "Callable[[Sequence[str]], pl.DataFrame]"  # some columns of a part, read anew
-_KEPT = 2**27  # bytes of parts that stay in memory: a table of a million rows is read once
+_KEPT = 2**26  # bytes of parts that stay in memory, so that small tables are read once
 
 
 class Parts:
@@ -114,11 +115,15 @@ def to_frame(rows: pl.DataFrame) -> pd.DataFrame:
 
 def distinct(folder: Path, name: str, columns: Sequence[str]) -> pd.DataFrame:
     """The combinations of values in some columns of a table, in the order in which they first come."""
-    return to_frame(read(folder, name, columns).unique(maintain_order=True))
+    import polars as pl
+
+    found = (_part(paths, name, columns).unique(maintain_order=True) for paths in _in_order(folder, name))
+    empty = of_frame(table.empty(name), columns)
+    return to_frame(pl.concat([empty, *found]).unique(maintain_order=True))
 
 
 def _categories(rows: pl.DataFrame) -> pl.DataFrame:
-    """Every text as a category, whatever it was."""
+    """Every text as a category, whatever it was, but for keys: there are as many as pictures."""
     import polars as pl
 
-    return rows.with_columns(pl.col(pl.String, pl.Null).cast(pl.Categorical))
+    return rows.with_columns(pl.col(pl.String, pl.Null).exclude(KEY).cast(pl.Categorical))

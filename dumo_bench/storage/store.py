@@ -81,8 +81,12 @@ class Store:
             there = remote.infos(self.root / "images", paths)
             return [there[path].size if path in there else None for path in paths]
         keys = [job.key for job in jobs]
-        listed = {name for folder in {key[:2] for key in keys} for name in self._names(folder)}
+        listed = self._listed(keys)
         return [self._bytes(key) if f"{key}.png" in listed else None for key in keys]
+
+    def _listed(self, keys: Iterable[str]) -> set[str]:
+        """The names in the folders of pictures."""
+        return {name for folder in {key[:2] for key in keys} for name in self._names(folder)}
 
     def _names(self, folder: str) -> list[str]:
         try:
@@ -144,9 +148,8 @@ class Store:
             places: dict[str, Path | str] = {path.stem: path for path in infos}
             md5 = {path.stem: info.md5 for path, info in infos.items()}
         else:
-            sizes, md5 = self.sizes(wanted.values()), {}
-            keys = [key for key, size in zip(wanted, sizes, strict=True) if size is not None]
-            places = {key: self._text(key) for key in keys}
+            listed, md5 = self._listed(wanted), {}
+            places = {key: self._text(key) for key in wanted if f"{key}.png" in listed}
         about = [(place, (wanted[key].sampling.width, wanted[key].sampling.height)) for key, place in places.items()]
         found = checksums.check(self.root, about, md5)
         for key in found.unknown:

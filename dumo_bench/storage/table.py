@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dumo_bench.errors import UserError
 from dumo_bench.storage import copies, files, parts, version1
-from dumo_bench.storage.columns import COLUMNS, MOST, SCHEMA_VERSION, Column, measurable, names
+from dumo_bench.storage.columns import COLUMNS, KEY, MOST, SCHEMA_VERSION, Column, measurable, names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,7 +130,7 @@ def read_file(path: Path, name: str) -> pd.DataFrame:
 
 
 def columns(path: Path, name: str, wanted: Sequence[str]) -> pa.Table:
-    """Some columns of one parquet file, checked; texts are dictionary-encoded, so that none is held twice."""
+    """Some columns of one parquet file, checked; texts but keys are dictionary-encoded, so that none is held twice."""
     return _load(path, name, wanted).unify_dictionaries()
 
 
@@ -138,7 +138,7 @@ def _load(path: Path, name: str, wanted: Sequence[str] = ()) -> pa.Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    texts = {column.name for column in COLUMNS[name] if column.type == "text"} if wanted else set()
+    texts = {column.name for column in COLUMNS[name] if column.type == "text" and column.name != KEY and wanted}
     try:
         # Its own file handle: with a path, a folder called "method=x" would add a column.
         with copies.local(path).open("rb") as stream:

@@ -7,7 +7,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, get_args
@@ -132,11 +132,11 @@ def prompts(raw: bytes, place: Path | str, layout: Csv, *, explicit: bool) -> li
     found, seen, texts = [], dict[str, int](), Counter[str]()
     concept = _concept(layout)
     for row in _rows(raw, place, layout):
-        texts[row.cells["text"]] += 1
-        prompt = _prompt(row, place, layout, concept, "" if explicit else "{!r}")
-        if layout.draws:  # a text that comes again has other seeds, or one picture would count twice
-            again = texts[prompt.text]
-            prompt = replace(prompt, draws=layout.draws(prompt.text + f"\n{again}" * (again > 1)))
+        text = row.cells["text"]
+        texts[text] += 1
+        again = texts[text]  # a text that comes again has other seeds, or one picture would count twice
+        draws = layout.draws(f"{text}\n{again}" if again > 1 else text) if layout.draws else ()
+        prompt = _prompt(row, place, layout, concept, draws, "" if explicit else "{!r}")
         if prompt.id in seen:
             raise UserError(f"{place}:{row.line}: the id {prompt.id!r} is there already, on line {seen[prompt.id]}")
         seen[prompt.id] = row.line
@@ -149,7 +149,16 @@ def prompts(raw: bytes, place: Path | str, layout: Csv, *, explicit: bool) -> li
     return found
 
 
-def _prompt(row: Row, place: Path | str, layout: Csv, concept: Callable[[Mapping[str, str]], str], show: str) -> Prompt:
+def _prompt(
+    row: Row,
+    place: Path | str,
+    layout: Csv,
+    concept: Callable[[Mapping[str, str]], str],
+    draws: tuple[Draw, ...],
+    show: str,
+) -> Prompt:
+    """A row as a prompt. draws: those of its text, where no column states a seed."""
+
     def cell(name: str, read: Callable[[str], T], wanted: str) -> T | None:
         """None where the set has no such column or the row leaves it empty: never the value of an earlier row."""
         text = row.cells.get(name, "").strip()
@@ -174,7 +183,7 @@ def _prompt(row: Row, place: Path | str, layout: Csv, concept: Callable[[Mapping
         id=row.cells["id"],
         text=row.cells["text"],
         concept=name,
-        draws=tuple(Draw(seed or 0, i, of) for i in range(of)),
+        draws=draws or tuple(Draw(seed or 0, i, of) for i in range(of)),
         guidance=cell("guidance", _scale, f"a number from 0 to {bounds.MOST_GUIDANCE:g}"),
         height=cell("height", _side, _SIZE),
         width=cell("width", _side, _SIZE),
