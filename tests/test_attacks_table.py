@@ -195,3 +195,10 @@ def test_the_page_s_chart_calls_its_rows_as_the_table_does(several, tmp_path):
     several(searched, searched)
     page = (tmp_path / "r" / "report.html").read_text()
     assert "known searched on uce (ridge=1): uce (ridge=3), cat" in page
+
+
+def test_a_results_folder_that_was_moved_still_knows_what_its_attacks_are(several, command, tmp_path):
+    rows, page = several([()], [("--method", "uce")])
+    (tmp_path / "r").rename(tmp_path / "elsewhere")
+    assert command("report", tmp_path / "elsewhere").code == 0
+    assert rows and (tmp_path / "elsewhere" / "attacks.md").read_text() == page

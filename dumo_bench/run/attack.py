@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from dumo_bench.run.plan import Part
     from dumo_bench.run.session import Session
 
-FOLDER = "attacks"
 _WHITE_BOX = ("erased model", "both models")
 
 
@@ -82,7 +81,7 @@ def read(session: Session, name: str, sees: str, source: Path, pictures: int) ->
         whole = attacked.Attacked(
             own, suite, part.case, said, search, under, prompts, found, [""] * len(found), pictures
         )
-        yield attacked.write(session.out / FOLDER, whole)
+        yield attacked.write(session.out / attacked.FOLDER, whole)
 
 
 def seen(name: str, said: str | None) -> Sees:
@@ -97,7 +96,7 @@ def seen(name: str, said: str | None) -> Sees:
 
 def _of_case(session: Session, aim: Aim, part: Part) -> Path:
     name = _name(session, aim, part)
-    folder = session.out / FOLDER
+    folder = session.out / attacked.FOLDER
     if (there := folder / f"{name}.toml").exists():
         return there
     prompts = targets(part)

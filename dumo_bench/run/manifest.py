@@ -20,7 +20,7 @@ from dumo_bench.run.plan import Plan, Request
 from dumo_bench.storage import claims, files
 from dumo_bench.storage.names import bounded
 from dumo_bench.storage.store import Store
-from dumo_bench.suites import contract, registry
+from dumo_bench.suites import attacked, contract, registry
 from dumo_bench.suites.content import content
 from dumo_bench.types import Recipe, Sampling, Suite, canonical, digest
 
@@ -140,18 +140,24 @@ def scorers(out: Path) -> list[str]:
 def suites(out: Path) -> dict[str, Suite]:
     """The suites that were run into a results folder, where they can still be read.
 
-    A manifest is data: nothing that it names is imported. It may name a suite of this project, or a TOML file.
+    A manifest is data: nothing that it names is imported. It may name a suite of this project, or a TOML file; one that
+    an attack wrote lies in the folder itself, wherever that is now.
     """
     found = {}
     for spec in sorted({entry["wish"]["suite"] for entry in read_all(out)}):
         try:
-            suite = registry.from_data(spec)
+            suite = registry.from_data(str(own) if (own := _own(out, spec)).is_file() else spec)
         except UserError:
             continue  # its file has moved, or it is a plugin's: the tables are still whole
         found[suite.name] = suite
         name = results.named(suite.name, content(suite))  # where its folder holds another content of it as well
         found[name] = replace(suite, name=name)
     return found
+
+
+def _own(out: Path, spec: str) -> Path:
+    """Where a suite lies that an attack wrote."""
+    return out / attacked.FOLDER / Path(spec).name
 
 
 def contracts(out: Path) -> dict[str, dict[str, Any]]:

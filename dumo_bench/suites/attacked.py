@@ -20,6 +20,7 @@ from dumo_bench.storage import files
 from dumo_bench.suites import bounds
 from dumo_bench.types import Case, Found, Prompt, Sampling, Search, Suite, digest
 
+FOLDER = "attacks"  # of a results folder: where they lie
 _SAMPLING = ("model", "scheduler", "steps", "guidance", "height", "width", "noise")
 _COST = ("texts", "forwards", "seconds")
 _SEEDS = 2**31

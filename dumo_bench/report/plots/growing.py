@@ -44,7 +44,7 @@ def growing(of: Scale) -> Any:
     for own, panel in zip(axes, shown, strict=True):
         _lines(own, of.of, panel)
         own.set(xscale="log", title=style.text(panel.title))
-        own.set_ylim((-0.03, 1.03) if panel.rate else (0, None))
+        own.set_ylim((-0.03, 1.03) if panel.rate else (0, 1.15 * own.dataLim.y1))
         own.set_xticks(counts, map(str, counts))
         own.minorticks_off()
         own.grid(alpha=0.3)
