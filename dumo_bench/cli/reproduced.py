@@ -86,7 +86,7 @@ class Block:
 
 def _blocks(grid: Grid, room: int) -> Iterator[Block]:
     """The columns of a table in blocks that are no wider than that."""
-    first = max(len(line.printed) for line in grid.methods) + len("published") + _GAP
+    first = max(map(len, ("method", *(line.printed for line in grid.methods)))) + _GAP + len("published")
     for (of, shared), columns in groupby(range(len(grid.heads)), lambda j: _kind(grid, j)):
         group = list(columns)
         units = {_unit(grid, j) for j in group}
