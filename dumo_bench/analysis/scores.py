@@ -89,7 +89,10 @@ def _told(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def prompt_numbers(scores: Scores) -> Whole:
-    """A number for each prompt by its code, as they first come in the whole table: so they are resampled."""
+    """A number for each prompt by its code, as they first come in the whole table: so they are resampled.
+
+    A code stands for the same text for as long as any column of texts is there, as the scores' index is.
+    """
     numbers, n = np.full(0, -1), 0
     for part in scores.each(["prompt_id"]):
         codes = part["prompt_id"].unique(maintain_order=True).to_physical().to_numpy().astype(np.int64)

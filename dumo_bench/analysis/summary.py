@@ -25,7 +25,7 @@ COLUMNS = [*GROUP, "erase", "erases", "role", "concept", "prompt_id", "seed", "d
 COLUMNS += ["metric", "value", "reason", "note"]
 _OF_SETS = [*GROUP, "role", "scorer", "metric"]
 _BY = [*GROUP, "erase", "erases", *catalogue.WHAT]  # what the rows of one part mostly have in common
-_TOGETHER = 2**16  # rows of a case that are summed up at once
+_TOGETHER = 2**17  # rows of a case that are summed up at once
 _IDENTITY = [*GROUP[len(estimates.CASE) :], "prompt_id", "seed", "draw", "scorer", "metric"]  # within a case
 
 
@@ -110,7 +110,7 @@ def _keys(index: pl.DataFrame) -> pl.DataFrame:
 
 
 def _together(index: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """The methods of a case in order, as many at a time as have `_TOGETHER` rows, at least one."""
+    """The methods of a case in order, as many at a time as have `_TOGETHER` rows or hardly more."""
     import polars as pl
 
     whole = index.group_by(GROUP).agg(pl.col("rows").sum()).sort(GROUP)
@@ -121,7 +121,7 @@ def _together(index: pl.DataFrame) -> Iterator[pl.DataFrame]:
 
 def _few(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """The rows, metric by metric where they are many."""
-    if len(rows) <= _TOGETHER:
+    if len(rows) <= 2 * _TOGETHER:
         yield rows
     else:
         yield from (rows.filter(metric=metric) for metric in rows["metric"].unique(maintain_order=True))
