@@ -113,8 +113,8 @@ def _of_sets(rows: pl.DataFrame, told: Row, is_rate: Callable[[str], bool]) -> l
     about = [row | told | {"metric": row["metric"] + CHANGE * told["change"]} for row in named.iter_rows(named=True)]
     lost = _lost(rows.select("value", "reason", "note", set=which).filter(pl.col("value").is_null()))
     found = rows.select("value", "prompt", set=which.cast(pl.Int64)).drop_nulls("value")
-    which, values, prompts = (found[name].to_numpy() for name in ("set", "value", "prompt"))
-    grouped = _grouped(which, values, prompts, len(about))
+    sets, values, prompts = (found[name].to_numpy() for name in ("set", "value", "prompt"))
+    grouped = _grouped(sets, values, prompts, len(about))
     every = enumerate(zip(about, grouped, strict=True))
     return [Set(row, of, is_rate(row["metric"]), lost.get(n, Lost())) for n, (row, of) in every]
 

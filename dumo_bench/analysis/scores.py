@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from dumo_bench.analysis import results
 from dumo_bench.analysis.results import WHAT
 from dumo_bench.storage import scan, table
@@ -14,6 +16,8 @@ from dumo_bench.storage.scan import Parts
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
+
+    from dumo_bench.metrics.intervals import Whole
 
 
 class Scores:
@@ -82,3 +86,24 @@ def _told(rows: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
     return rows.with_columns(pl.col("content").fill_null(pl.lit("", pl.Categorical)))
+
+
+def prompt_numbers(scores: Scores) -> Whole:
+    """A number for each prompt by its code, as they first come in the whole table: so they are resampled.
+
+    A code stands for the same text for as long as any column of texts is there, as the scores' index is.
+    """
+    numbers, n = np.full(0, -1), 0
+    for part in scores.each(["prompt_id"]):
+        codes = part["prompt_id"].unique(maintain_order=True).to_physical().to_numpy().astype(np.int64)
+        numbers = np.pad(numbers, (0, max(0, int(codes.max(initial=-1)) + 1 - len(numbers))), constant_values=-1)
+        new = codes[numbers[codes] < 0]
+        numbers[new] = np.arange(n, n := n + len(new))
+    return numbers
+
+
+def numbered(rows: pl.DataFrame, prompts: Whole) -> pl.DataFrame:
+    """The rows with `prompt`, their prompts' numbers."""
+    import polars as pl
+
+    return rows.with_columns(prompt=pl.Series(prompts[rows["prompt_id"].to_physical().to_numpy()]))

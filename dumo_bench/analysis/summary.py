@@ -6,12 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from dumo_bench.analysis import catalogue, coverage, derived, estimates, kinds, results
 from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.estimates import GROUP, KEPT, Row
-from dumo_bench.analysis.scores import Scores
+from dumo_bench.analysis.scores import Scores, numbered, prompt_numbers
 from dumo_bench.errors import UserError
 from dumo_bench.storage import scan, table
 from dumo_bench.storage.columns import names
@@ -21,15 +19,13 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
-    from dumo_bench.metrics.intervals import Whole
-
 _AGAIN = 10  # times: an end, should somebody add to the tables without one
 ROLES = ("target", "attack", "related", "unrelated", KEPT, derived.ALL)  # in the order in which they are shown
 COLUMNS = [*GROUP, "erase", "erases", "role", "concept", "prompt_id", "seed", "draw", "scorer", "scorer_version"]
 COLUMNS += ["metric", "value", "reason", "note"]
 _OF_SETS = [*GROUP, "role", "scorer", "metric"]
 _BY = [*GROUP, "erase", "erases", *catalogue.WHAT]  # what the rows of one part mostly have in common
-_TOGETHER = 2**16  # rows of a case that are summed up at once
+_TOGETHER = 2**17  # rows of a case that are summed up at once
 _IDENTITY = [*GROUP[len(estimates.CASE) :], "prompt_id", "seed", "draw", "scorer", "metric"]  # within a case
 
 
@@ -91,7 +87,7 @@ def _of_cases(scores: Scores, known: Catalogue, erased: derived.Erased) -> tuple
     """The rows of what was measured, and of what is made of it, in the order of cases."""
     measured: list[Row] = []
     made: list[Row] = []
-    prompts, rates = _prompts(scores), _rates(scores, known)
+    prompts, rates = prompt_numbers(scores), _rates(scores, known)
     cases = dict(scores.index.group_by(estimates.CASE, maintain_order=True))
     for suite, version, content, name in sorted(cases):
         index = cases[suite, version, content, name]
@@ -100,7 +96,7 @@ def _of_cases(scores: Scores, known: Catalogue, erased: derived.Erased) -> tuple
         def sets(index: pl.DataFrame = index, erase: str = erase) -> Iterator[estimates.Set]:
             reference = estimates.first(scores.of(_keys(index.filter(method=estimates.REFERENCE)), estimates.BASE))
             for keys in _together(index):
-                rows = estimates.coded(_once(_numbered(scores.of(keys, COLUMNS), prompts)))
+                rows = estimates.coded(_once(numbered(scores.of(keys, COLUMNS), prompts)))
                 made.extend(derived.rows(rows, erase, GROUP, known.numbers))
                 for some in _few(rows):
                     yield from estimates.sets(some, reference, rates.__contains__)
@@ -114,7 +110,7 @@ def _keys(index: pl.DataFrame) -> pl.DataFrame:
 
 
 def _together(index: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """The methods of a case in order, as many at a time as have `_TOGETHER` rows, at least one."""
+    """The methods of a case in order, as many at a time as have `_TOGETHER` rows or hardly more."""
     import polars as pl
 
     whole = index.group_by(GROUP).agg(pl.col("rows").sum()).sort(GROUP)
@@ -125,27 +121,10 @@ def _together(index: pl.DataFrame) -> Iterator[pl.DataFrame]:
 
 def _few(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """The rows, metric by metric where they are many."""
-    if len(rows) <= _TOGETHER:
+    if len(rows) <= 2 * _TOGETHER:
         yield rows
     else:
         yield from (rows.filter(metric=metric) for metric in rows["metric"].unique(maintain_order=True))
-
-
-def _prompts(scores: Scores) -> Whole:
-    """A number for each prompt by its code, as they first come in the whole table: so they are resampled."""
-    numbers, n = np.full(0, -1), 0
-    for part in scores.each(["prompt_id"]):
-        codes = part["prompt_id"].unique(maintain_order=True).to_physical().to_numpy().astype(np.int64)
-        numbers = np.pad(numbers, (0, max(0, int(codes.max(initial=-1)) + 1 - len(numbers))), constant_values=-1)
-        new = codes[numbers[codes] < 0]
-        numbers[new] = np.arange(n, n := n + len(new))
-    return numbers
-
-
-def _numbered(rows: pl.DataFrame, prompts: Whole) -> pl.DataFrame:
-    import polars as pl
-
-    return rows.with_columns(prompt=pl.Series(prompts[rows["prompt_id"].to_physical().to_numpy()]))
 
 
 def _rates(scores: Scores, known: Catalogue) -> set[str]:

@@ -48,7 +48,7 @@ class Both(NamedTuple):
     @property
     def measured(self) -> Both:
         there = ~(np.isnan(self.a) | np.isnan(self.b))
-        return Both(*(of[there] for of in self))
+        return Both(self.a[there], self.b[there], self.at[there])
 
 
 @dataclass(frozen=True)
