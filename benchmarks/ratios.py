@@ -5,9 +5,9 @@
 generate: seconds of `generate`, with noise, texts, checks, encoding and writing, over those of the U-Net and the VAE
 alone on the same batches; these make keys and values of the text at every step, or once, as `generate` does. usual:
 pictures a second of `generate` over those of the usual script, diffusers' pipeline with one prompt at a time, each
-saved. ray: pictures a second of two one-core workers over those of one; the real command, by how much longer it takes
-for more pictures, so that starting does not count. cores: that of a one-core worker for each core over the usual
-script, whose torch uses all cores. emoji-sd in 20 steps, batches of 16 (of 4 in ray); sums over the rounds.
+saved. ray: pictures a second of two one-core workers over those of one, once each has made a batch, so that starting
+does not count; the real command. cores: that of a one-core worker for each core over the usual script, whose torch
+uses all cores. emoji-sd in 20 steps, batches of 16 (of 4 in ray); sums over the rounds.
 --processor counts processor seconds, for a machine that is not idle: it sees neither waiting for the disk nor what
 overlaps. All scorers in one pass: benchmarks/scoring.py.
 """
@@ -126,23 +126,20 @@ def told(name: str, slow: list[float], quick: list[float], aim: str) -> None:
 
 
 def rate(workers: int, n: int, batch: int) -> float:
-    """Pictures a second of the command on a cluster of so many cores: of what n pictures take longer than a quarter."""
+    """Pictures a second of the command on a cluster of so many cores, once each worker has made its first batch."""
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": workers, "include_dashboard": False})
-    argv = ["generate", "-m", "original", "-s", "emoji-unsafe", "--device", "cpu"]
+    argv = ["generate", "-m", "original", "-s", "emoji-unsafe", "--limit", str(n), "--device", "cpu"]
     argv += ["--engine", "ray", "--address", cluster.address, "--batch-size", str(batch)]
     try:
-        return (n - n // 4) / (_seconds([*argv, "--limit", str(n)]) - _seconds([*argv, "--limit", str(n // 4)]))
+        with TemporaryDirectory() as name:
+            subprocess.run([sys.executable, "-c", RUN, *argv, "-o", name], check=True, capture_output=True)
+            times = sorted(path.stat().st_mtime for path in Path(name).glob("images/*/*.png"))
+        first = workers * batch
+        return (len(times) - first) / (times[-1] - times[first - 1])
     finally:
         cluster.shutdown()
-
-
-def _seconds(argv: list[str]) -> float:
-    with TemporaryDirectory() as name:
-        began = time.perf_counter()
-        subprocess.run([sys.executable, "-c", RUN, *argv, "-o", name], check=True, capture_output=True)
-        return time.perf_counter() - began
 
 
 def main() -> None:
