@@ -98,8 +98,7 @@ def _of_cases(scores: Scores, known: Catalogue, erased: derived.Erased) -> tuple
             for keys in _together(index):
                 rows = estimates.coded(_once(numbered(scores.of(keys, COLUMNS), prompts)))
                 made.extend(derived.rows(rows, erase, GROUP, known.numbers))
-                for some in _few(rows):
-                    yield from estimates.sets(some, reference, rates.__contains__)
+                yield from estimates.sets(rows, reference, rates.__contains__)
 
         measured += sorted(estimates.rows(sets()), key=lambda row: tuple(row[column] for column in estimates.SET))
     return measured, made
@@ -117,14 +116,6 @@ def _together(index: pl.DataFrame) -> Iterator[pl.DataFrame]:
     before = whole["rows"].cum_sum() - whole["rows"]
     for _, some in whole.group_by(before // _TOGETHER, maintain_order=True):
         yield some.select(GROUP)
-
-
-def _few(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """The rows, metric by metric where they are many."""
-    if len(rows) <= 2 * _TOGETHER:
-        yield rows
-    else:
-        yield from (rows.filter(metric=metric) for metric in rows["metric"].unique(maintain_order=True))
 
 
 def _rates(scores: Scores, known: Catalogue) -> set[str]:
