@@ -108,6 +108,14 @@ def argv(name: str, made: Path, own: Path, tmp: Path) -> list[object]:
         "store stats": [made / "out"],
         "store verify": [made / "out"],
         "store export": [made / "out", *FAKES, "--suite", made / "tiny.toml", "--to", tmp / "laid"],
+        "store import": [
+            _laid(made, tmp) if name == "store import" else "",
+            "--made-by",
+            "x",
+            *where[:2],
+            "--to",
+            tmp / "new",
+        ],
         "store merge": [made / "out", made / "out", "--to", tmp / "merged"],
         "store gc": [_with_garbage(made / "out")],
         "prompts fetch": [own],
@@ -137,6 +145,16 @@ def _sequence(tmp: Path) -> Path:
             ]
         )
     return tmp / "two"
+
+
+def _laid(made: Path, tmp: Path) -> Path:
+    """Pictures as another program would have them."""
+    from dumo_bench.cli.app import main
+
+    to = tmp / "elsewhere"
+    with pytest.raises(SystemExit):
+        main(["store", "export", str(made / "out"), *FAKES, "--suite", str(made / "tiny.toml"), "--to", str(to)])
+    return to
 
 
 def _with_garbage(out: Path) -> Path:
