@@ -89,7 +89,7 @@ def merge(
             metavar="RESULTS...", parser=_here, help="Results folders; what a later one measured anew counts."
         ),
     ],
-    to: Annotated[Folder, typer.Option("--to", metavar="PATH", parser=_here, help="A new results folder.")],
+    to: Annotated[Folder, typer.Option("--to", parser=_here, help="A new results folder.")],
     as_json: Json = False,
 ) -> None:
     """Bring the tables of several results folders into one, so that one report shows them all."""
@@ -160,7 +160,7 @@ def export(
     request: Any,
     allowed: Any,
     *,
-    to: Annotated[Folder, typer.Option("--to", metavar="PATH", parser=_here, help="A new folder.")],
+    to: Annotated[Folder, typer.Option("--to", parser=_here, help="A new folder.")],
     layout: As = "rows",
     as_json: Json = False,
 ) -> None:
@@ -200,9 +200,7 @@ def import_(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The pictures, or a folder of them a case.")],
     request: Any,
     *,
-    to: Annotated[Folder, typer.Option("--to", metavar="PATH", parser=_here, help="A results folder.")] = Path(
-        "results"
-    ),
+    to: Annotated[Folder, typer.Option("--to", parser=_here, help="A results folder.")] = Path("results"),
     layout: As = "rows",
     partial: Annotated[bool, typer.Option("--partial", help="Also where pictures are missing.")] = False,
     as_json: Json = False,
