@@ -34,7 +34,8 @@ MAY: dict[str, set[str]] = {
     "attacks": {"hosts", "interfaces", "kit"},
     "scorers": {"emoji", "interfaces", "metrics", "storage"},
     "analysis": {"metrics", "scorers", "storage"},  # of scorers the counting conventions alone
-    "run": {"analysis", "hosts", "interfaces", "kit", "metrics", "plugins", "storage", "suites"},
+    # of scorers how a picture is read
+    "run": {"analysis", "hosts", "interfaces", "kit", "metrics", "plugins", "scorers", "storage", "suites"},
     "engines": {"run"},  # where what `run` splits into tasks is done
     "published": {"analysis", "metrics", "scorers", "storage"},  # of scorers the counting conventions alone
     "papers": {"api", "hosts", "plugins", "published", "run", "storage", "suites"},  # published tables run again

@@ -109,3 +109,10 @@ def test_what_is_missing_for_one_reason_in_several_roles_is_added_up():
     ]
     assert coverage.together(notes) == "19 missing: picture cannot be read; 2 missing: asked nothing"
     assert coverage.together(["1 missing: a; and for other reasons"]) == "1 missing: a; and for other reasons"
+
+
+def test_what_is_missing_is_counted_behind_what_a_set_is_and_a_note_that_counts_nothing_is_none():
+    """Scorers of sets say what the set is first; a scorer of a user's own says what it likes."""
+    few = "a set of fewer than 2 pictures: {} missing: picture cannot be read; n=0, emoji"
+    notes = [few.format(2), few.format(1), "words missing: in its prompt", "3 missing: a: b missing: c"]
+    assert coverage.together(notes) == "3 missing: picture cannot be read; 3 missing: a: b missing: c"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -50,9 +51,7 @@ def test_what_was_exported_is_imported_and_scored_alike(command, suite, tmp_path
     assert command("store", "export", out, "-m", f"{FAKES}:Scaled", *argv, tmp_path / "there").code == 0
     said = command("store", "import", tmp_path / "there", "--made-by", "scaled's own", *argv, tmp_path / "new")
     assert said.code == 0 and said.out.startswith("8 of 8 pictures, case cat\n"), said.err
-    assert said.out.endswith(
-        f"score -m pictures --set 'made_by=scaled'\"'\"'s own' -s {suite}  -o {tmp_path / 'new'}\n"
-    )
+    assert said.out.endswith(f"score -m pictures --set 'made_by=scaled'\"'\"'s own' -s {suite} -o {tmp_path / 'new'}\n")
     more = ("--set", "made_by=scaled's own", "-s", suite, "-o", tmp_path / "new", "--scorers", f"{FAKES}:Brightness")
     scored = command("score", "-m", "pictures", *more)
     assert scored.code == 0, scored.err
@@ -122,3 +121,93 @@ def test_a_folder_that_is_none_or_has_none(command, suite, tmp_path):
     assert "no such folder" in brought(command, tmp_path / "no", suite, tmp_path / "out").err
     (tmp_path / "empty").mkdir()
     assert "none of the pictures" in brought(command, tmp_path / "empty", suite, tmp_path / "out", "--partial").err
+
+
+@pytest.fixture
+def sized(suite, there) -> Path:
+    """The same pictures in the suite's size."""
+    for path in there.glob("*seed*.png"):
+        Image.open(path).resize((side(suite), side(suite))).save(path)
+    return there
+
+
+def test_the_same_pictures_again_change_nothing_and_others_under_their_name_are_refused(
+    command, suite, sized, tmp_path
+):
+    """Scores are of the picture that was there: another one in its place would be called by its numbers."""
+    assert brought(command, sized, suite, tmp_path / "out").code == 0
+    files = {path: path.read_bytes() for path in (tmp_path / "out" / "images").rglob("*.png")}
+    assert brought(command, sized, suite, tmp_path / "out").code == 0
+    odd = sized / "ink_cat_seed1.png"
+    Image.open(odd).rotate(90).point(lambda level: 255 - level).save(odd)
+    said = brought(command, sized, suite, tmp_path / "out")
+    assert said.code == 2 and f"{odd}: {tmp_path / 'out'} has another picture of this prompt and seed" in said.err
+    assert {path: path.read_bytes() for path in (tmp_path / "out" / "images").rglob("*.png")} == files
+    assert brought(command, sized, suite, tmp_path / "out", "--made-by", "y").code == 0
+
+
+def test_a_picture_that_was_altered_in_the_folder_is_mended_by_the_same_import(command, suite, sized, tmp_path):
+    assert brought(command, sized, suite, tmp_path / "out").code == 0
+    one = next((tmp_path / "out" / "images").rglob("*.png"))
+    whole = one.read_bytes()
+    one.write_bytes(whole[:-30])
+    assert command("store", "verify", tmp_path / "out").code == 1
+    assert brought(command, sized, suite, tmp_path / "out").code == 0
+    assert one.read_bytes() == whole and command("store", "verify", tmp_path / "out").code == 0
+
+
+def test_a_picture_is_taken_as_scorers_see_it(command, suite, sized, tmp_path):
+    """16 bits of grey and transparent places, which a plain conversion makes white or brings to light."""
+    deep = Image.frombytes("I;16", (side(suite),) * 2, (100 * 257).to_bytes(2, "little") * side(suite) ** 2)
+    deep.save(sized / "ink_cat_seed1.png")
+    Image.new("RGBA", (side(suite),) * 2, (9, 9, 9, 0)).save(sized / "ink_cat_seed2.png")
+    assert brought(command, sized, suite, tmp_path / "out").code == 0
+    shades = {Image.open(path).getpixel((0, 0)) for path in (tmp_path / "out" / "images").rglob("*.png")}
+    assert shades == {(100, 100, 100), (255, 255, 255), (40, 9, 9), (80, 9, 9)}
+
+
+def test_an_animation_is_no_picture(command, suite, sized, tmp_path):
+    frames = [Image.new("RGB", (side(suite),) * 2, (shade, 0, 0)) for shade in (0, 99)]
+    frames[0].save(sized / "ink_cat_seed1.png", format="GIF", save_all=True, append_images=frames[1:])
+    said = brought(command, sized, suite, tmp_path / "out")
+    assert said.code == 2 and "ink_cat_seed1.png: 2 pictures in one file, wanted one" in said.err
+
+
+@pytest.mark.parametrize("ending", [".PNG", ".JPG", ".jpeg"])
+def test_endings_in_capitals_are_found(command, suite, sized, tmp_path, ending):
+    for path in sized.glob("*seed*.png"):
+        Image.open(path).save(path.with_suffix(ending))
+        path.unlink()
+    said = brought(command, sized, suite, tmp_path / "out")
+    assert said.code == 0 and "8 of 8 pictures, case cat; 1 other pictures" in said.out, said.err
+
+
+@pytest.mark.parametrize("made_by", ["", "  ", "a\nb"])
+def test_who_made_them_has_a_name(command, suite, sized, tmp_path, made_by):
+    said = brought(command, sized, suite, tmp_path / "out", "--made-by", made_by)
+    assert said.code == 2 and "--made-by: wanted a name" in said.err and not (tmp_path / "out").exists()
+
+
+def test_what_to_type_next_can_be_typed(command, suite, sized, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    argv = ("--made-by", "x y", "-s", suite, "--case", "cat", "--limit", 3, "--model", tiny.folder(), "--to", "a b")
+    said = command("store", "import", sized, "--as", "unlearncanvas", *argv)
+    typed = shlex.split(said.out.splitlines()[-1])
+    assert typed[:4] == ["dumo-bench", "score", "-m", "pictures"] and str(tiny.folder()) in typed
+    scored = command(*typed[1:], "--scorers", f"{FAKES}:Brightness")
+    assert scored.code == 0 and len(scores(tmp_path / "a b", "pictures")) == 3, scored.err
+
+
+@pytest.mark.parametrize("argv", [
+    ("import", "FROM", "--made-by", "x", "-s", "emoji-cartoon", "--to", "FAR"),
+    ("export", "FROM", "-m", "uce", "-s", "emoji-cartoon", "--to", "FAR"),
+    ("merge", "FROM", "--to", "FAR"),
+    ("merge", "FAR", "--to", "new"),
+])  # fmt: skip
+def test_a_folder_of_a_store_is_refused_and_not_made_here(command, tmp_path, monkeypatch, argv):
+    """`memory://a` as a path of this machine would be a folder called "memory:"."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "from").mkdir()
+    said = command("store", *({"FROM": "from", "FAR": "memory://a/b"}.get(word, word) for word in argv))
+    assert said.code == 2 and "memory://a/b: these commands look at folders of this machine" in said.err
+    assert [path.name for path in tmp_path.iterdir()] == ["from"]

@@ -254,6 +254,9 @@ def test_a_paper_is_an_experiment_that_run_and_plan_take(paper, command, tmp_pat
         ("[[tables]]", "[[tablez]]", "keys of paper: nothing is called 'tablez'"),
         ("metrics =", "metricz =", "keys of [[columns]] 1: nothing is called 'metricz'"),
         ('printed = "SD", ', "", "[[methods]] 1 lacks 'printed'"),
+        ('title = "How lit pictures are"', "", "[[tables]] 1 lacks 'title': title = \"...\""),
+        ('sources = ["a paper"]', "", "[[tables]] 1 lacks 'sources': sources = [\"...\"]"),
+        ('name = "uce", settings = {ridge = 2.0}', "settings = {ridge = 2.0}", "the line 'UCE' has settings"),
         ('title = "A paper', 'methods = [{name = "uce"}]\ntitle = "A paper', "stand in its [[tables]]"),
     ],
 )
@@ -263,6 +266,29 @@ def test_what_is_wrong_in_a_file_is_said_with_its_line(paper, old, new, says):
     with pytest.raises(UserError, match=re.escape(says)) as error:
         file.read(path)
     assert str(error.value).startswith(f"{path}:")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (
+            'sources = ["a paper"]',
+            'sources = ["a papre"]',
+            "sources: nothing is called 'a papre'. Did you mean 'a paper'",
+        ),
+        ('suite = "small"', 'suite = "smal"', "suites: nothing is called 'smal'. Did you mean 'small'"),
+        ('case = "cat"', 'case = "cot"', "cases: nothing is called 'cot'. Did you mean 'cat'"),
+        ('"lit@target"', '"lid@target"', "metrics: nothing is called 'lid@target'. Did you mean 'lit@target'"),
+        ('printed = "Half"', 'printed = "Halve"', "columns: nothing is called 'Halve'. Did you mean 'Half'"),
+    ],
+)
+def test_what_names_no_published_number_is_refused_before_anything_is_made(command, paper, tmp_path, old, new, says):
+    """It would be made, for hours perhaps, and stand in no table."""
+    path = paper()
+    path.write_text(path.read_text().replace(old, new))
+    said = command("reproduce", path, "--out", tmp_path / "out")
+    assert said.code == 2 and says in said.err and len(said.err.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_sum_of_pictures_that_lack_is_named(paper, command, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, get_args
@@ -94,3 +95,13 @@ def test_a_tracker_that_fails_costs_no_result(command, tiny_suite, tmp_path):
 
 def test_names_are_of_characters_that_every_tracker_takes():
     assert track._key("loss", "a+b (c)", "", "d*\n/e") == "loss/a_b _c_/d___e"
+
+
+def test_a_row_with_a_long_name_is_told_too(command, tiny_suite, tmp_path):
+    """A row is called after its suite's path and its settings; a folder's name has at most 255 bytes."""
+    deep = tmp_path.joinpath(*("é" * 60 for _ in range(3)))
+    deep.mkdir(parents=True)
+    suite = shutil.copy(tiny_suite, deep)
+    said = ran(command, suite, tmp_path / "out", "--log", "tensorboard")
+    assert said.code == 0 and "--log" not in said.err, said.err
+    assert list((tmp_path / "out" / track.FOLDER).rglob("*tfevents*"))

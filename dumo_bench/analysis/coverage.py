@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -12,7 +13,7 @@ from dumo_bench.types import SETS, Suite, spelt
 
 #: case, role, concept -> pictures a method; of all concepts "*", of the erased ones True, of all others False
 Whole: TypeAlias = Mapping[tuple[str, str, str | bool], int]
-_OF = " missing: "  # between how many are missing and why
+_MISSING = re.compile(r"(?:[^:]*: )?(\d+) missing: (.*)", re.DOTALL)  # how many and why, perhaps behind what the set is
 MORE = "and for other reasons"
 
 
@@ -71,13 +72,13 @@ def _partial(row: Mapping[str, Any], expected: int | None) -> bool | None:
 
 def reasons(note: str) -> list[str]:
     """Why values are missing, without what else a note tells of a number."""
-    return [part for part in note.split("; ") if _OF in part or part == MORE]
+    return [part for part in note.split("; ") if _MISSING.fullmatch(part) or part == MORE]
 
 
 def together(notes: Iterable[str]) -> str:
     """The reasons of several notes, each once with how many are missing for it in all."""
     found: Counter[str] = Counter()
     for part in (part for note in notes for part in reasons(note)):
-        n, of, why = part.partition(_OF)
-        found[why if of else part] += int(n) if of else 0
-    return "; ".join(f"{n}{_OF}{why}" if n else why for why, n in found.items())
+        said = _MISSING.fullmatch(part)
+        found[said[2] if said else part] += int(said[1]) if said else 0
+    return "; ".join(f"{n} missing: {why}" if n else why for why, n in found.items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -87,9 +87,18 @@ def _table(cls: type[T], data: Mapping[str, Any], where: str, seen: Counted) -> 
         nth, seen[key] = seen[key], seen[key] + 1
         found[key] = _value(hints[key], key, value, nth, seen)
     if lacking := next((name for name, one in known.items() if _needed(one) and name not in found), None):
-        example = f': [[{lacking}]] with name = "..."' if lacking in ("methods", "suites") else ': name = "..."'
-        raise Refused(where.partition("]]")[0].strip("["), f"{where} lacks {lacking!r}{example}", _nth(where))
+        said = f"{where} lacks {lacking!r}: {_example(lacking, hints[lacking])}"
+        raise Refused(where.partition("]]")[0].strip("["), said, _nth(where))
     return cls(**found)
+
+
+def _example(key: str, hint: Any) -> str:
+    """How a key is written."""
+    of = get_args(hint)[0] if get_origin(hint) is tuple else None
+    if of is None:
+        return f'{key} = "..."'
+    first = next((one.name for one in fields(of) if _needed(one)), "") if is_dataclass(of) else ""
+    return f'[[{key}]] with {first} = "..."' if first else f'{key} = ["..."]'
 
 
 def _nth(where: str) -> int:

@@ -25,6 +25,10 @@ class Line(MethodRow):
     settings: Settings = field(default_factory=dict)
     why: Why = ""
 
+    def __post_init__(self) -> None:
+        if (self.settings or self.seeds) and not self.name:
+            raise UserError(f"the line {self.printed!r} has settings or seeds, and no name of a method of ours")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:

@@ -14,14 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dumo_bench.analysis import summary
 from dumo_bench.api.experiment import Tracker
 from dumo_bench.errors import UserError
 from dumo_bench.progress import log
-from dumo_bench.report import verdicts
-from dumo_bench.report.plots import training
 from dumo_bench.run import steps
-from dumo_bench.storage import remote, table
+from dumo_bench.storage import names, remote, table
 from dumo_bench.types import canonical
 
 if TYPE_CHECKING:
@@ -60,6 +57,9 @@ def tell(name: Tracker, done: Done) -> None:
 
 def of(done: Done) -> Told:
     """What trackers are told of a row that was scored."""
+    from dumo_bench.report import verdicts
+    from dumo_bench.report.plots import training
+
     plan, out = done.session.plan, done.session.out
     recipes = {part.case.name: part.recipe for part in steps.learnt(plan.parts)}
     losses: dict[str, Sequence[float]] = {}
@@ -89,6 +89,9 @@ def _plain(value: Any) -> bool:
 
 def _numbers(done: Done) -> Iterator[tuple[str, float]]:
     """The summary's values of the row's own eraser over all concepts of a role, with the ends of their intervals."""
+    from dumo_bench.analysis import summary
+    from dumo_bench.report import verdicts
+
     plan = done.session.plan
     called = verdicts.names(plan)
     own = {
@@ -96,9 +99,9 @@ def _numbers(done: Done) -> Iterator[tuple[str, float]]:
         for part in plan.parts or plan.reference
         for one in (part.recipe,)
     }
-    names = ("case", "method", "method_version", "params", "fit_seed", "model")
+    about = ("case", "method", "method_version", "params", "fit_seed", "model")
     for row in table.records(summary.read(done.session.out)):
-        if row["suite"] in called and row["concept"] == "*" and tuple(row[name] for name in names) in own:
+        if row["suite"] in called and row["concept"] == "*" and tuple(row[name] for name in about) in own:
             key = _key(row["case"], row["role"], row["metric"])
             ends = {key: row["value"], f"{key}.low": row["low"], f"{key}.high": row["high"]}
             yield from ((name, value) for name, value in ends.items() if value is not None)
@@ -115,7 +118,7 @@ def _send(name: Tracker, told: Told, out: Path) -> None:
     given: dict[Tracker, tuple[Any, ...]] = {
         "tensorboard": (
             tracking.TensorBoardTracker,
-            _key(told.name.replace("/", "_")),
+            names.bounded(_key(told.name.replace("/", "_"))),
             {"logging_dir": str(out / FOLDER)},
         ),
         "wandb": (tracking.WandBTracker, os.environ.get("WANDB_PROJECT", PROJECT), {"name": told.name}),

@@ -88,7 +88,9 @@ def reproduce(
         "batch_size": batch_size, "device": device, "out": str(out),
     }  # fmt: skip
     said = {key: value for key, value in every.items() if typed(context, key)}
-    found = papers.read(name).only(table, method or ()).asked(**said)
+    whole = papers.read(name)
+    papers.check(whole)
+    found = whole.only(table, method or ()).asked(**said)
     runs = papers.runnable(found)
     for line in runs.lacking:
         log.warning(f"not on this machine: {line}")

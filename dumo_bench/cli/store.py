@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
 from dumo_bench.cli import run
 from dumo_bench.cli.options import Cases, Folder, Json, Limit, Model, Suite
 from dumo_bench.errors import UserError
+
+if TYPE_CHECKING:
+    from dumo_bench.run.plan import Request
 
 app = typer.Typer(
     help="A results folder: what lies in it, whether it is whole, what can go; its pictures for other tools.",
@@ -80,9 +84,12 @@ def verify(out: Results = Path("results"), as_json: Json = False) -> None:
 @app.command()
 def merge(
     folders: Annotated[
-        list[Path], typer.Argument(metavar="RESULTS...", help="Results folders; what a later one measured anew counts.")
+        list[Folder],
+        typer.Argument(
+            metavar="RESULTS...", parser=_here, help="Results folders; what a later one measured anew counts."
+        ),
     ],
-    to: Annotated[Path, typer.Option("--to", help="A new results folder.")],
+    to: Annotated[Folder, typer.Option("--to", parser=_here, help="A new results folder.")],
     as_json: Json = False,
 ) -> None:
     """Bring the tables of several results folders into one, so that one report shows them all."""
@@ -94,7 +101,7 @@ def merge(
     from dumo_bench.storage import merge as merging
 
     with staged(to) as place:
-        found = merging.merge([_here(folder) for folder in folders], place)
+        found = merging.merge(folders, place)
         summary.write(place, manifest.suites(place).values())
     if found.differ:
         log.warning(f"{found.differ} of {found.twice} scores that two folders have differ: the later folder's counts")
@@ -153,7 +160,7 @@ def export(
     request: Any,
     allowed: Any,
     *,
-    to: Annotated[Path, typer.Option("--to", help="A new folder.")],
+    to: Annotated[Folder, typer.Option("--to", parser=_here, help="A new folder.")],
     layout: As = "rows",
     as_json: Json = False,
 ) -> None:
@@ -182,6 +189,8 @@ def _elsewhere(
     limit: Limit = None,
     model: Model = None,
 ) -> Any:
+    if not made_by.strip() or not made_by.isprintable():
+        raise UserError(f"--made-by: wanted a name for what made the pictures, got {made_by!r}")
     return run.request("pictures", suite, case, model, limit, settings=[f"made_by={made_by}"])
 
 
@@ -191,7 +200,7 @@ def import_(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The pictures, or a folder of them a case.")],
     request: Any,
     *,
-    to: Annotated[Path, typer.Option("--to", help="A results folder.")] = Path("results"),
+    to: Annotated[Folder, typer.Option("--to", parser=_here, help="A results folder.")] = Path("results"),
     layout: As = "rows",
     partial: Annotated[bool, typer.Option("--partial", help="Also where pictures are missing.")] = False,
     as_json: Json = False,
@@ -205,14 +214,25 @@ def import_(
     from dumo_bench.run import importing, plan
 
     found = plan.make(request, static.make)
-    lines = importing.bring(request, found, _here(to), layout, folder, partial=partial)
+    lines = importing.bring(request, found, to, layout, folder, partial=partial)
     if as_json:
         output.emit("store import", {"read": [{"text": line} for line in lines]})
         return
     show.echo("\n".join(lines))
-    of = " ".join(f"--case {one!r}" for one in request.cases) + (f" --limit {request.limit}" if request.limit else "")
-    made_by = request.settings["made_by"]
-    show.echo(f"dumo-bench score -m pictures --set {shlex.quote(f'made_by={made_by}')} -s {request.suite} {of} -o {to}")
+    show.echo(shlex.join(["dumo-bench", "score", *_again(request), "-o", str(to)]))
+
+
+def _again(request: Request) -> Iterator[str]:
+    """The request, as it is typed."""
+    yield from ("-m", request.method)
+    for name, value in request.settings.items():
+        yield from ("--set", f"{name}={value}")
+    yield from ("-s", request.suite)
+    for case in request.cases:
+        yield from ("--case", case)
+    for option, value in (("--limit", request.limit), ("--model", request.model)):
+        if value:
+            yield from (option, str(value))
 
 
 def _there(out: Path) -> None:

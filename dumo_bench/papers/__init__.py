@@ -2,7 +2,7 @@
 
 from dumo_bench.papers.deviations import Deviation, deviations
 from dumo_bench.papers.found import Found, lines, names, read
-from dumo_bench.papers.grid import Grid, Head, grids
+from dumo_bench.papers.grid import Grid, Head, check, grids
 from dumo_bench.papers.runs import Runs, beside, runnable
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Head",
     "Runs",
     "beside",
+    "check",
     "deviations",
     "grids",
     "lines",

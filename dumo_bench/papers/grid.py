@@ -8,6 +8,7 @@ from functools import cached_property
 
 from dumo_bench import published
 from dumo_bench.api.paper import Columns, Line, PaperTable
+from dumo_bench.errors import unknown
 from dumo_bench.papers.found import Found
 from dumo_bench.published import Published, Results
 
@@ -24,7 +25,7 @@ class Head:
 
     def holds(self, row: Published, table: PaperTable) -> bool:
         """Whether a published number is in it."""
-        sources = (self.of.source,) if self.of.source else table.sources
+        sources = _sources(table, self.of)
         wanted = (self.of.suite, self.of.case, self.metric)
         told = self.of.convention is None or row.convention == self.of.convention
         return row.source in sources and (row.suite, row.case, row.metric) == wanted and told
@@ -63,6 +64,39 @@ class Grid:
 def grids(found: Found) -> list[Grid]:
     """Every table of a paper."""
     return [_grid(number, table, found.numbers) for number, table in zip(found.nth, found.paper.tables, strict=True)]
+
+
+def check(found: Found) -> None:
+    """Refuse what names no published number: it would be made, and stand nowhere."""
+    for one in grids(found):
+        _check_columns(one, found.numbers)
+        told = {i for i, _ in one.numbers}
+        if odd := next((line.printed for i, line in enumerate(one.methods) if i not in told), None):
+            sources = _sources(one.table)
+            known = {row.method for row in found.numbers if row.source in sources} - {odd}
+            raise unknown(f"{found.name}, table {one.number}: published methods in its columns", odd, known)
+
+
+def _check_columns(grid: Grid, numbers: Sequence[Published]) -> None:
+    where, told = f"table {grid.number}: published", {j for _, j in grid.numbers}
+    known = {row.source for row in numbers}
+    if odd := next((source for source in _sources(grid.table) if source not in known), None):
+        raise unknown(f"{where} sources", odd, known)
+    for head in (head for j, head in enumerate(grid.heads) if j not in told):
+        left = [row for row in numbers if row.source in _sources(grid.table, head.of)]
+        wanted = {"suite": head.of.suite, "case": head.of.case, "metric": head.metric, "convention": head.of.convention}
+        for name, value in wanted.items():
+            some = {getattr(row, name) for row in left}
+            if value is not None and value not in some:
+                raise unknown(f"{where} {name}s", value, some)
+            left = [row for row in left if value in (None, getattr(row, name))]
+
+
+def _sources(table: PaperTable, of: Columns | None = None) -> Sequence[str]:
+    """Where numbers of a table, or of one of its columns, are from."""
+    if of is not None:
+        return (of.source,) if of.source else table.sources
+    return tuple(dict.fromkeys([*table.sources, *(one.source for one in table.columns if one.source)]))
 
 
 def _grid(number: int, table: PaperTable, numbers: Sequence[Published]) -> Grid:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from dumo_bench.errors import UserError
+from dumo_bench.progress import track
 from dumo_bench.run import layouts, note
 from dumo_bench.run.jobs import Row
 from dumo_bench.run.layouts import Layout
 from dumo_bench.run.plan import Part, Plan, Request
 from dumo_bench.storage.names import plain
 from dumo_bench.storage.store import Store
-from dumo_bench.texts import line
 from dumo_bench.types import Edit
 
 if TYPE_CHECKING:
-    import numpy as np
+    from dumo_bench.scorers.pictures import Picture
 
 _ENDS = (".png", ".jpg", ".jpeg")  # a layout's own first
 
@@ -34,7 +34,8 @@ class Found(NamedTuple):
 
 def bring(request: Request, plan: Plan, out: Path, layout: Layout, folder: Path, *, partial: bool) -> list[str]:
     """Copy pictures of every case into a results folder; returns a line a case. Every file is looked at before one is
-    copied: UserError where a picture lacks, cannot be read or is of another size than the suite says.
+    copied: UserError where a picture lacks, cannot be read, is of another size than the suite says, or is not the one
+    that the results folder has.
 
     folder: of one case its pictures, or a folder a case, as `store export` calls it. partial: take what is there.
     """
@@ -54,9 +55,10 @@ def bring(request: Request, plan: Plan, out: Path, layout: Layout, folder: Path,
         for row, path in one.there:
             _pixels(row, path)
     store = Store(out)
+    new = [_new(one, store) for one in found]
     store.begin()
     note.write(out, request, plan)
-    return [_bring(one, store, folder) for one in found]
+    return [_bring(one, some, store, folder) for one, some in zip(found, new, strict=True)]
 
 
 def _found(part: Part, layout: Layout, folder: Path, *, alone: bool) -> Found:
@@ -72,21 +74,20 @@ def _found(part: Part, layout: Layout, folder: Path, *, alone: bool) -> Found:
 
 
 def _path(named: Path) -> Path | None:
-    """The picture of that name, as PNG or JPEG."""
-    ends = dict.fromkeys((named.suffix, *_ENDS))
+    """The picture of that name, as PNG or JPEG, whose ending may be in capitals."""
+    ends = dict.fromkeys(written for end in (named.suffix, *_ENDS) for written in (end, end.upper()))
     return next((path for end in ends if (path := named.with_suffix(end)).is_file()), None)
 
 
-def _pixels(row: Row, path: Path) -> np.ndarray[Any, Any]:
-    """A picture, (h, w, 3) uint8, of the size that its row is sampled in."""
-    import numpy as np
-    from PIL import Image, UnidentifiedImageError
+def _pixels(row: Row, path: Path) -> Picture:
+    """A picture as scorers see it, (h, w, 3) uint8, of the size that its row is sampled in."""
+    from dumo_bench.scorers import pictures
 
-    try:
-        with Image.open(path) as picture:
-            pixels = np.asarray(picture.convert("RGB"))
-    except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: cannot be read: {line(str(error))}") from error
+    pixels = pictures.read_or_reason(path)
+    if isinstance(pixels, str):
+        raise UserError(f"{path}: {pixels}")
+    if (frames := pictures.frames(path)) > 1:
+        raise UserError(f"{path}: {frames} pictures in one file, wanted one")
     wanted = (row.job.sampling.width, row.job.sampling.height)
     if (came := (pixels.shape[1], pixels.shape[0])) != wanted:
         raise UserError(
@@ -96,15 +97,30 @@ def _pixels(row: Row, path: Path) -> np.ndarray[Any, Any]:
     return pixels
 
 
-def _bring(found: Found, store: Store, folder: Path) -> str:
+def _new(found: Found, store: Store) -> list[tuple[Row, Path]]:
+    """The pictures that the results folder lacks, or has not as they were made; UserError where it has another one of
+    the same prompt, for what was measured of that one would be said of this."""
+    import numpy as np
+
+    from dumo_bench.scorers import pictures
+
+    altered = store.check(row.job for row, _ in found.there).altered
+    new = []
+    for row, path in found.there:
+        held = store.image_path(row.job)
+        if row.job.key in altered or not held.exists():
+            new.append((row, path))
+        elif not np.array_equal(_pixels(row, path), pictures.read(held)):
+            raise UserError(
+                f"{path}: {store.root} has another picture of this prompt and seed from the same --made-by: wanted "
+                "another name for other pictures, or another --to"
+            )
+    return new
+
+
+def _bring(found: Found, new: Sequence[tuple[Row, Path]], store: Store, folder: Path) -> str:
     store.put_edit(found.part.recipe, Edit({}, {"from": str(folder)}))
-    for row, path in _tracked(found):
+    for row, path in track(new, f"import {found.part.case.name}"):
         store.put_image(row.job, _pixels(row, path))
     rest = f"; {found.others} other pictures beside them were left alone" if found.others else ""
     return f"{len(found.there)} of {len(found.part.rows)} pictures, case {found.part.case.name}{rest}"
-
-
-def _tracked(found: Found) -> Iterator[tuple[Row, Path]]:
-    from dumo_bench.progress import track
-
-    return track(found.there, f"import {found.part.case.name}")

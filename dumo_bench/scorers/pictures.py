@@ -84,12 +84,20 @@ def _seen(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers)
 
 
+def frames(path: Path) -> int:
+    """How many pictures are in the file: an animation has several, of which `read` takes the first."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        return int(getattr(image, "n_frames", 1))
+
+
 def read_or_reason(path: Path) -> Picture | str:
     """The picture, or one line that says why there is none."""
     try:
         return read(path)
     except FileNotFoundError:
-        return f"picture is missing: {path.name}"
+        return "picture is missing"
     except Exception as error:  # decoders of broken files raise anything: struct.error, EOFError, Pillow's own
         said = f" ({error})" if type(error) is ValueError else ""
         return f"picture cannot be read: {path.name}: {type(error).__name__}{said}"
