@@ -29,7 +29,7 @@ def shown(tmp_path, name: str):
 
 
 def test_the_page_shows_every_kind():
-    assert set(SHOWN) == {"one-concept", "roles", "strata", "twice"}
+    assert set(SHOWN) == {"lines", "one-concept", "roles", "strata", "twice"}
 
 
 def test_a_list_without_ids_and_seeds_of_one_concept_with_a_blank_last_line(tmp_path):

@@ -97,7 +97,7 @@ def read_or_reason(path: Path) -> Picture | str:
     try:
         return read(path)
     except FileNotFoundError:
-        return "picture is missing"
+        return f"picture is missing: {path.name}"
     except Exception as error:  # decoders of broken files raise anything: struct.error, EOFError, Pillow's own
         said = f" ({error})" if type(error) is ValueError else ""
         return f"picture cannot be read: {path.name}: {type(error).__name__}{said}"
