@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from dumo_bench import api
-from dumo_bench.api import carry, experiment, file, schema
+from dumo_bench.api import carry, file, schema
 from dumo_bench.api.experiment import AttackRow, Experiment, MethodRow, SuiteRow
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import sd
@@ -58,7 +58,7 @@ def two(suite: Path, out: Path, *methods: str, more: str = "") -> str:
 
 
 def test_every_method_is_on_every_suite_with_every_seed_suite_by_suite(tmp_path):
-    found = experiment.rows(file.read(written(tmp_path / "e.toml", GOOD)))
+    found = file.read(written(tmp_path / "e.toml", GOOD)).rows()
     asked = [(row.request.suite, row.request.method, row.request.fit_seed) for row in found]
     grid = [("uce", 0), ("uce", 1), ("rece", 3)]
     assert asked == [(suite, *row) for suite in ("emoji-cartoon", "emoji-artist") for row in grid]

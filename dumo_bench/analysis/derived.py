@@ -125,7 +125,7 @@ def parts(scores: pl.DataFrame, erase: str, among: Iterable[Number]) -> Iterator
     of = {str(metric): rows for (metric,), rows in scores.group_by(["metric"], maintain_order=True)}
     for number in among:
         if all(part.metric in of for part in number.parts):
-            chosen = [_chosen(part, of[part.metric], gone) for part in number.parts]
+            chosen = [over(part, of[part.metric], gone) for part in number.parts]
             if not any(rows.is_empty() for rows in chosen):
                 yield number, chosen
 
@@ -164,21 +164,15 @@ def _estimate(number: Number, chosen: Sequence[pl.DataFrame]) -> dict[str, Any]:
     return found | {"value": value} | interval._asdict() | {"how": f"{number.formula}; {interval.how}"}
 
 
-def _chosen(part: Part, scores: pl.DataFrame, gone: Collection[str]) -> pl.DataFrame:
-    """The rows of a part, of the scores of its metric."""
+def over(part: Part, scores: pl.DataFrame, gone: Collection[str]) -> pl.DataFrame:
+    """The rows that a part is over, by role and concept; gone: the erased concepts, spelt alike."""
     import polars as pl
 
-    return named(scores.filter(pl.col("role").is_in(list(SETS[part.role]))), part, gone)
-
-
-def named(rows: pl.DataFrame, part: Part, gone: Collection[str]) -> pl.DataFrame:
-    """Those of some rows whose concepts a part is over; gone: the erased ones, spelt alike."""
-    import polars as pl
-
+    rows = scores.filter(pl.col("role").is_in(list(SETS[part.role])))
     if part.named is None or rows.is_empty():
         return rows
-    mine = [concept for concept in rows["concept"].unique().to_list() if (spelt(concept) in gone) == part.named]
-    return rows.filter(pl.col("concept").is_in(mine))
+    named = [concept for concept in rows["concept"].unique().to_list() if (spelt(concept) in gone) == part.named]
+    return rows.filter(pl.col("concept").is_in(named))
 
 
 def _arrays(rows: pl.DataFrame) -> tuple[Floats, Whole]:

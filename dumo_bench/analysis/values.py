@@ -117,8 +117,8 @@ class Values:
 
     def _of_part(self, part: Part) -> Whole:
         """The places of what a number's part is over."""
-        chosen = self.pictures.with_row_index("at").filter(self.pictures["role"].is_in(list(SETS[part.role])))
-        return derived.named(chosen, part, set(map(spelt, json.loads(self.erase))))["at"].to_numpy()
+        gone = set(map(spelt, json.loads(self.erase)))
+        return derived.over(part, self.pictures.with_row_index("at"), gone)["at"].to_numpy()
 
     def _both(self, a: Kin, b: Kin, metric: str, places: Whole) -> Both:
         """Of some places those that both tried; with another version of a scorer nothing is compared."""

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from dumo_bench import engines
-from dumo_bench.api.experiment import AttackRow, Experiment, Row, rows
+from dumo_bench.api.experiment import AttackRow, Experiment, Row
 from dumo_bench.engines import Asked
 from dumo_bench.engines.local import Local
 from dumo_bench.errors import UserError
@@ -91,7 +91,7 @@ def _asked(of: Experiment) -> Asked:
 
 
 def _sessions(of: Experiment) -> Iterator[tuple[Row, Session]]:
-    every, loaded = rows(of), Loaded()
+    every, loaded = of.rows(), Loaded()
     for row in every:
         session = Session(row.request, remote.place(of.out), Local(), of.device, of.batch_size, loaded=loaded)
         try:

@@ -75,13 +75,17 @@ class Experiment:
         for name in ("methods", "suites", "seeds"):
             if not getattr(self, name):
                 raise UserError(f"an experiment lacks {name}: it would do nothing")
+        self.check_flags()
+        found = self.rows()
+        if twice := next((row for n, row in enumerate(found) if row in found[:n]), None):
+            raise UserError(f"an experiment has {twice} twice: leave one out")
+
+    def check_flags(self) -> None:
+        """Refuse what is read of a text and means nothing: which part, how long, where."""
         setting.shard(self.shard)
         if self.budget:
             setting.duration(self.budget)
         setting.device(self.device)
-        found = rows(self)
-        if twice := next((row for n, row in enumerate(found) if row in found[:n]), None):
-            raise UserError(f"an experiment has {twice} twice: leave one out")
 
     def rows(self) -> list[Row]:
         """Suite by suite, so that what its methods share is made once."""
@@ -103,11 +107,6 @@ class Row(NamedTuple):
         of = ", ".join(f"{key}={value}" for key, value in asked.settings.items())
         on = ", ".join((asked.suite, *asked.cases))
         return f"{asked.method}{f' ({of})' if of else ''} on {on}, seed {asked.fit_seed}"
-
-
-def rows(of: Experiment) -> list[Row]:
-    """What an experiment is of, one method on one suite with one seed at a time."""
-    return of.rows()
 
 
 def grid(

@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 from dumo_bench.api.experiment import Experiment, MethodRow, Row, Settings, SuiteRow, grid, over
 from dumo_bench.errors import UserError
-from dumo_bench.plugins import settings as setting
 
 Why = Annotated[str, "Why it is not made here, in words."]
 
@@ -94,9 +93,7 @@ class Paper(Experiment):
             raise UserError("a paper lacks tables: there is nothing to reproduce")
         if self.methods or self.suites:
             raise UserError("the methods and suites of a paper stand in its [[tables]]")
-        if self.budget:
-            setting.duration(self.budget)
-        setting.device(self.device)
+        self.check_flags()
 
     def rows(self) -> list[Row]:
         """Those of all tables, each once."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dumo_bench.api.experiment import Experiment, Row, rows
+from dumo_bench.api.experiment import Experiment, Row
 from dumo_bench.plugins import static
 from dumo_bench.run import choice, steps
 from dumo_bench.run import plan as planning
@@ -28,7 +28,7 @@ class Planned:
 
 def planned(of: Experiment) -> list[Planned]:
     """Every row, checked as a run would."""
-    return [_planned(row, of.out) for row in rows(of)]
+    return [_planned(row, of.out) for row in of.rows()]
 
 
 def _planned(row: Row, out: str) -> Planned:
