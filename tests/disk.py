@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ class Disk:
     safe: dict[int, bytes] = field(default_factory=dict)  # content by inode, as it was last synced
     names: dict[int, Names] = field(default_factory=dict)  # of folders by inode, as they were last synced
     moments: list[dict[str, Any]] = field(default_factory=list)
+    one_call: threading.Lock = field(default_factory=threading.Lock)  # pictures are written by several threads
 
     def install(self, monkeypatch: Any) -> Disk:
         """Watch the calls of this process."""
@@ -36,26 +38,30 @@ class Disk:
 
     def fsync(self, real: Any) -> Any:
         def call(number: int) -> None:
-            real(number)
             about, path = os.fstat(number), Path(os.readlink(f"/proc/self/fd/{number}"))
-            if not path.is_relative_to(self.root):
-                return
-            if stat.S_ISDIR(about.st_mode):
-                self.names[about.st_ino] = {one.name: one.stat().st_ino for one in path.iterdir()}
-                self._note("fsync folder", path)
-            else:
-                self.safe[about.st_ino] = path.read_bytes()
-                self._note("fsync file", path)
+            with self.one_call:
+                real(number)
+                if path.is_relative_to(self.root):
+                    self._synced(about, path)
 
         return call
 
     def replace(self, real: Any) -> Any:
         def call(source: Any, target: Any) -> None:
-            real(source, target)
-            if Path(target).is_relative_to(self.root):
-                self._note("rename", Path(target))
+            with self.one_call:
+                real(source, target)
+                if Path(target).is_relative_to(self.root):
+                    self._note("rename", Path(target))
 
         return call
+
+    def _synced(self, about: os.stat_result, path: Path) -> None:
+        if stat.S_ISDIR(about.st_mode):
+            self.names[about.st_ino] = _names(path)
+            self._note("fsync folder", path)
+        else:
+            self.safe[about.st_ino] = path.read_bytes()
+            self._note("fsync file", path)
 
     def _note(self, what: str, path: Path) -> None:
         self.calls.append((what, path.relative_to(self.root).as_posix()))
@@ -63,7 +69,7 @@ class Disk:
 
     def _now(self) -> dict[int, Names]:
         folders = [self.root, *(path for path in self.root.rglob("*") if path.is_dir())]
-        return {one.stat().st_ino: {each.name: each.stat().st_ino for each in one.iterdir()} for one in folders}
+        return {one.stat().st_ino: _names(one) for one in folders}
 
     def left(self, moment: int, *, names: str = "safe") -> dict[str, bytes]:
         """The files after a loss of power at a moment (-1: the last); names: those that are "safe", or all of "now"."""
@@ -81,6 +87,12 @@ class Disk:
             return found
 
         return below(self.root.stat().st_ino, "")
+
+
+def _names(folder: Path) -> Names:
+    """What a folder lists; inodes as it says them, for what another thread deletes has no `stat`."""
+    with os.scandir(folder) as entries:
+        return {entry.name: entry.inode() for entry in entries}
 
 
 def restored(files: dict[str, bytes], folder: Path) -> Path:

@@ -180,7 +180,7 @@ def test_scorers_recognise_a_concept_in_any_spelling(tmp_path, bare_suite):
 def test_what_a_case_erases_by_name_is_found_in_the_tables_in_any_spelling():
     import polars as pl
 
-    from dumo_bench.analysis.derived import Part, _chosen
+    from dumo_bench.analysis.derived import Part, over
 
     rows = pl.DataFrame({"metric": "m", "role": "target", "concept": ["Ghost", "hint"]})
-    assert _chosen(Part("m", "target", named=True), rows, {spelt("GHOST")})["concept"].to_list() == ["Ghost"]
+    assert over(Part("m", "target", named=True), rows, {spelt("GHOST")})["concept"].to_list() == ["Ghost"]
