@@ -38,7 +38,7 @@ from dumo_bench.interfaces import Method
 from dumo_bench.kit import attention, embeddings, linear, lora, masks, parameters, train
 from dumo_bench.kit.captions import Captions
 from dumo_bench.kit.latents import Trajectory, estimate
-from dumo_bench.kit.pictures import Pictures
+from dumo_bench.kit.pictures import Pictures, drawn
 from dumo_bench.types import Edit
 
 
@@ -200,7 +200,7 @@ def importance(t: Tensor) -> Tensor:
 
 def learn(host: Host, unet: Any, said: Captions, plan: Plan, g: torch.Generator) -> tuple[lora.Set, list[float]]:
     """The LoRA of one concept on a refined U-Net, and its loss of every step."""
-    pictures = Pictures(host, train.choose(said.texts, plan.pictures, g), plan.run, g)
+    pictures = drawn(host, train.choose(said.texts, plan.pictures, g), plan.run, g)
     words = said.words(pictures.texts)
     mask = masked(pictures, plan.masks, words, g)
     pairs = lora.fresh(unet, lora.cross_attentions(unet, ("to_k", "to_v")), plan.rank, g)

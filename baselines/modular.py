@@ -37,7 +37,7 @@ from dumo_bench.interfaces import Method
 from dumo_bench.kit import embeddings, lesson, lora, train
 from dumo_bench.kit.latents import Trajectory, estimate
 from dumo_bench.kit.lesson import Lesson, away, unchanged
-from dumo_bench.kit.pictures import Pictures
+from dumo_bench.kit.pictures import drawn
 from dumo_bench.types import Edit, Guide
 
 LAYERS = ("to_q", "to_k", "to_v")
@@ -168,7 +168,7 @@ class Tuning:
 
     def __init__(self, under: Stack, plan: Plan, captions: Sequence[str], own: lora.Set, g: torch.Generator) -> None:
         self.plan, self.student = plan, under.with_(own)
-        self.pictures = Pictures(under.host, train.choose(captions, plan.pictures, g), plan.run, g)
+        self.pictures = drawn(under.host, train.choose(captions, plan.pictures, g), plan.run, g)
 
     def __call__(self, step: int, g: torch.Generator) -> Tensor:
         which = torch.randint(len(self.pictures.z), (self.plan.rows,), generator=g)

@@ -16,7 +16,7 @@ from dumo_bench.hosts import sd
 from dumo_bench.interfaces import Target
 from dumo_bench.kit import places, seen, train
 from dumo_bench.kit.latents import Trajectory
-from dumo_bench.kit.pictures import Pictures
+from dumo_bench.kit.pictures import Pictures, drawn
 from dumo_bench.plugins import loading
 from dumo_bench.types import Edit, Sampling
 
@@ -34,7 +34,7 @@ def stock(host):
 
 
 def pictures(host, *texts):
-    return Pictures(host, texts, Trajectory(2, 2.0), train.seeded(0))
+    return drawn(host, texts, Trajectory(2, 2.0), train.seeded(0))
 
 
 def test_rows_are_projected_to_the_nearest_shares_that_sum_to_one():

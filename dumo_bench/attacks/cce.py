@@ -33,7 +33,7 @@ from dumo_bench.hosts.sd import Host, tokens
 from dumo_bench.interfaces import Attack, Sees, Target
 from dumo_bench.kit import train
 from dumo_bench.kit.latents import Trajectory
-from dumo_bench.kit.pictures import Pictures
+from dumo_bench.kit.pictures import Pictures, drawn
 from dumo_bench.kit.seen import Seen, noised
 from dumo_bench.types import Found, Start
 
@@ -98,7 +98,7 @@ class CCE(Attack):
     def drawn(self, host: Host, concept: str, g: torch.Generator) -> Pictures:
         """Pictures of prompts that name the concept, by the unedited model."""
         texts = train.choose(train.prompts(host, [concept])[0], self.pictures, g)
-        return Pictures(host, texts, Trajectory(self.picture_steps, self.picture_guidance), g)
+        return drawn(host, texts, Trajectory(self.picture_steps, self.picture_guidance), g)
 
     def learnt(self, seen: Seen, concept: str, pictures: Pictures, g: torch.Generator) -> tuple[Tensor, float]:
         """The vector (1, d), and the mean loss of the last tenth of the steps."""

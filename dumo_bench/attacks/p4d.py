@@ -31,7 +31,7 @@ from dumo_bench.hosts.sd import Host, encode
 from dumo_bench.interfaces import Attack, Sees, Target
 from dumo_bench.kit import train
 from dumo_bench.kit.latents import Trajectory, estimate
-from dumo_bench.kit.pictures import Pictures
+from dumo_bench.kit.pictures import Pictures, drawn
 from dumo_bench.kit.places import Nearest, Places, places, words
 from dumo_bench.kit.seen import Candidates, Question, Seen, noised, told
 from dumo_bench.types import Found
@@ -85,7 +85,7 @@ class P4D(Attack):
 
     def search(self, target: Target, *, seed: int) -> Iterator[Found]:
         host, run = target.host, Trajectory(self.picture_steps, self.picture_guidance)
-        pictures = Pictures(host, target.texts, run, train.seeded(seed))
+        pictures = drawn(host, target.texts, run, train.seeded(seed))
         original = Original(pictures, copy.deepcopy(host.unet), encode(host, target.texts))
         with target.edited() as guide:
             for number in range(len(target.texts)):

@@ -29,7 +29,7 @@ from dumo_bench.citation import Paper
 from dumo_bench.interfaces import Attack, Sees, Target
 from dumo_bench.kit import train
 from dumo_bench.kit.latents import Trajectory
-from dumo_bench.kit.pictures import Pictures
+from dumo_bench.kit.pictures import Pictures, drawn
 from dumo_bench.kit.places import Simplex, places, words
 from dumo_bench.kit.seen import Candidates, Seen, noised, told
 from dumo_bench.types import Found
@@ -84,7 +84,7 @@ class UnlearnDiffAtk(Attack):
 
     def search(self, target: Target, *, seed: int) -> Iterator[Found]:
         run = Trajectory(self.picture_steps, self.picture_guidance)
-        pictures = Pictures(target.host, target.texts, run, train.seeded(seed))
+        pictures = drawn(target.host, target.texts, run, train.seeded(seed))
         with target.edited() as guide:
             for number in range(len(target.texts)):
                 seen = Seen(target.host, guide, self.guidance)

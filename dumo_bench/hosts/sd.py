@@ -182,6 +182,17 @@ def decode(host: Host, z: Tensor) -> tuple[Tensor, Tensor]:
     return pixels.permute(0, 2, 3, 1).cpu(), x.isfinite().flatten(1).all(1).cpu()
 
 
+@torch.no_grad()
+def encoded(host: Host, pixels: Tensor) -> Tensor:
+    """Scaled latents (n, c, h, w) of pictures (n, h, w, 3) uint8: the middle of what the autoencoder finds likely."""
+    x = pixels.to(host.vae.device).permute(0, 3, 1, 2).to(host.vae.dtype) / 127.5 - 1
+    z: Tensor = host.vae.encode(x).latent_dist.mean
+    if shift := host.vae.config.shift_factor:
+        z = z - shift
+    scaled: Tensor = z * host.vae.config.scaling_factor
+    return scaled.to(host.dtype)
+
+
 def guided(both: Tensor, guidance: Tensor) -> Tensor:
     """Classifier-free guidance of a stacked (uncond, cond) estimate (2B, c, h, w) by a scale a row (B,)."""
     free, bound = both.chunk(2)

@@ -1,4 +1,4 @@
-"""Pictures that the unedited model draws of captions, noised to learn from; they stay latents."""
+"""Pictures to learn from, as latents that are noised: the unedited model draws them of captions, or they are given."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from dumo_bench.hosts.sample import scheduler
-from dumo_bench.hosts.sd import Host, encode, stock_guide
+from dumo_bench.hosts.sd import Host, encode, encoded, stock_guide
+from dumo_bench.kit import captioned
+from dumo_bench.kit.captioned import Captioned
 from dumo_bench.kit.latents import Trajectory, till
 
 BATCH = 24  # captions sampled at a time
@@ -18,10 +20,8 @@ BATCH = 24  # captions sampled at a time
 class Pictures:
     """z (n, c, h, w): clean latents of texts."""
 
-    def __init__(self, host: Host, texts: Sequence[str], run: Trajectory, g: torch.Generator) -> None:
-        self.host, self.texts, self.schedule = host, texts, scheduler(host, "ddim", 1)
-        guide, parts = partial(stock_guide, host), [texts[i : i + BATCH] for i in range(0, len(texts), BATCH)]
-        self.z = torch.cat([till(host, guide, part, run, run.steps, g)[0] for part in parts])
+    def __init__(self, host: Host, texts: Sequence[str], z: Tensor) -> None:
+        self.host, self.texts, self.z, self.schedule = host, texts, z, scheduler(host, "ddim", 1)
 
     @property
     def levels(self) -> int:
@@ -38,3 +38,17 @@ class Pictures:
     def contexts(self, which: Tensor) -> Tensor:
         """(n, 77, d) of the pictures' texts."""
         return encode(self.host, [self.texts[i] for i in which.tolist()])
+
+
+def drawn(host: Host, texts: Sequence[str], run: Trajectory, g: torch.Generator) -> Pictures:
+    """What the unedited model draws of the texts."""
+    guide, parts = partial(stock_guide, host), [texts[i : i + BATCH] for i in range(0, len(texts), BATCH)]
+    return Pictures(host, texts, torch.cat([till(host, guide, part, run, run.steps, g)[0] for part in parts]))
+
+
+def real(host: Host, rows: Sequence[Captioned]) -> Pictures:
+    """Given pictures, of the size that the model was made for."""
+    side = host.side * host.factor
+    parts = [rows[i : i + BATCH] for i in range(0, len(rows), BATCH)]
+    z = torch.cat([encoded(host, captioned.pixels(part, side)) for part in parts])
+    return Pictures(host, [row.text for row in rows], z)

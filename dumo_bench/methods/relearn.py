@@ -11,7 +11,8 @@ moves what a model draws. `compose=modular` is the paper's remedy: what fine-tun
 and added to the edited one.
 
 The settings are ours. The pictures are the unedited model's own, of captions without the concept (`data=concept`: with
-it, the upper bound); rows of a step share `levels` timesteps, for a guide is asked at one.
+it, the upper bound), or a folder's (`data=FOLDER`, see kit/captioned.py), as far as their captions do not name it; rows
+of a step share `levels` timesteps, for a guide is asked at one.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -27,14 +29,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dumo_bench.citation import Paper
+from dumo_bench.errors import UserError
 from dumo_bench.hosts import plans
 from dumo_bench.hosts.sd import Host, conditions, edited, fits, stock_guide
 from dumo_bench.interfaces import Keep, Sequel
-from dumo_bench.kit import lora, parameters, train
+from dumo_bench.kit import captioned, lora, parameters, train
 from dumo_bench.kit.latents import Trajectory
-from dumo_bench.kit.pictures import Pictures
+from dumo_bench.kit.pictures import Pictures, drawn, real
+from dumo_bench.progress import log
 from dumo_bench.types import Edit, Guide
 
+DRAWN = ("others", "concept")  # what the unedited model draws the pictures of
 LAYERS = ("to_q", "to_k", "to_v", "to_out.0")
 
 
@@ -58,10 +63,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Relearn(Sequel):
-    """of: the method whose edit is fine-tuned, `of_set` its settings; what: learns; data: the pictures' captions.
+    """of: the method whose edit is fine-tuned, `of_set` its settings; what: learns; data: which pictures.
 
     marks: fewer steps whose edits are kept on the way, no part of what names an edit. tune_seed: of pictures and
-    noise; the method's own seed is --seed. strength: of what fine-tuning adds. None takes the plan's own.
+    noise; the method's own seed is --seed. strength: of what fine-tuning adds. None takes the plan's own. pictures: how
+    many are drawn; a folder's are taken all.
     """
 
     name: ClassVar[str] = "relearn"
@@ -87,7 +93,7 @@ class Relearn(Sequel):
     of_set: tuple[str, ...] = ()
     what: Literal["lora", "attn2", "full"] = "lora"
     compose: Literal["sequential", "modular"] = "sequential"
-    data: Literal["others", "concept"] = "others"
+    data: str = "others"
     steps: int = 200
     marks: tuple[int, ...] = ()
     lr: float | None = None
@@ -98,7 +104,20 @@ class Relearn(Sequel):
     strength: float = 1.0
 
     def identity(self) -> Mapping[str, Any]:
-        return {name: value for name, value in super().identity().items() if name != "marks"}
+        own = {name: value for name, value in super().identity().items() if name != "marks"}
+        return own if self.data in DRAWN else own | {"data": f"{self._folder.name} {captioned.identity(self._given)}"}
+
+    @property
+    def _folder(self) -> Path:
+        if not (folder := Path(self.data).expanduser()).is_dir():
+            raise UserError(
+                f"relearn: data is {self.data!r}: wanted {', '.join(DRAWN)} or a folder of pictures with their captions"
+            )
+        return folder.resolve()
+
+    @property
+    def _given(self) -> list[captioned.Captioned]:
+        return captioned.read(self._folder)
 
     def plan(self, host: Host) -> Plan:
         """Our numbers, with the host's own and this method's settings."""
@@ -109,9 +128,7 @@ class Relearn(Sequel):
     def fit_on(self, host: Host, under: Edit, erase: Sequence[str], *, seed: int, keep: Keep) -> Edit:
         del seed  # of the edit that it is learnt on
         plan, g = self.plan(host), train.seeded(self.tune_seed)
-        naming, plain = train.prompts(host, erase)
-        texts = train.choose(plain if self.data == "others" else naming, plan.pictures, g)
-        pictures = Pictures(host, texts, plan.run, g) if self.steps else None
+        pictures = self._pictures(host, erase, plan, g) if self.steps else None
         curve: list[float] = []
         with self._learner(host, under, plan.rank) as (student, guide, free, added):
 
@@ -130,6 +147,21 @@ class Relearn(Sequel):
             rate = plan.lr_lora if self.what == "lora" else plan.lr
             curve[:] = train.fit(loss, free, train.Fit(self.steps, rate, f"relearn {self.of}"), g)
             return edit()
+
+    def _pictures(self, host: Host, erase: Sequence[str], plan: Plan, g: torch.Generator) -> Pictures:
+        if self.data in DRAWN:
+            naming, plain = train.prompts(host, erase)
+            texts = train.choose(plain if self.data == "others" else naming, plan.pictures, g)
+            return drawn(host, texts, plan.run, g)
+        every = self._given
+        rows = [row for row in every if not any(train.mentions(row.text, concept) for concept in erase)]
+        if not rows:
+            raise UserError(
+                f"relearn: all {len(every)} captions of {self._folder} name what was erased: {', '.join(erase)}"
+            )
+        if left_out := len(every) - len(rows):
+            log.info(f"relearn: {left_out} of {len(every)} pictures are left out: their captions name what was erased")
+        return real(host, rows)
 
     @contextmanager
     def _learner(self, host: Host, under: Edit, rank: int) -> Iterator[Learner]:
