@@ -16,7 +16,7 @@ from dumo_bench.hosts import sd
 from dumo_bench.interfaces import Target
 from dumo_bench.kit import places, seen, train
 from dumo_bench.kit.latents import Trajectory
-from dumo_bench.kit.pictures import Pictures, drawn
+from dumo_bench.kit.pictures import drawn
 from dumo_bench.plugins import loading
 from dumo_bench.types import Edit, Sampling
 

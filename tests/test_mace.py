@@ -12,8 +12,8 @@ from dumo_bench.baselines.mace import MACE, PLANS, fused, importance, learn, mas
 from dumo_bench.emoji import draw
 from dumo_bench.hosts import sd
 from dumo_bench.kit import linear, masks, train
+from dumo_bench.kit import pictures as made
 from dumo_bench.kit.captions import Captions
-from dumo_bench.kit.pictures import drawn
 
 EYE = torch.eye(12, dtype=torch.float64)
 
@@ -171,7 +171,7 @@ def test_the_figure_of_a_drawing_is_its_true_mask():
 @pytest.mark.parametrize("kind", ["attention", "figure", "whole"])
 def test_emoji_sd_s_pictures_have_masks_of_every_kind(emoji, kind):
     said = Captions(emoji, "pumpkin", "", 4, train.seeded(0))
-    pictures = drawn(emoji, said.texts, MACE().plan(emoji).run, train.seeded(1))
+    pictures = made.drawn(emoji, said.texts, MACE().plan(emoji).run, train.seeded(1))
     mask = masked(pictures, kind, said.words(said.texts), train.seeded(2))
     share = mask.mean((1, 2, 3))
     assert mask.shape[:2] == (4, 1) and mask.min() >= 0 and mask.max() <= 1
