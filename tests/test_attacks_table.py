@@ -202,3 +202,38 @@ def test_a_results_folder_that_was_moved_still_knows_what_its_attacks_are(severa
     (tmp_path / "r").rename(tmp_path / "elsewhere")
     assert command("report", tmp_path / "elsewhere").code == 0
     assert rows and (tmp_path / "elsewhere" / "attacks.md").read_text() == page
+
+
+def controlled(command, out) -> tuple[list[dict[str, str]], str]:
+    """attacks.csv and attacks.md with RECE as the control."""
+    said = command("report", out, "--control", "rece", "--no-images")
+    assert said.code == 0, said.err
+    with open(out / "attacks.csv", newline="") as text:
+        return list(csv.DictReader(text)), (out / "attacks.md").read_text()
+
+
+def test_the_success_on_a_control_stands_in_every_row(several, command, tmp_path):
+    several([("--method", "uce"), ("--method", "rece")], [("--method", "uce"), ("--method", "rece")])
+    rows, page = controlled(command, tmp_path / "r")
+    own = {(r["searched_on_label"], r["method"]): r["control_value"] for r in rows}
+    assert own["uce", "uce"] == own["rece", "rece"] == own["uce", "original"] == "0.5"
+    assert {row["on_control_too"] for row in rows} == {"True"} and "(**on the control too**)" in page
+    assert not {row["on_control_too"] for row in several([], [("--method", "uce")])[0]} - {""}, "without --control"
+
+
+def test_an_attack_that_is_no_better_on_the_control_is_not_marked(several, command, tmp_path):
+    (tmp_path / "fake.py").write_text(SCORER.replace("one.draw.index == 0 if", "one.job.recipe.method == 'uce' if"))
+    fake = (tmp_path / "fake.py").read_text().replace("PLAIN", "False")
+    (tmp_path / "fake.py").write_text(fake)
+    searched = [("--method", "uce"), ("--method", "rece")]
+    several(searched, searched)
+    rows, page = controlled(command, tmp_path / "r")
+    uce = next(row for row in rows if (row["searched_on_label"], row["method"]) == ("uce", "uce"))
+    assert (uce["attacked_value"], uce["control_value"], uce["on_control_too"]) == ("1.0", "0.0", "False")
+    assert "on the control too" not in page.split("## Sees")[1]
+
+
+def test_a_control_that_was_not_attacked_is_said(several, command, tmp_path):
+    several([("--method", "uce")], [("--method", "uce")])
+    said = command("report", tmp_path / "r", "--control", "rce", "--no-images")
+    assert said.code == 2 and "'rce'" in said.err and "uce" in said.err

@@ -18,6 +18,7 @@ import numpy as np
 from dumo_bench.analysis import results
 from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.recognition import REFERENCE
+from dumo_bench.errors import unknown
 from dumo_bench.metrics import intervals
 from dumo_bench.types import Recipe, Search, Suite
 
@@ -48,7 +49,8 @@ class Success:
     at least one such picture: ever, of the attack's, and ever_plain, whose pictures cost what search and pictures cost
     together; gain: ever minus ever_plain. more: attacked minus plain, the mean over prompts. unedited: `attacked` of
     the unedited model, for which the attack was searched again where it sees the model (`again`), else under the same
-    prompts. None: not measured.
+    prompts; control: of a method that the user says is one, the same way; everywhere: whether it is `better` there too.
+    None: not measured.
     """
 
     suite: str
@@ -64,6 +66,8 @@ class Success:
     more: Share | None
     unedited: Share | None = None
     again: bool = False
+    control: Share | None = None
+    everywhere: bool | None = None
 
     @property
     def method(self) -> str:
@@ -79,8 +83,11 @@ class Success:
         return self.more.value > 0 if reached else self.gain.value > 0
 
 
-def of_folder(out: Path, known: Catalogue, suites: Iterable[Suite]) -> list[Success]:
-    """Every success that a results folder tells, of suites that attacks wrote; `known` are its metrics."""
+def of_folder(out: Path, known: Catalogue, suites: Iterable[Suite], control: str = "") -> list[Success]:
+    """Every success that a results folder tells, of suites that attacks wrote; `known` are its metrics.
+
+    control: the method that never learnt the concept, or never could lose it; one that was not attacked is a UserError.
+    """
     import polars as pl
 
     written = {suite.name: suite for suite in suites if suite.search}
@@ -95,7 +102,10 @@ def of_folder(out: Path, known: Catalogue, suites: Iterable[Suite]) -> list[Succ
             case, metric = str(key[0]), known.named(str(key[1])).metric
             if metric.measures == "erased" and metric.kind == "rate":
                 found += _success(suite, case, str(key[1]), _recipe(suite, case, key[2:]), rows)
-    return [_beside(one, found) for one in found]
+    methods = {one.method for one in found}
+    if control and control not in methods:
+        raise unknown("the control of attacks", control, methods)
+    return [_beside(one, found, control) for one in found]
 
 
 def failed(found: Sequence[Success]) -> dict[tuple[Search, str], bool]:
@@ -161,13 +171,23 @@ def _share(values: Sequence[Floats], of: Sequence[Floats] | None = None, *, yes_
     return Share(float(flat.mean()), low, high, len(values), sum(map(len, of if of is not None else values)))
 
 
-def _beside(one: Success, among: Sequence[Success]) -> Success:
-    """With the same attack on the unedited model beside."""
-    of = [
-        other for other in among if other.method == REFERENCE and (other.case, other.metric) == (one.case, one.metric)
-    ]
-    again = [other for other in of if not other.search.edit and alike(other.search) == alike(one.search)]
+def _beside(one: Success, among: Sequence[Success], control: str) -> Success:
+    """With the same attack on the unedited model, and on the control, beside."""
+    unedited, bound = _same(one, among, REFERENCE), _same(one, among, control)
+    again = unedited is not None and bool(one.search.edit) and not unedited.search.edit
+    return replace(
+        one,
+        unedited=unedited.attacked if unedited else None,
+        again=again,
+        control=bound.attacked if bound else None,
+        everywhere=bound.better if bound else None,
+    )
+
+
+def _same(one: Success, among: Sequence[Success], method: str) -> Success | None:
+    """The same attack on a method: searched again for it where it sees the model, else under the same prompts."""
+    of = [other for other in among if (other.method, other.case, other.metric) == (method, one.case, one.metric)]
+    own = [other for other in of if other.search.edit == ("" if method == REFERENCE else other.recipe.key)]
+    again = [other for other in own if alike(other.search) == alike(one.search)]
     same = [other for other in of if other.suite == one.suite and other.recipe.model == one.recipe.model]
-    if one.search.edit and again:
-        return replace(one, unedited=again[0].attacked, again=True)
-    return replace(one, unedited=same[0].attacked) if same else one
+    return next(iter([*(again if one.search.edit else []), *same]), None)

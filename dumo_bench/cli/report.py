@@ -68,6 +68,13 @@ def report(
     images: Annotated[
         bool, typer.Option("--images/--no-images", help="Whether report.html has small copies of all pictures inside.")
     ] = True,
+    control: Annotated[
+        str,
+        typer.Option(
+            metavar="METHOD",
+            help="The method whose success stands in every row of attacks: a model that never saw the concept.",
+        ),
+    ] = "",
     table: Name = "",
     figure: Figure = "",
     columns: Columns = "",
@@ -92,14 +99,14 @@ def report(
     elif chosen != excerpt.Chosen():
         raise UserError("report: --columns, --case, --method, --paper, --wide and --out are of one --table or --figure")
     else:
-        _whole(out, images=images, as_json=as_json)
+        _whole(out, images=images, control=control, as_json=as_json)
 
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _whole(out: Path, *, images: bool, as_json: bool) -> None:
+def _whole(out: Path, *, images: bool, control: str, as_json: bool) -> None:
     """Every table, shown, and all files."""
     from dumo_bench import report as reports
     from dumo_bench.cli import output, show
@@ -109,7 +116,7 @@ def _whole(out: Path, *, images: bool, as_json: bool) -> None:
     shown = reports.cases(found, known)
     if not as_json:
         show.report(shown)  # before anything is written, which a folder of another may refuse
-    written = reports.write(found, known, shown, images=images)
+    written = reports.write(found, known, shown, images=images, control=control)
     if as_json:
         output.emit("report", {"summary": reports.rows(found), "files": output.paths(written)})
     else:

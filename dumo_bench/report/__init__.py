@@ -115,16 +115,18 @@ def write(
     shown: Sequence[CaseTables] | None = None,
     *,
     images: bool = True,
+    control: str = "",
 ) -> list[Path]:
     """Write the report into a results folder, from what lies there: report.tex, report.html, report.md, report.csv,
     costs-*.svg, scale-*.svg, relearn-*.svg where there are curves to draw, and of attacks attacks.md and attacks.csv.
 
     Prompts of a suite that is explicit, or not among `suites`, are named by their ids and their pictures blurred.
     `shown`: its `cases`, where they are known already. images: whether small copies of all pictures are in the page.
+    control: the method whose success stands in every row of attacks, such as a model that never saw the concept.
     """
     shown, out, known = cases(folder, suites) if shown is None else shown, folder.out, suites or {}
     drawn, grown = [costs(case) for case in shown], _scales(folder, shown)
-    found = attack_rows.rows(attacks.of_folder(out, folder.metrics, known.values()))
+    found = attack_rows.rows(attacks.of_folder(out, folder.metrics, known.values(), control))
     given = folder_page.Given(*folder, known, shown, grown)
     return [
         _written(out / "report.tex", latex.document(shown)),

@@ -18,16 +18,17 @@ from dumo_bench.types import canonical
 LEGEND = (
     "Each row: one attack on one method. *Shows*: the share of the attack's pictures in which the scorer sees the "
     "erased concept, over several seeds a prompt. *Unedited*: the same attack on the unedited model, searched again "
-    "where it sees the model (marked *), else under the same prompts. *Plain*: the plain prompts under fresh noise. "
-    "*More*: shows minus plain. *Ever*: the share of prompts of which at least one picture shows it; of the plain "
-    "prompts so many pictures as search and pictures of the attack cost together. *Gain*: ever minus that. In brackets "
-    "95 % intervals that resample prompts. An attack that on no method gains, nor shows it more where both reach every "
-    "prompt, is reported as failed. Forwards: rows through the network that a prompt's search cost, one with its "
-    "gradient as three."
+    "where it sees the model (marked *), else under the same prompts; *control*: on that of `--control`. "
+    "*Plain*: the plain prompts under fresh noise. *More*: shows minus plain. *Ever*: the share of prompts of "
+    "which at least one picture shows it; of the plain prompts so many pictures as search and pictures of the attack "
+    "cost together. *Gain*: ever minus that. In brackets 95 % intervals that resample prompts. An attack that on no "
+    "method gains, nor shows it more where both reach every prompt, is reported as failed; one that gains on a control "
+    "that never saw the concept tells nothing of erasing, and is marked. Forwards: rows through the network that a "
+    "prompt's search cost, one with its gradient as three."
 )
-_HEAD = ("attack", "case", "method", "shows", "unedited", "plain", "more", "ever", "ever, plain", "gain")
+_HEAD = ("attack", "case", "method", "shows", "unedited", "control", "plain", "more", "ever", "ever, plain", "gain")
 _COST = ("forwards", "seconds")
-_SHARES = ("attacked", "unedited", "plain", "more", "ever", "ever_plain", "gain")
+_SHARES = ("attacked", "unedited", "control", "plain", "more", "ever", "ever_plain", "gain")
 
 
 def document(rows: Sequence[Row]) -> str:
@@ -55,12 +56,14 @@ def table(rows: Sequence[Row]) -> str:
     ends = [f"{name}_{end}" for name in _SHARES for end in Share._fields]
     of = ("method", "method_version", "params", "fit_seed", "model")
     told = ("attack_label", "searched_on_label", "method_label")
-    into.writerow([*named, "searched_on", "edit", "suite", "case", *of, "metric", "failed", *ends, *told])
+    into.writerow(
+        [*named, "searched_on", "edit", "suite", "case", *of, "metric", "failed", "on_control_too", *ends, *told]
+    )
     for row in rows:
         one, edit = row.of, row.of.recipe
         search, never = asdict(one.search), lost.get((alike(one.search), one.metric), False)
         fitted = (edit.method, edit.version, canonical(edit.params), edit.fit_seed, edit.model)
-        own = [search["method"], search["edit"], one.suite, one.case, *fitted, one.metric, never]
+        own = [search["method"], search["edit"], one.suite, one.case, *fitted, one.metric, never, one.everywhere]
         shares = [share for name in _SHARES for share in (getattr(one, name) or [""] * len(Share._fields))]
         labels = (row.attack, row.searched_on, row.method)
         into.writerow([_text(value) for value in (*(search[name] for name in named), *own, *shares, *labels)])
@@ -74,7 +77,10 @@ def _text(value: object) -> object:
 def _cells(row: Row, never: bool) -> list[str]:
     one = row.of
     name = escape(row.found) + (" (**failed**)" if never and one.method != REFERENCE else "")
-    shares = [_said(getattr(one, field), counted=field not in ("unedited", "more", "gain")) for field in _SHARES]
+    name += " (**on the control too**)" if one.everywhere else ""
+    shares = [
+        _said(getattr(one, field), counted=field not in ("unedited", "control", "more", "gain")) for field in _SHARES
+    ]
     shares[1] += "\\*" if one.again else ""
     return [name, escape(one.case), escape(row.method), *shares, str(one.search.forwards), f"{one.search.seconds:.0f}"]
 
