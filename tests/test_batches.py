@@ -10,8 +10,9 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -23,7 +24,8 @@ import torch
 from dumo_bench.hosts import sample, sd
 from dumo_bench.methods.original import Original
 from dumo_bench.run import work
-from dumo_bench.storage import store
+from dumo_bench.run.jobs import batches
+from dumo_bench.storage import files, store
 from dumo_bench.storage.store import Store
 from dumo_bench.types import Job
 
@@ -60,7 +62,7 @@ def written(root: Path) -> dict[str, bytes]:
 def whole(host, tmp_path_factory) -> dict[str, bytes]:
     """What a run makes that nothing stops."""
     place = Store(tmp_path_factory.mktemp("whole"))
-    assert work.generate(host, Original(), jobs(), place, SIZE) == []
+    assert work.generate(host, Original(), jobs(), place, SIZE).failed == []
     return written(place.root)
 
 
@@ -133,3 +135,43 @@ def test_five_kills_leave_the_bytes_of_a_run_that_nothing_stopped(tmp_path):
     some = len(written(stopped))
     assert start(suite, stopped).wait() == start(suite, calm).wait() == 0
     assert 0 < some < len(written(calm)) and written(stopped) == written(calm)
+
+
+@dataclass(frozen=True)
+class Beside(Original):
+    """The unedited model, while another program begins to write pictures of its own."""
+
+    other: Callable[[], None] = lambda: None
+    texts: list[int] = field(default_factory=list)
+
+    @contextmanager
+    def apply(self, host, edit):
+        with super().apply(host, edit) as whole:
+
+            def guide(given):
+                self.texts.append(len(given.texts))
+                self.other()
+                return whole(given)
+
+            yield guide
+
+
+def test_what_another_program_makes_meanwhile_is_not_made_again_nor_counted_as_made_here(host, whole, tmp_path):
+    place = Store(tmp_path)
+
+    def other() -> None:
+        for job in jobs():
+            files.write_bytes(place.image_path(job), whole[f"{job.key}.png"])
+
+    method = Beside(other=other)
+    made = work.generate(host, method, jobs(), place, SIZE)
+    assert made.pictures <= SIZE < len(jobs()) and made.failed == []
+    assert len(method.texts) == 1  # of one batch: those that came after it were there
+    assert written(tmp_path) == whole
+
+
+def test_programs_that_begin_at_once_take_the_same_batches_in_orders_of_their_own():
+    every = [tiny.job("a dog", i, steps=1) for i in range(64)]
+    plain, *strewn = ([[job.key for job in some] for some in batches(every, 2, strewn=n > 0)] for n in range(3))
+    assert sorted(strewn[0]) == sorted(strewn[1]) == sorted(plain)
+    assert len({repr(order) for order in (plain, *strewn)}) == 3

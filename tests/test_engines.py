@@ -5,6 +5,7 @@ The workers and the nodes are real processes. With one thread, as everywhere (do
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -67,6 +68,17 @@ def test_a_device_that_means_nothing_is_refused_as_it_is_typed(command, bare_sui
 def test_a_gpu_that_is_not_there_is_one_line(command, tiny_suite, tmp_path):
     said = command("generate", "-m", "uce", "-s", tiny_suite, "--device", "cuda:7", "-o", tmp_path)
     assert said.code == 2 and said.err.splitlines()[-1].startswith("dumo-bench: --device cuda:7: this machine has ")
+
+
+@pytest.mark.skipif(torch.cuda.device_count() > 7, reason="this machine has an eighth GPU")
+def test_scores_are_measured_on_the_device_that_is_typed(command, bare_suite, tmp_path):
+    asked = ("score", *ASKED, bare_suite, "--scorers", "blank", "-o", tmp_path)
+    session = Session(plan.Request("original", str(bare_suite)), tmp_path, Local())
+    for job in session.plan.wanted():
+        session.store.put_image(job, np.zeros((64, 64, 3), np.uint8), 4)
+    said = command(*asked, "--device", "cuda:7")
+    assert said.code == 2 and "--device cuda:7: this machine has" in said.err
+    assert command(*asked, "--device", "cpu").code == 0
 
 
 @pytest.mark.gpu
@@ -139,7 +151,7 @@ def test_tasks_are_whole_batches_of_one_recipe_and_hold_every_picture_once(batch
     recipes = [task.recipe for task in tasks]
     assert len(recipes) == len({*recipes}) + sum(a == b for a, b in pairwise(recipes))
     for recipe in {*recipes}:
-        sizes = [len(task.jobs) for task in tasks if task.recipe == recipe]
+        sizes = sorted((len(task.jobs) for task in tasks if task.recipe == recipe), reverse=True)
         assert all(size == batch * min(share, 4) for size in sizes[:-1]) and sizes[-1] > 0
 
 
@@ -188,7 +200,7 @@ class Run:
         argv += ["--device", "cpu", "--engine", self.engine, *self.more]
         command = [sys.executable, "-c", CODE, *map(str, argv)]
         env = {**os.environ, "OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(self.suite.parent / "cache")}
-        return subprocess.Popen(command, env=env, text=True, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        return subprocess.Popen(command, env=env, text=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def end(self, process: subprocess.Popen[str]) -> str:
         said = process.communicate(timeout=900)[1]
@@ -302,13 +314,15 @@ def test_two_workers_of_a_core_each_make_every_byte_and_every_score_of_one_proce
 
 @pytest.mark.slow
 def test_a_worker_that_is_killed_is_replaced_and_its_task_done_again(suite, calm, tmp_path):
-    run = Run(suite, tmp_path / "killed")
+    run = Run(suite, tmp_path / "killed", ("--json",))
     process = run.start()
     for n, sent in ((2, signal.SIGKILL), (20, signal.SIGTERM), (40, signal.SIGKILL)):  # `ray stop` sends SIGTERM
         until(process, run.out, n)
         workers(process.pid)[-1].send_signal(sent)
-    said = run.end(process)
+    printed, said = process.communicate(timeout=900)
+    assert process.returncode == 0, said
     assert said.count("a worker died at: make uce") + said.count("a worker died at: make original") >= 1
+    assert json.loads(printed)["command"] == "run"  # Ray, too, tells of dead workers, and would do it there
     same(calm, run.out)
 
 

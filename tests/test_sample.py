@@ -90,7 +90,7 @@ def overflowing(host: sd.Host, factor: float) -> sd.Host:
 
 def test_a_picture_that_the_vae_makes_infinite_is_reported_and_not_written(tmp_path):
     store, job = Store(tmp_path), tiny.job("a dog")
-    failed = work.generate(overflowing(tiny.host(), 1e38), Original(), [job], store, 1)
+    failed = work.generate(overflowing(tiny.host(), 1e38), Original(), [job], store, 1).failed
     assert failed == [(job, "the VAE overflows: the decoded picture is not finite")]
     assert not store.has(job)
 
@@ -114,7 +114,7 @@ def test_a_vae_that_would_overflow_in_half_precision_makes_the_pictures_of_float
 
 def test_a_picture_that_is_not_finite_is_reported_and_not_written(host, tmp_path):
     store, jobs = Store(tmp_path), [tiny.job("a dog"), tiny.job("a cat"), tiny.job("alien")]
-    failed = work.generate(host, Poison(), jobs, store, 2)
+    failed = work.generate(host, Poison(), jobs, store, 2).failed
     assert [(job.text, why) for job, why in failed] == [("a cat", "the latents are not finite")]
     assert [store.has(job) for job in jobs] == [True, False, True]
 
@@ -122,9 +122,9 @@ def test_a_picture_that_is_not_finite_is_reported_and_not_written(host, tmp_path
 def test_a_second_run_makes_nothing_and_another_batch_size_moves_pixels_by_one_at_most(host, tmp_path):
     one, two = Store(tmp_path / "one"), Store(tmp_path / "two")
     jobs = [tiny.job(text, seed) for seed in (0, 1) for text in ("a dog", "alien", "")]
-    assert work.generate(host, Original(), jobs, one, 4) == []
+    assert work.generate(host, Original(), jobs, one, 4).failed == []
     written = {job.key: one.image_path(job).stat().st_mtime_ns for job in jobs}
-    assert work.generate(host, Original(), jobs, one, 4) == []
+    assert work.generate(host, Original(), jobs, one, 4).failed == []
     assert written == {job.key: one.image_path(job).stat().st_mtime_ns for job in jobs}
     work.generate(host, Original(), jobs[::-1], two, 1)
     from PIL import Image

@@ -213,7 +213,13 @@ def generate(
 @given("request", request, "shard")
 @given("asked", _asked)
 def score(
-    request: Any, asked: Any, *, scorers: Scorers = DEFAULT_SCORERS, out: Out = Path("results"), as_json: Json = False
+    request: Any,
+    asked: Any,
+    *,
+    scorers: Scorers = DEFAULT_SCORERS,
+    device: Device = "auto",
+    out: Out = Path("results"),
+    as_json: Json = False,
 ) -> None:
     """Score the pictures that are there, of a method and of the unedited model, and summarise."""
     from dumo_bench import engines
@@ -222,8 +228,8 @@ def score(
     from dumo_bench.run import steps
     from dumo_bench.run.session import Session
 
-    with engines.make(asked, "auto") as engine:
-        session = Session(request, out, engine)
+    with engines.make(asked, device) as engine:
+        session = Session(request, out, engine, device)
         specs = steps.chosen(session, listing(scorers))
         steps.check(specs, session.plan.suite, out)
         steps.score(session, specs)

@@ -83,6 +83,9 @@ class Cluster:
 
     def reach(self) -> None:
         """Refuse an address at which nobody listens: Ray would try it for a quarter of an hour."""
+        os.environ.setdefault(
+            "RAY_DEDUP_LOGS_SKIP_REGEX", "."
+        )  # Ray tells of dead workers on stdout, as we do on stderr
         host, _, port = self._typed.rpartition(":")
         if not port.isdecimal() or "/" in host:
             return  # a word, or no address: Ray knows at once

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,7 +12,7 @@ from dumo_bench.errors import UserError
 from dumo_bench.progress import log
 from dumo_bench.run import jobs
 from dumo_bench.run.tasks import Try
-from dumo_bench.types import SETS
+from dumo_bench.types import SETS, Job
 
 if TYPE_CHECKING:
     from dumo_bench.run.plan import Plan
@@ -47,7 +47,7 @@ def measured(sessions: Sequence[Session]) -> Cost | None:
     if not missing:
         return None
     recipe = first.plan.reference[0].recipe.key
-    some = [tuple(batch) for batch in jobs.batches(missing, size)]
+    some = [tuple(batch) for one in _by_recipe(missing) for batch in jobs.batches(one, size)]
     done = [one for _, one in first.engine.each(first, [Try(recipe, batch) for batch in some[:TRIED]], "probe")]
     known = [one.memory for one in done if one.memory is not None]
     peak = max(known, default=None)
@@ -58,20 +58,25 @@ def limit(costs: Sequence[tuple[Sequence[Session], Cost]], seconds: float) -> in
     """The largest `--limit` at which what the sessions lack takes no longer than that, each with what a batch of its
     suite costs; UserError where one is too long."""
     groups = [(_ordered(sessions), cost) for sessions, cost in costs]
-    there: list[set[str]] = [set() for _ in groups]
+    there: list[defaultdict[str, set[str]]] = [defaultdict(set) for _ in groups]  # by recipe: a batch is of one
     most = max(len(keys) for ordered, _ in groups for keys in ordered)
     for n in range(most):
         for (ordered, _), keys in zip(groups, there, strict=True):
-            keys |= {key for one in ordered if n < len(one) if (key := one[n])}
+            for job in (one[n] for one in ordered if n < len(one)):
+                if job:
+                    keys[job.recipe.key].add(job.key)
         took = sum(
-            math.ceil(len(keys) / cost.batch_size) * cost.seconds for (_, cost), keys in zip(groups, there, strict=True)
+            math.ceil(len(some) / cost.batch_size) * cost.seconds
+            for (_, cost), keys in zip(groups, there, strict=True)
+            for some in keys.values()
         )
         if took > seconds:
             if n:
                 return n
+            n_all = sum(len(some) for keys in there for some in keys.values())
             raise UserError(
-                f"--budget: {' and '.join(_batch(cost) for _, cost in costs)}, and one picture a case is "
-                f"{sum(map(len, there))} pictures: give more time, or choose one --case"
+                f"--budget: {' and '.join(_batch(cost) for _, cost in costs)}, and one picture a case is {n_all} "
+                "pictures: give more time, or choose one --case"
             )
     return most
 
@@ -80,15 +85,22 @@ def _batch(cost: Cost) -> str:
     return f"a batch of {cost.batch_size} takes {cost.seconds:.1f} s"
 
 
-def _ordered(sessions: Sequence[Session]) -> list[list[str]]:
-    """Of every case the keys of its pictures, as `--limit` takes them; "" of one that is there."""
-    found = []
+def _by_recipe(every: Iterable[Job]) -> list[list[Job]]:
+    groups: dict[str, list[Job]] = {}
+    for job in every:
+        groups.setdefault(job.recipe.key, []).append(job)
+    return [*groups.values()]
+
+
+def _ordered(sessions: Sequence[Session]) -> list[list[Job | None]]:
+    """Of every case its pictures, as `--limit` takes them; None of one that is there."""
+    found: list[list[Job | None]] = []
     for session in sessions:
         plan = session.plan
         missing = {job.key for job in session.store.missing(plan.wanted())}
         for part in (*plan.reference, *plan.parts):
-            keys = (row.job.key for row in jobs.fairly(part.rows))
-            found.append([key if key in missing else "" for key in keys])
+            fair = (row.job for row in jobs.fairly(part.rows))
+            found.append([job if job.key in missing else None for job in fair])
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from random import SystemRandom
 from typing import Any, TypeVar
 
 from dumo_bench.errors import UserError
@@ -88,8 +89,12 @@ def unique(jobs: Iterable[Job]) -> list[Job]:
     return list({job.key: job for job in jobs}.values())
 
 
-def batches(jobs: Iterable[Job], size: int) -> Iterator[list[Job]]:
-    """Jobs that can be sampled together: one schedule, one size, one negative prompt; guidance and draw may differ."""
+def batches(jobs: Iterable[Job], size: int, *, strewn: bool = False) -> Iterator[list[Job]]:
+    """Jobs that can be sampled together: one schedule, one size, one negative prompt; guidance and draw may differ.
+
+    strewn: those of one kind in an order of chance, so that programs that make the same pictures at once are seldom at
+    the same batch.
+    """
 
     def alike(job: Job) -> str:
         s = job.sampling
@@ -97,4 +102,7 @@ def batches(jobs: Iterable[Job], size: int) -> Iterator[list[Job]]:
 
     for _, group in groupby(sorted(jobs, key=alike), key=alike):
         same = list(group)
-        yield from (same[i : i + size] for i in range(0, len(same), size))
+        some = [same[i : i + size] for i in range(0, len(same), size)]
+        if strewn:
+            SystemRandom().shuffle(some)
+        yield from some

@@ -31,15 +31,21 @@ class Room:
         return f"{self.batch} pictures at once" if self.batch > 1 else "one picture at a time"
 
     def sampled(
-        self, jobs: Sequence[Job], sample: Callable[[list[Job]], Sampled], what: str
+        self,
+        jobs: Sequence[Job],
+        sample: Callable[[list[Job]], Sampled],
+        what: str,
+        missing: Callable[[list[Job]], list[Job]] = list,
     ) -> Iterator[tuple[list[Job], Sampled | None]]:
         """Batches of the jobs with their pictures, every batch full; without pictures where not even one has room.
 
-        what: whose pictures they are, to say so where a batch is halved.
+        what: whose pictures they are, to say so where a batch is halved. missing: those of a batch that another program
+        has not made meanwhile.
         """
-        waiting = deque(batches(jobs, self.batch))
+        waiting = deque(batches(jobs, self.batch, strewn=True))
         while waiting:
-            batch = waiting.popleft()
+            if not (batch := missing(waiting.popleft())):
+                continue
             found = self._tried(batch, sample)
             if found is None and _pixels(batch[0]) < self.pixels:
                 log.warning(f"{what}: {self.reason}: {self} from here on, as each of them says")

@@ -53,7 +53,7 @@ def generate(session: Session) -> list[tuple[Job, str]]:
     again(session)
     missing = session.store.missing(session.plan.wanted(session.request.shard))
     failed = _carried(session, [*unfitted(session), *unmade(session, missing)])
-    session.spent |= {"made": len(missing) - len(failed), "failed": {job.key: why for job, why in failed}}
+    session.spent["failed"] = {job.key: why for job, why in failed}
     for job, why in failed:
         named = f"picture {job.key[:12]}" if session.plan.suite.explicit else repr(job.text)
         log.error(f"failed: {named}, seed {job.draw.seed}: {why}")
@@ -64,11 +64,12 @@ def _carried(session: Session, tasks: Sequence[Task]) -> list[tuple[Job, str]]:
     """Do fits and pictures; notes what they took, of all workers together, and returns the pictures that failed."""
     if any(isinstance(task, Fit) for task in tasks):
         tell(session.plan)
-    spent, failed = {Fit: 0.0, Make: 0.0}, list[tuple[Job, str]]()
+    spent, made, failed = {Fit: 0.0, Make: 0.0}, 0, list[tuple[Job, str]]()
     for task, done in session.engine.each(session, tasks, "fits and pictures"):
         spent[type(task)] += done.seconds
+        made += done.made
         failed += done.failed
-    session.spent |= {"edits_made": sum(isinstance(task, Fit) for task in tasks)}
+    session.spent |= {"made": made, "edits_made": sum(isinstance(task, Fit) for task in tasks)}
     session.spent |= {"fit_seconds": round(spent[Fit], 1), "generate_seconds": round(spent[Make], 1)}
     return failed
 
@@ -86,7 +87,7 @@ def unmade(session: Session, missing: Sequence[Job]) -> list[Task]:
     size = session.batch_size
     size *= session.engine.share(math.ceil(len(missing) / size), _BATCHES)
     groups = by_recipe(session.plan, missing)
-    return [Make(part.recipe.key, tuple(some)) for part, jobs in groups for some in batches(jobs, size)]
+    return [Make(part.recipe.key, tuple(some)) for part, jobs in groups for some in batches(jobs, size, strewn=True)]
 
 
 def again(session: Session) -> None:

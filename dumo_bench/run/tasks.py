@@ -83,13 +83,14 @@ Task: TypeAlias = Fit | Make | Measure | Try
 
 
 class Done(NamedTuple):
-    """What came of a task: how long it took, the pictures that failed, each with its reason, what was measured, and
-    of a trial the memory in bytes at the peak."""
+    """What came of a task: how long it took, the pictures that failed, each with its reason, what was measured, of a
+    trial the memory in bytes at the peak, and how many pictures were made: another run may have made the others."""
 
     seconds: float
     failed: Sequence[tuple[Job, str]] = ()
     measured: Measured = Measured(0, 0)
     memory: int | None = None
+    made: int = 0
 
 
 class Engine(Protocol):
@@ -139,8 +140,8 @@ def _do(session: Session, task: Task) -> Done:
         work.fit_part(host, part, session.store)
         return Done(time.monotonic() - began)
     room = session.rooms.setdefault(task.recipe, Room(session.batch_size))
-    failed = work.generate(session.host, part.method, task.jobs, session.store, room)
-    return Done(time.monotonic() - began, failed)
+    made = work.generate(session.host, part.method, task.jobs, session.store, room)
+    return Done(time.monotonic() - began, made.failed, made=made.pictures)
 
 
 def named(session: Session, task: Task) -> str:

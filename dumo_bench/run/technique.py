@@ -97,7 +97,7 @@ class Technique:
         first = (self.config.seed if seed is None else seed) + self.made
         wanted = [Job(self.recipe, text, Draw(first + n), sampling) for n, text in enumerate(prompts)]
         self._note(job.key for job in wanted)
-        failed = work.generate(self.host, self.method, jobs.unique(wanted), self.store, self.config.batch_size)
+        failed = work.generate(self.host, self.method, jobs.unique(wanted), self.store, self.config.batch_size).failed
         if failed:
             raise UserError(f"{len(failed)} of {len(wanted)} pictures cannot be made: {failed[0][1]}")
         self.made += len(wanted)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -27,6 +27,13 @@ from dumo_bench.types import Edit, Guide, Job, Recipe, canonical
 
 if TYPE_CHECKING:
     from dumo_bench.run.plan import Part
+
+
+class Made(NamedTuple):
+    """How many pictures were made here, and those that failed, each with its reason."""
+
+    pictures: int
+    failed: list[tuple[Job, str]]
 
 
 def fit_part(host: Host, part: Part, store: Store) -> Path:
@@ -137,8 +144,8 @@ def memory(host: Host) -> dict[str, int | None]:
     return {"peak_memory": machine.peak()}
 
 
-def generate(host: Host, method: Method, jobs: Sequence[Job], store: Store, room: Room | int) -> list[tuple[Job, str]]:
-    """Make the pictures that are not there; returns the jobs that failed, each with its reason.
+def generate(host: Host, method: Method, jobs: Sequence[Job], store: Store, room: Room | int) -> Made:
+    """Make the pictures that are not there. Before each batch it is looked what another program has made meanwhile.
 
     All jobs share one recipe. room: how many are sampled at once; where the memory is full it is halved, and each
     picture says in a batch of how many it was made. A result that is not finite is not written. Every batch is full, so
@@ -146,15 +153,21 @@ def generate(host: Host, method: Method, jobs: Sequence[Job], store: Store, room
     """
     room = Room(room) if isinstance(room, int) else room
     wanted = store.missing(jobs)
+    made, failed = 0, list[tuple[Job, str]]()
     if not wanted:
-        return []
+        return Made(made, failed)
     recipe = wanted[0].recipe
     starts = {key: store.get_start(key) for key in {job.start for job in wanted} if key}
-    failed: list[tuple[Job, str]] = []
     what = f"{recipe.method} {' + '.join(recipe.erase)}".strip()
     bar = progress.Bar(what, len(wanted))
+
+    def missing(batch: list[Job]) -> list[Job]:
+        left = batch if store.missing(batch[:1]) else store.missing(batch)  # one question to a store, not one a picture
+        bar.advance(len(batch) - len(left))
+        return left
+
     with applied(host, method, recipe, store, lambda: store.drop(wanted)) as guide, bar, Writer() as writer:
-        for batch, found in room.sampled(wanted, partial(sample.sample, host, guide, starts=starts), what):
+        for batch, found in room.sampled(wanted, partial(sample.sample, host, guide, starts=starts), what, missing):
             bar.advance(len(batch))
             if found is None:
                 failed += [(job, room.reason) for job in batch]
@@ -164,7 +177,8 @@ def generate(host: Host, method: Method, jobs: Sequence[Job], store: Store, room
                     failed.append((job, problem))
                 else:
                     writer.submit(store.put_image, job, picture, room.batch)
-    return failed
+                    made += 1
+    return Made(made, failed)
 
 
 def tried(host: Host, jobs: Sequence[Job], batch_size: int) -> float:

@@ -20,6 +20,7 @@ from dumo_bench.storage.references import Note
 from dumo_bench.types import canonical
 
 _KEY = re.compile(r"[0-9a-f]{64}")
+BROUGHT = "pictures"  # the method whose pictures `store import` brings: no command makes them
 
 
 class Broken(NamedTuple):
@@ -147,22 +148,33 @@ def _again(root: Path, key: str, notes: list[Note]) -> str:
     stands in its place."""
     place = root / "images" / key[:2] / f"{key}.png"
     for note in notes if not place.is_dir() else ():
-        if any(key in group.pictures for group in note.groups):
+        if group := next((group for group in note.groups if key in group.pictures), None):
             with suppress(KeyError, TypeError, AttributeError):  # another program's request, or an odd one
-                return command(note.request, root)
+                return (imported if group.recipe.method == BROUGHT else command)(note.request, root)
     return _remove(place)
 
 
 def command(request: Mapping[str, Any], root: Path) -> str:
     """What was typed, as `generate`: it makes what is missing or altered, and nothing else."""
-    words = ["dumo-bench", "generate", "--method", request["method"], "--suite", request["suite"]]
-    words += [word for case in request.get("cases", ()) for word in ("--case", case)]
-    words += [
+    settings = [
         word for name, value in request.get("settings", {}).items() for word in ("--set", f"{name}={_toml(value)}")
     ]
+    words = ["generate", "--method", request["method"], *_asked(request, "--dtype", "--seed"), *settings]
+    return shlex.join(map(str, ["dumo-bench", *words, "--out", root]))
+
+
+def imported(request: Mapping[str, Any], root: Path) -> str:
+    """What brings pictures of another program: FOLDER stands for where they lie."""
+    words = ["store", "import", "FOLDER", "--made-by", request["settings"]["made_by"], *_asked(request)]
+    return shlex.join(map(str, ["dumo-bench", *words, "--to", root]))
+
+
+def _asked(request: Mapping[str, Any], *more: str) -> list[Any]:
+    """Of which suite, cases and model, as it is typed."""
+    words = ["--suite", request["suite"], *(word for case in request.get("cases", ()) for word in ("--case", case))]
     options = {"--model": "model", "--limit": "limit", "--dtype": "dtype", "--seed": "fit_seed"}
-    words += [word for option, name in options.items() if request.get(name) for word in (option, request[name])]
-    return shlex.join(map(str, [*words, "--out", root]))
+    given = [option for option in ("--model", "--limit", *more) if request.get(options[option])]
+    return [*words, *(word for option in given for word in (option, request[options[option]]))]
 
 
 def _toml(value: Any) -> str:
