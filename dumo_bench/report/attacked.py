@@ -22,9 +22,9 @@ LEGEND = (
     "*Plain*: the plain prompts under fresh noise. *More*: shows minus plain. *Ever*: the share of prompts of "
     "which at least one picture shows it; of the plain prompts so many pictures as search and pictures of the attack "
     "cost together. *Gain*: ever minus that. In brackets 95 % intervals that resample prompts. An attack that on no "
-    "method gains, nor shows it more where both reach every prompt, is reported as failed; one that gains on a control "
-    "that never saw the concept tells nothing of erasing, and is marked. Forwards: rows through the network that a "
-    "prompt's search cost, one with its gradient as three."
+    "method gains, nor shows it more where both reach every prompt, is reported as failed; one that gains on the "
+    "control too is marked: of a model that never saw the concept, only what exceeds its success tells of erasing. "
+    "Forwards: rows through the network that a prompt's search cost, one with its gradient as three."
 )
 _HEAD = ("attack", "case", "method", "shows", "unedited", "control", "plain", "more", "ever", "ever, plain", "gain")
 _COST = ("forwards", "seconds")
