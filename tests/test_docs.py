@@ -58,7 +58,10 @@ def test_a_page_says_what_the_program_prints(page, argv):
 
 def test_every_list_has_its_place_and_every_command_its_help():
     assert set(marked(PLUGINS)) == {f"list {what}" for what in ("methods", "scorers", "suites", "models")}
-    assert set(marked(COMMANDS)) == {"--help", *(f"{name} --help" for name in commands() if name != "list")}
+    named = sorted(name for name in commands() if name != "list")
+    assert sorted(marked(COMMANDS)) == sorted(["--help", *(f"{name} --help" for name in named)])
+    headings = re.findall(r"^## dumo-bench ?(.*)$", COMMANDS.read_text(), re.MULTILINE)
+    assert sorted(headings) == ["", *named]
 
 
 def test_every_make_target_that_the_readme_names_exists():
