@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import pytest
 import tiny
@@ -16,7 +17,6 @@ from dumo_bench.errors import UserError
 from dumo_bench.hosts import flows, kinds, kv_cache, models, sample, sd
 from dumo_bench.interfaces import Method
 from dumo_bench.plugins import loading
-from dumo_bench.run import needs
 from dumo_bench.run.work import facts
 from dumo_bench.storage.store import Store
 from dumo_bench.types import Edit, Job, Recipe
@@ -72,20 +72,32 @@ def jobs(host) -> list[Job]:
     return [replace(job, sampling=replace(job.sampling, scheduler=name)) for job in found]
 
 
+class Lazy(dict[str, Any]):
+    """What is made when it is first asked for: tests go from host to host, and few of them want every method's."""
+
+    def __init__(self, make: Callable[[str], Any]) -> None:
+        super().__init__()
+        self.make = make
+
+    def __missing__(self, name: str) -> Any:
+        return self.setdefault(name, self.make(name))
+
+
 @pytest.fixture(scope="module")
-def fitted(host, method, erase) -> dict[str, tuple[Edit, bool]]:
-    """Every method's edit, and whether its fit left the host as it was."""
-    made = {}
-    for name in [name for name in METHODS if not needs.lacking(method(name), host.model)]:
+def fitted(host, method, erase) -> Lazy:
+    """A method's edit, and whether its fit left the host as it was."""
+
+    def fit(name: str) -> tuple[Edit, bool]:
         before = state(host)
         edit = method(name).fit(host, erase, seed=3)
-        made[name] = Edit(edit.tensors, {**edit.header, "model_hash": host.hash}), same(before, state(host))
-    return made
+        return Edit(edit.tensors, {**edit.header, "model_hash": host.hash}), same(before, state(host))
+
+    return Lazy(fit)
 
 
 @pytest.fixture(scope="module")
-def edits(fitted) -> dict[str, Edit]:
-    return {name: edit for name, (edit, _) in fitted.items()}
+def edits(fitted) -> Lazy:
+    return Lazy(lambda name: fitted[name][0])
 
 
 @pytest.fixture(scope="module")

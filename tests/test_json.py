@@ -99,7 +99,7 @@ def argv(name: str, made: Path, own: Path, tmp: Path) -> list[object]:
         "paper-diff": ["--suite", "cartoon", "--out", made / "out"],
         "reproduce": ["speed-2025", "--table", "2", "--out", made / "out"],
         "attack": ["--attack", "ringabell", "--attack-set", "generations=1", *where],
-        "relearn": [*FAKES, *where, "--marks", "0,1", "--scorers", "tests/fakes.py:Lit"],
+        "relearn": [*FAKES, *where, "--marks", "0,1", "--relearn-set", "pictures=2", "--scorers", "tests/fakes.py:Lit"],
         "sequence": [_sequence(tmp), "--metric", "lit"] if name == "sequence" else [],
         "selftest": [],
         "checkpoint": [tiny.weights(), "--model", tiny.folder()],
