@@ -222,8 +222,7 @@ def test_the_success_on_a_control_stands_in_every_row(several, command, tmp_path
 
 
 def test_an_attack_that_is_no_better_on_the_control_is_not_marked(several, command, tmp_path):
-    (tmp_path / "fake.py").write_text(SCORER.replace("one.draw.index == 0 if", "one.job.recipe.method == 'uce' if"))
-    fake = (tmp_path / "fake.py").read_text().replace("PLAIN", "False")
+    fake = SCORER.replace("one.draw.index == 0 if", "one.job.recipe.method == 'uce' if").replace("PLAIN", "False")
     (tmp_path / "fake.py").write_text(fake)
     searched = [("--method", "uce"), ("--method", "rece")]
     several(searched, searched)

@@ -81,6 +81,19 @@ def test_a_folder_without_a_list_and_a_file_that_is_no_picture_are_said(tmp_path
         captioned.pixels(rows, 8)
 
 
+def test_a_picture_is_read_as_scorers_read_it_and_a_caption_may_have_lines(tmp_path):
+    from dumo_bench.scorers import pictures
+
+    path = folder(tmp_path / "f", {"a.png": "a dog\nby noto"}, "csv")
+    clear = Image.new("RGBA", (8, 8), (255, 0, 0, 0))  # nothing but white paper is seen
+    clear.save(path / "a.png")
+    [row] = captioned.read(path)
+    assert row.text == "a dog\nby noto"
+    assert (captioned.pixels([row], 8)[0].numpy() == pictures.read(row.path)).all() and pictures.read(
+        row.path
+    ).min() == 255
+
+
 def test_the_middle_square_is_taken(tmp_path):
     path = folder(tmp_path / "f", {"a.png": "a dog"})
     wide = Image.new("RGB", (60, 20), "red")

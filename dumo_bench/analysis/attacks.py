@@ -190,4 +190,5 @@ def _same(one: Success, among: Sequence[Success], method: str) -> Success | None
     own = [other for other in of if other.search.edit == ("" if method == REFERENCE else other.recipe.key)]
     again = [other for other in own if alike(other.search) == alike(one.search)]
     same = [other for other in of if other.suite == one.suite and other.recipe.model == one.recipe.model]
-    return next(iter([*(again if one.search.edit else []), *same]), None)
+    found = [*again, *same] if one.search.edit else same
+    return found[0] if found else None

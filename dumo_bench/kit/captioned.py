@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -48,29 +49,28 @@ def identity(rows: Sequence[Captioned]) -> str:
 
 
 def pixels(rows: Sequence[Captioned], side: int) -> Tensor:
-    """(n, side, side, 3) uint8: the middle square of each, resized."""
+    """(n, side, side, 3) uint8: the middle square of each as scorers see it, resized."""
     import numpy as np
     import torch
     from PIL import Image, ImageOps
 
-    def one(path: Path) -> Any:
-        try:
-            with Image.open(path) as picture:
-                whole = picture.convert("RGB")
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise UserError(f"{path} is no picture that can be read: {error}") from error
-        return np.asarray(ImageOps.fit(whole, (side, side), Image.Resampling.LANCZOS))
+    from dumo_bench.scorers import pictures
 
-    return torch.from_numpy(np.stack([one(row.path) for row in rows]))
+    squares = []
+    for row, found in zip(rows, pictures.read_all([row.path for row in rows]), strict=True):
+        if isinstance(found, str):
+            raise UserError(f"{row.path} is no picture to learn from: {found}")
+        squares.append(np.asarray(ImageOps.fit(Image.fromarray(found), (side, side), Image.Resampling.LANCZOS)))
+    return torch.from_numpy(np.stack(squares))
 
 
 def _rows(listed: Path) -> Iterator[Mapping[str, Any]]:
     try:
-        text = listed.read_text(encoding="utf-8-sig")
+        lines = io.StringIO(listed.read_bytes().decode("utf-8-sig"), newline="")
         if listed.suffix == ".csv":
-            yield from csv.DictReader(text.splitlines())
+            yield from csv.DictReader(lines)
         else:
-            yield from (json.loads(line) for line in text.splitlines() if line.strip())
+            yield from (json.loads(line) for line in lines if line.strip())
     except (ValueError, csv.Error) as error:
         raise UserError(f"{listed} cannot be read: {error}") from error
 

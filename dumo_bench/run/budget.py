@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -47,7 +47,7 @@ def measured(sessions: Sequence[Session]) -> Cost | None:
     if not missing:
         return None
     recipe = first.plan.reference[0].recipe.key
-    some = [tuple(batch) for one in _by_recipe(missing) for batch in jobs.batches(one, size)]
+    some = [tuple(batch) for one in jobs.of_recipes(missing).values() for batch in jobs.batches(one, size)]
     done = [one for _, one in first.engine.each(first, [Try(recipe, batch) for batch in some[:TRIED]], "probe")]
     known = [one.memory for one in done if one.memory is not None]
     peak = max(known, default=None)
@@ -83,13 +83,6 @@ def limit(costs: Sequence[tuple[Sequence[Session], Cost]], seconds: float) -> in
 
 def _batch(cost: Cost) -> str:
     return f"a batch of {cost.batch_size} takes {cost.seconds:.1f} s"
-
-
-def _by_recipe(every: Iterable[Job]) -> list[list[Job]]:
-    groups: dict[str, list[Job]] = {}
-    for job in every:
-        groups.setdefault(job.recipe.key, []).append(job)
-    return [*groups.values()]
 
 
 def _ordered(sessions: Sequence[Session]) -> list[list[Job | None]]:

@@ -89,6 +89,14 @@ def unique(jobs: Iterable[Job]) -> list[Job]:
     return list({job.key: job for job in jobs}.values())
 
 
+def of_recipes(jobs: Iterable[Job]) -> dict[str, list[Job]]:
+    """Jobs by the key of their recipe, in the order in which recipes first come."""
+    groups: dict[str, list[Job]] = {}
+    for job in jobs:
+        groups.setdefault(job.recipe.key, []).append(job)
+    return groups
+
+
 def batches(jobs: Iterable[Job], size: int, *, strewn: bool = False) -> Iterator[list[Job]]:
     """Jobs that can be sampled together: one schedule, one size, one negative prompt; guidance and draw may differ.
 

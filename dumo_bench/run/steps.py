@@ -15,7 +15,7 @@ from dumo_bench.interfaces import SetScorer
 from dumo_bench.progress import log
 from dumo_bench.run import choice, given, manifest, measure, note
 from dumo_bench.run import score as scoring
-from dumo_bench.run.jobs import batches
+from dumo_bench.run.jobs import batches, of_recipes
 from dumo_bench.run.needs import NotApplicable
 from dumo_bench.run.plan import Part, Plan
 from dumo_bench.run.session import Session
@@ -257,10 +257,7 @@ def learnt(parts: Iterable[Part]) -> list[Part]:
 def by_recipe(found: Plan, wanted: Sequence[Job]) -> list[tuple[Part, list[Job]]]:
     """Jobs by the recipe they share, with a part that has its method; in the order in which recipes first come."""
     parts = {part.recipe.key: part for part in (*found.reference, *found.parts)}
-    groups: dict[str, list[Job]] = {}
-    for job in wanted:
-        groups.setdefault(job.recipe.key, []).append(job)
-    return [(parts[key], group) for key, group in groups.items()]
+    return [(parts[key], group) for key, group in of_recipes(wanted).items()]
 
 
 def warn_too_long(found: Plan) -> None:
