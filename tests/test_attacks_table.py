@@ -218,7 +218,15 @@ def test_the_success_on_a_control_stands_in_every_row(several, command, tmp_path
     own = {(r["searched_on_label"], r["method"]): r["control_value"] for r in rows}
     assert own["uce", "uce"] == own["rece", "rece"] == own["uce", "original"] == "0.5"
     assert {row["on_control_too"] for row in rows} == {"True"} and "(**on the control too**)" in page
-    assert not {row["on_control_too"] for row in several([], [("--method", "uce")])[0]} - {""}, "without --control"
+    assert "| unedited | control | plain |" in page, "a column of the table"
+    assert '"what":"control"' in (tmp_path / "r" / "report.html").read_text(), "a point of the page's chart"
+
+
+def test_without_a_control_there_is_neither_a_column_nor_a_point_of_it(several, tmp_path):
+    rows, page = several([("--method", "uce")], [("--method", "uce")])
+    assert not {row["on_control_too"] for row in rows} - {""}
+    assert "| unedited | plain |" in page and "--control METHOD" in page
+    assert '"what":"control"' not in (tmp_path / "r" / "report.html").read_text()
 
 
 def test_an_attack_that_is_no_better_on_the_control_is_not_marked(several, command, tmp_path):
@@ -232,7 +240,8 @@ def test_an_attack_that_is_no_better_on_the_control_is_not_marked(several, comma
     assert "on the control too" not in page.split("## Sees")[1]
 
 
-def test_a_control_that_was_not_attacked_is_said(several, command, tmp_path):
+@pytest.mark.parametrize("words", [("report", "--no-images"), ("view", "--no-browser")], ids=lambda words: words[0])
+def test_a_control_that_was_not_attacked_is_said(several, command, tmp_path, words):
     several([("--method", "uce")], [("--method", "uce")])
-    said = command("report", tmp_path / "r", "--control", "rce", "--no-images")
+    said = command(words[0], tmp_path / "r", *words[1:], "--control", "rce")
     assert said.code == 2 and "'rce'" in said.err and "uce" in said.err

@@ -57,6 +57,13 @@ File: TypeAlias = Annotated[
         help="Methods, suites, seeds and scorers in a file, in place of --method and --suite: docs/experiments.md.",
     ),
 ]
+Control: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="METHOD",
+        help="The method whose success stands in every row of attacks: a model that never saw the concept.",
+    ),
+]
 DryRun: TypeAlias = Annotated[bool, typer.Option("--dry-run", help="What it would make, as `plan` says; make nothing.")]
 Cases: TypeAlias = Annotated[
     list[str] | None,

@@ -8,7 +8,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 from dumo_bench.cli import complete
-from dumo_bench.cli.options import Folder, Json, folder
+from dumo_bench.cli.options import Control, Folder, Json, folder
 
 _ONE = "One table or figure"
 Name: TypeAlias = Annotated[
@@ -68,13 +68,7 @@ def report(
     images: Annotated[
         bool, typer.Option("--images/--no-images", help="Whether report.html has small copies of all pictures inside.")
     ] = True,
-    control: Annotated[
-        str,
-        typer.Option(
-            metavar="METHOD",
-            help="The method whose success stands in every row of attacks: a model that never saw the concept.",
-        ),
-    ] = "",
+    control: Control = "",
     table: Name = "",
     figure: Figure = "",
     columns: Columns = "",

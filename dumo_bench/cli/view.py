@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dumo_bench.cli.options import Folder, Json, folder
+from dumo_bench.cli.options import Control, Folder, Json, folder
 
 if TYPE_CHECKING:
     from dumo_bench.view.server import Fresh
@@ -22,6 +22,7 @@ def view(
     ] = 0,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Whether a browser is opened.")] = True,
     images: Annotated[bool, typer.Option("--images/--no-images", help="Whether pictures are shown.")] = True,
+    control: Control = "",
     as_json: Json = False,
 ) -> None:
     """Explore a results folder in the browser: its tables, charts and all pictures. Nothing is written; Ctrl-C ends it.
@@ -33,7 +34,7 @@ def view(
     from dumo_bench.cli import output, show
     from dumo_bench.view import server
 
-    site = server.Site(out, _page(out, images))
+    site = server.Site(out, _page(out, images, control))
     site.page()  # what cannot be read is said before anything is served
     serving = server.Server(site, port)
     if as_json:
@@ -45,7 +46,7 @@ def view(
     server.serve(serving)
 
 
-def _page(out: Path, images: bool) -> Fresh:
+def _page(out: Path, images: bool, control: str) -> Fresh:
     """Makes the page, again where the folder's summary has changed since."""
     from dumo_bench import report
     from dumo_bench.analysis import summary
@@ -53,6 +54,6 @@ def _page(out: Path, images: bool) -> Fresh:
     from dumo_bench.view.server import Fresh
 
     def made() -> str:
-        return report.page_of(report.read(out), manifest.suites(out), images=images)
+        return report.page_of(report.read(out), manifest.suites(out), images=images, control=control)
 
     return Fresh(made, summary.place(out))

@@ -126,11 +126,11 @@ def write(
     """
     shown, out, known = cases(folder, suites) if shown is None else shown, folder.out, suites or {}
     drawn, grown = [costs(case) for case in shown], _scales(folder, shown)
-    found = attack_rows.rows(attacks.of_folder(out, folder.metrics, known.values(), control))
+    found = _attacked(folder, known, control)
     given = folder_page.Given(*folder, known, shown, grown)
     return [
         _written(out / "report.tex", latex.document(shown)),
-        _written(out / "report.html", folder_page.text(given, "inside" if images else "none", found)),
+        _written(out / "report.html", folder_page.text(given, found, "inside" if images else "none")),
         _written(out / "report.md", markdown.document(shown, [one for one, _ in grown])),
         _written(out / "report.csv", sheet.report(shown)),
         *_attacks(out, found),
@@ -140,17 +140,21 @@ def write(
     ]
 
 
-def page_of(folder: Folder, suites: Mapping[str, Suite], *, images: bool = True) -> str:
+def page_of(folder: Folder, suites: Mapping[str, Suite], *, images: bool = True, control: str = "") -> str:
     """The page of a results folder, whose pictures are served beside it in full size (`view`)."""
     shown = cases(folder, suites)
     given = folder_page.Given(*folder, suites, shown, _scales(folder, shown))
-    return plain(folder_page.text(given, "served" if images else "none"))
+    return plain(folder_page.text(given, _attacked(folder, suites, control), "served" if images else "none"))
 
 
 def _scales(folder: Folder, shown: Sequence[CaseTables]) -> list[tuple[scale.Scale, str]]:
     """Suites whose cases grow, each with its figure."""
     found = scale.scales(shown, manifest.read_all(folder.out), kinds.of_rows(folder.summary))
     return [(one, figures.scale(one)) for one in found]
+
+
+def _attacked(folder: Folder, suites: Mapping[str, Suite], control: str) -> list[attack_rows.Row]:
+    return attack_rows.rows(attacks.of_folder(folder.out, folder.metrics, suites.values(), control))
 
 
 def _attacks(out: Path, found: Sequence[attack_rows.Row]) -> list[Path]:

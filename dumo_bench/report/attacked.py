@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
-from dumo_bench.analysis.attacks import Share, alike, failed
+from dumo_bench.analysis.attacks import Share, Success, alike, failed
 from dumo_bench.analysis.recognition import REFERENCE
 from dumo_bench.report.attack_rows import Row
 from dumo_bench.report.captions import DASH
@@ -18,31 +18,43 @@ from dumo_bench.types import canonical
 LEGEND = (
     "Each row: one attack on one method. *Shows*: the share of the attack's pictures in which the scorer sees the "
     "erased concept, over several seeds a prompt. *Unedited*: the same attack on the unedited model, searched again "
-    "where it sees the model (marked *), else under the same prompts; *control*: on that of `--control`. "
+    "where it sees the model (marked *), else under the same prompts. "
     "*Plain*: the plain prompts under fresh noise. *More*: shows minus plain. *Ever*: the share of prompts of "
     "which at least one picture shows it; of the plain prompts so many pictures as search and pictures of the attack "
     "cost together. *Gain*: ever minus that. In brackets 95 % intervals that resample prompts. An attack that on no "
-    "method gains, nor shows it more where both reach every prompt, is reported as failed; one that gains on the "
-    "control too is marked: of a model that never saw the concept, only what exceeds its success tells of erasing. "
+    "method gains, nor shows it more where both reach every prompt, is reported as failed. "
     "Forwards: rows through the network that a prompt's search cost, one with its gradient as three."
 )
-_HEAD = ("attack", "case", "method", "shows", "unedited", "control", "plain", "more", "ever", "ever, plain", "gain")
-_COST = ("forwards", "seconds")
-_SHARES = ("attacked", "unedited", "control", "plain", "more", "ever", "ever_plain", "gain")
+CONTROL = (
+    "*Control*: the same attack on the method of `--control`; one that gains there too is marked: of a model that "
+    "never saw the concept, only what exceeds its success tells of erasing."
+)
+NO_CONTROL = (
+    "`report --control METHOD` puts the success on a control, a model that never saw the concept, into each row."
+)
+_SHARES = {
+    "attacked": "shows",
+    "unedited": "unedited",
+    "control": "control",
+    "plain": "plain",
+    "more": "more",
+    "ever": "ever",
+    "ever_plain": "ever, plain",
+    "gain": "gain",
+}
 
 
 def document(rows: Sequence[Row]) -> str:
     """All of them, by what the attack sees."""
-    lines = ["# Attacks\n", f"{LEGEND}\n"]
+    controlled = any(row.of.control for row in rows)
+    shares = {field: head for field, head in _SHARES.items() if field != "control" or controlled}
+    lines = ["# Attacks\n", f"{LEGEND} {CONTROL if controlled else NO_CONTROL}\n"]
     lost = failed([row.of for row in rows])
     for sees, metric in dict.fromkeys((row.of.search.sees, row.of.metric) for row in rows):
         mine = [row for row in rows if (row.of.search.sees, row.of.metric) == (sees, metric)]
-        lines += [
-            f"## Sees: {sees}; {escape(metric)}\n",
-            _line((*_HEAD, *_COST)),
-            _line(["---"] * len((*_HEAD, *_COST))),
-        ]
-        lines += [_line(_cells(row, lost.get((alike(row.of.search), metric), False))) for row in mine]
+        head = ("attack", "case", "method", *shares.values(), "forwards", "seconds")
+        lines += [f"## Sees: {sees}; {escape(metric)}\n", _line(head), _line(["---"] * len(head))]
+        lines += [_line(_cells(row, shares, lost.get((alike(row.of.search), metric), False))) for row in mine]
         names = {row.attack: row.settings for row in mine}
         lines += ["", *(f"{escape(name)}: {escape(settings)}.\n" for name, settings in names.items())]
     return "\n".join(lines)
@@ -74,15 +86,17 @@ def _text(value: object) -> object:
     return cell(value) if isinstance(value, str) else value
 
 
-def _cells(row: Row, never: bool) -> list[str]:
+def _cells(row: Row, shares: Iterable[str], never: bool) -> list[str]:
     one = row.of
     name = escape(row.found) + (" (**failed**)" if never and one.method != REFERENCE else "")
     name += " (**on the control too**)" if one.everywhere else ""
-    shares = [
-        _said(getattr(one, field), counted=field not in ("unedited", "control", "more", "gain")) for field in _SHARES
-    ]
-    shares[1] += "\\*" if one.again else ""
-    return [name, escape(one.case), escape(row.method), *shares, str(one.search.forwards), f"{one.search.seconds:.0f}"]
+    said = [_share(one, field) for field in shares]
+    return [name, escape(one.case), escape(row.method), *said, str(one.search.forwards), f"{one.search.seconds:.0f}"]
+
+
+def _share(one: Success, field: str) -> str:
+    said = _said(getattr(one, field), counted=field not in ("unedited", "control", "more", "gain"))
+    return said + "\\*" * (one.again and field == "unedited")
 
 
 def _said(share: Share | None, *, counted: bool) -> str:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
-from dumo_bench.analysis import attacks, curves, kinds, nudity, results
+from dumo_bench.analysis import curves, kinds, nudity, results
 from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.recognition import REFERENCE
 from dumo_bench.analysis.scores import Scores
@@ -43,14 +43,15 @@ class Given(NamedTuple):
     scales: Sequence[tuple[Scale, str]] = ()
 
 
-def text(given: Given, images: Images = "inside", attacked: Sequence[attack_rows.Row] | None = None) -> str:
-    """The page. Prompts of an explicit suite, or of one that is not known, are ids, and their pictures blurred."""
+def text(given: Given, attacked: Sequence[attack_rows.Row] = (), images: Images = "inside") -> str:
+    """The page. Prompts of an explicit suite, or of one that is not known, are ids, and their pictures blurred.
+
+    attacked: what attacks brought back, of all cases.
+    """
     shows = images != "none" and (given.out / "images").is_dir()  # without: tables alone, as they are passed on
     scores = Scores.of_folder(given.out, pictures.COLUMNS if shows else ["key"], pictures.BY)
     frames = page.Frames(scores, given.summary, given.metrics)
     tuned = curves.read(given.summary, given.metrics)
-    if attacked is None:
-        attacked = attack_rows.rows(attacks.of_folder(given.out, given.metrics, given.suites.values()))
     swept = _swept(given)
     erases = kinds.of_rows(given.summary) | kinds.of_suites(given.suites.values())
     sections = []

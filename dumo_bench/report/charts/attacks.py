@@ -16,6 +16,7 @@ SAYS = (
     "again: under the attack (filled, with its 95 % interval), under the plain prompts with fresh noise (open), and "
     "under the same attack on the unedited model (a stroke)."
 )
+CONTROL = " A diamond: under the same attack on the control, which never learnt the concept or cannot lose it."
 
 
 def charts(found: Sequence[Row]) -> list[Chart]:
@@ -23,9 +24,10 @@ def charts(found: Sequence[Row]) -> list[Chart]:
     edited = [row for row in found if row.of.method != REFERENCE]
     metrics = sorted({row.of.metric for row in edited})
     by_metric = {metric: [row for row in edited if row.of.metric == metric] for metric in metrics}
+    says = SAYS + CONTROL * any(row.of.control for row in edited)
     return [
         made(
-            f"Attacks, by {metric}", SAYS, *(_view(sees, mine) for sees in sorted({row.of.search.sees for row in mine}))
+            f"Attacks, by {metric}", says, *(_view(sees, mine) for sees in sorted({row.of.search.sees for row in mine}))
         )
         for metric, mine in by_metric.items()
     ]
@@ -44,10 +46,12 @@ def _view(sees: str, among: Sequence[Row]) -> View:
     )
     ticks = base.mark_tick(color=GREY, thickness=2).encode(x=x, y=y, tooltip=tip)
     height = ROW * len({row["on"] for row in rows}) + ROW
+    diamonds = base.mark_point(size=90, shape="diamond", color=GREY).encode(x=x, y=y, tooltip=tip)
     return alt.layer(
         rules.transform_filter("datum.what == 'attack'"),
-        points.transform_filter("datum.what != 'unedited'"),
+        points.transform_filter("datum.what == 'attack' || datum.what == 'plain prompts'"),
         ticks.transform_filter("datum.what == 'unedited'"),
+        diamonds.transform_filter("datum.what == 'control'"),
     ).properties(title=f"sees: {name(sees)}", width="container", height=height)
 
 
@@ -55,7 +59,9 @@ def _points(row: Row) -> list[dict[str, Any]]:
     one = row.of
     found = row.attack if row.searched_on == row.method else row.found
     on = name(f"{found}: {row.method}, {one.case}")
-    every: dict[str, Share | None] = {"attack": one.attacked, "plain prompts": one.plain, "unedited": one.unedited}
+    every: dict[str, Share | None] = {
+        "attack": one.attacked, "plain prompts": one.plain, "unedited": one.unedited, "control": one.control,
+    }  # fmt: skip
     return [
         {
             "on": on, "what": what, "value": share.value, "said": f"{share.value:.2f}, n={share.pictures}",
