@@ -103,8 +103,9 @@ def test_without_ray_its_engine_says_what_to_type(command, bare_suite, monkeypat
         (("--engine", "ray", "--device", "cuda:1"), "leave --device cuda:1 out"),
     ],
 )
-def test_options_that_contradict_one_another_are_refused(command, bare_suite, typed, says):
-    said = command("run", "-m", "uce", "-s", bare_suite, *typed)
+@pytest.mark.parametrize("named", ["plan", "run"])
+def test_options_that_contradict_one_another_are_refused(command, bare_suite, typed, says, named):
+    said = command(named, "-m", "uce", "-s", bare_suite, *typed)
     assert said.code == 2 and says in said.err
 
 

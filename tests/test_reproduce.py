@@ -169,6 +169,13 @@ def test_a_number_outside_of_the_interval_is_a_failure_where_that_is_asked_for(c
     assert command(*asked).code == 0
 
 
+def test_that_nothing_of_ours_was_measured_is_a_failure_where_a_check_is_asked_for(command, ran):
+    asked = ("reproduce", ran.path, "--method", "Other", "--out", ran.out)
+    said = command(*asked, "--check")
+    assert said.code == 1 and "no number of ours" in said.err
+    assert command(*asked).code == 0
+
+
 def test_a_line_that_stopped_is_named_and_has_dashes(command, paper, tmp_path):
     said = command("reproduce", paper(factor=1e39), "--table", 1, "--out", tmp_path / "out")
     assert said.code == 1

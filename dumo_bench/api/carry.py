@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from dumo_bench import engines
 from dumo_bench.api.experiment import AttackRow, Experiment, Row
-from dumo_bench.engines import Asked
 from dumo_bench.engines.local import Local
 from dumo_bench.errors import UserError
 from dumo_bench.plugins import settings as setting
@@ -67,7 +66,7 @@ def each(of: Experiment) -> Iterator[Done]:
 
 def prepared(of: Experiment) -> list[Prepared]:
     """Every row, checked. One whose method the model cannot run is noted for the report, and left out of several."""
-    engines.make(_asked(of), of.device)  # refuses options that do not go together
+    engines.make(of.workers, of.device)  # refuses options that do not go together
     if of.log:
         from dumo_bench.api import track
 
@@ -84,10 +83,6 @@ def prepared(of: Experiment) -> list[Prepared]:
         Prepared(row, session, chosen[row.request.suite, row.scorers], tuple(_aims(of.attacks, session)))
         for row, session in found
     ]
-
-
-def _asked(of: Experiment) -> Asked:
-    return Asked(of.engine, of.address, of.gpus_per_worker, of.cpus_per_worker)
 
 
 def _sessions(of: Experiment) -> Iterator[tuple[Row, Session]]:
@@ -125,7 +120,7 @@ def _measured(of: Experiment, found: Sequence[Prepared]) -> list[tuple[list[Sess
     costs = []
     for _, group in groupby(found, lambda one: one.row.request.suite):
         sessions = [one.session for one in group]
-        with engines.make(_asked(of), of.device) as engine:
+        with engines.make(of.workers, of.device) as engine:
             sessions[0].engine = engine
             costs.append((sessions, budget.measured(sessions)))
     return costs
@@ -165,6 +160,6 @@ def _told(of: Experiment, found: Iterator[Done]) -> Iterator[Done]:
 
 
 def _run(of: Experiment, session: Session, scorers: Sequence[str]) -> bool:
-    with engines.make(_asked(of), of.device) as engine:
+    with engines.make(of.workers, of.device) as engine:
         session.engine = engine
         return steps.run(session, scorers)

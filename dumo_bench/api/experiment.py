@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any, Literal, NamedTuple
 
+from dumo_bench.engines import Asked
 from dumo_bench.errors import UserError, unknown
 from dumo_bench.plugins import settings as setting
 from dumo_bench.run.plan import Request
@@ -81,11 +82,17 @@ class Experiment:
             raise UserError(f"an experiment has {twice} twice: leave one out")
 
     def check_flags(self) -> None:
-        """Refuse what is read of a text and means nothing: which part, how long, where."""
+        """Refuse what means nothing: which part, how long, where, by whom."""
         setting.shard(self.shard)
         if self.budget:
             setting.duration(self.budget)
         setting.device(self.device)
+        self.workers.check(self.device)
+
+    @property
+    def workers(self) -> Asked:
+        """Where its tasks are done."""
+        return Asked(self.engine, self.address, self.gpus_per_worker, self.cpus_per_worker)
 
     def rows(self) -> list[Row]:
         """Suite by suite, so that what its methods share is made once."""

@@ -47,7 +47,11 @@ Methods = Annotated[
     typer.Option("--method", "-m", help="Only lines of this method, as ours or theirs is called; may be repeated."),
 ]
 Check = Annotated[
-    bool, typer.Option("--check", help="Exit code 1 also where a published number lies outside of our interval.")
+    bool,
+    typer.Option(
+        "--check",
+        help="Exit code 1 also where a published number lies outside of our interval, or where there is none of ours.",
+    ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="What it would make, as `plan` says; make nothing.")]
 
@@ -100,9 +104,16 @@ def reproduce(
     done, error = _carried(runs.paper, as_json)
     grids = papers.beside(found)
     _shown(found, grids, runs, done, as_json)
-    differs = check and any(line.verdict.startswith("differs") for one in grids for line in one.ours)
-    failed = differs or any(one.failed for one in done)
+    failed = any(one.failed for one in done) or (check and not _agrees(grids))
     raise typer.Exit(2 if runs.lacking or error else 1 if failed else 0)
+
+
+def _agrees(grids: list[Grid]) -> bool:
+    """Whether there are numbers of ours, and none differs from the published one beside it."""
+    ours = [line for one in grids for line in one.ours]
+    if not ours:
+        log.error("dumo-bench: --check: no number of ours stands beside a published one")
+    return bool(ours) and not any(line.verdict.startswith("differs") for line in ours)
 
 
 def _listed(as_json: bool) -> None:

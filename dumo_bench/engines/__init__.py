@@ -18,19 +18,23 @@ class Asked(NamedTuple):
     gpus: float | None = None
     cpus: int | None = None
 
+    def check(self, device: str) -> None:
+        """A UserError, where what was typed does not go together."""
+        options = ("--address", "--gpus-per-worker", "--cpus-per-worker")
+        odd = [option for option, value in zip(options, self[1:], strict=True) if value is not None]
+        if self.name == "local" and odd:
+            raise UserError(f"{odd[0]} is about the workers of a cluster: type --engine ray with it, or leave it out")
+        if self.name == "ray" and device not in ("auto", "cpu"):
+            raise UserError(f"--engine ray gives each worker a device: leave --device {device} out, or say cpu")
+
 
 def make(asked: Asked, device: str) -> Engine:
     """The engine that was typed, for a device."""
-    name, *cluster = asked
-    if name == "local":
-        options = ("--address", "--gpus-per-worker", "--cpus-per-worker")
-        if odd := [option for option, value in zip(options, cluster, strict=True) if value is not None]:
-            raise UserError(f"{odd[0]} is about the workers of a cluster: type --engine ray with it, or leave it out")
+    asked.check(device)
+    if asked.name == "local":
         return Local()
     if importlib.util.find_spec("ray") is None:
         raise UserError("--engine ray: Ray is not installed: type pip install 'dumo-bench[ray]'")
-    if device not in ("auto", "cpu"):
-        raise UserError(f"--engine ray gives each worker a device: leave --device {device} out, or say cpu")
     from dumo_bench.engines.cluster import Cluster
     from dumo_bench.engines.ray import Ray
 
