@@ -215,7 +215,7 @@ def rows(out: Path, name: str) -> list[str]:
 
 
 def tensors(out: Path) -> dict[str, str]:
-    from dumo_bench.storage.store import tensors_hash
+    from dumo_bench.storage.edits import tensors_hash
 
     found = {}
     for path in out.glob("edits/*.safetensors"):

@@ -12,7 +12,7 @@ import pytest
 import tiny
 
 from dumo_bench.storage import table
-from dumo_bench.storage.store import tensors_hash
+from dumo_bench.storage.edits import tensors_hash
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from dumo_bench.methods.dumo import DuMo
 from dumo_bench.plugins import loading
 from dumo_bench.run import given, plan, steps
 from dumo_bench.run.session import Session
-from dumo_bench.storage.store import read_edit
+from dumo_bench.storage.edits import read as read_edit
 from dumo_bench.types import digest
 
 METHODS = ("uce", "rece", "esd", "receler", "dumo")

@@ -19,7 +19,8 @@ import object_store
 import pytest
 
 from dumo_bench.analysis import summary
-from dumo_bench.storage import remote, store, table
+from dumo_bench.storage import remote, table
+from dumo_bench.storage.edits import read as read_edit
 
 ROOT = Path(__file__).parents[1]
 CODE = "from dumo_bench.cli.app import main; main()"
@@ -84,7 +85,7 @@ def pictures(out: Path) -> dict[str, bytes]:
 def edits(out: Path) -> dict[str, Any]:
     """What was learnt; what it cost is each run's own."""
     return {
-        path.name: {name: tensor.tolist() for name, tensor in store.read_edit(path).tensors.items()}
+        path.name: {name: tensor.tolist() for name, tensor in read_edit(path).tensors.items()}
         for path in out.glob("edits/*")
     }
 

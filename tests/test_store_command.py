@@ -24,7 +24,7 @@ from test_garbage import ONE, planned
 
 from dumo_bench.errors import UserError
 from dumo_bench.run import layouts
-from dumo_bench.storage import files, garbage, statistics, store, verify
+from dumo_bench.storage import edits, files, garbage, statistics, store, verify
 from dumo_bench.types import Start
 
 METHOD = ("--method", "tests/fakes.py:Scaled", "--set", "mode=a = 'b'")
@@ -437,8 +437,8 @@ def test_two_runs_at_once_over_one_folder_neither_corrupt_nor_duplicate(made, tm
     assert {path.name: path.read_bytes() for path in out.rglob("*.png")} == {
         path.name: path.read_bytes() for path in (made / "out").rglob("*.png")
     }
-    assert [store.tensors_hash(path.open("rb")) for path in out.glob("edits/*")] == [
-        store.tensors_hash(path.open("rb")) for path in (made / "out").glob("edits/*")
+    assert [edits.tensors_hash(path.open("rb")) for path in out.glob("edits/*")] == [
+        edits.tensors_hash(path.open("rb")) for path in (made / "out").glob("edits/*")
     ]
     from dumo_bench.storage import table
 

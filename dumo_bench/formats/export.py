@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from dumo_bench.errors import UserError
 from dumo_bench.formats import locate
 from dumo_bench.hosts import kinds, models
-from dumo_bench.storage import files, hub, store
+from dumo_bench.storage import edits, files, hub
 from dumo_bench.storage.names import bounded
 from dumo_bench.types import Edit, canonical
 
@@ -35,7 +35,7 @@ def edit_file(where: Path) -> Path:
         return found[0]
     if not found:
         raise UserError(f"{where}: no edits in it: wanted edits/<recipe>.safetensors of a results folder")
-    heads = [(path, store.read_header(path)) for path in found[:6]]
+    heads = [(path, edits.header(path)) for path in found[:6]]
     names = [f"{path} ({head['method']}: {' + '.join(head['concepts'])})" for path, head in heads]
     more = f", and {len(found) - 6} more" if len(found) > 6 else ""
     raise UserError(f"{where}: holds {len(found)} edits; name one: {', '.join(names)}{more}")
@@ -43,7 +43,7 @@ def edit_file(where: Path) -> Path:
 
 def export(where: Path, to: Path, form: Form, model: str | None = None) -> list[str]:
     """Write an edit into a new folder; returns lines that say what lies there and how it is loaded."""
-    edit = store.read_edit(edit_file(where))
+    edit = edits.read(edit_file(where))
     base = model or edit.header["model"]
     if models.content_hash(base) != edit.header["model_hash"]:
         raise UserError(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dumo_bench.errors import UserError
-from dumo_bench.storage import claims, files, references, remote, store
+from dumo_bench.storage import claims, edits, files, references, remote
 from dumo_bench.storage.references import References
 
 DAY = 24 * 3600.0
@@ -91,7 +91,7 @@ def _edits(root: Path, there: References, old: Callable[[Path], bool]) -> Iterat
     for path in (root / "edits").glob("*.safetensors"):
         if _TENSORS.fullmatch(path.name) and not _claimed(path.with_suffix("")) and old(path):
             try:
-                recipe = store.edit_recipe(path)
+                recipe = edits.recipe(path)
             except UserError:
                 continue  # `store verify` says what to do with it
             if not there.needs_edit(recipe):
@@ -109,7 +109,7 @@ def _fits(root: Path, there: References, old: Callable[[Path], bool]) -> Iterato
     for path in (root / "edits").glob("*.fit"):
         if not _FIT.fullmatch(path.name) or _claimed(path.with_suffix("")) or not old(path):
             continue
-        recipe = store.fit_recipe(path)
+        recipe = edits.fit_recipe(path)
         if path.with_suffix(".safetensors").exists():
             yield _piece("stopped fit", path, "its edit is there")
         elif recipe and not there.unnoted and not there.needs_edit(recipe):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dumo_bench.errors import UserError
-from dumo_bench.storage import files, references, store, table
+from dumo_bench.storage import edits, files, references, table
 from dumo_bench.storage.garbage import size
 
 NOBODY = "nobody's"  # the suite of what no run and no table refers to
@@ -88,7 +88,7 @@ def _named(path: Path, parts: tuple[str, ...], owner: Owners) -> tuple[str, str,
 
 def _method(path: Path) -> str:
     try:
-        return store.edit_recipe(path).method
+        return edits.recipe(path).method
     except UserError:
         return ""
 

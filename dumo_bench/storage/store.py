@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from itertools import chain
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
-from dumo_bench.errors import UserError
-from dumo_bench.storage import checksums, copies, durable, files, remote
-from dumo_bench.types import Edit, Job, Recipe, Start, canonical, digest
+from dumo_bench.storage import checksums, copies, durable, edits, files, remote, starts
+from dumo_bench.types import Edit, Job, Recipe, Start, digest
 
 if TYPE_CHECKING:
     import numpy as np
 
 _BATCH = "batch"
-_CHUNK = 2**24  # bytes
-#: what every edit says of itself, and its types
-_FACTS = {"method": str, "version": str, "params": dict, "concepts": list, "seed": int, "model": str, "model_hash": str}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,61 +152,27 @@ class Store:
 
     def put_edit(self, recipe: Recipe, edit: Edit) -> Path:
         """Write an edit unless there is one: within a store a recipe means one set of weights."""
-        from safetensors.torch import save
-
         path = self.edit_path(recipe)
-        if path.exists():
-            return path
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in edit.tensors.items()}
-        notes = {
-            "recipe": canonical(asdict(recipe)),
-            "header": canonical(dict(edit.header)),
-            "tensors": tensors_hash(io.BytesIO(save(tensors))),
-        }
-        notes["header_sha256"] = _text_hash(notes["header"])
-        return files.write_bytes(path, save(tensors, metadata=notes))
+        return path if path.exists() else files.write_bytes(path, edits.encoded(recipe, edit))
 
     def get_edit(self, recipe: Recipe) -> Edit:
         """The edit of a recipe, on the CPU; one that is broken or made for another model is a UserError."""
         self.edit_header(recipe)
-        return read_edit(self.edit_path(recipe))
+        return edits.read(self.edit_path(recipe))
 
     def start_path(self, key: str) -> Path:
         return self.root / "starts" / f"{key}.safetensors"
 
     def put_start(self, start: Start) -> str:
         """Write a starting point, unless it is there; its name, the hash of all that it sets."""
-        from safetensors.torch import save
-
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in start.tensors.items()}
-        key = start_key(io.BytesIO(save(tensors)), start.step)
+        key, encoded = starts.encoded(start)
         if not (path := self.start_path(key)).exists():
-            files.write_bytes(path, save(tensors, metadata={"step": str(start.step)}))
+            files.write_bytes(path, encoded)
         return key
 
     def get_start(self, key: str) -> Start:
         """A starting point, on the CPU; one that is missing, or is not what it was, is a UserError."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        path = self.start_path(key)
-        if not path.exists():
-            raise UserError(
-                f"{path}: no such starting point: run into the folder that `dumo-bench attack` wrote it into"
-            )
-        there = copies.local(path)
-        try:
-            tensors = load_file(there)
-            with there.open("rb") as stream:
-                table = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
-                step = int(table["__metadata__"]["step"])
-            with there.open("rb") as stream:
-                whole = start_key(stream, step) == key
-        except (SafetensorError, ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{path} is broken: delete it and its suite, and attack again") from error
-        if not whole:
-            raise UserError(f"{path} is not as it was made: delete it and its suite, and attack again")
-        return Start(**tensors, step=step)
+        return starts.read(self.start_path(key))
 
     def edit_hash(self, recipe: Recipe) -> str:
         """What the tables call an edit by: the hash of its recipe and tensors; "" where there is none.
@@ -222,31 +182,12 @@ class Store:
         path = self.edit_path(recipe)
         if not path.exists():
             return ""
-        tensors = _notes(path).get("tensors")
+        tensors = edits.notes(path).get("tensors")
         return digest([recipe.key, tensors]) if tensors else files.sha256(path)
 
     def edit_header(self, recipe: Recipe) -> Mapping[str, Any]:
         """What a method wrote about its edit; checks that the edit belongs to the recipe."""
-        path = self.edit_path(recipe)
-        notes = _notes(path)
-        wanted = json.loads(canonical(asdict(recipe)))
-        made = _object(path, notes["recipe"])
-        if made.get("model") != recipe.model:
-            raise UserError(
-                f"{path} was made for another model (hash {str(made.get('model'))[:12]}, wanted {recipe.model[:12]}): "
-                "delete it and fit again"
-            )
-        if odd := [name for name in wanted if made.get(name) != wanted[name]]:
-            raise UserError(
-                f"{path} is of another recipe ({odd[0]} {made.get(odd[0])!r}, wanted {wanted[odd[0]]!r}): "
-                "delete it and fit again"
-            )
-        return _header(path, notes)
-
-
-def start_key(stream: IO[bytes], step: int) -> str:
-    """What a starting point is called by: the hash of its tensors and of the step that it stands before."""
-    return digest([tensors_hash(stream), step])
+        return edits.header_of(self.edit_path(recipe), recipe)
 
 
 def batch_of(paths: Iterable[Path]) -> int | None:
@@ -265,116 +206,3 @@ def _batch(path: Path) -> int | None:
     except (OSError, ValueError, SyntaxError):  # scoring it will say what is wrong
         return None
     return int(said) if said.isdecimal() else None
-
-
-def read_edit(path: Path) -> Edit:
-    """The edit in a file, whatever its recipe, on the CPU; one that is broken is a UserError."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    notes, there = _notes(path), copies.local(path)
-    try:
-        tensors = load_file(there)
-    except SafetensorError as error:
-        raise _broken(path) from error
-    with there.open("rb") as stream:
-        if notes.get("tensors") not in (None, tensors_hash(stream)):
-            raise UserError(f"{path}: its tensors are not those that were learnt: delete it and fit again")
-    return Edit(tensors, _header(path, notes))
-
-
-def tensors_hash(stream: IO[bytes]) -> str:
-    """sha256 (hex) of the tensors of a safetensors file, whatever its notes: names, types, shapes and bits."""
-    table = dict(json.loads(stream.read(int.from_bytes(stream.read(8), "little"))))
-    table.pop("__metadata__", None)
-    return files.sha256_of(chain([canonical(table).encode()], iter(lambda: stream.read(_CHUNK), b"")))
-
-
-def edit_recipe(path: Path) -> Recipe:
-    """The recipe that an edit says it is of; one that says none is a UserError."""
-    return _recipe(path, _notes(path)["recipe"])
-
-
-def fit_recipe(folder: Path) -> Recipe | None:
-    """The recipe that a stopped fit is of; None where it does not say, as those of earlier versions."""
-    try:
-        return _recipe(folder, (folder / "about.json").read_text(encoding="utf-8"))
-    except (OSError, UserError):
-        return None
-
-
-def _recipe(path: Path, text: str) -> Recipe:
-    said = _object(path, text)
-    try:
-        return Recipe(**{**said, "erase": tuple(said["erase"])})
-    except (KeyError, TypeError) as error:
-        raise _broken(path) from error
-
-
-def read_header(path: Path) -> Mapping[str, Any]:
-    """What an edit says of itself, without its tensors."""
-    return _header(path, _notes(path))
-
-
-def sha256(path: Path) -> str:
-    """Hash (hex) of a file's content; "" when there is no file."""
-    return files.sha256(path) if path.exists() else ""
-
-
-def _notes(path: Path) -> dict[str, str]:
-    """The metadata of a safetensors file, read without torch: 8 bytes of length, then JSON."""
-    there = copies.local(path)
-    try:
-        with there.open("rb") as stream:
-            size = int.from_bytes(stream.read(8), "little")
-            if size > there.stat().st_size:
-                raise _broken(path)
-            notes = dict(json.loads(stream.read(size))).get("__metadata__", {})
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such edit; `dumo-bench fit` makes it") from error
-    except (ValueError, TypeError, RecursionError) as error:
-        raise _broken(path) from error
-    if not isinstance(notes, dict) or not {"recipe", "header"} <= notes.keys():
-        raise UserError(f"{path} is no edit of dumo-bench: it lacks its recipe")
-    return dict(notes)
-
-
-class _Header(dict[str, Any]):
-    """What an edit says of itself; what it does not say is told with its file."""
-
-    def __init__(self, path: Path, said: Mapping[str, Any]) -> None:
-        super().__init__(said)
-        self.path = path
-
-    def __missing__(self, name: str) -> Any:
-        raise UserError(f"{self.path}: the edit does not say its {name!r}: delete it and fit again")
-
-
-def _header(path: Path, notes: Mapping[str, str]) -> Mapping[str, Any]:
-    """What an edit says of itself, as it was written: it decides pictures as the tensors do."""
-    if notes.get("header_sha256") not in (None, _text_hash(notes["header"])):
-        raise UserError(f"{path}: what it says of itself was changed: delete it and fit again")
-    said = _object(path, notes["header"])
-    for name, kind in _FACTS.items():
-        if name in said and not isinstance(said[name], kind):
-            raise UserError(f"{path}: its {name} is {said[name]!r}, wanted {kind.__name__}: delete it and fit again")
-    return _Header(path, said)
-
-
-def _text_hash(text: str) -> str:
-    return files.sha256_of([text.encode("utf-8", "surrogatepass")])
-
-
-def _object(path: Path, text: str) -> dict[str, Any]:
-    """The JSON object that a note of an edit is."""
-    try:
-        found = json.loads(text)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise _broken(path) from error
-    if not isinstance(found, dict):
-        raise _broken(path)
-    return found
-
-
-def _broken(path: Path) -> UserError:
-    return UserError(f"{path} is broken: delete it and fit again")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dumo_bench.errors import UserError
-from dumo_bench.storage import checksums, files, references, store, table
+from dumo_bench.storage import checksums, edits, files, references, starts, store, table
 from dumo_bench.storage.columns import COLUMNS
 from dumo_bench.storage.references import Note
 from dumo_bench.types import canonical
@@ -84,8 +84,8 @@ def _edits(root: Path) -> list[Path]:
 
 def _edit(path: Path) -> None:
     """Its tensors and what it says of itself are as they were written, and it lies under its recipe's key."""
-    store.read_edit(path)
-    if store.edit_recipe(path).key != path.stem:
+    edits.read(path)
+    if edits.recipe(path).key != path.stem:
         raise UserError(f"{path}: it is of another recipe than its name says")
 
 
@@ -97,7 +97,7 @@ def _starts(root: Path, named: Iterable[str]) -> list[Path]:
 
 def _start(path: Path) -> None:
     """It is there, and called by the hash of all that it sets."""
-    store.Store(path.parents[1]).get_start(path.stem)
+    starts.read(path)
 
 
 def _suites(path: Path, named: Mapping[str, Sequence[Path]]) -> list[Path]:
