@@ -13,6 +13,8 @@ from statsmodels.stats.multitest import multipletests
 from test_summary import score, world
 
 from dumo_bench.analysis import compare, differences, summary
+from dumo_bench.analysis.overlaps import overlaps
+from dumo_bench.analysis.sides import Side, side, told
 from dumo_bench.errors import UserError
 
 
@@ -25,12 +27,12 @@ def folder(out: Path, rows: list[dict[str, Any]], sets: list[dict[str, Any]] | N
 
 
 def found(out: Path, a: str, b: str, **only: str) -> dict[tuple[str, str], differences.Difference]:
-    differences = compare.compare(compare.side(a, out), compare.side(b, out), **only)
+    differences = compare.compare(side(a, out), side(b, out), **only)
     return {(d.role, d.metric): d for d in differences}
 
 
-def sides(out: Path) -> tuple[compare.Side, compare.Side]:
-    return compare.side("perfect", out), compare.side("original", out)
+def sides(out: Path) -> tuple[Side, Side]:
+    return side("perfect", out), side("original", out)
 
 
 @pytest.fixture
@@ -103,14 +105,14 @@ def test_equal_parts_of_a_suite_are_partial_too(tmp_path, command):
     assert (
         "Partial: A has 3 pictures, B 3, both 3, the suite 332" in command("compare", "dumo", "uce", "--out", out).out
     )
-    (one,) = compare.overlaps(compare.side("dumo", out), compare.side("uce", out), sizes={("emoji-cartoon", 1): 3})
+    (one,) = overlaps(side("dumo", out), side("uce", out), sizes={("emoji-cartoon", 1): 3})
     assert not one.partial
 
 
 def test_a_metric_that_one_side_alone_has_is_named(tmp_path):
     rows = [score(m, "dog", 0) for m in ("dumo", "uce")] + [score("dumo", "dog", 0, metric="clip.emoji.cosine")]
     out = folder(tmp_path, rows)
-    found = compare.overlaps(compare.side("dumo", out), compare.side("uce", out))
+    found = overlaps(side("dumo", out), side("uce", out))
     counts = {one.metrics: (one.a, one.b, one.both, one.partial) for one in found}
     assert counts == {("clip.emoji.cosine",): (1, 0, 0, True), ("judge.object",): (1, 1, 1, False)}
 
@@ -123,7 +125,7 @@ def test_what_a_derived_number_and_a_set_are_made_of_is_said_to_be_partial(tmp_p
     sets = [whole | {"method": m, "n": n, "role": role, "value": 1.0}
             for m in ("perfect", "original") for role, n in (("target", 2), ("unrelated", 2), ("kept", 2))]  # fmt: skip
     out = folder(tmp_path, world(2, 1), sets)
-    found = compare.overlaps(*sides(out), metric=pattern, sizes={("emoji-cartoon", 1): 332})
+    found = overlaps(*sides(out), metric=pattern, sizes={("emoji-cartoon", 1): 332})
     counts = {"*h_c": (6, 6, 6), "fid*": (4, 4, 4)}[pattern]  # what is kept is unrelated, and counted once
     assert [(one.a, one.b, one.both) for one in found] == [counts] and all(one.partial for one in found)
     names = {"*h_c": ("judge.erased", "judge.object"), "fid*": ("fid.emojiclip.original",)}[pattern]
@@ -140,7 +142,7 @@ def test_sets_of_two_sizes_are_no_pair(tmp_path):
     whole |= {"metric": "fid.emojiclip.original", "scorer": "fid", "n_missing": 0, "low": None, "high": None, "how": ""}
     out = folder(tmp_path, [score(m, "dog", 0) for m in ("dumo", "uce")],
                  [whole | {"method": m, "n": n} for m, n in (("dumo", 9), ("uce", 4))])  # fmt: skip
-    (one,) = compare.overlaps(compare.side("dumo", out), compare.side("uce", out), metric="fid*")
+    (one,) = overlaps(side("dumo", out), side("uce", out), metric="fid*")
     assert (one.a, one.b, one.both, one.partial) == (9, 4, 0, True)
 
 
@@ -244,7 +246,7 @@ def test_a_number_of_two_rates_stands_on_the_card_of_the_weaker_one(tmp_path):
 
 def test_of_two_folders_the_weaker_card_counts(tmp_path):
     a, b = (seen_by_the_judge(tmp_path / name, rate) for name, rate in (("a", 0.9), ("b", 0.3)))
-    (d,) = compare.compare(compare.side("dumo", a), compare.side("dumo", b))
+    (d,) = compare.compare(side("dumo", a), side("dumo", b))
     assert d.detection_rate.rate == pytest.approx(0.3)
 
 
@@ -278,7 +280,7 @@ def test_of_three_methods_every_two_are_compared_and_q_is_of_all_tests(tmp_path,
         ("dumo", "rece"),
         ("uce", "rece"),
     ]
-    (alone,) = compare.compare(compare.side("dumo", out), compare.side("uce", out))
+    (alone,) = compare.compare(side("dumo", out), side("uce", out))
     rows = asked.rows("differences")
     assert [row["p"] for row in rows] == [alone.p, alone.p, 1]
     assert [row["q"] for row in rows] == pytest.approx(multipletests([row["p"] for row in rows], method="fdr_bh")[1])
@@ -343,7 +345,7 @@ def test_other_words_for_the_erased_concept_are_told_apart_case_by_case(tmp_path
                 )
                 rows += [score(method, "dog", 0, metric=metric, value=shown, prompt_id=f"{concept}-{i}") | at
                          for i in range(3)]  # fmt: skip
-    differences = compare.compare(*(compare.side(m, folder(tmp_path, rows)) for m in ("perfect", "original")))
+    differences = compare.compare(*(side(m, folder(tmp_path, rows)) for m in ("perfect", "original")))
     assert {d.case for d in differences if d.metric == "judge.object.h_o"} == {"ghost"}
 
 
@@ -355,13 +357,13 @@ def test_one_of_several_settings_has_to_be_named_and_the_error_says_how(tmp_path
     rows = [score("uce", "dog", 0, **settings(ridge=r, keep=True)) for r in (5, 20)] + [score("original", "dog", 0)]
     out = folder(tmp_path, rows)
     with pytest.raises(UserError, match=r"2 settings, name one: uce:ridge=20, uce:ridge=5"):
-        compare.side("uce", out)
-    a, b = compare.side("uce:ridge=5", out), compare.side("uce:ridge=20", out)
-    assert compare.told(a, b) == "ridge=5 against 20"
+        side("uce", out)
+    a, b = side("uce:ridge=5", out), side("uce:ridge=20", out)
+    assert told(a, b) == "ridge=5 against 20"
     with pytest.raises(UserError, match="no uce with ridge=7 is in the folder"):
-        compare.side("uce:ridge=7", out)
+        side("uce:ridge=7", out)
     with pytest.raises(UserError, match="wanted method:key=value"):
-        compare.side("uce:ridge", out)
+        side("uce:ridge", out)
 
 
 def test_what_one_recipe_alone_says_tells_it_from_the_other(tmp_path):
@@ -369,27 +371,27 @@ def test_what_one_recipe_alone_says_tells_it_from_the_other(tmp_path):
     rows = [score("uce", "dog", 0, **settings(ridge=5, **own)) for own in ({}, {"plans.toml": "30"})]
     out = folder(tmp_path, [*rows, score("original", "dog", 0)])
     with pytest.raises(UserError, match=r"2 settings, name one: uce:plans.toml=30, uce:plans.toml=null"):
-        compare.side("uce", out)
-    a, b = compare.side("uce:plans.toml=null", out), compare.side("uce:plans.toml=30", out)
-    assert compare.told(a, b) == "plans.toml=None against 30"
+        side("uce", out)
+    a, b = side("uce:plans.toml=null", out), side("uce:plans.toml=30", out)
+    assert told(a, b) == "plans.toml=None against 30"
 
 
 def test_cases_may_have_presets_of_their_own(tmp_path):
     rows = [score(method, "dog", 0, **settings(push=push)) | {"case": case}
             for case, push in (("ghost", 1), ("noto", 2)) for method in ("dumo", "original")]  # fmt: skip
     out = folder(tmp_path, rows)
-    found = compare.compare(compare.side("dumo", out), compare.side("original", out))
+    found = compare.compare(side("dumo", out), side("original", out))
     assert {d.case for d in found} == {"ghost", "noto"}
     weak = folder(tmp_path / "weak", [score("dumo", "dog", 0, **settings(push=1))])
-    assert compare.told(compare.side("dumo", out), compare.side("dumo", weak)) == "push=1 or 2 against 1"
+    assert told(side("dumo", out), side("dumo", weak)) == "push=1 or 2 against 1"
     newer = folder(tmp_path / "newer", [rows[0], rows[2] | {"method_version": "9"}, rows[1]])
     with pytest.raises(UserError, match="2 settings, name one: dumo:version=1,push=1, dumo:version=9,push=2"):
-        compare.side("dumo", newer)
+        side("dumo", newer)
 
 
 def test_a_misspelt_method_is_told_the_nearest(perfect):
     with pytest.raises(UserError, match="perfect"):
-        compare.side("prefect", perfect)
+        side("prefect", perfect)
 
 
 def test_pictures_of_two_sampling_contracts_are_no_pairs(tmp_path):
@@ -413,13 +415,13 @@ def fits(tmp_path: Path) -> Path:
 
 def test_several_fits_are_averaged_and_their_spread_stands_beside_that_of_generation_seeds(tmp_path):
     out = fits(tmp_path)
-    both = compare.side("dumo", out)
+    both = side("dumo", out)
     (split,) = compare.seeds(both)
     assert (split.fits, split.n) == (2, 20)
     assert split.fit == pytest.approx(4 / np.sqrt(2), rel=0.2) and split.generation < 1
     d = found(out, "dumo", "uce")["unrelated", "clip.emoji.cosine"]
     assert (d.n, d.a) == (20, pytest.approx(2, abs=0.5))
-    assert compare.seeds(compare.side("dumo:seed=4", out)) == []
+    assert compare.seeds(side("dumo:seed=4", out)) == []
     assert found(out, "dumo:seed=4", "uce")["unrelated", "clip.emoji.cosine"].a > 3
 
 
@@ -430,7 +432,7 @@ def test_the_spread_over_seeds_is_of_the_cases_asked_for_and_of_one_unit(tmp_pat
             for case in ("ghost", "clown") for m, seeds in (("dumo", (0, 4)), ("uce", (0,))) for f in seeds
             for i in range(4) for unit, by in units.items()]  # fmt: skip
     out = folder(tmp_path, rows)
-    both = compare.side("dumo", out)
+    both = side("dumo", out)
     assert {(one.case, one.metric) for one in compare.seeds(both)} == {
         ("clown", "clip.emoji.cosine"),
         ("ghost", "clip.emoji.cosine"),

@@ -16,6 +16,7 @@ from test_summary import score
 
 from dumo_bench.analysis import compare, pairs, summary
 from dumo_bench.analysis.scores import Scores
+from dumo_bench.analysis.sides import side
 from dumo_bench.report import build, latex, markdown, page, paired
 from dumo_bench.report.cells import CaseTables, Cell, Shown
 from dumo_bench.storage import table
@@ -142,7 +143,7 @@ def noisy() -> Rows:
 def test_differences_are_those_of_compare_and_q_is_of_all_cases_metrics_roles_and_erasers(tmp_path: Path):
     rows = noisy()
     cases, out = cases_of(rows), folder(tmp_path, rows)
-    both = [compare.compare(compare.side(m, out), compare.side("original", out)) for m in ("dumo", "rece", "uce")]
+    both = [compare.compare(side(m, out), side("original", out)) for m in ("dumo", "rece", "uce")]
     alone = {
         (m, d.case, d.metric, d.role): d for m, group in zip(("dumo", "rece", "uce"), both, strict=True) for d in group
     }

@@ -132,7 +132,7 @@ def _joined(a: pd.DataFrame, b: pd.DataFrame, on: list[str], rest: list[str]) ->
 def _settings(a: pd.DataFrame, b: pd.DataFrame, known: tuple[Known, Known]) -> Iterator[Setting]:
     """Those in which they differ, each once, with its cases."""
     found: dict[tuple[Of, str, str, str], list[str]] = {}
-    sides = [dict(_groups(frame, ["suite", "case"])) for frame in (a, b)]
+    sides = [dict(table.groups(frame, ["suite", "case"])) for frame in (a, b)]
     for case in sides[0].keys() & sides[1].keys():
         said = [_said(side[case], of.contracts) for side, of in zip(sides, known, strict=True)]
         if len({one["method", "method"] for one in said}) > 1:  # the settings of two methods are not each other's
@@ -169,7 +169,7 @@ def _said(rows: pd.DataFrame, contracts: Mapping[str, Mapping[str, Any]]) -> dic
 
 
 def _pictures(both: pd.DataFrame, settings: Sequence[Setting], known: tuple[Known, Known]) -> Iterator[Pictures]:
-    for (suite, case), rows in _groups(both, ["suite", "case"]):
+    for (suite, case), rows in table.groups(both, ["suite", "case"]):
         there = rows[rows["_merge"] == "both"]
         alike = there[there["key_a"] == there["key_b"]]["key_a"]
         other = sum(_other_file(key, known) for key in alike)
@@ -201,7 +201,9 @@ def _differs(rows: pd.DataFrame) -> pd.Series:
 def _scores(both: pd.DataFrame, settings: Sequence[Setting]) -> Iterator[Scores]:
     there = both[both["_merge"] == "both"]
     there = there.assign(changed=_differs(there), alike=there["key_a"] == there["key_b"])
-    for (suite, case, role, scorer, metric), rows in _groups(there, ["suite", "case", "role_a", "scorer", "metric"]):
+    for (suite, case, role, scorer, metric), rows in table.groups(
+        there, ["suite", "case", "role_a", "scorer", "metric"]
+    ):
         changed = rows[rows["changed"]]
         why = ""
         if len(changed):
@@ -215,12 +217,6 @@ def _scores(both: pd.DataFrame, settings: Sequence[Setting]) -> Iterator[Scores]
 def _mean(values: pd.Series) -> float | None:
     measured = values.dropna()
     return float(measured.mean()) if len(measured) else None
-
-
-def _groups(rows: pd.DataFrame, columns: list[str]) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
-    """The rows by the values of some columns, in order."""
-    for key, group in rows.groupby(columns):
-        yield tuple(key), group
 
 
 def _changes(both: pd.DataFrame) -> Iterator[Change]:

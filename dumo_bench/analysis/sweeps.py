@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dumo_bench.analysis import catalogue, compare, kinds, pairs, results
+from dumo_bench.analysis import catalogue, kinds, pairs, results
 from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.pairs import CASE
 from dumo_bench.analysis.recognition import REFERENCE
+from dumo_bench.analysis.sides import refuse_contracts, rows_of
 from dumo_bench.errors import UserError, unknown
 from dumo_bench.metrics.curves import Values
 from dumo_bench.storage import scan
@@ -142,7 +143,7 @@ def of(spec: str, given: Folders) -> dict[Key, Sweep]:
     name = spec.partition(":")[0]
     if name not in (known := set(given.scores["method"])):
         raise unknown("methods of these folders", name, known)
-    found = compare.rows_of(spec, given.scores)
+    found = rows_of(spec, given.scores)
     if len(versions := sorted(set(found["method_version"]))) > 1:
         typed = ", ".join(f"{name}:version={one}" for one in versions)
         raise UserError(f"{spec} is there in {len(versions)} versions, name one: {typed}")
@@ -160,7 +161,7 @@ def together(a: Mapping[Key, Sweep], b: Mapping[Key, Sweep], case: str = "*") ->
     """Two methods on every case that both have and that has such a name."""
     for key in sorted(a.keys() & b.keys()):
         if fnmatchcase(key[2], case):
-            compare.refuse_contracts((a[key].method, a[key].rows), (b[key].method, b[key].rows))
+            refuse_contracts((a[key].method, a[key].rows), (b[key].method, b[key].rows))
             sides = {f"a {n}": one for n, one in enumerate(a[key].frames)}
             sides |= {f"b {n}": one for n, one in enumerate(b[key].frames)}
             yield Pair(key, a[key], b[key], pairs.side_by_side(sides))

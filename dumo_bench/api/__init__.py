@@ -76,9 +76,10 @@ def compare(a: str, b: str, *, out: str | Path = "results", metric: str = "*", c
     """Two methods of a folder ("uce", "uce:ridge=50") prompt by prompt: the difference a - b of every metric and role
     with its interval, p, and q, corrected over all of them."""
     from dumo_bench.analysis import compare as comparing
+    from dumo_bench.analysis.sides import side
 
     where = remote.place(str(out))
-    return comparing.compare(comparing.side(a, where), comparing.side(b, where), metric, case)
+    return comparing.compare(side(a, where), side(b, where), metric, case)
 
 
 __all__ = [

@@ -15,7 +15,7 @@ from dumo_bench.storage import checksums, remote
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dumo_bench.analysis.compare import Side
+    from dumo_bench.analysis.sides import Side
 
 
 def differ(a: str, b: str, out: Path) -> Mapping[str, Diff]:
@@ -23,7 +23,8 @@ def differ(a: str, b: str, out: Path) -> Mapping[str, Diff]:
 
     Of one number in several units the first.
     """
-    from dumo_bench.analysis import compare
+    from dumo_bench.analysis.sides import folders as of_folders
+    from dumo_bench.analysis.sides import side
 
     folders = [remote.place(text) for text in (a, b)]
     full = [folder for folder in folders if (folder / "tables").is_dir()]
@@ -33,10 +34,10 @@ def differ(a: str, b: str, out: Path) -> Mapping[str, Diff]:
         )
     if not full:
         beside = (known(out),) * 2
-        x, y = (_scores(compare.side(spec, out)) for spec in (a, b))
+        x, y = (_scores(side(spec, out)) for spec in (a, b))
         return {f"{a} -> {b}": diff.diff(x, y, beside)}
     beside = (known(folders[0]), known(folders[1]))
-    sides = compare.folders(folders[0], folders[1])
+    sides = of_folders(folders[0], folders[1])
     return {one.label.partition(" in ")[0]: diff.diff(_scores(one), _scores(other), beside) for one, other in sides}
 
 

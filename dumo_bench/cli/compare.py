@@ -13,8 +13,10 @@ import typer
 from dumo_bench.cli.options import Json, Out, folder
 
 if TYPE_CHECKING:
-    from dumo_bench.analysis.compare import Overlap, Seeds, Side
+    from dumo_bench.analysis.compare import Seeds
     from dumo_bench.analysis.differences import Difference
+    from dumo_bench.analysis.overlaps import Overlap
+    from dumo_bench.analysis.sides import Side
     from dumo_bench.report.compared import Form
 
 DASH = "\N{EN DASH}"
@@ -76,6 +78,7 @@ def compare(
         return
     from dumo_bench.analysis import compare as comparing
     from dumo_bench.analysis import coverage
+    from dumo_bench.analysis.overlaps import overlaps
     from dumo_bench.cli import output, show
     from dumo_bench.report import compared
     from dumo_bench.run import manifest
@@ -85,7 +88,7 @@ def compare(
     sizes = coverage.sizes(manifest.suites(folders[0]).values())
     found = [
         (x, y, group, [*comparing.seeds(x, metric, case), *comparing.seeds(y, metric, case)],
-         comparing.overlaps(x, y, metric, case, sizes))
+         overlaps(x, y, metric, case, sizes))
         for (x, y), group in zip(sides, comparing.every(sides, metric, case), strict=True)
     ]  # fmt: skip
     if as_json:
@@ -122,17 +125,18 @@ def _folders(methods: Sequence[str]) -> list[Path]:
 
 def _sides(methods: Sequence[str], out: Path) -> list[tuple[Side, Side]]:
     """Every two of them, in order."""
-    from dumo_bench.analysis import compare as comparing
+    from dumo_bench.analysis.sides import folders as of_folders
+    from dumo_bench.analysis.sides import side
     from dumo_bench.errors import UserError
 
     if len(methods) < 2:
         raise UserError(f"compare {methods[0]}: with what? dumo-bench compare {methods[0]} METHOD")
     full = _folders(methods)
     if len(full) == len(methods):
-        return [two for a, b in combinations(full, 2) for two in comparing.folders(a, b)]
+        return [two for a, b in combinations(full, 2) for two in of_folders(a, b)]
     if full:
         raise UserError(_half(methods, full))
-    return list(combinations([comparing.side(spec, out) for spec in methods], 2))
+    return list(combinations([side(spec, out) for spec in methods], 2))
 
 
 def _half(methods: Sequence[str], full: Sequence[Path]) -> str:
@@ -152,7 +156,8 @@ def _plain(
     seeds: Sequence[Seeds],
     pictures: Sequence[Overlap],
 ) -> dict[str, object]:
-    from dumo_bench.analysis.compare import told, verdict
+    from dumo_bench.analysis.compare import verdict
+    from dumo_bench.analysis.sides import told
 
     rows = [
         asdict(d)
@@ -189,7 +194,7 @@ def _show(
 ) -> None:
     from dumo_bench.analysis import kinds
     from dumo_bench.analysis.catalogue import Catalogue
-    from dumo_bench.analysis.compare import told
+    from dumo_bench.analysis.sides import told
     from dumo_bench.cli import show
     from dumo_bench.report import compared
 

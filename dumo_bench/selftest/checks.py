@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from dumo_bench.analysis import catalogue, compare, differences, summary
 from dumo_bench.analysis.catalogue import Catalogue, Pick
+from dumo_bench.analysis.sides import side
 from dumo_bench.storage import table
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Facts:
         """A method against the original; nothing where the metric was not asked for."""
         if metric != "*" and self.unasked(metric):
             return []
-        return compare.compare(compare.side(method, self.out), compare.side("original", self.out), metric)
+        return compare.compare(side(method, self.out), side("original", self.out), metric)
 
 
 def claim(method: str, says: str, expected: str, found: float | None, holds: Callable[[float], bool]) -> Claim:

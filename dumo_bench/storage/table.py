@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +107,12 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of a table as dictionaries, with None for what is missing: what `write_part` takes."""
     columns = [_cells(column) for _, column in table.items()]
     return [dict(zip(table.columns, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def groups(rows: pd.DataFrame, columns: list[str]) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
+    """The rows by the values of some columns, in order."""
+    for key, group in rows.groupby(columns):
+        yield tuple(key), group
 
 
 def _cells(column: pd.Series) -> list[Any]:
