@@ -91,7 +91,7 @@ AT_THE_TOP: dict[str, set[str]] = {
     "numpy": {"metrics", "scorers", "emoji", "analysis", "published", "papers", "report", "view", "selftest"},
     "PIL": {"scorers", "emoji"},
     "ray": set(),
-    "rich": {"cli.show"},
+    "rich": {"cli.planned", "cli.show"},
     "typer": {"cli"},
 }
 

@@ -65,6 +65,7 @@ def relearn(
     """
     from dumo_bench import engines, report
     from dumo_bench.analysis import curves
+    from dumo_bench.cli import curves as shown
     from dumo_bench.cli import output, show
     from dumo_bench.plugins import settings as setting
     from dumo_bench.run import relearn as protocol
@@ -86,6 +87,6 @@ def relearn(
     if as_json:
         output.emit("relearn", {"curves": curves.rows(found), "files": output.paths(written)}, curves.REASONS)
     else:
-        show.curves(found)
+        shown.curves(found)
         show.echo("\n".join(f"wrote {path}" for path in written))
     raise typer.Exit(1 if failed else 0)

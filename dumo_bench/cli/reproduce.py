@@ -126,13 +126,13 @@ def _listed(as_json: bool) -> None:
 def _planned(paper: Paper, as_json: bool) -> None:
     """What a run of it would make."""
     from dumo_bench import api
-    from dumo_bench.cli import documents, output, show
+    from dumo_bench.cli import documents, output, planned, show
 
     found = api.plan(paper) if paper.rows() else []
     if as_json:
         output.emit("plan", documents.planned(found), documents.REASONS)
     elif found:
-        show.planned(found, Path(paper.out))
+        planned.planned(found, Path(paper.out))
     else:
         show.echo("nothing of it can be run here")
 

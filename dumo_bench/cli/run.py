@@ -153,17 +153,17 @@ def plan(experiment: Any, *, probe: Probe = False, as_json: Json = False) -> Non
 def _plan(experiment: Any, *, probe: bool, as_json: bool) -> None:
     from dumo_bench import api
     from dumo_bench.api import carry
-    from dumo_bench.cli import documents, output, show
+    from dumo_bench.cli import documents, output, planned
 
     found = api.plan(experiment)
     if not as_json:
-        show.planned(found, experiment.out)
+        planned.planned(found, experiment.out)
     costs = carry.costs(experiment) if probe or experiment.budget else []
     if as_json:
         output.emit("plan", documents.planned(found) | documents.costs(costs), documents.REASONS)
         return
     for cost in costs:
-        show.cost(cost)
+        planned.cost(cost)
 
 
 @given("request", request, "limit", "shard")

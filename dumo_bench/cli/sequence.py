@@ -21,7 +21,7 @@ def sequence(
 ) -> None:
     """Concepts erased one after another: what is left of each, whether it relapsed, what waiting did to it."""
     from dumo_bench.analysis import results, sequences
-    from dumo_bench.cli import output, show
+    from dumo_bench.cli import curves, output
     from dumo_bench.errors import UserError
 
     found = sequences.rows(sequences.read(results.scores(out), metric))
@@ -32,4 +32,4 @@ def sequence(
     if as_json:
         output.emit("sequence", {"concepts": found}, sequences.REASONS)
     else:
-        show.sequences(found)
+        curves.sequences(found)
