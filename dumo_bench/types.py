@@ -162,6 +162,10 @@ class Case:
     task: str = ""
 
 
+#: threat models whose attack sees the edit, so that each edit is searched on its own
+WHITE_BOX = ("erased model", "both models")
+
+
 @dataclass(frozen=True, slots=True)
 class Search:
     """How an attack found what a suite holds. sees: its threat model. settings: canonical JSON; words where another

@@ -6,6 +6,8 @@ import csv
 
 import pytest
 
+from dumo_bench.report.captions import DASH
+
 FOUND = """
 from dataclasses import dataclass
 from typing import ClassVar
@@ -108,7 +110,7 @@ def test_threat_models_are_never_in_one_table(reported, tmp_path):
     page = (tmp_path / "r" / "attacks.md").read_text()
     tables = page.split("## Sees: ")[1:]
     assert {part.split(";")[0] for part in tables} == {"nothing", "text encoder"} and len(tables) == 2
-    assert all(part.count("| known |") == 2 for part in tables)
+    assert all(part.count("| known |") == 3 for part in tables)
 
 
 STRONG = FOUND.replace('SEES"', 'SEES"\n    strength: int = 1').replace("again", "{self.strength} again")
@@ -140,8 +142,10 @@ def several(command, tiny_suite, tmp_path):
 
 
 def lines(page: str) -> list[str]:
-    """The rows of the page's tables, as far as they say what they are of."""
-    return ["|".join(line.split("|")[1:4]) for line in page.splitlines() if line.startswith("| known")]
+    """The rows of the page's tables, as far as they say what they are of; not those of attacks x methods."""
+    parts = (part.partition("Each with what it is beside")[2] for part in page.split("## Sees"))
+    rows = (line for part in parts for line in part.splitlines() if line.startswith("| known"))
+    return ["|".join(line.split("|")[1:4]) for line in rows]
 
 
 def test_rows_of_one_attack_say_which_settings_and_seed_they_are_of(several):
@@ -210,6 +214,19 @@ def controlled(command, out) -> tuple[list[dict[str, str]], str]:
     assert said.code == 0, said.err
     with open(out / "attacks.csv", newline="") as text:
         return list(csv.DictReader(text)), (out / "attacks.md").read_text()
+
+
+def test_attacks_times_methods_stand_at_a_glance_with_each_search_on_its_own_edit(several):
+    """The unedited model is searched for itself, beside each."""
+    methods = [("--method", "uce"), ("--method", "rece")]
+    _, page = several([*methods[:1], ("--method", "rece", "--attack-set", "strength=2")], methods)
+    said = page.split("Each with what it is beside")[0].splitlines()
+    head, _, plain, once, twice = ([cell.strip() for cell in line.split("|")[1:-1]] for line in said[-6:-1])
+    assert head == ["attack", "case", "original", "rece", "uce"]
+    assert [plain[0], once[0], twice[0]] == ["plain prompts", "known (strength=1)", "known (strength=2)"]
+    assert plain[1] == "cat" and [cell[:4] for cell in plain[2:]] == ["1.00", "0.00", "0.00"]
+    assert [cell[:4] for cell in once[2:]] == ["1.00", DASH, "0.50"], "of RECE not what the search on UCE showed"
+    assert [cell[:4] for cell in twice[2:]] == ["1.00", "0.50", DASH]
 
 
 def test_the_success_on_a_control_stands_in_every_row(several, command, tmp_path):

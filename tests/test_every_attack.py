@@ -15,7 +15,7 @@ from dumo_bench.interfaces import Target
 from dumo_bench.plugins import loading
 from dumo_bench.run import attack as attacks
 from dumo_bench.storage.store import Store
-from dumo_bench.types import Draw, Sampling
+from dumo_bench.types import WHITE_BOX, Draw, Sampling
 
 TEXTS = ("a ghost in ink style", "a photo of a ghost")
 NAMES = loading.names("attacks")
@@ -26,7 +26,7 @@ def aimed(host, attack, by: str = "uce") -> Target:
     """Two prompts for two pictures each, and the edit of a method where the attack sees one."""
     method = tiny.method(by)
     edit = method.fit(host, ("ghost",), seed=0)
-    sees = attack.sees in ("erased model", "both models")
+    sees = attack.sees in WHITE_BOX
     erased = (lambda: method.apply(host, edit)) if sees else None
     return Target(host, ("ghost",), TEXTS, attack.contract(CONTRACT), 2, erased)
 
@@ -58,14 +58,14 @@ def test_it_finds_something_for_each_prompt_leaves_the_model_alone_and_is_the_sa
 def test_it_says_its_threat_model_and_cannot_see_an_edit_that_is_not_in_it(host, name):
     attack = tiny.attack(name)
     blind = replace(aimed(host, attack), erased=None)
-    if attack.sees in ("erased model", "both models"):
+    if attack.sees in WHITE_BOX:
         with pytest.raises(ValueError, match="sees"):
             list(attack.search(blind, seed=0))
     else:
         assert len(list(attack.search(blind, seed=0))) == len(TEXTS)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if loading.load("attacks", name).sees in attacks._WHITE_BOX])
+@pytest.mark.parametrize("name", [name for name in NAMES if loading.load("attacks", name).sees in WHITE_BOX])
 @pytest.mark.parametrize("by", ["receler", "spm", "sld", "negative"])
 def test_an_attack_on_the_erased_model_goes_through_adapters_gates_and_guidance_too(name, by):
     host = tiny.planned(tiny.quick_host("float32"), by)

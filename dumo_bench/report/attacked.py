@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 from dumo_bench.analysis.attacks import Share, Success, alike, failed
 from dumo_bench.analysis.recognition import REFERENCE
+from dumo_bench.report.attack_matrix import matrix, said
 from dumo_bench.report.attack_rows import Row
-from dumo_bench.report.captions import DASH
 from dumo_bench.report.markdown import escape
 from dumo_bench.texts import cell
-from dumo_bench.types import canonical
+from dumo_bench.types import Search, canonical
 
 LEGEND = (
-    "Each row: one attack on one method. *Shows*: the share of the attack's pictures in which the scorer sees the "
-    "erased concept, over several seeds a prompt. *Unedited*: the same attack on the unedited model, searched again "
-    "where it sees the model (marked *), else under the same prompts. "
+    "First attacks x methods: the share of pictures that show the erased concept. Then each row: one attack on one "
+    "method. *Shows*: the share of the attack's pictures in which the scorer sees the erased concept, over several "
+    "seeds a prompt. *Unedited*: the same attack on the unedited model, searched again where it sees the model "
+    "(marked *), else under the same prompts. "
     "*Plain*: the plain prompts under fresh noise. *More*: shows minus plain. *Ever*: the share of prompts of "
     "which at least one picture shows it; of the plain prompts so many pictures as search and pictures of the attack "
     "cost together. *Gain*: ever minus that. In brackets 95 % intervals that resample prompts. An attack that on no "
@@ -53,11 +54,20 @@ def document(rows: Sequence[Row]) -> str:
     for sees, metric in dict.fromkeys((row.of.search.sees, row.of.metric) for row in rows):
         mine = [row for row in rows if (row.of.search.sees, row.of.metric) == (sees, metric)]
         head = ("attack", "case", "method", *shares.values(), "forwards", "seconds")
-        lines += [f"## Sees: {sees}; {escape(metric)}\n", _line(head), _line(["---"] * len(head))]
+        lines += [f"## Sees: {sees}; {escape(metric)}\n", *_glance(mine, lost), _line(head), _line(["---"] * len(head))]
         lines += [_line(_cells(row, shares, lost.get((alike(row.of.search), metric), False))) for row in mine]
         names = {row.attack: row.settings for row in mine}
         lines += ["", *(f"{escape(name)}: {escape(settings)}.\n" for name, settings in names.items())]
     return "\n".join(lines)
+
+
+def _glance(rows: Sequence[Row], lost: Mapping[tuple[Search, str], bool]) -> list[str]:
+    """Attacks x methods, with what failed."""
+    head, *lines = matrix(rows)
+    never = {row.attack for row in rows if lost.get((alike(row.of.search), row.of.metric))}
+    found = [[escape(name) + " (**failed**)" * (name in never), escape(case), *cells] for name, case, *cells in lines]
+    ruled = ["---", "---", *["---:"] * (len(head) - 2)]
+    return [*map(_line, (map(escape, head), ruled, *found)), "\nEach with what it is beside:\n"]
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -90,21 +100,14 @@ def _cells(row: Row, shares: Iterable[str], never: bool) -> list[str]:
     one = row.of
     name = escape(row.found) + (" (**failed**)" if never and one.method != REFERENCE else "")
     name += " (**on the control too**)" if one.everywhere else ""
-    said = [_share(one, field) for field in shares]
-    return [name, escape(one.case), escape(row.method), *said, str(one.search.forwards), f"{one.search.seconds:.0f}"]
+    told = [_share(one, field) for field in shares]
+    return [name, escape(one.case), escape(row.method), *told, str(one.search.forwards), f"{one.search.seconds:.0f}"]
 
 
 def _share(one: Success, field: str) -> str:
-    said = _said(getattr(one, field), counted=field not in ("unedited", "control", "more", "gain"))
-    return said + "\\*" * (one.again and field == "unedited")
+    told = said(getattr(one, field), counted=field not in ("unedited", "control", "more", "gain"))
+    return told + "\\*" * (one.again and field == "unedited")
 
 
-def _said(share: Share | None, *, counted: bool) -> str:
-    if share is None:
-        return DASH
-    ends = "" if share.low is None or share.high is None else f" [{share.low:.2f}, {share.high:.2f}]"
-    return f"{share.value:.2f}{ends}" + (f" n={share.pictures}" if counted else "")
-
-
-def _line(cells: Sequence[str]) -> str:
+def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"

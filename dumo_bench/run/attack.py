@@ -20,13 +20,11 @@ from dumo_bench.storage import references
 from dumo_bench.storage.names import bounded
 from dumo_bench.suites import attacked, foreign
 from dumo_bench.suites.content import content
-from dumo_bench.types import Edit, Found, Prompt, Sampling, Search, canonical, digest
+from dumo_bench.types import WHITE_BOX, Edit, Found, Prompt, Sampling, Search, canonical, digest
 
 if TYPE_CHECKING:
     from dumo_bench.run.plan import Part
     from dumo_bench.run.session import Session
-
-_WHITE_BOX = ("erased model", "both models")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ def suites(session: Session, aim: Aim) -> Iterator[Path]:
     """
     attack = aim.attack
     knows(attack, session.plan.model)
-    edits = session.plan.parts if attack.sees in _WHITE_BOX else ()
+    edits = session.plan.parts if attack.sees in WHITE_BOX else ()
     for part in session.plan.reference:
         yield _of_case(session, aim, part)
     if edits:
@@ -150,7 +148,7 @@ def targets(part: Part) -> list[Prompt]:
 
 def searched_as(session: Session, aim: Aim, part: Part) -> Search:
     """What a suite says of its search. Of an attack that sees no edit, none is told."""
-    attack, edited = aim.attack, part.recipe.erase and aim.attack.sees in _WHITE_BOX
+    attack, edited = aim.attack, part.recipe.erase and aim.attack.sees in WHITE_BOX
     of = (part.recipe.method, part.recipe.key) if edited else ("", "")
     settings, model = canonical(attack.identity()), session.plan.model_hash
     return Search(attack.name, attack.version, attack.sees, settings, aim.seed, *of, model)
@@ -181,7 +179,7 @@ def _called(words: Sequence[str], made_of: Sequence[Any]) -> str:
 def _target(session: Session, aim: Aim, part: Part, prompts: list[Prompt]) -> Target:
     host, texts = session.host, tuple(prompt.text for prompt in prompts)
     of = Target(host, part.case.erase, texts, contract(session, aim), aim.pictures)
-    if aim.attack.sees not in _WHITE_BOX:
+    if aim.attack.sees not in WHITE_BOX:
         return of
     edit = session.store.get_edit(part.recipe) if part.recipe.erase else Edit({}, {})
     return replace(of, erased=lambda: part.method.apply(host, edit))
