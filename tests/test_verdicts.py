@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from dumo_bench import report
 from dumo_bench.analysis import kinds
 from dumo_bench.analysis.catalogue import Known
 from dumo_bench.report.cells import CaseTables, Cell, Panel, Shown
-from dumo_bench.report.coverage import Coverage
+from dumo_bench.report.coverage import Coverage, Covered
 from dumo_bench.report.variants import Label, Told
 from dumo_bench.report.verdicts import verdicts
 from dumo_bench.run import manifest
@@ -107,6 +108,22 @@ def test_what_was_not_measured_is_a_dash_and_the_unedited_model_alone_is_its_own
     alone = tables(column(GONE, "target", 1.0), kin=(ORIGINAL,), labels=(Label("original"),))
     (one,) = verdicts(alone, "object")
     assert str(one).startswith("s, cat: original shows cat in 1.00") and "(original" not in str(one)
+
+
+def test_of_a_part_of_the_suite_is_whose_own_pictures_or_the_originals_lack_and_not_the_other_methods():
+    theirs = ("theirs", "1", "{}", "m", "s")
+    labels = (*LABELS, Label("theirs"))
+
+    def partial(**asked: int) -> list[bool]:
+        covered = tuple(Covered(name, "a", n, n) for name, n in asked.items())
+        case = tables(column(GONE, "target", 1.0, 0.1, 0.2), kin=(ORIGINAL, MINE, theirs), labels=labels)
+        found = verdicts(replace(case, coverage=Coverage(10, covered)), "object")
+        assert [one.partial for one in found] == ["of a part of the suite" in str(one) for one in found]
+        return [one.partial for one in found]
+
+    assert partial(original=10, mine=10, theirs=10) == [False, False]
+    assert partial(original=10, mine=10, theirs=4) == [False, True]
+    assert partial(original=9, mine=10, theirs=10) == [True, True]
 
 
 def test_the_verdicts_of_the_committed_table_are_its_numbers():

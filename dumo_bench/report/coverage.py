@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,12 @@ class Coverage:
 
     @property
     def partial(self) -> bool:
-        return any(one.asked < self.expected or one.failed for one in self.covered)
+        return self.partial_of({one.label for one in self.covered})
+
+    def partial_of(self, labels: Container[str]) -> bool:
+        """Whether anything is missing of some of its methods."""
+        own = (one for one in self.covered if one.label in labels)
+        return any(one.asked < self.expected or one.failed for one in own)
 
 
 def of(rows: pd.DataFrame, labels: Mapping[tuple[Any, ...], Label], key: Sequence[str], whole: int | None) -> Coverage:

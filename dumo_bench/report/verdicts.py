@@ -178,10 +178,12 @@ def _says(column: Shown, order: Sequence[Measures], to_go: bool) -> bool:
 
 def _verdict(case: CaseTables, kin: Kin, gone: tuple[Panel, Shown] | None, kept: tuple[Panel, Shown] | None) -> Verdict:
     own = [i for i, of in enumerate(case.kin) if of == kin]
-    label = together([case.panels[0].labels[i] for i in own])
+    labels = case.panels[0].labels
+    label = together([labels[i] for i in own])
+    beside = {str(labels[i]) for i, of in enumerate(case.kin) if of == kin or of[0] == REFERENCE}
     first, second = (_finding(case, own, label, *one) if one else None for one in (gone, kept))
     about = (case.suite, case.version, case.case, str(label), len(own))
-    return Verdict(*about, first, second, kin, case.coverage.partial, case.warning)
+    return Verdict(*about, first, second, kin, case.coverage.partial_of(beside), case.warning)
 
 
 def _finding(case: CaseTables, own: Sequence[int], label: Label, panel: Panel, column: Shown) -> Finding:
