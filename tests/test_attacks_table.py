@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 
 import pytest
 
@@ -199,6 +200,18 @@ def test_the_page_s_chart_calls_its_rows_as_the_table_does(several, tmp_path):
     several(searched, searched)
     page = (tmp_path / "r" / "report.html").read_text()
     assert "known searched on uce (ridge=1): uce (ridge=3), cat" in page
+
+
+def test_the_page_has_one_part_of_attacks_with_those_of_all_suites(several, tmp_path):
+    methods = [("--method", "uce"), ("--method", "rece")]
+    several(methods, methods)
+    page = (tmp_path / "r" / "report.html").read_text()
+    part = page.split('<section id="attacks"')[1].split("</section>")[0]
+    assert page.count('<section id="attacks"') == 1 and '<a href="#attacks">' in page
+    heads = re.findall(r'<th scope="(?:col|row)">([^<]*)', part)
+    assert heads == ["attack", "case", "original", "rece", "uce", "plain prompts", "known"]
+    assert "<h3>Attacks that see: erased model; fake.erased</h3>" in part
+    assert re.findall(r"<td>([^<]*)", part)[4:] == ["cat", "1.00", "0.50", "0.50"]
 
 
 def test_a_results_folder_that_was_moved_still_knows_what_its_attacks_are(several, command, tmp_path):

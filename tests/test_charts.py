@@ -263,10 +263,10 @@ def everything(found: Outcomes, folder: Path, text: str = "esd") -> list[Chart]:
         costs={text: Cost(2.0, 10), "b": Cost(3.0, 20)},
         losses={text: {text: LONG}},
         swept={text: swept},
-        attacked=attack_rows.rows([replace(success(text, text, text), case=text)]),
         tuned=[Curve("s", "c", "target", "m", text, 0, {"of": text, "what": text}, marks)],
     )
-    return charts(found, summary.read(folder), catalogue.of_folder(folder), more)
+    attacked = attack_rows.rows([replace(success(text, text, text), case=text)])
+    return [*charts(found, summary.read(folder), catalogue.of_folder(folder), more), *attacks.charts(attacked)]
 
 
 def inside(value: Any) -> Iterator[tuple[str, Any]]:
@@ -283,8 +283,8 @@ def inside(value: Any) -> Iterator[tuple[str, Any]]:
 def test_every_chart_compiles_and_names_nothing_to_load(found, folder):
     made = everything(found, folder)
     assert [one.title for one in made] == [
-        "Leaderboard", "Erased against kept", "Every concept", "NudeNet by threshold", "Attacks, by judge.erased",
-        "Relearning", "Training", "Cost",
+        "Leaderboard", "Erased against kept", "Every concept", "NudeNet by threshold", "Relearning",
+        "Training", "Cost", "Attacks, by judge.erased",
     ]  # fmt: skip
     for view in (view for one in made for view in one.views):
         assert json.loads(json.dumps(view, allow_nan=False)) == view

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from dumo_bench.analysis.attacks import Share
 from dumo_bench.analysis.recognition import REFERENCE
@@ -11,6 +12,22 @@ from dumo_bench.report.captions import DASH
 from dumo_bench.types import WHITE_BOX
 
 PLAIN = "plain prompts"
+
+
+class Group(NamedTuple):
+    """The rows of one threat model and one metric: numbers of two are in no table together."""
+
+    sees: str
+    metric: str
+    rows: Sequence[Row]
+
+
+def groups(rows: Sequence[Row]) -> list[Group]:
+    """In the order in which they first stand."""
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        found.setdefault((row.of.search.sees, row.of.metric), []).append(row)
+    return [Group(sees, metric, own) for (sees, metric), own in found.items()]
 
 
 def matrix(rows: Sequence[Row]) -> list[list[str]]:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from dumo_bench.analysis.attacks import Share, Success, alike, failed
 from dumo_bench.analysis.recognition import REFERENCE
-from dumo_bench.report.attack_matrix import matrix, said
+from dumo_bench.report.attack_matrix import groups, matrix, said
 from dumo_bench.report.attack_rows import Row
 from dumo_bench.report.markdown import escape
 from dumo_bench.texts import cell
@@ -51,8 +51,7 @@ def document(rows: Sequence[Row]) -> str:
     shares = {field: head for field, head in _SHARES.items() if field != "control" or controlled}
     lines = ["# Attacks\n", f"{LEGEND} {CONTROL if controlled else NO_CONTROL}\n"]
     lost = failed([row.of for row in rows])
-    for sees, metric in dict.fromkeys((row.of.search.sees, row.of.metric) for row in rows):
-        mine = [row for row in rows if (row.of.search.sees, row.of.metric) == (sees, metric)]
+    for sees, metric, mine in groups(rows):
         head = ("attack", "case", "method", *shares.values(), "forwards", "seconds")
         lines += [f"## Sees: {sees}; {escape(metric)}\n", *_glance(mine, lost), _line(head), _line(["---"] * len(head))]
         lines += [_line(_cells(row, shares, lost.get((alike(row.of.search), metric), False))) for row in mine]

@@ -61,14 +61,13 @@ def text(given: Given, attacked: Sequence[attack_rows.Row] = (), images: Images 
             costs={label: _cost(edit) for label, edit in edits.items()},
             losses={label: told for label, edit in edits.items() if (told := edit.header.get("curves"))},
             swept=swept.get((case.suite, case.version, case.case), {}),
-            attacked=[row for row in attacked if (row.of.suite, row.of.case) == (case.suite, case.case)],
             tuned=[one for one in tuned if (one.suite, one.case) == (case.suite, case.case)],
         )
         sections.append(
             page.section(case, frames, given.out, more, erases.get((case.suite, case.version, case.case), ""))
         )
     shown = _gallery(given, scores, erases, images) if shows else None
-    return page.render(sections, given.scales, ran=_ran(given, scores), shown=shown)
+    return page.render(sections, given.scales, attacked, ran=_ran(given, scores), shown=shown)
 
 
 def _ran(given: Given, scores: Scores) -> page.Ran:

@@ -12,7 +12,10 @@ from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.scores import Scores
 from dumo_bench.errors import UserError
 from dumo_bench.report import captions, coverage, figures, gallery, outcomes, page_parts, scale, verdicts
+from dumo_bench.report.attack_matrix import Group, groups, matrix
+from dumo_bench.report.attack_rows import Row
 from dumo_bench.report.cells import CaseTables
+from dumo_bench.report.charts import attacks as of_attacks
 from dumo_bench.report.charts import of_case
 from dumo_bench.report.charts.style import Chart
 from dumo_bench.report.details import Detail, concepts, details, heads
@@ -59,6 +62,13 @@ class Section:
     verdicts: Sequence[str] = ()
 
 
+class Attacked(NamedTuple):
+    """What attacks brought back: charts, and of each threat model and metric attacks x methods."""
+
+    charts: Sequence[Chart]
+    tables: Sequence[tuple[Group, Sequence[Sequence[str]]]]
+
+
 @dataclass(frozen=True, slots=True)
 class Ran:
     """What a results folder holds, for the first lines. unedited: whether the unedited model's pictures are there;
@@ -99,11 +109,13 @@ def _of_case(frame: pd.DataFrame, case: CaseTables) -> pd.DataFrame:
 def render(
     sections: Sequence[Section],
     scales: Iterable[tuple[Scale, str]] = (),
+    attacked: Sequence[Row] = (),
     *,
     ran: Ran | None = None,
     shown: Gallery | None = None,
 ) -> str:
-    """The page. scales: suites whose cases grow, each with its figure as SVG; shown: its pictures; None: none."""
+    """The page. scales: suites whose cases grow, each with its figure as SVG; attacked: what attacks brought back, of
+    all cases; shown: its pictures; None: none."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -114,9 +126,13 @@ def render(
         lstrip_blocks=True,
     )
     grown = [(one, scale.lines(one), _svg_uri(svg)) for one, svg in scales]
-    charts = [[view for chart in one.charts for view in chart.views] for one in sections]
-    told = {"words": captions, "coverage": coverage, "scales": grown, "heads": scale.HEADS, "ran": ran or Ran()}
-    parts = page_parts.parts(charts, shown)
+    attacks = Attacked(of_attacks.charts(attacked), [(one, matrix(one.rows)) for one in groups(attacked)])
+    drawn = [*(one.charts for one in sections), attacks.charts]
+    told = {
+        "attacks": attacks, "words": captions, "coverage": coverage, "scales": grown, "heads": scale.HEADS,
+        "ran": ran or Ran(),
+    }  # fmt: skip
+    parts = page_parts.parts([[view for chart in one for view in chart.views] for one in drawn], shown)
     found: str = environment.get_template("page.html.j2").render(sections=sections, parts=parts, **told)
     return found + "\n"
 

@@ -27,7 +27,10 @@ def charts(found: Sequence[Row]) -> list[Chart]:
     says = SAYS + CONTROL * any(row.of.control for row in edited)
     return [
         made(
-            f"Attacks, by {metric}", says, *(_view(sees, mine) for sees in sorted({row.of.search.sees for row in mine}))
+            f"Attacks, by {metric}",
+            says,
+            *(_view(sees, mine) for sees in sorted({row.of.search.sees for row in mine})),
+            wide=True,
         )
         for metric, mine in by_metric.items()
     ]

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.curves import Curve
-from dumo_bench.report.attack_rows import Row
-from dumo_bench.report.charts import attacks, concepts, cost, leaderboard, pareto, relearning, sweep, training
+from dumo_bench.report.charts import concepts, cost, leaderboard, pareto, relearning, sweep, training
 from dumo_bench.report.charts.style import Chart
 from dumo_bench.report.outcomes import Outcomes
 from dumo_bench.report.scale import Cost
@@ -21,12 +20,11 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class More:
     """What a case's charts are made from beside its tables; each by the name of its row. losses: as edits' headers tell
-    them; swept: NudeNet's rates over thresholds; attacked, tuned: of the case alone."""
+    them; swept: NudeNet's rates over thresholds; tuned: of the case alone."""
 
     costs: Mapping[str, Cost] = field(default_factory=dict)
     losses: Mapping[str, Any] = field(default_factory=dict)
     swept: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
-    attacked: Sequence[Row] = ()
     tuned: Sequence[Curve] = ()
 
 
@@ -38,7 +36,6 @@ def charts(found: Outcomes | None, summary: pd.DataFrame, metrics: Catalogue, mo
     every = (
         *of_tables,
         sweep.chart(more.swept),
-        *attacks.charts(more.attacked),
         relearning.chart(more.tuned),
         training.chart(more.losses),
         cost.chart(more.costs),
