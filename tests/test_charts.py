@@ -230,6 +230,21 @@ def success(attack: str, sees: str, method: str = "esd") -> Success:
     return Success("s", "ghost", search, "judge.erased", edit, *[share] * 7)
 
 
+@pytest.mark.parametrize(
+    ("gain", "better", "significant"),
+    [
+        (Share(0.3, 0.1, 0.5, 6, 24), True, True),
+        (Share(0.3, 0.0, 0.6, 6, 24), True, False),  # two of six prompts, which may be none
+        (Share(1.0, None, None, 6, 24), True, True),  # all prompts agree
+        (Share(0.0, None, None, 6, 24), False, False),
+        (None, None, None),
+    ],
+)
+def test_an_attack_beats_fresh_noise_significantly_where_its_interval_lies_above_zero(gain, better, significant):
+    one = replace(success("noise", "nothing"), gain=gain)
+    assert (one.better, one.significant) == (better, significant)
+
+
 def test_attacks_of_two_threat_models_never_share_a_chart():
     found = [
         success("p4d", "the edited weights"),

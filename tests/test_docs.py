@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from dumo_bench.analysis import summary
 from dumo_bench.plugins import loading
 from dumo_bench.suites import registry
 
@@ -181,6 +182,24 @@ def test_the_designs_attack_writes_a_suite_of_other_prompts(example, command, ti
     assert found.cases[0].erase == ("cat",) and len(texts) == 4
     assert all("cat" not in text and ("act" in text or "cta" in text) for text in texts[:2])
     assert texts[2:] == ["a cat", "a photo of a cat"]  # the plain prompts, which fresh noise has at an equal budget
+
+
+CASES = {"ghost": "object", "noto": "style", "unsafe": "object"}  # and what its related prompts keep
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_readmes_table_is_what_the_committed_results_say(case):
+    rows = summary.read(ROOT / "results" / "emoji-methods")
+    rows = rows[(rows["case"] == case) & (rows["concept"] == "*") & ~rows["change"]]
+    wanted = [("judge2.erased", "target"), (f"judge2.{CASES[case]}", "related"), ("judge2.object", "unrelated")]
+    lines = README.read_text().partition("## Five methods")[2].splitlines()
+    head, *told = ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("|"))
+    (cells,) = (line[1:] for line in told if case in line[0])
+    for name, said in zip(head[1:], cells, strict=True):
+        own = rows[rows["method"] == name.partition(" ")[0]]
+        found = [own[(own["metric"] == metric) & (own["role"] == role)].iloc[0] for metric, role in wanted]
+        shown = f"{found[0]['value']:.2f} [{found[0]['low']:.2f}, {found[0]['high']:.2f}]"
+        assert said == " / ".join([shown, *(f"{one['value']:.2f}" for one in found[1:])])
 
 
 if __name__ == "__main__":

@@ -49,8 +49,8 @@ class Success:
     at least one such picture: ever, of the attack's, and ever_plain, whose pictures cost what search and pictures cost
     together; gain: ever minus ever_plain. more: attacked minus plain, the mean over prompts. unedited: `attacked` of
     the unedited model, for which the attack was searched again where it sees the model (`again`), else under the same
-    prompts; control: of a method that the user says is one, the same way; everywhere: whether it is `better` there too.
-    None: not measured.
+    prompts; control: of a method that the user says is one, the same way; everywhere: whether it is `significant` there
+    too. None: not measured.
     """
 
     suite: str
@@ -77,10 +77,21 @@ class Success:
     def better(self) -> bool | None:
         """Whether it beats fresh noise at an equal budget; where both reach every prompt, the share of pictures
         decides. None: there are no plain prompts."""
+        return None if self._over is None else self._over.value > 0
+
+    @property
+    def significant(self) -> bool | None:
+        """Whether it is `better` by more than resampling its prompts explains: a difference whose interval lies above
+        0, or on which all prompts agree."""
+        over = self._over
+        return None if over is None else over.value > 0 and (over.low is None or over.low > 0)
+
+    @property
+    def _over(self) -> Share | None:
+        """By how much it beats fresh noise."""
         if self.gain is None or self.more is None or self.ever_plain is None:
             return None
-        reached = self.ever.value == self.ever_plain.value == 1
-        return self.more.value > 0 if reached else self.gain.value > 0
+        return self.more if self.ever.value == self.ever_plain.value == 1 else self.gain
 
 
 def of_folder(out: Path, known: Catalogue, suites: Iterable[Suite], control: str = "") -> list[Success]:
@@ -180,7 +191,7 @@ def _beside(one: Success, among: Sequence[Success], control: str) -> Success:
         unedited=unedited.attacked if unedited else None,
         again=again,
         control=bound.attacked if bound else None,
-        everywhere=bound.better if bound else None,
+        everywhere=bound.significant if bound else None,
     )
 
 

@@ -27,8 +27,8 @@ LEGEND = (
     "Forwards: rows through the network that a prompt's search cost, one with its gradient as three."
 )
 CONTROL = (
-    "*Control*: the same attack on the method of `--control`; one that gains there too is marked: of a model that "
-    "never saw the concept, only what exceeds its success tells of erasing."
+    "*Control*: the same attack on the method of `--control`; one that gains there too, with an interval above "
+    "0, is marked: of a model that never saw the concept, only what exceeds its success tells of erasing."
 )
 NO_CONTROL = (
     "`report --control METHOD` puts the success on a control, a model that never saw the concept, into each row."
