@@ -115,7 +115,8 @@ def test_of_a_part_of_the_suite_is_whose_own_pictures_or_the_originals_lack_and_
     labels = (*LABELS, Label("theirs"))
 
     def partial(**asked: int) -> list[bool]:
-        covered = tuple(Covered(name, "a", n, n) for name, n in asked.items())
+        told = [Covered(name, "a", n, n) for name, n in asked.items()]
+        covered = (*told, *(Covered(name, "another", 0, 0) for name in asked))  # which the verdict does not use
         case = tables(column(GONE, "target", 1.0, 0.1, 0.2), kin=(ORIGINAL, MINE, theirs), labels=labels)
         found = verdicts(replace(case, coverage=Coverage(10, covered)), "object")
         assert [one.partial for one in found] == ["of a part of the suite" in str(one) for one in found]

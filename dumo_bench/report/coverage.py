@@ -49,12 +49,14 @@ class Coverage:
 
     @property
     def partial(self) -> bool:
-        return self.partial_of({one.label for one in self.covered})
+        return self._lacks(self.covered)
 
-    def partial_of(self, labels: Container[str]) -> bool:
-        """Whether anything is missing of some of its methods."""
-        own = (one for one in self.covered if one.label in labels)
-        return any(one.asked < self.expected or one.failed for one in own)
+    def partial_of(self, labels: Container[str], scorers: Container[str]) -> bool:
+        """Whether anything is missing of what some scorers say of some of its methods."""
+        return self._lacks(one for one in self.covered if one.label in labels and one.scorer in scorers)
+
+    def _lacks(self, covered: Iterable[Covered]) -> bool:
+        return any(one.asked < self.expected or one.failed for one in covered)
 
 
 def of(rows: pd.DataFrame, labels: Mapping[tuple[Any, ...], Label], key: Sequence[str], whole: int | None) -> Coverage:

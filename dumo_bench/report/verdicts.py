@@ -182,8 +182,9 @@ def _verdict(case: CaseTables, kin: Kin, gone: tuple[Panel, Shown] | None, kept:
     label = together([labels[i] for i in own])
     beside = {str(labels[i]) for i, of in enumerate(case.kin) if of == kin or of[0] == REFERENCE}
     first, second = (_finding(case, own, label, *one) if one else None for one in (gone, kept))
+    scorers = {one[1].known.scorer for one in (gone, kept) if one and one[1].known}
     about = (case.suite, case.version, case.case, str(label), len(own))
-    return Verdict(*about, first, second, kin, case.coverage.partial_of(beside), case.warning)
+    return Verdict(*about, first, second, kin, case.coverage.partial_of(beside, scorers), case.warning)
 
 
 def _finding(case: CaseTables, own: Sequence[int], label: Label, panel: Panel, column: Shown) -> Finding:
