@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,9 +16,6 @@ from dumo_bench.analysis.sides import Side, refuse_contracts
 from dumo_bench.errors import UserError, unknown
 from dumo_bench.metrics import power
 from dumo_bench.storage import table
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ def each(of: Experiment) -> Iterator[Done]:
 
 def prepared(of: Experiment) -> list[Prepared]:
     """Every row, checked. One whose method the model cannot run is noted for the report, and left out of several."""
-    engines.make(of.workers, of.device)  # refuses options that do not go together
+    engines.make(of.workers, of.device)  # refuses one that is not installed
     if of.log:
         from dumo_bench.api import track
 
