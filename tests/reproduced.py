@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dumo_bench.analysis import compare
 from dumo_bench.analysis.differences import Difference
-from dumo_bench.analysis.sides import folders
+from dumo_bench.analysis.sides import shared
 from dumo_bench.errors import UserError
 
 COMMITTED = Path(__file__).parents[1] / "results" / "emoji-reproduced"
@@ -21,7 +21,7 @@ COMMITTED = Path(__file__).parents[1] / "results" / "emoji-reproduced"
 
 def pairs(out: Path, committed: Path = COMMITTED) -> list[Difference]:
     """Every tested difference between a results folder and the accepted one."""
-    sides = folders(out, committed)
+    sides = shared(out, committed)
     return [d for group in compare.every(sides) for d in group if d.p is not None]
 
 

@@ -74,6 +74,11 @@ class Success:
         return self.recipe.method
 
     @property
+    def own(self) -> bool:
+        """Whether what it was searched on, an edit or the unedited model, is what it was tried on."""
+        return self.search.edit == ("" if self.method == REFERENCE else self.recipe.key)
+
+    @property
     def better(self) -> bool | None:
         """Whether it beats fresh noise at an equal budget; where both reach every prompt, the share of pictures
         decides. None: there are no plain prompts."""
@@ -198,8 +203,7 @@ def _beside(one: Success, among: Sequence[Success], control: str) -> Success:
 def _same(one: Success, among: Sequence[Success], method: str) -> Success | None:
     """The same attack on a method: searched again for it where it sees the model, else under the same prompts."""
     of = [other for other in among if (other.method, other.case, other.metric) == (method, one.case, one.metric)]
-    own = [other for other in of if other.search.edit == ("" if method == REFERENCE else other.recipe.key)]
-    again = [other for other in own if alike(other.search) == alike(one.search)]
+    again = [other for other in of if other.own and alike(other.search) == alike(one.search)]
     same = [other for other in of if other.suite == one.suite and other.recipe.model == one.recipe.model]
     found = [*again, *same] if one.search.edit else same
     return found[0] if found else None

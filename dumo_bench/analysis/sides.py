@@ -41,13 +41,13 @@ def side(spec: str, out: Path) -> Side:
     return Side(spec, scores, sets, summary.read(out), catalogue.of_frames(out / "tables", scores, sets))
 
 
-def folders(a: Path, b: Path) -> list[tuple[Side, Side]]:
+def shared(a: Path, b: Path) -> list[tuple[Side, Side]]:
     """The methods that two results folders share, each against itself."""
     methods = [set(results.scores(out)["method"]) for out in (a, b)]
-    if not (shared := sorted(methods[0] & methods[1])):
+    if not (both := sorted(methods[0] & methods[1])):
         there = [", ".join(sorted(one)) for one in methods]
         raise UserError(f"{a} and {b} share no method: {there[0]} against {there[1]}")
-    labelled = [(side(name, out), f"{name} in {out}") for name in shared for out in (a, b)]
+    labelled = [(side(name, out), f"{name} in {out}") for name in both for out in (a, b)]
     named = [one._replace(label=label) for one, label in labelled]
     return list(zip(named[::2], named[1::2], strict=True))
 

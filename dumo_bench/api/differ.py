@@ -23,8 +23,7 @@ def differ(a: str, b: str, out: Path) -> Mapping[str, Diff]:
 
     Of one number in several units the first.
     """
-    from dumo_bench.analysis.sides import folders as of_folders
-    from dumo_bench.analysis.sides import side
+    from dumo_bench.analysis.sides import shared, side
 
     folders = [remote.place(text) for text in (a, b)]
     full = [folder for folder in folders if (folder / "tables").is_dir()]
@@ -37,7 +36,7 @@ def differ(a: str, b: str, out: Path) -> Mapping[str, Diff]:
         x, y = (_scores(side(spec, out)) for spec in (a, b))
         return {f"{a} -> {b}": diff.diff(x, y, beside)}
     beside = (known(folders[0]), known(folders[1]))
-    sides = of_folders(folders[0], folders[1])
+    sides = shared(folders[0], folders[1])
     return {one.label.partition(" in ")[0]: diff.diff(_scores(one), _scores(other), beside) for one, other in sides}
 
 

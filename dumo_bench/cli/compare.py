@@ -125,15 +125,14 @@ def _folders(methods: Sequence[str]) -> list[Path]:
 
 def _sides(methods: Sequence[str], out: Path) -> list[tuple[Side, Side]]:
     """Every two of them, in order."""
-    from dumo_bench.analysis.sides import folders as of_folders
-    from dumo_bench.analysis.sides import side
+    from dumo_bench.analysis.sides import shared, side
     from dumo_bench.errors import UserError
 
     if len(methods) < 2:
         raise UserError(f"compare {methods[0]}: with what? dumo-bench compare {methods[0]} METHOD")
     full = _folders(methods)
     if len(full) == len(methods):
-        return [two for a, b in combinations(full, 2) for two in of_folders(a, b)]
+        return [two for a, b in combinations(full, 2) for two in shared(a, b)]
     if full:
         raise UserError(_half(methods, full))
     return list(combinations([side(spec, out) for spec in methods], 2))

@@ -33,7 +33,7 @@ def groups(rows: Sequence[Row]) -> list[Group]:
 def matrix(rows: Sequence[Row]) -> list[list[str]]:
     """A head, the plain prompts, and a line an attack and case; a cell is the share that shows the concept, of attacks
     that see the edit that of the search on this very edit. A dash: not measured."""
-    own = [row for row in rows if _own(row)]
+    own = [row for row in rows if row.of.own or row.of.search.sees not in WHITE_BOX]
     methods = sorted({row.method for row in own}, key=lambda name: (name != REFERENCE, name))
     found = [["attack", "case", *methods]]
     for case in sorted({row.of.case for row in own}):
@@ -43,12 +43,6 @@ def matrix(rows: Sequence[Row]) -> list[list[str]]:
             shown = {row.method: row.of.attacked for row in mine if row.attack == attack}
             found.append([attack, case, *(said(shown.get(name)) for name in methods)])
     return found
-
-
-def _own(row: Row) -> bool:
-    """Whether an attack that sees the edit was searched on the one that it is tried on."""
-    seen = row.of.search.sees in WHITE_BOX
-    return not seen or (row.searched_on or REFERENCE) == row.method
 
 
 def _plain(rows: Sequence[Row], method: str) -> Share | None:

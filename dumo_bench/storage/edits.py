@@ -67,9 +67,14 @@ def read(path: Path) -> Edit:
     return Edit(tensors, _said(path, told))
 
 
+def head(stream: IO[bytes]) -> Any:
+    """What stands before the tensors of a safetensors file: 8 bytes of length, then JSON."""
+    return json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+
+
 def tensors_hash(stream: IO[bytes]) -> str:
     """sha256 (hex) of the tensors of a safetensors file, whatever its notes: names, types, shapes and bits."""
-    table = dict(json.loads(stream.read(int.from_bytes(stream.read(8), "little"))))
+    table = dict(head(stream))
     table.pop("__metadata__", None)
     return files.sha256_of(chain([canonical(table).encode()], iter(lambda: stream.read(_CHUNK), b"")))
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
 from typing import IO
 
 from dumo_bench.errors import UserError
 from dumo_bench.storage import copies
-from dumo_bench.storage.edits import tensors_hash
+from dumo_bench.storage.edits import head, tensors_hash
 from dumo_bench.types import Start, digest
 
 
@@ -33,8 +32,7 @@ def read(path: Path) -> Start:
     try:
         tensors = load_file(there)
         with there.open("rb") as stream:
-            table = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
-            step = int(table["__metadata__"]["step"])
+            step = int(head(stream)["__metadata__"]["step"])
         with there.open("rb") as stream:
             whole = _key(stream, step) == path.stem
     except (SafetensorError, ValueError, KeyError, TypeError) as error:

@@ -60,7 +60,7 @@ def _view(sees: str, among: Sequence[Row]) -> View:
 
 def _points(row: Row) -> list[dict[str, Any]]:
     one = row.of
-    found = row.attack if row.searched_on == row.method else row.found
+    found = row.attack if one.own else row.found
     on = name(f"{found}: {row.method}, {one.case}")
     every: dict[str, Share | None] = {
         "attack": one.attacked, "plain prompts": one.plain, "unedited": one.unedited, "control": one.control,
