@@ -30,7 +30,6 @@ from dumo_bench.citation import Paper
 from dumo_bench.hosts import plans
 from dumo_bench.hosts.sample import scheduler
 from dumo_bench.hosts.sd import Host, encode, stock_guide
-from dumo_bench.interfaces import Method
 from dumo_bench.kit import latents, lesson, parameters, train
 from dumo_bench.kit.latents import Trajectory, estimate
 from dumo_bench.kit.lesson import unchanged
@@ -61,7 +60,7 @@ PLANS: Mapping[str, Plan] = {
 
 
 @dataclass(frozen=True)
-class CA(Method):
+class CA(parameters.Shared):
     """anchor: one for all concepts, or one each; "" is the caption without the concept, None the paper's or "".
 
     Several concepts take turns in the pictures. retain: weight of prompts that must stay, 0 in the paper. None takes

@@ -95,6 +95,7 @@ class EraseAnything(Method):
     )
     kinds: ClassVar[frozenset[str]] = frozenset({"flux"})
     tables: ClassVar[tuple[str, ...]] = ("eraseanything",)
+    after_fit: ClassVar[frozenset[str]] = frozenset({"strength"})
     bounds: ClassVar[Mapping[str, str]] = {"steps": "[0, inf)", "lr": "(0, inf)", "rank": "[1, inf)"}
 
     latents: Literal["paper", "released"] = "paper"

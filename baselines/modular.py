@@ -83,6 +83,7 @@ class ModularLoRA(Method):
         ),
     )
     tables: ClassVar[tuple[str, ...]] = ("modular",)
+    after_fit: ClassVar[frozenset[str]] = frozenset({"strength"})
     bounds: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("steps", "tune_steps", "retain"), "[0, inf)"),
         "lr": "(0, inf)", "rank": "[1, inf)", "pictures": "[1, inf)", "ema": "[0, 1)",

@@ -96,6 +96,7 @@ class Receler(Method):
         ),
     )
     tables: ClassVar[tuple[str, ...]] = ("receler",)
+    after_fit: ClassVar[frozenset[str]] = frozenset({"strength"})
     bounds: ClassVar[Mapping[str, str]] = {
         "reg": "[0, inf)", "threshold": "[0, 1]", "steps": "[0, inf)", "lr": "(0, inf)", "rank": "[1, inf)",
         "inner": "[1, inf)",  # the eraser learns in the last inner step

@@ -89,6 +89,7 @@ class SPM(Method):
         ),
     )
     tables: ClassVar[tuple[str, ...]] = ("spm",)
+    after_fit: ClassVar[frozenset[str]] = frozenset({"strength"})
     bounds: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("steps", "anchors", "anchoring", "retain"), "[0, inf)"),
         "lr": "(0, inf)", "rank": "[1, inf)", "ema": "[0, 1)",

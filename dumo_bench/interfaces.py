@@ -47,6 +47,7 @@ class Method(Plugin):
     tables: ClassVar[tuple[str, ...]] = ()  # of a model's plans.toml that it reads, no others: `hosts.plans`
     lists: ClassVar[Mapping[str, Mapping[str, str]]] = {}  # task -> published lists to preserve: see `run.given`
     shown: ClassVar[tuple[str, ...]] = ()  # what of `identity` stands in every table, also if no row differs in it
+    after_fit: ClassVar[frozenset[str]] = frozenset()  # fields that act on what was learnt: see `finished`
 
     @abstractmethod
     def fit(self, host: Host, erase: Sequence[str], *, seed: int) -> Edit:
@@ -70,6 +71,15 @@ class Method(Plugin):
         """The groups of concepts that are fitted one by one and then joined; by default one group of all."""
         del host
         return [erase]
+
+    def finished(self, host: Host, learnt: Edit) -> Edit:
+        """This method's edit, of the one that was learnt with the fields of `after_fit` at their defaults.
+
+        It is what `fit` would give, bit for bit, so that one fit serves every value of them. By default the same edit:
+        the fields are read by `apply`.
+        """
+        del host
+        return learnt
 
     def join(self, edits: Sequence[Edit]) -> Edit:
         """One edit of the edits of all `parts`; asked only where there are several."""

@@ -17,7 +17,7 @@ from dumo_bench.errors import UserError
 from dumo_bench.hosts import flows, kinds, kv_cache, models, sample, sd
 from dumo_bench.interfaces import Method
 from dumo_bench.plugins import loading
-from dumo_bench.run.work import facts
+from dumo_bench.run.work import facts, whole_of
 from dumo_bench.storage.store import Store
 from dumo_bench.types import Edit, Job, Recipe
 
@@ -156,10 +156,23 @@ def test_an_edit_changes_the_picture_it_is_for(host, method, edits, plain, jobs,
 
 
 @each(LEARNING)
-def test_strength_zero_gives_the_original(host, method, plain, jobs, name):
+def test_strength_zero_gives_the_original(host, method, edits, plain, jobs, name):
     still = method(name, strength=0.0)
-    edit = still.fit(host, ("ghost",), seed=0)
+    edit = still.finished(host, edits[name]) if still.after_fit else still.fit(host, ("ghost",), seed=0)
     assert torch.allclose(plain, latents(host, still, edit, jobs), atol=1e-10)
+
+
+@each([name for name in METHODS if tiny.method(name).after_fit])
+def test_one_fit_serves_every_value_of_what_acts_after_it(host, method, edits, erase, jobs, name):
+    weak = method(name, strength=0.5)
+    assert weak.after_fit == {"strength"} and whole_of(weak) == method(name)
+    of_its_own, of_the_one = weak.fit(host, erase, seed=3), weak.finished(host, edits[name])
+    assert same(dict(of_its_own.tensors), dict(of_the_one.tensors))
+    assert dict(of_the_one.header) == {**of_its_own.header, "model_hash": host.hash}
+    whole, half = (
+        latents(host, it, of_the_one if it is weak else edits[name], jobs[:1]) for it in (method(name), weak)
+    )
+    assert not torch.equal(whole, half)
 
 
 @each([name for name in METHODS if hasattr(tiny.method(name), "steps")])

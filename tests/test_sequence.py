@@ -16,6 +16,8 @@ from dumo_bench.hosts import sample, sd
 from dumo_bench.kit import lora, train
 from dumo_bench.kit.gate import Route
 from dumo_bench.plugins import loading
+from dumo_bench.run import jobs, work
+from dumo_bench.storage.store import Store
 from dumo_bench.suites import registry
 from dumo_bench.types import Edit
 
@@ -47,6 +49,15 @@ def test_a_sequence_of_one_is_the_plain_fit(host, of):
     found = made.fit(host, TWO[:1], seed=0)
     assert same(plain.tensors, found.tensors)
     assert torch.equal(drawn(host, made.inner, plain), drawn(host, made, found))
+
+
+def test_half_a_sequence_is_taken_of_the_whole_one(host, tmp_path):
+    weak, store = method("uce", strength=0.5), Store(tmp_path)
+    recipe = jobs.recipe(weak, TWO[:1], fit_seed=0, model=host.hash)
+    work.fit(host, weak, recipe, store)
+    whole = jobs.recipe(method("uce"), TWO[:1], fit_seed=0, model=host.hash)
+    assert store.has_edit(whole) and same(store.get_edit(recipe).tensors, store.get_edit(whole).tensors)
+    assert not torch.equal(*(drawn(host, one, store.get_edit(recipe)) for one in (weak, method("uce"))))
 
 
 def test_the_next_is_fitted_on_what_the_one_before_left(host):

@@ -56,6 +56,7 @@ class DuMo(Method):
         ),
     )
     tables: ClassVar[tuple[str, ...]] = ("dumo",)
+    after_fit: ClassVar[frozenset[str]] = frozenset({"strength"})
     by_task: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "explicit": {"gate": False, "tlmo": "off"},  # as released
     }

@@ -28,7 +28,7 @@ from dumo_bench.citation import Paper
 from dumo_bench.errors import UserError
 from dumo_bench.hosts.sd import Host
 from dumo_bench.interfaces import Keep, Method, Sequel
-from dumo_bench.kit import lora
+from dumo_bench.kit import lora, parameters
 from dumo_bench.types import Edit, Guide
 
 
@@ -57,6 +57,7 @@ class InSequence(Sequel):
     )  # fmt: skip
     teaches: ClassVar[bool] = True
     shown: ClassVar[tuple[str, ...]] = ("of", "combine")
+    after_fit: ClassVar[frozenset[str]] = frozenset({"strength"})
     bounds: ClassVar[dict[str, str]] = {"apart": "[0, inf)"}
 
     of: str = "uce"
@@ -97,11 +98,7 @@ class InSequence(Sequel):
             gate = "route" if self.combine == "route" else edit.header["gate"]
             edit = Edit(scaled, {**edit.header, "gate": gate})
         elif self.strength != 1:
-            own = {f"{part}.{n}": p for part, net in host.parts.items() for n, p in net.named_parameters()}
-            taken = {
-                k: torch.lerp(own[k].detach(), t.to(own[k]), self.strength) for k, t in weights(self, edit).items()
-            }
-            edit = Edit(taken, edit.header)
+            edit = Edit(parameters.shared(host, weights(self, edit), self.strength), edit.header)
         with self.inner.apply(host, edit) as guide:
             yield guide
 

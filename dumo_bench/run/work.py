@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -47,7 +47,9 @@ def fit_part(host: Host, part: Part, store: Store) -> Path:
 def fit(host: Host, method: Method, recipe: Recipe, store: Store, under: Recipe | None = None) -> Path:
     """The path of the recipe's edit, learnt unless it is there; `under`: of the edit that it is learnt on top of.
 
-    Where the method takes concepts apart (`parts`, `join`), each part is an edit of its own, which other cases reuse.
+    Settings that act on what was learnt (`after_fit`) are taken of an edit that has them at their defaults, which is
+    learnt once for all of them. Where the method takes concepts apart (`parts`, `join`), each part is an edit of its
+    own, which other cases reuse.
     """
     said = f"fit {recipe.method}: {' + '.join(recipe.erase)}"
     with claims.claimed(store.claim_path(recipe), lambda: store.has_edit(recipe), said) as mine:
@@ -55,6 +57,12 @@ def fit(host: Host, method: Method, recipe: Recipe, store: Store, under: Recipe 
 
 
 def _fitted(host: Host, method: Method, recipe: Recipe, store: Store, under: Recipe | None) -> Path:
+    if (whole := whole_of(method)) != method:
+        plain = replace(recipe, params={**recipe.params, **defaults(method)})
+        fit(host, whole, plain, store, under)
+        edit = store.get_edit(plain)
+        own = finite(host, recipe, method.finished(host, edit))
+        return store.put_edit(recipe, with_provenance(host, recipe, own, edit.header["seconds"]))
     parts = method.parts(host, recipe.erase)
     if len(parts) > 1:
         singles = [replace(recipe, erase=tuple(part)) for part in parts]
@@ -77,6 +85,17 @@ def _fitted(host: Host, method: Method, recipe: Recipe, store: Store, under: Rec
         else:
             learn = partial(method.fit, host)
         return keep({}, learnt(host, learn, recipe))
+
+
+def defaults(method: Method) -> dict[str, Any]:
+    """Those of the fields that act after a fit."""
+    return {one.name: one.default for one in fields(method) if one.name in method.after_fit}  # type: ignore[arg-type]
+
+
+def whole_of(method: Method) -> Method:
+    """The method with those defaults, which learns for all their values."""
+    made = replace(method, **defaults(method))  # type: ignore[type-var]
+    return made.over(method.inner) if isinstance(method, Sequel) and isinstance(made, Sequel) else made
 
 
 def learnt(host: Host, fit: Callable[..., Edit], recipe: Recipe) -> Edit:

@@ -1,0 +1,82 @@
+"""What acts on what was learnt costs no fit of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import pytest
+import tiny
+import torch
+from fakes import Scaled
+
+from dumo_bench.interfaces import Method
+from dumo_bench.run import jobs, work
+from dumo_bench.storage.store import Store
+from dumo_bench.types import Edit
+
+
+@dataclass(frozen=True)
+class Counted(Method):
+    """Scales as `Scaled` does, by `factor` of what it learnt; counts its fits."""
+
+    name: ClassVar[str] = "counted"
+    version: ClassVar[str] = "1"
+    cite: ClassVar[str] = "none"
+    after_fit: ClassVar[frozenset[str]] = frozenset({"factor"})
+    fits: ClassVar[list[tuple[str, ...]]] = []
+    apart: bool = False
+    factor: float = 2.0
+
+    def parts(self, host, erase):
+        return [(one,) for one in erase] if self.apart else [erase]
+
+    def join(self, edits):
+        return Edit({k: sum(e.tensors[k] for e in edits) / len(edits) for k in edits[0].tensors}, {})
+
+    def fit(self, host, erase, *, seed):
+        self.fits.append(tuple(erase))
+        return self.finished(host, Scaled(factor=1.0 + len(erase[0])).fit(host, erase, seed=seed))
+
+    def finished(self, host, learnt):
+        return Edit({k: t * (self.factor / 2) for k, t in learnt.tensors.items()}, learnt.header)
+
+
+@pytest.fixture
+def fit(tmp_path):
+    """The edit of a method as the worker makes it."""
+    host, store = tiny.host(), Store(tmp_path)
+    Counted.fits.clear()
+
+    def fitted(method, erase=("cat",)):
+        recipe = jobs.recipe(method, erase, fit_seed=0, model=host.hash)
+        work.fit(host, method, recipe, store)
+        return store.get_edit(recipe)
+
+    return fitted
+
+
+def test_every_value_is_taken_of_one_fit_whichever_is_asked_for_first(fit):
+    found = {factor: fit(Counted(factor=factor)) for factor in (4.0, 2.0, 1.0)}
+    assert Counted.fits == [("cat",)]
+    name = next(iter(found[2.0].tensors))
+    assert all(torch.equal(edit.tensors[name], found[2.0].tensors[name] * (f / 2)) for f, edit in found.items())
+
+
+def test_such_an_edit_says_its_own_settings_and_what_learning_cost(fit):
+    half, whole = fit(Counted(factor=1.0)), fit(Counted())
+    assert (half.header["params"]["factor"], whole.header["params"]["factor"]) == (1.0, 2.0)
+    assert half.header["seconds"] == whole.header["seconds"]
+
+
+def test_what_is_learnt_otherwise_is_learnt_anew(fit):
+    fit(Counted())
+    fit(replace(Counted(factor=1.0), apart=True))
+    assert Counted.fits == [("cat",), ("cat",)]
+
+
+def test_of_concepts_learnt_apart_the_joined_edit_is_taken(fit):
+    fit(Counted(apart=True, factor=1.0), ("cat", "mouse"))
+    fit(Counted(apart=True, factor=4.0), ("cat", "mouse"))
+    fit(Counted(apart=True), ("mouse",))
+    assert Counted.fits == [("cat",), ("mouse",)]
