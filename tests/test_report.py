@@ -89,6 +89,13 @@ def tables(
     return build.build(build.Sources(found, known(found), kinds, **more))
 
 
+def test_the_tables_of_one_case_are_as_among_those_of_all():
+    rows = [{**row, "case": case} for case in ("ghost", "clown", "alien") for row in TEN]
+    given = build.Sources(found := frames.frame("summary", rows), known(found), KINDS)
+    every, one = build.build(given), build.build(given, only=lambda suite, case: case == "clown")
+    assert [case.case for case in every] == ["alien", "clown", "ghost"] and one == [every[1]]
+
+
 PARTS = (
     "judge.erased",
     "judge.object",

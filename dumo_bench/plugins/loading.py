@@ -6,7 +6,8 @@ import importlib
 import importlib.util
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -25,7 +26,7 @@ Kind: TypeAlias = str  #: a row of `checks.BASES`
 def providers(kind: Kind) -> Mapping[str, EntryPoint]:
     """The installed entry points of a kind by name. Two different things under one name are an error."""
     found: dict[str, EntryPoint] = {}
-    for entry in sorted(entry_points(group=f"dumo_bench.{kind}"), key=lambda e: (e.name, e.value)):
+    for entry in _installed(entry_points, f"dumo_bench.{kind}", tuple(sys.path)):
         first = found.setdefault(entry.name, entry)
         if first.value != entry.value:
             raise UserError(
@@ -33,6 +34,13 @@ def providers(kind: Kind) -> Mapping[str, EntryPoint]:
                 "uninstall one of them, or name one as package.module:Thing"
             )
     return found
+
+
+@cache
+def _installed(read: Callable[..., Iterable[EntryPoint]], group: str, path: tuple[str, ...]) -> list[EntryPoint]:
+    """The entry points of a group in packages on this path, of which each has to be opened: once is enough."""
+    del path
+    return sorted(read(group=group), key=lambda entry: (entry.name, entry.value))
 
 
 def names(kind: Kind) -> tuple[str, ...]:

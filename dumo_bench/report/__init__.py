@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -61,14 +61,14 @@ def read(out: Path) -> Folder:
 
 
 def cases(
-    folder: Folder, suites: Mapping[str, Suite] | None = None, only: Callable[[CaseTables], bool] = lambda case: True
+    folder: Folder, suites: Mapping[str, Suite] | None = None, only: build.Only = lambda suite, case: True
 ) -> list[CaseTables]:
     """The tables of a results folder, of `only` some cases. `suites`, by name, tell what a case erases."""
     every, (out, _, metrics, _) = list((suites or {}).values()), folder
-    found = build.build(_sources(folder, every))
-    if not found:
+    if not (folder.summary["concept"] == "*").any():
         raise UserError(f"{out / 'summary.parquet'} holds no row: `dumo-bench run` into {out} fills it")
-    told = paired.tested(list(filter(only, found)), paired.reader(paired.scores_of(out)), metrics)
+    found = build.build(_sources(folder, every), only=only)
+    told = paired.tested(found, paired.reader(paired.scores_of(out)), metrics)
     warned = " ".join(f"{line}." for line in results.said(out))
     whole = [replace(case, contract=" ".join(filter(None, (case.contract, warned)))) for case in told]
     return [build.refused(case, _reasons(out, case)) for case in whole]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Sizes: TypeAlias = Mapping[tuple[str, int], int]  # (suite, version) -> its pictures a method
+Only: TypeAlias = Callable[[str, str], bool]  # whether a suite's case is wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,14 @@ class Sources:
     contracts: Contracts = field(default_factory=dict)
 
 
-def build(given: Sources, wanted: Panels | None = None, most: int = MOST) -> list[CaseTables]:
-    """The tables of every suite and case, in order. wanted: their panels, of at most so many columns, in place of the
-    report's own."""
+def build(
+    given: Sources, wanted: Panels | None = None, most: int = MOST, only: Only = lambda suite, case: True
+) -> list[CaseTables]:
+    """The tables of every suite and case, in order, of `only` some. wanted: their panels, of at most so many columns,
+    in place of the report's own."""
     whole = given.summary[given.summary["concept"] == "*"]
-    return [_case(given, key, wanted, most) for key in distinct(whole, "suite", "suite_version", "case")]
+    keys = distinct(whole, "suite", "suite_version", "case")
+    return [_case(given, key, wanted, most) for key in keys if only(str(key[0]), str(key[2]))]
 
 
 def _case(given: Sources, key: tuple[str, int, str], wanted: Panels | None, most: int) -> CaseTables:

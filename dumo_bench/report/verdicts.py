@@ -108,7 +108,7 @@ def tables(out: Path, plan: Plan) -> list[CaseTables]:
     """The tables of a plan's cases, of a results folder that may have others."""
     called, ran = names(plan), {part.case.name for part in plan.reference}
     suites = {one: replace(plan.suite, name=one) for one in called}
-    return report.cases(report.read(out), suites, lambda case: case.suite in called and case.case in ran)
+    return report.cases(report.read(out), suites, lambda suite, case: suite in called and case in ran)
 
 
 def names(plan: Plan) -> set[str]:
