@@ -214,6 +214,22 @@ def test_the_page_has_one_part_of_attacks_with_those_of_all_suites(several, tmp_
     assert re.findall(r"<td>([^<]*)", part)[4:] == ["cat", "1.00", "0.50", "0.50"]
 
 
+def test_a_report_says_what_attacks_bring_back_and_not_that_plain_prompts_show_nothing(several, command, tmp_path):
+    several([("--method", "uce")], [("--method", "uce")])
+    told = (command(*v, "report", tmp_path / "r", "--no-images").out for v in ((), ("-v",)))
+    short, whole = (" ".join(text.split()) for text in told)
+    said = re.compile(r"uce shows cat in 0\.50 (\[.{10}\] )?of 4 pictures under known \(plain prompts 0\.00 \[0\.00, ")
+    assert "Attacks that see: erased model; fake.erased" in short and said.search(short)
+    assert "erasing cat" not in short and "erasing cat" in whole, "of each search's own suite with -v alone"
+    first, _, after = (tmp_path / "r" / "report.md").read_text().partition("## What attacks bring back")
+    assert "erasing cat" not in first and "erasing cat" in after and "under known" in after
+    page = (tmp_path / "r" / "report.html").read_text()
+    assert re.findall(r'<li><a href="([^"]*)', page.split("</nav>")[0]) == ["#overview", "#attacks"]
+    overview, _, rest = page.partition('<section id="attacks"')
+    assert said.search(overview) and "erasing cat" not in overview and "erasing cat" in rest
+    assert "0.50 under attack (unedited 1.00)" in re.sub(r" \[[^]]*\]", "", rest)
+
+
 def test_a_results_folder_that_was_moved_still_knows_what_its_attacks_are(several, command, tmp_path):
     rows, page = several([()], [("--method", "uce")])
     (tmp_path / "r").rename(tmp_path / "elsewhere")

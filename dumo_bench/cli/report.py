@@ -108,9 +108,10 @@ def _whole(out: Path, *, images: bool, control: str, as_json: bool) -> None:
 
     known, found = manifest.suites(out), reports.read(out)
     shown = reports.cases(found, known)
+    success = reports.brought_back(found, known, control)
     if not as_json:
-        show.report(shown)  # before anything is written, which a folder of another may refuse
-    written = reports.write(found, known, shown, images=images, control=control)
+        show.report(shown, success)  # before anything is written, which a folder of another may refuse
+    written = reports.write(found, known, shown, images=images, success=success)
     if as_json:
         output.emit("report", {"summary": reports.rows(found), "files": output.paths(written)})
     else:

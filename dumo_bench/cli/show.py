@@ -21,6 +21,7 @@ from dumo_bench.texts import plain
 
 if TYPE_CHECKING:
     from dumo_bench.api.carry import Done
+    from dumo_bench.report.attack_rows import Row
     from dumo_bench.report.cells import CaseTables
     from dumo_bench.report.tables import Table as Paper
     from dumo_bench.run.machine import Finding
@@ -141,12 +142,14 @@ def gone(*folders: Path) -> None:
             log.warning(f"scorer {spec} is no longer there{here}: its numbers are shown as they were measured")
 
 
-def report(shown: Sequence[CaseTables]) -> None:
-    """All tables of a results folder."""
+def report(shown: Sequence[CaseTables], success: Sequence[Row] = ()) -> None:
+    """The tables of a results folder; of suites that attacks wrote what they bring back, with -v their tables too."""
     from dumo_bench.report import console as drawn
 
-    to = console()
-    for thing in drawn.renderables(shown, to.width):  # before anything is written, which a folder of another may refuse
+    to, wordy = console(), log.isEnabledFor(logging.DEBUG) or not success
+    for thing in drawn.renderables([case for case in shown if wordy or not case.attacked], to.width):
+        to.print(thing)
+    for thing in drawn.of_attacks(success, to.width):
         to.print(thing)
 
 

@@ -14,6 +14,7 @@ from dumo_bench.analysis.coverage import sizes
 from dumo_bench.errors import UserError
 from dumo_bench.report import (
     attack_rows,
+    attack_verdicts,
     attacked,
     blocks,
     build,
@@ -63,11 +64,12 @@ def read(out: Path) -> Folder:
 def cases(
     folder: Folder, suites: Mapping[str, Suite] | None = None, only: build.Only = lambda suite, case: True
 ) -> list[CaseTables]:
-    """The tables of a results folder, of `only` some cases. `suites`, by name, tell what a case erases."""
+    """The tables of a results folder, of `only` some cases; those of attacks' suites last. `suites`, by name, tell what
+    a case erases."""
     every, (out, _, metrics, _) = list((suites or {}).values()), folder
     if not (folder.summary["concept"] == "*").any():
         raise UserError(f"{out / 'summary.parquet'} holds no row: `dumo-bench run` into {out} fills it")
-    found = build.build(_sources(folder, every), only=only)
+    found = sorted(build.build(_sources(folder, every), only=only), key=lambda case: case.attacked)
     told = paired.tested(found, paired.reader(paired.scores_of(out)), metrics)
     warned = " ".join(f"{line}." for line in results.said(out))
     whole = [replace(case, contract=" ".join(filter(None, (case.contract, warned)))) for case in told]
@@ -115,25 +117,27 @@ def write(
     shown: Sequence[CaseTables] | None = None,
     *,
     images: bool = True,
-    control: str = "",
+    success: Sequence[attack_rows.Row] | None = None,
 ) -> list[Path]:
     """Write the report into a results folder, from what lies there: report.tex, report.html, report.md, report.csv,
     costs-*.svg, scale-*.svg, relearn-*.svg where there are curves to draw, and of attacks attacks.md and attacks.csv.
 
     Prompts of a suite that is explicit, or not among `suites`, are named by their ids and their pictures blurred.
     `shown`: its `cases`, where they are known already. images: whether small copies of all pictures are in the page.
-    control: the method whose success stands in every row of attacks, such as a model that never saw the concept.
+    success: of attacks, what `brought_back` gives, where it is known already.
     """
     shown, out, known = cases(folder, suites) if shown is None else shown, folder.out, suites or {}
     drawn, grown = [costs(case) for case in shown], _scales(folder, shown)
-    found = _attacked(folder, known, control)
     given = folder_page.Given(*folder, known, shown, grown)
+    again = brought_back(folder, known) if success is None else success
     return [
         _written(out / "report.tex", latex.document(shown)),
-        _written(out / "report.html", folder_page.text(given, found, "inside" if images else "none")),
-        _written(out / "report.md", markdown.document(shown, [one for one, _ in grown])),
+        _written(out / "report.html", folder_page.text(given, again, "inside" if images else "none")),
+        _written(
+            out / "report.md", markdown.document(shown, [one for one, _ in grown], attack_verdicts.sentences(again))
+        ),
         _written(out / "report.csv", sheet.report(shown)),
-        *_attacks(out, found),
+        *_attacks(out, again),
         *relearning(folder),
         *(_written(out / f"costs-{latex.label(case)}.svg", svg) for case, svg in zip(shown, drawn, strict=True) if svg),
         *(_written(out / f"scale-{file_name(one.suite)}.svg", svg) for one, svg in grown),
@@ -144,7 +148,7 @@ def page_of(folder: Folder, suites: Mapping[str, Suite], *, images: bool = True,
     """The page of a results folder, whose pictures are served beside it in full size (`view`)."""
     shown = cases(folder, suites)
     given = folder_page.Given(*folder, suites, shown, _scales(folder, shown))
-    return plain(folder_page.text(given, _attacked(folder, suites, control), "served" if images else "none"))
+    return plain(folder_page.text(given, brought_back(folder, suites, control), "served" if images else "none"))
 
 
 def _scales(folder: Folder, shown: Sequence[CaseTables]) -> list[tuple[scale.Scale, str]]:
@@ -153,7 +157,9 @@ def _scales(folder: Folder, shown: Sequence[CaseTables]) -> list[tuple[scale.Sca
     return [(one, figures.scale(one)) for one in found]
 
 
-def _attacked(folder: Folder, suites: Mapping[str, Suite], control: str) -> list[attack_rows.Row]:
+def brought_back(folder: Folder, suites: Mapping[str, Suite], control: str = "") -> list[attack_rows.Row]:
+    """What attacks brought back in a results folder. control: the method whose success stands in every row, such as a
+    model that never saw the concept; one that was not attacked is a UserError."""
     return attack_rows.rows(attacks.of_folder(folder.out, folder.metrics, suites.values(), control))
 
 

@@ -33,19 +33,24 @@ def groups(rows: Sequence[Row]) -> list[Group]:
 def matrix(rows: Sequence[Row]) -> list[list[str]]:
     """A head, the plain prompts, and a line an attack and case; a cell is the share that shows the concept, of attacks
     that see the edit that of the search on this very edit. A dash: not measured."""
-    own = [row for row in rows if row.of.own or row.of.search.sees not in WHITE_BOX]
+    own = on_itself(rows)
     methods = sorted({row.method for row in own}, key=lambda name: (name != REFERENCE, name))
     found = [["attack", "case", *methods]]
     for case in sorted({row.of.case for row in own}):
         mine = [row for row in own if row.of.case == case]
-        found.append([PLAIN, case, *(said(_plain(mine, name)) for name in methods)])
+        found.append([PLAIN, case, *(said(plain(mine, name)) for name in methods)])
         for attack in sorted({row.attack for row in mine}):
             shown = {row.method: row.of.attacked for row in mine if row.attack == attack}
             found.append([attack, case, *(said(shown.get(name)) for name in methods)])
     return found
 
 
-def _plain(rows: Sequence[Row], method: str) -> Share | None:
+def on_itself(rows: Sequence[Row]) -> list[Row]:
+    """Without those of attacks that see the edit which were searched on another than they were tried on."""
+    return [row for row in rows if row.of.own or row.of.search.sees not in WHITE_BOX]
+
+
+def plain(rows: Sequence[Row], method: str) -> Share | None:
     """Of the plain prompts of several attacks those of most pictures."""
     there: Iterator[Share] = (row.of.plain for row in rows if row.method == method and row.of.plain)
     return max(there, key=lambda share: share.pictures, default=None)

@@ -65,7 +65,10 @@ def _case(given: Sources, key: tuple[str, int, str], wanted: Panels | None, most
     covered = coverage.of(rows, labels, VARIANT, given.sizes.get((suite, version)))
     said = " ".join([contract.line(sorted(set(every["sampling"])), given.contracts), *_given(labels)])
     rarely_detected = tuple(recognition.rarely_detected(known))
-    return CaseTables(suite, version, case, shown, warning, covered, rarely_detected, kin, contract=said)
+    attacked = "attack" in set(rows["role"])
+    return CaseTables(
+        suite, version, case, shown, warning, covered, rarely_detected, kin, contract=said, attacked=attacked
+    )
 
 
 def _given(labels: Iterable[Key]) -> list[str]:

@@ -98,7 +98,7 @@ class CaseTables:
 
     `rarely_detected`: concepts that a scorer rarely detects in the unedited model's pictures. `kin`: of each row of a
     panel what the fits of its method have in common. `paired`: differences to the unedited model, which are corrected
-    over a `family` of tests.
+    over a `family` of tests. attacked: whether an attack wrote its prompts.
     """
 
     suite: str
@@ -112,6 +112,7 @@ class CaseTables:
     paired: tuple[Panel, ...] = ()
     family: int = 0
     contract: str = ""
+    attacked: bool = False
 
     @property
     def title(self) -> str:

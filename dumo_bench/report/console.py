@@ -6,6 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from dumo_bench.report import captions, coverage, tables
+from dumo_bench.report.attack_matrix import groups, matrix
+from dumo_bench.report.attack_rows import Row
+from dumo_bench.report.attack_verdicts import sentences
 from dumo_bench.report.cells import CaseTables, Cell, Panel, Shown, parts
 from dumo_bench.texts import line, plain
 
@@ -16,6 +19,10 @@ if TYPE_CHECKING:
 
 
 WIDTH = 140  # characters, of what is not a terminal
+_BESIDE = (
+    "Each beside fresh noise at an equal budget, and what it cost: attacks.md. The tables of each search's own suite: "
+    "-v, report.md or the page."
+)
 _NAMES, _GAP = 20, 2  # of the names of rows at least, and between columns
 
 
@@ -31,7 +38,37 @@ def renderables(cases: Sequence[CaseTables], width: int = WIDTH) -> Iterator[Ren
             yield from map(_table, _parts(panel, width))
         for sentence in [*captions.missing(case), *captions.detection_rates(case), captions.metrics(case)]:
             yield _text(f"  {sentence}", style="dim")
-    yield _text(captions.LEGEND, style="dim")
+    if cases:
+        yield _text(captions.LEGEND, style="dim")
+
+
+def of_attacks(success: Sequence[Row], width: int = WIDTH) -> Iterator[RenderableType]:
+    """What attacks bring back: methods x attacks of each threat model and metric, then a sentence a method."""
+    for sees, metric, rows in groups(success):
+        (_, _, *methods), *lines = matrix(rows)
+        heads = ["\n".join([*attack.replace(" (", "\n(").splitlines(), case]) for attack, case, *_ in lines]
+        told = list(zip(*(cells for _, _, *cells in lines), strict=True))
+        most = max(1, (width - _NAMES) // (max(map(len, "\n".join(heads).splitlines())) + _GAP))
+        for at in range(0, len(heads), most):
+            own = [(name, cells[at : at + most]) for name, cells in zip(methods, told, strict=True)]
+            yield _attacks(f"Attacks that see: {sees}; {metric}", heads[at : at + most], own)
+    for sentence in sentences(success):
+        yield _text(sentence)
+    if success:
+        yield _text(_BESIDE, style="dim")
+
+
+def _attacks(title: str, heads: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    found = Table(title=_text(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    found.add_column("")
+    for head in heads:
+        found.add_column(_text(head), justify="right", no_wrap=True)
+    for name, cells in rows:
+        found.add_row(_text(line(name)), *(_text(cell.replace(" ", "\n", 1)) for cell in cells))
+    return found
 
 
 def of_table(found: tables.Table, width: int = WIDTH) -> Iterator[RenderableType]:

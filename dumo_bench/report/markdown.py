@@ -10,10 +10,16 @@ from dumo_bench.report.scale import Scale
 from dumo_bench.report.tables import Table
 from dumo_bench.texts import line
 
+_SEARCHES = "\nAttacks x methods: attacks.md. The tables of each search's own suite follow.\n"
 
-def document(cases: Sequence[CaseTables], scales: Sequence[Scale] = ()) -> str:
-    """All cases, and suites whose cases grow."""
-    return "\n".join(["# Report\n", f"{captions.LEGEND}\n", *map(section, cases), *map(_scale, scales)])
+
+def document(cases: Sequence[CaseTables], scales: Sequence[Scale] = (), attacked: Sequence[str] = ()) -> str:
+    """All cases, and suites whose cases grow. attacked: what attacks bring back, in sentences, before their suites."""
+    own, searched = ([case for case in cases if case.attacked == wanted] for wanted in (False, True))
+    told = ["## What attacks bring back\n", *(f"- {escape(one)}" for one in attacked), _SEARCHES] if attacked else []
+    return "\n".join(
+        ["# Report\n", f"{captions.LEGEND}\n", *map(section, own), *map(_scale, scales), *told, *map(section, searched)]
+    )
 
 
 def _scale(of: Scale) -> str:

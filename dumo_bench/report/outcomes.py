@@ -44,7 +44,8 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """A case's. left: the column of what is left of the concept, less is better; kept: those of the rest."""
+    """A case's. left: the column of what is left of the concept, under attack where it was attacked, less is better;
+    kept: those of the rest."""
 
     case: CaseTables
     left: Shown
@@ -82,7 +83,8 @@ def _rank(one: Outcome) -> tuple[bool, float, float]:
 def of(case: CaseTables) -> Outcomes | None:
     """The outcomes of a case; None where nothing was measured on its targets."""
     columns = list(_whole(case))
-    left = next((one for one in columns if one.role == "target" and one.higher is False), None)
+    down = [one for one in columns if one.higher is False]
+    left = next((one for role in ("attack", "target") for one in down if one.role == role), None)
     if left is None:
         return None
     labels = next(panel.labels for panel in case.panels if left in panel.columns)
@@ -132,6 +134,7 @@ def sentence(found: Outcomes) -> str:
     best, before = (erasing or tested)[0], found.unedited
     left = captions.number(found.left, best.left)
     said = f"{best.label} {found.left.header} in {left} {captions.interval(found.left, best.left)}".rstrip()
+    attacked = " under attack" * (found.left.role == "attack")
     unedited = f" (unedited {captions.number(found.left, before.left)})" if before else ""
     counted = (
         f"{len(erasing)} of {len(tested)} {'method erases' if len(tested) == 1 else 'methods erase'} significantly"
@@ -139,7 +142,7 @@ def sentence(found: Outcomes) -> str:
     broken = [one for one in erasing if one.breaks]
     breaks = "breaks" if len(broken) == 1 else "break"
     breaking = f", of which {len(broken)} significantly {breaks} something else" if broken else ""
-    return f"{counted}{breaking}. Least left: {said}{unedited}, n={best.left.n}{_keeps(found, best)}."
+    return f"{counted}{breaking}. Least left: {said}{attacked}{unedited}, n={best.left.n}{_keeps(found, best)}."
 
 
 def _keeps(found: Outcomes, one: Outcome) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +14,7 @@ from dumo_bench.errors import UserError
 from dumo_bench.report import captions, coverage, figures, gallery, outcomes, page_parts, scale, verdicts
 from dumo_bench.report.attack_matrix import Group, groups, matrix
 from dumo_bench.report.attack_rows import Row
+from dumo_bench.report.attack_verdicts import sentences
 from dumo_bench.report.cells import CaseTables
 from dumo_bench.report.charts import attacks as of_attacks
 from dumo_bench.report.charts import of_case
@@ -49,7 +50,7 @@ class Map:
 @dataclass(frozen=True, slots=True)
 class Section:
     """A case with all that the page shows of it. methods: label -> hyperparameters; heads: above cells of concepts;
-    verdict: of the case; verdicts: of each of its methods."""
+    verdict: of the case; verdicts: of each of its methods; search: whether an attack's, which stands behind these."""
 
     tables: CaseTables
     methods: Mapping[str, str] = field(default_factory=dict)
@@ -60,11 +61,13 @@ class Section:
     concepts: Sequence[Detail] = ()
     verdict: str = ""
     verdicts: Sequence[str] = ()
+    search: bool = False
 
 
 class Attacked(NamedTuple):
-    """What attacks brought back: charts, and of each threat model and metric attacks x methods."""
+    """What attacks brought back: a sentence a method, charts, and of each threat model and metric attacks x methods."""
 
+    sentences: Sequence[str]
     charts: Sequence[Chart]
     tables: Sequence[tuple[Group, Sequence[Sequence[str]]]]
 
@@ -126,7 +129,10 @@ def render(
         lstrip_blocks=True,
     )
     grown = [(one, scale.lines(one), _svg_uri(svg)) for one, svg in scales]
-    attacks = Attacked(of_attacks.charts(attacked), [(one, matrix(one.rows)) for one in groups(attacked)])
+    sections = [replace(one, search=bool(attacked) and one.tables.attacked) for one in sections]
+    attacks = Attacked(
+        sentences(attacked), of_attacks.charts(attacked), [(one, matrix(one.rows)) for one in groups(attacked)]
+    )
     drawn = [*(one.charts for one in sections), attacks.charts]
     told = {
         "attacks": attacks, "words": captions, "coverage": coverage, "scales": grown, "heads": scale.HEADS,
