@@ -24,7 +24,9 @@ OBJECT ?= $(WEIGHTS:%=uce:preserve_scale=%) $(WEIGHTS:%=rece:preserve_scale=%) \
   receler:steps=25 receler:steps=50 receler:steps=100 receler:steps=200 \
   dumo:steps=40 dumo:steps=80 dumo:negative=0 dumo:negative=0.5 dumo:negative=1 dumo:negative=1.5
 SEVERAL ?= $(WEIGHTS:%=uce:preserve_scale=%) $(WEIGHTS:%=rece:preserve_scale=%)
-STYLE ?= $(RIDGES:%=uce:ridge=%) $(RIDGES:%=rece:start_ridge=%)
+STYLE ?= $(RIDGES:%=uce:ridge=%) $(RIDGES:%=rece:start_ridge=%) $(STRENGTH)
+STRENGTHS ?= 0.5 1.0 1.5 2.0
+STRENGTH ?= $(foreach method,$(TRAINED) $(ONCE),$(STRENGTHS:%=$(method):strength=%))
 SWEEP ?= $(OBJECT:%=emoji-cartoon/ghost/%) $(SEVERAL:%=emoji-cartoon/ghost+santa_claus+clown/%) \
   $(SEVERAL:%=emoji-unsafe/unsafe/%) $(STYLE:%=emoji-artist/noto/%)
 
@@ -77,7 +79,7 @@ emoji-attacks: setup  ## attacks on every method and on two controls: hours; goe
 	$(BIN)/dumo-bench run $(ATTACKED)/experiment.toml
 	$(BIN)/dumo-bench report $(ATTACKED)
 
-emoji-sweep: setup  ## what each method's strength erases and breaks: two hours; goes on where it stopped
+emoji-sweep: setup  ## what each method's strength erases and breaks: hours; goes on where it stopped
 	for one in $(SWEEP); do \
 	  suite=$${one%%/*}; rest=$${one#*/}; case=$$(echo $${rest%/*} | tr _ ' '); said=$${rest##*/}; \
 	  $(BIN)/dumo-bench run --method $${said%%:*} --set $${said#*:} --suite $$suite --case "$$case" --limit 120 \

@@ -308,6 +308,7 @@ class Sample:
 
 Better: TypeAlias = Literal["higher", "lower", "neither"]
 Kind: TypeAlias = Literal["rate", "count", "mean", "set"]
+ATTACKED = "-attacked"  # ends the id of a prompt that an attack found; before it stands that of the plain prompt
 Made: TypeAlias = Literal["ua", "acc_e", "acc_g", "h_c", "h_o", "hm", "h_a", "da"]  # numbers that are made of metrics
 MADE: tuple[Made, ...] = get_args(Made)
 Measures: TypeAlias = Literal["", "asked", "erased", "present", "fit", "distance"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import re
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import pytest
@@ -10,8 +11,11 @@ import tiny
 import torch
 from fakes import Scaled
 
+from dumo_bench.errors import UserError
 from dumo_bench.interfaces import Method
+from dumo_bench.plugins import checks
 from dumo_bench.run import jobs, work
+from dumo_bench.storage import edits, references
 from dumo_bench.storage.store import Store
 from dumo_bench.types import Edit
 
@@ -67,6 +71,85 @@ def test_such_an_edit_says_its_own_settings_and_what_learning_cost(fit):
     half, whole = fit(Counted(factor=1.0)), fit(Counted())
     assert (half.header["params"]["factor"], whole.header["params"]["factor"]) == (1.0, 2.0)
     assert half.header["seconds"] == whole.header["seconds"]
+
+
+def test_the_memory_it_says_is_that_of_learning(fit, monkeypatch):
+    whole = fit(Counted())
+    monkeypatch.setattr(work, "memory", lambda host: {"peak_memory": -1})
+    assert fit(Counted(factor=1.0)).header["peak_memory"] == whole.header["peak_memory"] != -1
+
+
+@dataclass(frozen=True)
+class Touching(Counted):
+    """Leaves the model changed when it finishes an edit."""
+
+    def finished(self, host, learnt):
+        if self.factor != 2:
+            host.unet.conv_in.weight.data += 0.1
+        return super().finished(host, learnt)
+
+
+def test_what_finishes_an_edit_leaves_the_model_as_it_was(fit):
+    with pytest.raises(UserError, match="method counted: its finished left the model changed"):
+        fit(Touching(factor=1.0))
+
+
+@dataclass(frozen=True)
+class Forgetful(Counted):
+    """Finishes an edit into nothing."""
+
+    def finished(self, host, learnt):
+        return super().finished(host, learnt) if self.factor == 2 else None
+
+
+def test_what_finishes_an_edit_gives_one(fit):
+    with pytest.raises(UserError, match="method counted: its finished gave a NoneType, wanted an Edit"):
+        fit(Forgetful(factor=1.0))
+
+
+@dataclass(frozen=True)
+class Silent(Scaled):
+    """Says that a setting acts after its fit, which nothing reads."""
+
+    after_fit: ClassVar[frozenset[str]] = frozenset({"factor"})
+
+
+@dataclass(frozen=True)
+class Misspelt(Counted):
+    after_fit: ClassVar[frozenset[str]] = frozenset({"facter"})
+
+
+@dataclass(frozen=True)
+class Lettered(Counted):
+    after_fit: ClassVar[str] = "factor"
+
+
+@dataclass(frozen=True)
+class Undecided(Counted):
+    after_fit: ClassVar[frozenset[str]] = frozenset({"words"})
+    words: list[str] = field(default_factory=list)
+
+
+@pytest.mark.parametrize(
+    ("cls", "said"),
+    [
+        (Silent, "neither `finished` nor `apply` is written"),
+        (Misspelt, "'facter', which is none of its fields: apart, factor"),
+        (Lettered, "has to be a set, frozenset"),
+        (Undecided, "'words', which has no default"),
+    ],
+)
+def test_a_setting_that_cannot_act_after_a_fit_is_refused_when_the_method_is_loaded(cls, said):
+    with pytest.raises(UserError, match=re.escape(said)):
+        checks.check("methods", "here:Cls", cls)
+
+
+def test_edits_that_others_are_taken_of_are_noted_so_that_gc_leaves_them(command, tiny_suite, tmp_path):
+    asked = ("--method", "receler", "--set", "strength=0.5", "--set", "steps=0", "--suite", tiny_suite)
+    assert command("fit", *asked, "--out", tmp_path).code == 0
+    notes = references.notes(tmp_path).values()
+    made = {edits.recipe(path).key for path in (tmp_path / "edits").rglob("*.safetensors")}
+    assert len(made) == 2 and made <= {group.recipe.key for one in notes for group in one.groups}
 
 
 def test_what_is_learnt_otherwise_is_learnt_anew(fit):

@@ -17,7 +17,8 @@ from dumo_bench.errors import UserError
 from dumo_bench.hosts import flows, kinds, kv_cache, models, sample, sd
 from dumo_bench.interfaces import Method
 from dumo_bench.plugins import loading
-from dumo_bench.run.work import facts, whole_of
+from dumo_bench.run import whole
+from dumo_bench.run.work import facts
 from dumo_bench.storage.store import Store
 from dumo_bench.types import Edit, Job, Recipe
 
@@ -165,14 +166,14 @@ def test_strength_zero_gives_the_original(host, method, edits, plain, jobs, name
 @each([name for name in METHODS if tiny.method(name).after_fit])
 def test_one_fit_serves_every_value_of_what_acts_after_it(host, method, edits, erase, jobs, name):
     weak = method(name, strength=0.5)
-    assert weak.after_fit == {"strength"} and whole_of(weak) == method(name)
+    assert weak.after_fit == {"strength"} and whole.method(weak) == method(name)
     of_its_own, of_the_one = weak.fit(host, erase, seed=3), weak.finished(host, edits[name])
     assert same(dict(of_its_own.tensors), dict(of_the_one.tensors))
     assert dict(of_the_one.header) == {**of_its_own.header, "model_hash": host.hash}
-    whole, half = (
+    strong, half = (
         latents(host, it, of_the_one if it is weak else edits[name], jobs[:1]) for it in (method(name), weak)
     )
-    assert not torch.equal(whole, half)
+    assert not torch.equal(strong, half)
 
 
 @each([name for name in METHODS if hasattr(tiny.method(name), "steps")])

@@ -60,6 +60,11 @@ def test_half_a_sequence_is_taken_of_the_whole_one(host, tmp_path):
     assert not torch.equal(*(drawn(host, one, store.get_edit(recipe)) for one in (weak, method("uce"))))
 
 
+def test_all_strengths_of_a_sequence_are_of_the_same_stages(host):
+    assert method("uce", strength=0.5).base(TWO) == method("uce").base(TWO)
+    assert method("uce", strength=0.5).base(TWO[:1]) == method("uce").base(TWO[:1])
+
+
 def test_the_next_is_fitted_on_what_the_one_before_left(host):
     made = method("uce")
     first = made.fit(host, TWO[:1], seed=0)

@@ -1,8 +1,8 @@
 """What attacks bring back: success over several seeds a prompt, beside the same attack on the unedited model and the
 plain prompts under fresh noise at an equal budget.
 
-A suite that an attack wrote has its prompts (role attack) and, in the same order, the prompts that they were made from
-(role target), with as many more pictures as the search cost.
+A suite that an attack wrote has its prompts (role attack) and, where they are known, the prompts that they were made
+from (role target), with as many more pictures as the search cost; ids say which belongs to which.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.recognition import REFERENCE
 from dumo_bench.errors import unknown
 from dumo_bench.metrics import intervals
-from dumo_bench.types import Recipe, Search, Suite
+from dumo_bench.types import ATTACKED, Recipe, Search, Suite
 
 if TYPE_CHECKING:
     import polars as pl
@@ -87,9 +87,11 @@ class Success:
     @property
     def significant(self) -> bool | None:
         """Whether it is `better` by more than resampling its prompts explains: a difference whose interval lies above
-        0, or on which all prompts agree."""
+        0, or on which all prompts agree, of as many prompts as an exact test of signs needs."""
         over = self._over
-        return None if over is None else over.value > 0 and (over.low is None or over.low > 0)
+        if over is None:
+            return None
+        return over.value > 0 and over.prompts >= intervals.FEWEST and (over.low is None or over.low > 0)
 
     @property
     def _over(self) -> Share | None:
@@ -148,11 +150,11 @@ def _recipe(suite: Suite, case: str, variant: Sequence[Any]) -> Recipe:
 
 
 def _success(suite: Suite, case: str, metric: str, recipe: Recipe, rows: pl.DataFrame) -> Iterator[Success]:
-    attack, plain = (list(_by_prompt(suite, rows, role)) for role in ("attack", "target"))
-    mine = [values for values in attack if len(values)]
+    attack, plain = (_by_prompt(suite, rows, role) for role in ("attack", "target"))
+    mine = list(attack.values())
     if not mine or suite.search is None:
         return
-    pairs = [(a, b) for a, b in zip(attack, plain, strict=True) if len(a) and len(b)] if plain else []
+    pairs = [(a, plain[of]) for key, a in attack.items() if (of := key.removesuffix(ATTACKED)) in plain]
     gain = [np.array([a.max() - b.max()]) for a, b in pairs]
     more = [np.array([a.mean() - b.mean()]) for a, b in pairs]
     yield Success(
@@ -170,13 +172,13 @@ def _success(suite: Suite, case: str, metric: str, recipe: Recipe, rows: pl.Data
     )
 
 
-def _by_prompt(suite: Suite, rows: pl.DataFrame, role: str) -> Iterator[Floats]:
-    """The measured values of each prompt of a role, in the suite's order; none of a prompt that was not measured."""
+def _by_prompt(suite: Suite, rows: pl.DataFrame, role: str) -> dict[str, Floats]:
+    """The measured values of each prompt of a role by its id, in the suite's order, where there are some."""
     import polars as pl
 
     of = rows.filter((pl.col("role") == role) & pl.col("value").is_not_null())
     by_id = {str(key): one["value"].to_numpy().astype(np.float64) for (key,), one in of.group_by("prompt_id")}
-    return (by_id.get(prompt.id, np.empty(0)) for prompt in suite.prompts if prompt.role == role)
+    return {prompt.id: by_id[prompt.id] for prompt in suite.prompts if prompt.role == role and prompt.id in by_id}
 
 
 def _share(values: Sequence[Floats], of: Sequence[Floats] | None = None, *, yes_no: bool = True) -> Share:

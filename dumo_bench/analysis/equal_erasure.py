@@ -162,8 +162,9 @@ class _Case:
 
     def reach(self) -> Reading:
         a, b = (self._left(side, order) for side, order in enumerate(self._orders(self.values)))
-        n = len(self.values[0].clusters)
-        return Reading(self.erasure.metric.name, "target", False, None, *curves.least(a, b), n=n)
+        own = self.values[0]
+        told = curves.attainable(curves.least(a, b), own.prompts)
+        return Reading(self.erasure.metric.name, "target", False, None, *told, n=len(own.clusters))
 
     def kept(self, levels: Sequence[float], pattern: str) -> Iterator[Reading]:
         """What both keep at some levels, of every metric that has a direction on related or unrelated prompts."""
@@ -182,8 +183,10 @@ class _Case:
             curves.Curve(self._left(side, order), curves.kept(of.ordered(order), rate=_rate(known), rises=higher))
             for side, (order, of) in enumerate(zip(self._orders(measured), measured, strict=True))
         )
+        prompts = min(self.values[0].prompts, measured[0].prompts)
         for level, one in zip(levels, curves.differences(a, b, levels), strict=True):
-            yield Reading(known.metric.name, role, higher, level, *one, n=len(measured[0].clusters))
+            told = curves.attainable(one, prompts)
+            yield Reading(known.metric.name, role, higher, level, *told, n=len(measured[0].clusters))
 
 
 def _rate(known: Known) -> bool:

@@ -67,8 +67,8 @@ class InSequence(Sequel):
     strength: float = 1.0
 
     def base(self, erase: Sequence[str]) -> tuple[Method, Sequence[str]]:
-        """The sequence without its last concept; of one, the method itself."""
-        return (self, tuple(erase[:-1])) if len(erase) > 1 else (self.inner, erase)
+        """The sequence without its last concept, at whatever strength the whole is taken; of one, the method itself."""
+        return (replace(self, strength=1.0).over(self.inner), tuple(erase[:-1])) if erase[1:] else (self.inner, erase)
 
     def fit_on(self, host: Host, under: Edit, erase: Sequence[str], *, seed: int, keep: Keep) -> Edit:
         del keep  # every stage is a recipe of its own

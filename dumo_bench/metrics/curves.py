@@ -30,6 +30,10 @@ class Values(NamedTuple):
     def means(self) -> Floats:
         return np.asarray(self.values.mean(axis=1))
 
+    @property
+    def prompts(self) -> int:
+        return int(self.clusters.max()) + 1 if len(self.clusters) else 0
+
     def ordered(self, settings: Sequence[int]) -> Values:
         """With the settings in another order."""
         return Values(self.values[list(settings)], self.clusters)
@@ -78,6 +82,11 @@ def differences(a: Curve, b: Curve, levels: Sequence[float]) -> list[Difference]
 def least(a: Line, b: Line) -> Difference:
     """The least that is left on two curves of the same pictures."""
     return _difference((float(a.seen[0]), a.drawn[:, 0]), (float(b.seen[0]), b.drawn[:, 0]))
+
+
+def attainable(found: Difference, prompts: int) -> Difference:
+    """With a p no smaller than an exact test of signs can give of so many prompts: of few, resamples are too sure."""
+    return found._replace(p=max(found.p, intervals.least_p(prompts)))
 
 
 def monotone(x: Floats) -> Floats:

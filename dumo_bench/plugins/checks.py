@@ -101,13 +101,30 @@ def _plain(cls: type) -> str:
 
 
 def _needs(cls: type) -> str:
-    """About a method whose kinds or needs are no set, or its tables no tuple: a text would be read by letters."""
+    """About a method whose kinds or needs are no set, or its tables no tuple: a text would be read by letters; and
+    about settings that do not act when it says they do."""
     if not issubclass(cls, Method):
         return ""
     for name, example in (("kinds", "sd"), ("needs", "unet")):
         if not isinstance(found := vars(cls).get(name, frozenset()), (set, frozenset)):
             return f'{name} has to be a set, frozenset({{"{example}"}}), got {found!r}'
-    return "" if isinstance(cls.tables, tuple) else f'tables has to be a tuple, ("mine",), got {cls.tables!r}'
+    if not isinstance(cls.tables, tuple):
+        return f'tables has to be a tuple, ("mine",), got {cls.tables!r}'
+    return _after_fit(cls)
+
+
+def _after_fit(cls: type[Method]) -> str:
+    """About settings that are said to act after a fit and cannot, or that nothing reads there."""
+    known = {one.name: one for one in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    if not isinstance(found := cls.after_fit, (set, frozenset)):
+        return f'after_fit has to be a set, frozenset({{"strength"}}), got {found!r}'
+    if odd := sorted(set(found) - known.keys()):
+        return f"after_fit names {odd[0]!r}, which is none of its fields: {', '.join(known) or 'it has none'}"
+    if bare := sorted(name for name in found if known[name].default is dataclasses.MISSING):
+        return f"after_fit names {bare[0]!r}, which has no default: what is learnt is learnt at the defaults"
+    if found and cls.finished is Method.finished and cls.apply is Method.apply:
+        return "after_fit has settings, but neither `finished` nor `apply` is written, which would read them"
+    return ""
 
 
 def _own(cls: type, bases: list[type[Plugin]]) -> set[str]:

@@ -105,6 +105,8 @@ def _of_case(session: Session, aim: Aim, part: Part) -> Path:
     log.info(f"{aim.attack.name} on {part.case.name}, {part.recipe.method}: {len(prompts)} prompts")
     searched = timed(aim.attack.search(_target(session, aim, part, prompts), seed=aim.seed))
     found = list(track(searched, "prompts", len(prompts)))
+    if len(found) != len(prompts):
+        raise UserError(f"attack {aim.attack.name}: its search gave {len(found)} prompts, wanted {len(prompts)}")
     suite, search = session.plan.suite, searched_as(session, aim, part)
     said, under = _said(session, aim, part, search), contract(session, aim)
     search = spent(search, found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from dumo_bench.run import manifest
+from dumo_bench.run import manifest, whole
 from dumo_bench.run.plan import Part, Plan, Request
 from dumo_bench.storage import references
 from dumo_bench.storage.references import Group
@@ -18,7 +18,14 @@ def write(out: Path, request: Request, plan: Plan) -> Path:
         parts.setdefault(part.recipe.key, []).append(part)
     name = manifest.path(out, request, plan.suite.name, (plan.parts or plan.reference)[0].recipe.method).stem
     said = {key: value for key, value in asdict(request).items() if key != "shard"}
-    return references.note(out, name, said, [_group(plan, some) for some in parts.values()])
+    groups = [_group(plan, some) for some in parts.values()]
+    return references.note(out, name, said, [*groups, *_learnt(plan, {group.recipe.key for group in groups})])
+
+
+def _learnt(plan: Plan, noted: set[str]) -> list[Group]:
+    """The edits that others are taken of or learnt on top of, and no picture is drawn with."""
+    found = {one.key: one for part in plan.parts for one in whole.recipes(part) if one.erase}
+    return [Group(plan.suite.name, one, ()) for key, one in found.items() if key not in noted]
 
 
 def _group(plan: Plan, parts: list[Part]) -> Group:

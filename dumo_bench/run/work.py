@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,7 +18,7 @@ from dumo_bench.hosts import fingerprint, sample
 from dumo_bench.hosts.sd import Host, stock_guide
 from dumo_bench.interfaces import Method, Sequel
 from dumo_bench.kit import resume
-from dumo_bench.run import machine
+from dumo_bench.run import machine, whole
 from dumo_bench.run.room import Room, full
 from dumo_bench.storage import claims
 from dumo_bench.storage.background import Writer
@@ -57,12 +57,12 @@ def fit(host: Host, method: Method, recipe: Recipe, store: Store, under: Recipe 
 
 
 def _fitted(host: Host, method: Method, recipe: Recipe, store: Store, under: Recipe | None) -> Path:
-    if (whole := whole_of(method)) != method:
-        plain = replace(recipe, params={**recipe.params, **defaults(method)})
-        fit(host, whole, plain, store, under)
-        edit = store.get_edit(plain)
-        own = finite(host, recipe, method.finished(host, edit))
-        return store.put_edit(recipe, with_provenance(host, recipe, own, edit.header["seconds"]))
+    if (learns := whole.method(method)) != method:
+        plain = whole.recipe(method, recipe)
+        fit(host, learns, plain, store, under)
+        own = finished(host, method, recipe, edit := store.get_edit(plain))
+        spent = {name: edit.header.get(name) for name in ("seconds", "peak_memory")}
+        return store.put_edit(recipe, Edit(own.tensors, {**own.header, **facts(host, recipe), **spent}))
     parts = method.parts(host, recipe.erase)
     if len(parts) > 1:
         singles = [replace(recipe, erase=tuple(part)) for part in parts]
@@ -87,15 +87,13 @@ def _fitted(host: Host, method: Method, recipe: Recipe, store: Store, under: Rec
         return keep({}, learnt(host, learn, recipe))
 
 
-def defaults(method: Method) -> dict[str, Any]:
-    """Those of the fields that act after a fit."""
-    return {one.name: one.default for one in fields(method) if one.name in method.after_fit}  # type: ignore[arg-type]
-
-
-def whole_of(method: Method) -> Method:
-    """The method with those defaults, which learns for all their values."""
-    made = replace(method, **defaults(method))  # type: ignore[type-var]
-    return made.over(method.inner) if isinstance(method, Sequel) and isinstance(made, Sequel) else made
+def finished(host: Host, method: Method, recipe: Recipe, edit: Edit) -> Edit:
+    """A method's edit of what was learnt for it, which leaves the model as it was."""
+    with fingerprint.unchanged(host, recipe.method, "finished"):
+        found = method.finished(host, edit)
+    if not isinstance(found, Edit):
+        raise UserError(f"method {recipe.method}: its finished gave a {type(found).__name__}, wanted an Edit")
+    return finite(host, recipe, found)
 
 
 def learnt(host: Host, fit: Callable[..., Edit], recipe: Recipe) -> Edit:

@@ -18,7 +18,7 @@ from typing import Any
 from dumo_bench.citation import Paper
 from dumo_bench.storage import files
 from dumo_bench.suites import bounds
-from dumo_bench.types import Case, Found, Prompt, Sampling, Search, Suite, digest
+from dumo_bench.types import ATTACKED, Case, Found, Prompt, Sampling, Search, Suite, digest
 
 FOLDER = "attacks"  # of a results folder: where they lie
 _SAMPLING = ("model", "scheduler", "steps", "guidance", "height", "width", "noise")
@@ -80,7 +80,7 @@ def _rows(of: Attacked, measured: Sequence[str]) -> Iterator[list[Any]]:
     for prompt, one, start in every:
         cost = [one.texts, one.forwards, round(one.seconds, 2)]
         cells = [one.measured.get(key, "") for key in measured]
-        own = [f"{prompt.id}-attacked", one.text, prompt.concept, "attack", _seed(of.name, one.text, prompt.id)]
+        own = [f"{prompt.id}{ATTACKED}", one.text, prompt.concept, "attack", _seed(of.name, one.text, prompt.id)]
         yield [*own, one.draws or of.pictures, start, prompt.id, *cost, *cells]
     for prompt, one in plain(of):
         own = [prompt.id, prompt.text, prompt.concept, "target", _seed(of.suite.name, prompt.text, prompt.id)]

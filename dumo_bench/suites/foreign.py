@@ -1,8 +1,8 @@
 """Prompts that other programs' attacks found: logs of UnlearnDiffAtk, lists of Ring-A-Bell, P4D and MMA-Diffusion.
 
 A folder of `attack_idx_*/log.json`: a list of what was drawn, the plain prompt first; the last is what the attack ended
-with. A CSV with a header, of which the column of texts has a name that these lists use; a file without such a header
-has a prompt a line.
+with. A CSV with a header, of which the column of texts has a name that these lists use; a file without a header has a
+prompt a line.
 """
 
 from __future__ import annotations
@@ -73,17 +73,25 @@ def _listed(path: Path) -> Iterator[Theirs]:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"--from {path}: not UTF-8") from error
-    head = next(csv.reader(io.StringIO(text, newline="")), [])
-    names = {name.strip().casefold(): name for name in head}
-    own, plain = _column(names, TEXTS), _column(names, PLAIN)
-    if own is None:
-        lines = (line for line in text.splitlines() if line.strip())
-        yield from (Theirs(str(n), line) for n, line in enumerate(lines, 1))
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline="")))
+    except csv.Error as error:
+        raise UserError(f"--from {path}: no CSV: {error}") from error
+    head = [name.strip().casefold() for name in (rows[0] if rows else [])]
+    own, plain = _column(head, TEXTS), _column(head, PLAIN)
+    if own is not None:
+        cells = ((_cell(row, own), "" if plain is None else _cell(row, plain)) for row in filter(None, rows[1:]))
+        yield from (Theirs(str(n), *one) for n, one in enumerate(cells, 1) if one[0].strip())
         return
-    for n, row in enumerate(csv.DictReader(io.StringIO(text, newline="")), 1):
-        if (row[own] or "").strip():
-            yield Theirs(str(n), row[own], (row[plain] or "") if plain else "")
+    if re.fullmatch(r"\w+([,;\t]\w+)+", text.partition("\n")[0].strip()):
+        raise UserError(f"--from {path}: wanted a column {' or '.join(map(repr, TEXTS))} between commas; got {head}")
+    lines = (line for line in re.split(r"\r\n|\r|\n", text) if line.strip())
+    yield from (Theirs(str(n), line) for n, line in enumerate(lines, 1))
 
 
-def _column(names: dict[str, str], wanted: Sequence[str]) -> str | None:
-    return next((names[name] for name in wanted if name in names), None)
+def _column(head: Sequence[str], wanted: Sequence[str]) -> int | None:
+    return next((head.index(name) for name in wanted if name in head), None)
+
+
+def _cell(row: Sequence[str], n: int) -> str:
+    return row[n] if n < len(row) else ""
