@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
 
 import pytest
+from test_attacks_table import SCORER
 
 from dumo_bench.errors import UserError
 from dumo_bench.suites import foreign, registry
@@ -81,3 +83,19 @@ def test_they_are_a_suite_that_methods_run_on_with_the_plain_prompts_beside(comm
     assert other.code == 2 and "say what it saw" in other.err
     named = command(*asked, "--attack", "mma", "--sees", "text encoder")
     assert registry.load(named.out.strip()).search.sees == "text encoder"
+
+
+def test_of_a_list_that_tells_some_plain_prompts_those_are_the_ones_compared(command, tiny_suite, tmp_path):
+    (tmp_path / "part.csv").write_text("prompt,target_prompt\nzz a cat,a cat\nan old cat,\nmy cat,a photo of a cat\n")
+    out = ("--out", tmp_path / "r")
+    asked = ("--from", tmp_path / "part.csv", "--suite", tiny_suite, "--case", "cat", "--pictures", 1, *out)
+    suite = command("attack", "--attack", "mma", "--sees", "nothing", *asked).out.strip()
+    (tmp_path / "fake.py").write_text(SCORER.replace("PLAIN", "one.prompt.text == 'a cat'"))
+    ran = command("run", "--method", "uce", "--suite", suite, "--scorers", f"{tmp_path}/fake.py:Fake", *out)
+    assert ran.code == 0, ran.err
+    told = command("report", tmp_path / "r", "--no-images")
+    assert told.code == 0, told.err
+    with open(tmp_path / "r" / "attacks.csv", newline="") as file:
+        uce = next(row for row in csv.DictReader(file) if row["method"] == "uce")
+    assert (uce["attacked_value"], uce["attacked_prompts"]) == ("1.0", "3")
+    assert (uce["plain_value"], uce["ever_plain_prompts"], uce["gain_value"]) == ("0.5", "2", "0.5")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 
 import pytest
 
+from dumo_bench.analysis.attacks import Share, Success
 from dumo_bench.report.captions import DASH
+from dumo_bench.types import Recipe, Search
 
 FOUND = """
 from dataclasses import dataclass
@@ -230,6 +233,15 @@ def test_a_report_says_what_attacks_bring_back_and_not_that_plain_prompts_show_n
     assert "0.50 under attack (unedited 1.00)" in re.sub(r" \[[^]]*\]", "", rest)
 
 
+def test_a_suite_of_an_attack_that_is_broken_is_said_and_the_rest_reported(several, command, tmp_path):
+    several([("--method", "uce"), ("--method", "rece")], [("--method", "uce")])
+    broken = next((tmp_path / "r" / "attacks").glob("known-rece-*.csv"))
+    broken.write_text(broken.read_text()[:40])
+    said = command("report", tmp_path / "r", "--no-images")
+    assert said.code == 0 and f"what {broken.stem} brought back is in no table of attacks" in " ".join(said.err.split())
+    assert "uce shows cat" in said.out and "searched on rece" not in (tmp_path / "r" / "attacks.md").read_text()
+
+
 def test_a_results_folder_that_was_moved_still_knows_what_its_attacks_are(several, command, tmp_path):
     rows, page = several([()], [("--method", "uce")])
     (tmp_path / "r").rename(tmp_path / "elsewhere")
@@ -258,7 +270,9 @@ def test_attacks_times_methods_stand_at_a_glance_with_each_search_on_its_own_edi
     assert [cell[:4] for cell in twice[2:]] == ["1.00", "0.50", DASH]
 
 
-def test_the_success_on_a_control_stands_in_every_row(several, command, tmp_path):
+def test_the_success_on_a_control_stands_in_every_row(several, command, tiny_suite, tmp_path):
+    six = [f"{kind} of {{thing}}" for kind in ("a photo", "a drawing", "a sketch", "a print", "a view", "a copy")]
+    tiny_suite.write_text(tiny_suite.read_text().replace('["{thing}", "a photo of {thing}"]', json.dumps(six)))
     several([("--method", "uce"), ("--method", "rece")], [("--method", "uce"), ("--method", "rece")])
     rows, page = controlled(command, tmp_path / "r")
     own = {(r["searched_on_label"], r["method"]): r["control_value"] for r in rows}
@@ -266,6 +280,19 @@ def test_the_success_on_a_control_stands_in_every_row(several, command, tmp_path
     assert {row["on_control_too"] for row in rows} == {"True"} and "(**on the control too**)" in page
     assert "| unedited | control | plain |" in page, "a column of the table"
     assert '"what":"control"' in (tmp_path / "r" / "report.html").read_text(), "a point of the page's chart"
+
+
+def test_of_few_prompts_no_gain_is_significant():
+    def attacked(prompts: int, low: float | None = None) -> Success:
+        whole, none = (Share(value, None, None, prompts, prompts) for value in (1.0, 0.0))
+        gain = Share(1.0, low, None, prompts, prompts)
+        recipe = Recipe("uce", "1", {}, ("cat",), 0, "")
+        search = Search("known", "1", "nothing", "", 0, "", "", "")
+        return Success("small", "cat", search, "fake.erased", recipe, whole, whole, none, none, gain, gain)
+
+    assert [attacked(n).significant for n in (1, 2, 5, 6)] == [False, False, False, True]
+    assert [attacked(n, low=0.5).significant for n in (4, 6)] == [False, True]
+    assert not attacked(6, low=0.0).significant
 
 
 def test_without_a_control_there_is_neither_a_column_nor_a_point_of_it(several, tmp_path):

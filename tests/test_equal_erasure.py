@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import isotonic_regression
+from scipy.stats import binomtest
 from test_summary import score
 
 from dumo_bench.analysis import equal_erasure, summary, sweeps
@@ -64,6 +65,13 @@ def test_the_interval_holds_the_true_difference_as_often_as_it_says(monkeypatch,
         (found,) = curves.differences(a, b, [level])
         held += found.low <= true <= found.high
     assert held / 160 >= 0.89
+
+
+@pytest.mark.parametrize(("prompts", "p"), [(1, 1.0), (4, 0.125), (6, 0.03125), (20, 0.02)])
+def test_few_prompts_give_no_smaller_p_than_an_exact_test_of_signs(prompts, p):
+    found = curves.attainable(curves.Difference(0.2, 0.9, -0.9, -0.5, 0.02), prompts)
+    assert found == (0.2, 0.9, -0.9, -0.5, p)
+    assert p >= binomtest(0, prompts).pvalue
 
 
 def test_equal_methods_are_equal_and_turning_them_round_turns_the_signs():
@@ -125,6 +133,11 @@ def test_the_difference_at_equal_erasure_is_the_known_one_and_is_said_in_a_sente
     assert equal_erasure.sentence(found).startswith(
         "esd erases more but breaks more: at 0.50 of the target left, judge.object on related prompts is 0.65 with esd"
     )
+
+
+def test_of_four_prompts_no_method_is_called_better(read):
+    (found,) = read([*rows("esd", STRONG, n=4), *rows("uce", {1.0: (0.7, 1.0), 2.0: (0.8, 1.0)}, n=4)])
+    assert found.reach.p >= 0.125 and not found.reach.better
 
 
 def test_nothing_is_said_that_is_not_significant(read):

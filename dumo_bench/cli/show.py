@@ -132,7 +132,7 @@ def details(out: Path) -> None:
 
 
 def gone(*folders: Path) -> None:
-    """Say on stderr which scorers of results folders are no longer there, a line each."""
+    """Say on stderr which scorers and which suites of attacks of results folders are no longer there, a line each."""
     from dumo_bench.plugins import presence
     from dumo_bench.run import manifest
 
@@ -140,6 +140,12 @@ def gone(*folders: Path) -> None:
         if not presence.there("scorers", spec):
             here = " (looked for from this folder)" if ".py:" in spec and not Path(spec).is_absolute() else ""
             log.warning(f"scorer {spec} is no longer there{here}: its numbers are shown as they were measured")
+    for out in folders:
+        for spec, why in manifest.lost_attacks(out).items():
+            log.warning(
+                f"{why}: what {Path(spec).stem} brought back is in no table of attacks; where both its files are "
+                "deleted, the same `dumo-bench attack` writes them again"
+            )
 
 
 def report(shown: Sequence[CaseTables], success: Sequence[Row] = ()) -> None:

@@ -28,7 +28,8 @@ LEGEND = (
 )
 CONTROL = (
     "*Control*: the same attack on the method of `--control`; one that gains there too, with an interval above "
-    "0, is marked: of a model that never saw the concept, only what exceeds its success tells of erasing."
+    "0 and of six prompts or more, is marked: of a model that never saw the concept, only what exceeds its success "
+    "tells of erasing."
 )
 NO_CONTROL = (
     "`report --control METHOD` puts the success on a control, a model that never saw the concept, into each row."

@@ -155,6 +155,19 @@ def suites(out: Path) -> dict[str, Suite]:
     return found
 
 
+def lost_attacks(out: Path) -> dict[str, str]:
+    """The suites that attacks wrote and were run into a results folder and cannot be read any more, each with the
+    reason: what such an attack brings back is in no table of attacks."""
+    found = {}
+    for spec in sorted({entry["wish"]["suite"] for entry in read_all(out)}):
+        if Path(spec).parent.name == attacked.FOLDER and spec.endswith(".toml"):
+            try:
+                registry.from_data(str(own) if (own := _own(out, spec)).is_file() else spec)
+            except UserError as error:
+                found[spec] = str(error)
+    return found
+
+
 def _own(out: Path, spec: str) -> Path:
     """Where a suite lies that an attack wrote."""
     return out / attacked.FOLDER / Path(spec).name
