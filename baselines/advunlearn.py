@@ -56,7 +56,7 @@ PLANS: Mapping[str, Plan] = {"paper": Plan(steps=1000, lr=1e-5, run=Trajectory(5
 
 
 @dataclass(frozen=True)
-class AdvUnlearn(parameters.Shared):
+class AdvUnlearn(parameters.Interpolated):
     """eta: how far beyond the empty prompt the target lies; inner: steps of an attack; retain: gamma.
 
     None takes the plan's own.
@@ -118,7 +118,7 @@ class AdvUnlearn(parameters.Shared):
 
         how = plan.fit(f"AdvUnlearn {' + '.join(erase)}")
         curve = train.fit(loss, [theta[n] for n in names], how, g, rows)
-        made = parameters.shared(host, {f"text.{n}": theta[n].detach() for n in names}, self.strength)
+        made = parameters.interpolated(host, {f"text.{n}": theta[n].detach() for n in names}, self.strength)
         return Edit(made, {"preset": self.preset, "curves": {"advunlearn": curve}})
 
 

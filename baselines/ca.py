@@ -60,7 +60,7 @@ PLANS: Mapping[str, Plan] = {
 
 
 @dataclass(frozen=True)
-class CA(parameters.Shared):
+class CA(parameters.Interpolated):
     """anchor: one for all concepts, or one each; "" is the caption without the concept, None the paper's or "".
 
     Several concepts take turns in the pictures. retain: weight of prompts that must stay, 0 in the paper. None takes

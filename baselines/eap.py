@@ -76,7 +76,7 @@ PLANS: Mapping[str, Plan] = {
 
 
 @dataclass(frozen=True)
-class EAP(parameters.Shared):
+class EAP(parameters.Interpolated):
     """variant: the cross-attentions (x) or all else (u). eta: how far beyond the empty prompt the target lies.
 
     candidates: of what may be preserved all but the concepts and their synonyms (others), or these too (released);

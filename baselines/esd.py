@@ -69,7 +69,7 @@ PLANS: Mapping[str, Plan] = {
 
 
 @dataclass(frozen=True)
-class ESD(parameters.Shared):
+class ESD(parameters.Interpolated):
     """ESD-x (cross-attention, for styles and names), ESD-u (all else, for objects and nudity) or strict (keys, values).
 
     Of several concepts one is learnt a row. eta: how far beyond the empty prompt the target lies; retain: weight of

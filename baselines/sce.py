@@ -48,7 +48,7 @@ PLANS: Mapping[str, Plan] = {"ours": Plan(steps=1000, lr=1e-5, run=Trajectory(50
 
 
 @dataclass(frozen=True)
-class SCE(parameters.Shared):
+class SCE(parameters.Interpolated):
     """alternative: what takes the concepts' place, one for all or one each; "" is nothing, the text without them.
 
     Several concepts are learnt a row each. kept: weight of the unconditional estimate; retain: of prompts that must

@@ -39,7 +39,7 @@ PLANS: Mapping[str, Plan] = {"paper": Plan(steps=1500, lr=1e-5, ema=0.999, run=T
 
 
 @dataclass(frozen=True)
-class SDD(parameters.Shared):
+class SDD(parameters.Interpolated):
     """variant: the cross-attentions (x), all else (u) or the whole U-Net; of a transformer its attentions (attn).
 
     ema: decay of the mean, 0: no mean is made. retain: weight of prompts that must stay, 0 in the paper. None takes the

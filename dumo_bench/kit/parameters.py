@@ -15,7 +15,17 @@ from dumo_bench.hosts.unet import SELECTIONS, cross, other, other_linear
 from dumo_bench.interfaces import Method
 from dumo_bench.types import Edit
 
-__all__ = ["SELECTIONS", "Shared", "cross", "other", "other_linear", "selected", "shared", "towards", "twin"]
+__all__ = [
+    "SELECTIONS",
+    "Interpolated",
+    "cross",
+    "other",
+    "other_linear",
+    "selected",
+    "interpolated",
+    "towards",
+    "twin",
+]
 
 
 def selected(host: Host, name: str) -> list[str]:
@@ -42,16 +52,16 @@ def twin(unet: Any, names: Sequence[str]) -> Any:
 def towards(host: Host, student: Any, names: Sequence[str], strength: float) -> dict[str, Tensor]:
     """The named tensors as an edit's: the host's own, and of the way to what the student learnt that share."""
     learnt = dict(student.named_parameters())
-    return shared(host, {f"{host.kind.network}.{n}": learnt[n].detach() for n in names}, strength)
+    return interpolated(host, {f"{host.kind.network}.{n}": learnt[n].detach() for n in names}, strength)
 
 
-def shared(host: Host, learnt: Mapping[str, Tensor], strength: float) -> dict[str, Tensor]:
+def interpolated(host: Host, learnt: Mapping[str, Tensor], strength: float) -> dict[str, Tensor]:
     """The tensors of an edit, that share of the way from the host's own to what was learnt; at 1 what was learnt."""
     own = {f"{part}.{name}": t for part, net in host.parts.items() for name, t in net.named_parameters()}
     return {name: torch.lerp(own[name].detach(), t.to(own[name]), strength) for name, t in learnt.items()}
 
 
-class Shared(Method):
+class Interpolated(Method):
     """A method whose edit replaces weights, and whose `strength` is how much of the way to them is gone."""
 
     after_fit: ClassVar[frozenset[str]] = frozenset({"strength"})
@@ -59,4 +69,4 @@ class Shared(Method):
 
     def finished(self, host: Host, learnt: Edit) -> Edit:
         """The same tensors at this strength."""
-        return Edit(shared(host, learnt.tensors, self.strength), learnt.header)
+        return Edit(interpolated(host, learnt.tensors, self.strength), learnt.header)

@@ -98,7 +98,7 @@ class InSequence(Sequel):
             gate = "route" if self.combine == "route" else edit.header["gate"]
             edit = Edit(scaled, {**edit.header, "gate": gate})
         elif self.strength != 1:
-            edit = Edit(parameters.shared(host, weights(self, edit), self.strength), edit.header)
+            edit = Edit(parameters.interpolated(host, weights(self, edit), self.strength), edit.header)
         with self.inner.apply(host, edit) as guide:
             yield guide
 

@@ -129,15 +129,15 @@ def write(
     shown, out, known = cases(folder, suites) if shown is None else shown, folder.out, suites or {}
     drawn, grown = [costs(case) for case in shown], _scales(folder, shown)
     given = folder_page.Given(*folder, known, shown, grown)
-    again = brought_back(folder, known) if success is None else success
+    found = brought_back(folder, known) if success is None else success
     return [
         _written(out / "report.tex", latex.document(shown)),
-        _written(out / "report.html", folder_page.text(given, again, "inside" if images else "none")),
+        _written(out / "report.html", folder_page.text(given, found, "inside" if images else "none")),
         _written(
-            out / "report.md", markdown.document(shown, [one for one, _ in grown], attack_verdicts.sentences(again))
+            out / "report.md", markdown.document(shown, [one for one, _ in grown], attack_verdicts.sentences(found))
         ),
         _written(out / "report.csv", sheet.report(shown)),
-        *_attacks(out, again),
+        *_attacks(out, found),
         *relearning(folder),
         *(_written(out / f"costs-{latex.label(case)}.svg", svg) for case, svg in zip(shown, drawn, strict=True) if svg),
         *(_written(out / f"scale-{file_name(one.suite)}.svg", svg) for one, svg in grown),
