@@ -31,8 +31,9 @@ from torch.nn import functional as F
 
 from dumo_bench.citation import Paper
 from dumo_bench.hosts import plans
-from dumo_bench.hosts.sd import Host, stock_guide, tokens
+from dumo_bench.hosts.sd import Host, interpolated, stock_guide, tokens
 from dumo_bench.hosts.starts import heard
+from dumo_bench.interfaces import Interpolated
 from dumo_bench.kit import lesson, parameters, places, train
 from dumo_bench.kit.latents import Latents, Trajectory, estimate
 from dumo_bench.kit.lesson import Lesson, opposite
@@ -56,7 +57,7 @@ PLANS: Mapping[str, Plan] = {"paper": Plan(steps=1000, lr=1e-5, run=Trajectory(5
 
 
 @dataclass(frozen=True)
-class AdvUnlearn(parameters.Interpolated):
+class AdvUnlearn(Interpolated):
     """eta: how far beyond the empty prompt the target lies; inner: steps of an attack; retain: gamma.
 
     None takes the plan's own.
@@ -118,7 +119,7 @@ class AdvUnlearn(parameters.Interpolated):
 
         how = plan.fit(f"AdvUnlearn {' + '.join(erase)}")
         curve = train.fit(loss, [theta[n] for n in names], how, g, rows)
-        made = parameters.interpolated(host, {f"text.{n}": theta[n].detach() for n in names}, self.strength)
+        made = interpolated(host, {f"text.{n}": theta[n].detach() for n in names}, self.strength)
         return Edit(made, {"preset": self.preset, "curves": {"advunlearn": curve}})
 
 

@@ -30,6 +30,7 @@ from dumo_bench.citation import Paper
 from dumo_bench.hosts import plans
 from dumo_bench.hosts.sample import scheduler
 from dumo_bench.hosts.sd import Host, encode, stock_guide
+from dumo_bench.interfaces import Interpolated
 from dumo_bench.kit import latents, lesson, parameters, train
 from dumo_bench.kit.latents import Trajectory, estimate
 from dumo_bench.kit.lesson import unchanged
@@ -60,7 +61,7 @@ PLANS: Mapping[str, Plan] = {
 
 
 @dataclass(frozen=True)
-class CA(parameters.Interpolated):
+class CA(Interpolated):
     """anchor: one for all concepts, or one each; "" is the caption without the concept, None the paper's or "".
 
     Several concepts take turns in the pictures. retain: weight of prompts that must stay, 0 in the paper. None takes

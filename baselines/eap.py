@@ -33,6 +33,7 @@ from dumo_bench.errors import UserError
 from dumo_bench.hosts import plans
 from dumo_bench.hosts.sample import scheduler
 from dumo_bench.hosts.sd import Host, stock_guide
+from dumo_bench.interfaces import Interpolated
 from dumo_bench.kit import candidates, lesson, parameters, resume, train
 from dumo_bench.kit.candidates import Table
 from dumo_bench.kit.latents import Latents, Trajectory, estimate
@@ -76,7 +77,7 @@ PLANS: Mapping[str, Plan] = {
 
 
 @dataclass(frozen=True)
-class EAP(parameters.Interpolated):
+class EAP(Interpolated):
     """variant: the cross-attentions (x) or all else (u). eta: how far beyond the empty prompt the target lies.
 
     candidates: of what may be preserved all but the concepts and their synonyms (others), or these too (released);

@@ -33,6 +33,7 @@ from dumo_bench.citation import Paper
 from dumo_bench.errors import UserError
 from dumo_bench.hosts import plans
 from dumo_bench.hosts.sd import Host, stock_guide
+from dumo_bench.interfaces import Interpolated
 from dumo_bench.kit import lesson, parameters, train
 from dumo_bench.kit.checkpointing import recomputed
 from dumo_bench.kit.latents import Trajectory
@@ -69,7 +70,7 @@ PLANS: Mapping[str, Plan] = {
 
 
 @dataclass(frozen=True)
-class ESD(parameters.Interpolated):
+class ESD(Interpolated):
     """ESD-x (cross-attention, for styles and names), ESD-u (all else, for objects and nudity) or strict (keys, values).
 
     Of several concepts one is learnt a row. eta: how far beyond the empty prompt the target lies; retain: weight of

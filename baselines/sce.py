@@ -26,6 +26,7 @@ from torch.nn import functional as F
 from dumo_bench.citation import Paper
 from dumo_bench.hosts import plans
 from dumo_bench.hosts.sd import Host, encode, stock_guide
+from dumo_bench.interfaces import Interpolated
 from dumo_bench.kit import lesson, parameters, train
 from dumo_bench.kit.latents import Latents, Trajectory, estimate
 from dumo_bench.kit.lesson import Lesson, unchanged
@@ -48,7 +49,7 @@ PLANS: Mapping[str, Plan] = {"ours": Plan(steps=1000, lr=1e-5, run=Trajectory(50
 
 
 @dataclass(frozen=True)
-class SCE(parameters.Interpolated):
+class SCE(Interpolated):
     """alternative: what takes the concepts' place, one for all or one each; "" is nothing, the text without them.
 
     Several concepts are learnt a row each. kept: weight of the unconditional estimate; retain: of prompts that must

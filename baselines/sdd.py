@@ -28,6 +28,7 @@ from torch.nn import functional as F
 from dumo_bench.citation import Paper
 from dumo_bench.hosts import plans
 from dumo_bench.hosts.sd import Host, stock_guide
+from dumo_bench.interfaces import Interpolated
 from dumo_bench.kit import parameters, train
 from dumo_bench.kit.latents import Latents, Trajectory, estimate
 from dumo_bench.kit.lesson import Lesson, Plan, unchanged
@@ -39,7 +40,7 @@ PLANS: Mapping[str, Plan] = {"paper": Plan(steps=1500, lr=1e-5, ema=0.999, run=T
 
 
 @dataclass(frozen=True)
-class SDD(parameters.Interpolated):
+class SDD(Interpolated):
     """variant: the cross-attentions (x), all else (u) or the whole U-Net; of a transformer its attentions (attn).
 
     ema: decay of the mean, 0: no mean is made. retain: weight of prompts that must stay, 0 in the paper. None takes the

@@ -92,6 +92,18 @@ class Method(Plugin):
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
 
 
+class Interpolated(Method):
+    """An eraser whose edit replaces weights, and whose `strength` is how much of the way to them is gone."""
+
+    after_fit: ClassVar[frozenset[str]] = frozenset({"strength"})
+    strength: float
+
+    def finished(self, host: Host, learnt: Edit) -> Edit:
+        from dumo_bench.hosts.sd import interpolated
+
+        return Edit(interpolated(host, learnt.tensors, self.strength), learnt.header)
+
+
 Keep: TypeAlias = Callable[[Mapping[str, Any], Edit], object]
 
 

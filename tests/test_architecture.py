@@ -27,7 +27,7 @@ MAY: dict[str, set[str]] = {
     "suites": {"plugins", "storage"},
     "hosts": {"storage"},
     "emoji": {"hosts", "storage"},
-    "kit": {"hosts", "interfaces", "scorers", "storage"},  # of scorers how a picture is read
+    "kit": {"hosts", "scorers", "storage"},  # of scorers how a picture is read
     "formats": {"hosts", "kit", "storage"},
     "methods": {"hosts", "interfaces", "kit", "formats"},
     "baselines": {"hosts", "interfaces", "kit"},

@@ -249,6 +249,12 @@ def edited(host: Host, edit: Edit) -> Iterator[None]:
             own.copy_(was)
 
 
+def interpolated(host: Host, learnt: Mapping[str, Tensor], strength: float) -> dict[str, Tensor]:
+    """The tensors of an edit, that share of the way from the host's own to what was learnt; at 1 what was learnt."""
+    own = {f"{part}.{name}": t for part, net in host.parts.items() for name, t in net.named_parameters()}
+    return {name: torch.lerp(own[name].detach(), t.to(own[name]), strength) for name, t in learnt.items()}
+
+
 def fits(host: Host, edit: Edit) -> None:
     """Refuse an edit made for another model."""
     made_for = edit.header.get("model_hash")

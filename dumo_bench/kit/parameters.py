@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any
 
-import torch
 from torch import Tensor
 
 from dumo_bench.errors import UserError
-from dumo_bench.hosts.sd import Host
+from dumo_bench.hosts.sd import Host, interpolated
 from dumo_bench.hosts.unet import SELECTIONS, cross, other, other_linear
-from dumo_bench.interfaces import Method
-from dumo_bench.types import Edit
 
 __all__ = [
     "SELECTIONS",
-    "Interpolated",
     "cross",
     "other",
     "other_linear",
     "selected",
-    "interpolated",
     "towards",
     "twin",
 ]
@@ -53,20 +48,3 @@ def towards(host: Host, student: Any, names: Sequence[str], strength: float) -> 
     """The named tensors as an edit's: the host's own, and of the way to what the student learnt that share."""
     learnt = dict(student.named_parameters())
     return interpolated(host, {f"{host.kind.network}.{n}": learnt[n].detach() for n in names}, strength)
-
-
-def interpolated(host: Host, learnt: Mapping[str, Tensor], strength: float) -> dict[str, Tensor]:
-    """The tensors of an edit, that share of the way from the host's own to what was learnt; at 1 what was learnt."""
-    own = {f"{part}.{name}": t for part, net in host.parts.items() for name, t in net.named_parameters()}
-    return {name: torch.lerp(own[name].detach(), t.to(own[name]), strength) for name, t in learnt.items()}
-
-
-class Interpolated(Method):
-    """A method whose edit replaces weights, and whose `strength` is how much of the way to them is gone."""
-
-    after_fit: ClassVar[frozenset[str]] = frozenset({"strength"})
-    strength: float
-
-    def finished(self, host: Host, learnt: Edit) -> Edit:
-        """The same tensors at this strength."""
-        return Edit(interpolated(host, learnt.tensors, self.strength), learnt.header)

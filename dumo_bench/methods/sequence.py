@@ -26,9 +26,9 @@ import torch
 
 from dumo_bench.citation import Paper
 from dumo_bench.errors import UserError
-from dumo_bench.hosts.sd import Host
+from dumo_bench.hosts.sd import Host, interpolated
 from dumo_bench.interfaces import Keep, Method, Sequel
-from dumo_bench.kit import lora, parameters
+from dumo_bench.kit import lora
 from dumo_bench.types import Edit, Guide
 
 
@@ -98,7 +98,7 @@ class InSequence(Sequel):
             gate = "route" if self.combine == "route" else edit.header["gate"]
             edit = Edit(scaled, {**edit.header, "gate": gate})
         elif self.strength != 1:
-            edit = Edit(parameters.interpolated(host, weights(self, edit), self.strength), edit.header)
+            edit = Edit(interpolated(host, weights(self, edit), self.strength), edit.header)
         with self.inner.apply(host, edit) as guide:
             yield guide
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 
 from dumo_bench.citation import Paper
 from dumo_bench.fields import checked
-from dumo_bench.interfaces import Method
+from dumo_bench.interfaces import Interpolated, Method
 from dumo_bench.plugins import checks, loading
 
 #: what the fields of a settings dataclass are written with
@@ -69,37 +69,38 @@ def _bare(value: str) -> type | None:
     place, _, name = value.rpartition(":")
     source = _source(place)
     lines = ast.parse(source.read_text(encoding="utf-8")).body if source else []
-    base = _imported(lines)
+    bases = _imported(lines)
     for node in lines:
         if isinstance(node, ast.ClassDef) and node.name == name:
-            heir = [ast.unparse(one) for one in (*node.bases, *node.keywords)] == [base]
-            return _fields_of(node, base) if heir and "identity" not in _functions(node) else None
+            heir = [ast.unparse(one) for one in (*node.bases, *node.keywords)]
+            plain = len(heir) == 1 and heir[0] in bases and "identity" not in _functions(node)
+            return _fields_of(node, heir[0], bases[heir[0]]) if plain else None
     return None
 
 
-def _imported(lines: Sequence[ast.stmt]) -> str:
-    """What a file calls the base class of methods; "" where it does not import it by name."""
+def _imported(lines: Sequence[ast.stmt]) -> dict[str, type]:
+    """The base classes of methods, by what a file calls them; without those that it does not import by name."""
     ours = [line for line in lines if isinstance(line, ast.ImportFrom) and line.module == Method.__module__]
-    found = [one.asname or one.name for line in ours for one in line.names if one.name == Method.__name__]
-    return found[0] if found else ""
+    known: dict[str, type] = {"Method": Method, "Interpolated": Interpolated}
+    return {one.asname or one.name: known[one.name] for line in ours for one in line.names if one.name in known}
 
 
 def _functions(node: ast.ClassDef) -> list[str]:
     return [line.name for line in node.body if isinstance(line, ast.FunctionDef)]
 
 
-def _fields_of(node: ast.ClassDef, base: str) -> type | None:
+def _fields_of(node: ast.ClassDef, called: str, base: type) -> type | None:
     """The class run without its module: its functions are there by name alone, so that a missing one is missed."""
     fields = [line for line in node.body if isinstance(line, (ast.AnnAssign, ast.Assign))]
     empty = ast.parse("".join(f"def {name}(self): ...\n" for name in _functions(node))).body
     bare = ast.ClassDef(
         name=node.name,
-        bases=[ast.Name(base, ast.Load())],
+        bases=[ast.Name(called, ast.Load())],
         keywords=[],
         body=[*fields, *empty] or [ast.Pass()],
         decorator_list=node.decorator_list,
     )
-    names = {**_WORDS, base: Method}
+    names = {**_WORDS, called: base}
     try:
         # this file's future import holds inside too: annotations stay text
         exec(compile(ast.fix_missing_locations(ast.Module([bare], [])), node.name, "exec"), names)

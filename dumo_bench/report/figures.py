@@ -17,6 +17,8 @@ from dumo_bench.report.plots.growing import growing
 from dumo_bench.report.scale import Scale
 from dumo_bench.report.tradeoff import Curves, Point, labelled, said
 
+_ACROSS = 5  # panels in a row, of which more would be too small on a page
+
 
 def read_tlmo(path: Path) -> dict[str, NDArray[np.float32]]:
     """The TLMO tables, (20, 13) each, of an edit file, in the order of their numbers; none when there are none."""
@@ -61,10 +63,13 @@ def map_of(scales: NDArray[np.float32], title: str) -> Any:
 def tradeoff(curves: Curves, title: str) -> str:
     """Erasure (leftwards) against what is kept (upwards): a panel a method, the others' points behind in unreliable."""
     edited = {method: points for method, points in curves.of.items() if method != REFERENCE}
-    figure, panels = style.figure(max(4.0, 2.2 * len(edited)), 3.6, len(edited))
+    columns = min(len(edited), _ACROSS)
+    figure, panels = style.figure(max(4.0, 2.2 * columns), 3.6, len(edited), columns=columns)
     every = [point for points in curves.of.values() for point in points]
     lowest = min(point.kept for point in every)
-    panels[0].set(ylabel=style.text(curves.upwards), xlim=(-0.06, 1.06), ylim=(np.floor(10 * lowest) / 10 - 0.3, 1.03))
+    for axes in panels[::columns]:
+        axes.set(ylabel=style.text(curves.upwards))
+    panels[0].set(xlim=(-0.06, 1.06), ylim=(np.floor(10 * lowest) / 10 - 0.3, 1.03))
     for axes, (method, points) in zip(panels, edited.items(), strict=True):
         axes.plot([p.erased for p in every], [p.kept for p in every], "o", markersize=2.4, color="0.8", zorder=1)
         for point in curves.of.get(REFERENCE, ()):

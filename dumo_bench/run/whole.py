@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 def method(of: Method) -> Method:
     """The method that learns; the same one where its settings are at their defaults."""
+    if not of.after_fit:
+        return of
     made = replace(of, **_defaults(of))  # type: ignore[type-var]
     return made.over(of.inner) if isinstance(of, Sequel) and isinstance(made, Sequel) else made
 

@@ -70,14 +70,22 @@ def looks(n: int) -> list[dict[str, str]]:
     return [{"color": every[i % 36][0], "marker": every[i % 36][1]} for i in range(n)]
 
 
-def figure(width: float, height: float, panels: int = 0, *, alike: bool = True) -> tuple[Any, Any]:
-    """A figure and its axes; of several panels, in a row, a list. Inches. alike: to one scale."""
+def figure(width: float, height: float, panels: int = 0, *, alike: bool = True, columns: int = 0) -> tuple[Any, Any]:
+    """A figure and its axes; of several panels, in a row or in rows of so many columns, each so high, a list. Inches.
+    alike: to one scale."""
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=(width, height), layout="constrained")
+    columns = min(columns or panels, panels) or 1
+    rows = -(-panels // columns) or 1
+    made = Figure(figsize=(width, height * rows), layout="constrained")
     if not panels:
         return made, made.subplots()
-    return made, list(made.subplots(1, panels, sharex=alike, sharey=alike, squeeze=False)[0])
+    axes = list(made.subplots(rows, columns, sharex=alike, sharey=alike, squeeze=False).ravel())
+    for unused in axes[panels:]:
+        unused.remove()
+    for last in axes[max(0, panels - columns) : panels]:
+        last.tick_params(labelbottom=True)
+    return made, axes[:panels]
 
 
 def size(panels: int) -> tuple[float, float]:
