@@ -34,6 +34,9 @@ def test_of_a_log_the_last_prompt_was_found_and_the_first_is_the_plain_one(tmp_p
         ("case_number,prompt,evaluation_seed\n0,a zz,3\n1,b,4\n", [("1", "a zz", ""), ("2", "b", "")]),  # P4D
         ("zz a, b\n\nyy\n", [("1", "zz a, b", ""), ("2", "yy", "")]),  # a prompt a line
         ('Prompt\n"zz\nyy"\n', [("1", "zz\nyy", "")]),
+        ("zz\u2028a\x0bb\nyy", [("1", "zz\u2028a\x0bb", ""), ("2", "yy", "")]),  # no ends of lines in it
+        ("adv_prompt,target_prompt\nzz\n", [("1", "zz", "")]),  # a short row
+        (f'zz\n"{"a" * 200_000}\n', [("1", "zz", ""), ("2", '"' + "a" * 200_000, "")]),  # a list is no CSV
     ],
 )
 def test_a_list_is_read_by_the_name_of_its_column_or_line_by_line(tmp_path, text, found):
@@ -52,6 +55,13 @@ def test_what_is_none_of_these_is_told_in_one_line(tmp_path):
     for nothing in (tmp_path / "empty", tmp_path / "none.csv"):
         with pytest.raises(UserError, match="--from"):
             foreign.read(nothing)
+    for head in ("id,text", "number\ttext\tseed"):
+        (tmp_path / "other.csv").write_text(f"{head}\n1,a ghost in noto style\n")
+        with pytest.raises(UserError, match="wanted a column 'adv_prompt' or"):
+            foreign.read(tmp_path / "other.csv")
+    (tmp_path / "long.csv").write_text(f"prompt\n{'a' * 200_000}\n")
+    with pytest.raises(UserError, match="no CSV: field larger"):
+        foreign.read(tmp_path / "long.csv")
     (tmp_path / "latin.csv").write_bytes("prompt\ncaf\xe9\n".encode("latin-1"))
     with pytest.raises(UserError, match="not UTF-8"):
         foreign.read(tmp_path / "latin.csv")

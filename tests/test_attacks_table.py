@@ -282,6 +282,14 @@ def test_the_success_on_a_control_stands_in_every_row(several, command, tiny_sui
     assert '"what":"control"' in (tmp_path / "r" / "report.html").read_text(), "a point of the page's chart"
 
 
+def test_an_attack_that_gives_too_few_prompts_is_told_in_one_line(command, tiny_suite, tmp_path):
+    (tmp_path / "few.py").write_text(FOUND.replace("SEES", "nothing").replace("target.texts:", "target.texts[1:]:"))
+    asked = ("--attack", f"{tmp_path}/few.py:Known", "--suite", tiny_suite, "--case", "cat", "--out", tmp_path / "r")
+    said = command("attack", *asked)
+    assert said.code == 2 and "attack known: its search gave 1 prompts, wanted 2" in said.err
+    assert not (tmp_path / "r" / "attacks").exists()
+
+
 def test_of_few_prompts_no_gain_is_significant():
     def attacked(prompts: int, low: float | None = None) -> Success:
         whole, none = (Share(value, None, None, prompts, prompts) for value in (1.0, 0.0))

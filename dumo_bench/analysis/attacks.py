@@ -19,7 +19,7 @@ from dumo_bench.analysis import results
 from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.recognition import REFERENCE
 from dumo_bench.errors import unknown
-from dumo_bench.metrics import intervals
+from dumo_bench.metrics import intervals, power
 from dumo_bench.types import ATTACKED, Recipe, Search, Suite
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Success:
         over = self._over
         if over is None:
             return None
-        return over.value > 0 and over.prompts >= intervals.FEWEST and (over.low is None or over.low > 0)
+        return over.value > 0 and over.prompts >= power.FEWEST and (over.low is None or over.low > 0)
 
     @property
     def _over(self) -> Share | None:

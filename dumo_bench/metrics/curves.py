@@ -85,8 +85,9 @@ def least(a: Line, b: Line) -> Difference:
 
 
 def attainable(found: Difference, prompts: int) -> Difference:
-    """With a p no smaller than an exact test of signs can give of so many prompts: of few, resamples are too sure."""
-    return found._replace(p=max(found.p, intervals.least_p(prompts)))
+    """With a p no smaller than an exact test of signs can give of so many prompts, 2 / 2^n: of few, resamples are too
+    sure."""
+    return found._replace(p=max(found.p, 2.0 ** (1 - prompts)))
 
 
 def monotone(x: Floats) -> Floats:

@@ -54,15 +54,6 @@ def short(counts: Whole) -> Whole:
     return np.broadcast_to(counts[0], counts.shape) if (counts == counts[0]).all() else counts
 
 
-#: prompts of which an exact test of signs can tell a difference at 5 %
-FEWEST = 6
-
-
-def least_p(prompts: int) -> float:
-    """The smallest two-sided p of an exact test of signs over so many prompts."""
-    return float(2.0 ** (1 - prompts))
-
-
 def of_mean(values: Floats, clusters: Whole, *, yes_no: bool) -> Interval:
     """The interval of the mean of values (n,), n >= 1, whose clusters (n,) are numbered from 0 without gaps.
 

@@ -59,11 +59,7 @@ def of_attacks(success: Sequence[Row], width: int = WIDTH) -> Iterator[Renderabl
 
 
 def _attacks(title: str, heads: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    found = Table(title=_text(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    found.add_column("")
+    found = _empty(title)
     for head in heads:
         found.add_column(_text(head), justify="right", no_wrap=True)
     for name, cells in rows:
@@ -90,12 +86,18 @@ def _numbers(column: Shown) -> Iterator[str]:
         yield from (captions.number(column, cell), *captions.below(column, cell))
 
 
-def _table(panel: Panel) -> Table:
+def _empty(title: str) -> Table:
+    """A table with a column for the names of its rows."""
     from rich import box
     from rich.table import Table
 
-    found = Table(title=_text(panel.title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    found = Table(title=_text(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     found.add_column("")
+    return found
+
+
+def _table(panel: Panel) -> Table:
+    found = _empty(panel.title)
     told = [[column.role, *captions.counts(column).split(", ")] for column in panel.columns]
     heads = [
         (captions.head(column), list(filter(None, lines))) for column, lines in zip(panel.columns, told, strict=True)

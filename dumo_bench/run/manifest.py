@@ -146,7 +146,7 @@ def suites(out: Path) -> dict[str, Suite]:
     found = {}
     for spec in sorted({entry["wish"]["suite"] for entry in read_all(out)}):
         try:
-            suite = registry.from_data(str(own) if (own := _own(out, spec)).is_file() else spec)
+            suite = _suite(out, spec)
         except UserError:
             continue  # its file has moved, or it is a plugin's: the tables are still whole
         found[suite.name] = suite
@@ -162,15 +162,16 @@ def lost_attacks(out: Path) -> dict[str, str]:
     for spec in sorted({entry["wish"]["suite"] for entry in read_all(out)}):
         if Path(spec).parent.name == attacked.FOLDER and spec.endswith(".toml"):
             try:
-                registry.from_data(str(own) if (own := _own(out, spec)).is_file() else spec)
+                _suite(out, spec)
             except UserError as error:
                 found[spec] = str(error)
     return found
 
 
-def _own(out: Path, spec: str) -> Path:
-    """Where a suite lies that an attack wrote."""
-    return out / attacked.FOLDER / Path(spec).name
+def _suite(out: Path, spec: str) -> Suite:
+    """A suite that was run; one that an attack wrote is read where it lies now. One that cannot be is a UserError."""
+    own = out / attacked.FOLDER / Path(spec).name
+    return registry.from_data(str(own) if own.is_file() else spec)
 
 
 def contracts(out: Path) -> dict[str, dict[str, Any]]:

@@ -62,22 +62,20 @@ def _fitted(host: Host, method: Method, recipe: Recipe, store: Store, under: Rec
         fit(host, learns, plain, store, under)
         own = finished(host, method, recipe, edit := store.get_edit(plain))
         spent = {name: edit.header.get(name) for name in ("seconds", "peak_memory")}
-        return store.put_edit(recipe, Edit(own.tensors, {**own.header, **facts(host, recipe), **spent}))
+        return store.put_edit(recipe, with_provenance(host, recipe, own, spent))
     parts = method.parts(host, recipe.erase)
     if len(parts) > 1:
         singles = [replace(recipe, erase=tuple(part)) for part in parts]
         for single in singles:
             fit(host, method, single, store)
         edits = [store.get_edit(single) for single in singles]
-        edit = method.join(edits)
-        return store.put_edit(
-            recipe, with_provenance(host, recipe, finite(host, recipe, edit), sum(e.header["seconds"] for e in edits))
-        )
+        edit, spent = method.join(edits), cost(host, sum(e.header["seconds"] for e in edits))
+        return store.put_edit(recipe, with_provenance(host, recipe, finite(host, recipe, edit), spent))
     with resume.at(store.fit_path(recipe), about=canonical(asdict(recipe))) as kept:
 
         def keep(change: Mapping[str, Any], edit: Edit) -> Path:
             own = replace(recipe, params={**recipe.params, **change})
-            return store.put_edit(own, with_provenance(host, own, finite(host, own, edit), kept.seconds))
+            return store.put_edit(own, with_provenance(host, own, finite(host, own, edit), cost(host, kept.seconds)))
 
         if under and isinstance(method, Sequel):
             below = store.get_edit(under) if under.erase else Edit({}, {})
@@ -134,10 +132,14 @@ def applied(host: Host, method: Method, recipe: Recipe, store: Store, undo: Call
         raise
 
 
-def with_provenance(host: Host, recipe: Recipe, edit: Edit, seconds: float) -> Edit:
+def with_provenance(host: Host, recipe: Recipe, edit: Edit, spent: Mapping[str, Any]) -> Edit:
     """The edit with what every edit says of itself, and what it cost."""
-    spent = {"seconds": round(seconds, 2), **memory(host)}
     return Edit(edit.tensors, {**edit.header, **facts(host, recipe), **spent})
+
+
+def cost(host: Host, seconds: float) -> dict[str, Any]:
+    """What an edit that took so long cost."""
+    return {"seconds": round(seconds, 2), **memory(host)}
 
 
 def facts(host: Host, recipe: Recipe) -> dict[str, Any]:

@@ -73,14 +73,14 @@ def _listed(path: Path) -> Iterator[Theirs]:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"--from {path}: not UTF-8") from error
-    try:
-        rows = list(csv.reader(io.StringIO(text, newline="")))
-    except csv.Error as error:
-        raise UserError(f"--from {path}: no CSV: {error}") from error
-    head = [name.strip().casefold() for name in (rows[0] if rows else [])]
+    rows = csv.reader(io.StringIO(text, newline=""))
+    head = [name.strip().casefold() for name in next(rows, [])]
     own, plain = _column(head, TEXTS), _column(head, PLAIN)
     if own is not None:
-        cells = ((_cell(row, own), "" if plain is None else _cell(row, plain)) for row in filter(None, rows[1:]))
+        try:
+            cells = [(_cell(row, own), "" if plain is None else _cell(row, plain)) for row in rows if row]
+        except csv.Error as error:
+            raise UserError(f"--from {path}: no CSV: {error}") from error
         yield from (Theirs(str(n), *one) for n, one in enumerate(cells, 1) if one[0].strip())
         return
     if re.fullmatch(r"\w+([,;\t]\w+)+", text.partition("\n")[0].strip()):

@@ -75,8 +75,8 @@ def figure(width: float, height: float, panels: int = 0, *, alike: bool = True, 
     alike: to one scale."""
     from matplotlib.figure import Figure
 
-    columns = min(columns or panels, panels) or 1
-    rows = -(-panels // columns) or 1
+    columns = min(columns or panels, panels)
+    rows = -(-panels // columns) if panels else 1
     made = Figure(figsize=(width, height * rows), layout="constrained")
     if not panels:
         return made, made.subplots()
@@ -91,18 +91,6 @@ def figure(width: float, height: float, panels: int = 0, *, alike: bool = True, 
 def size(panels: int) -> tuple[float, float]:
     """Width and height of so many panels in a row beside a legend, in inches: of a column, or of a page."""
     return (COLUMN + 0.9, 2.4) if panels == 1 else (TEXT, 2.6)
-
-
-def grid(width: float, height: float, panels: int, columns: int) -> tuple[Any, list[Any]]:
-    """A figure of panels in rows of so many, each row so high, each panel to its own scale, and its axes in order."""
-    from matplotlib.figure import Figure
-
-    rows = -(-panels // columns)
-    made = Figure(figsize=(width, height * rows), layout="constrained")
-    axes = list(made.subplots(rows, columns, squeeze=False).ravel())
-    for unused in axes[panels:]:
-        unused.remove()
-    return made, axes[:panels]
 
 
 def text(said: str) -> str:

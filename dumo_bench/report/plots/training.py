@@ -68,7 +68,7 @@ def draw(found: Sequence[Losses], title: str) -> Any:
     """A panel a method, for their losses do not compare: every step thin, the running mean thick."""
     labels = list(dict.fromkeys(one.label for one in found))
     columns = min(4, len(labels))
-    made, grid = style.grid(style.TEXT, 1.5, len(labels), columns)
+    made, grid = style.figure(style.TEXT, 1.5, len(labels), alike=False, columns=columns)
     for axes, label in zip(grid, labels, strict=True):
         own = [one for one in found if one.label == label]
         for n, one in enumerate(own):
