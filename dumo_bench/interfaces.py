@@ -241,6 +241,7 @@ class Target:
 
     sampling: the contract that its pictures are made under. pictures: of each prompt.
     erased: sampling with the edit inside a `with`; None for an attack that does not see the erased model.
+    found: of how many texts, the first ones, a search that was stopped found something (see `Attack.resumes`).
     """
 
     host: Host
@@ -249,6 +250,12 @@ class Target:
     sampling: Sampling
     pictures: int = 1
     erased: Callable[[], AbstractContextManager[Guide]] | None = None
+    found: int = 0
+
+    @property
+    def ahead(self) -> Sequence[tuple[int, str]]:
+        """The texts that are still to be searched, each with its place among all."""
+        return list(enumerate(self.texts))[self.found :]
 
     def edited(self) -> AbstractContextManager[Guide]:
         """Sampling with the edit, which is undone on leaving."""
@@ -262,6 +269,7 @@ class Attack(Plugin):
 
     sees: ClassVar[Sees]
     kinds: ClassVar[frozenset[str]] = frozenset({"sd"})  # of models that it knows, see `hosts.kinds`; none: all
+    resumes: ClassVar[bool] = False  # its search takes `Target.ahead`, and finds of a text the same wherever it begins
 
     @abstractmethod
     def search(self, target: Target, *, seed: int) -> Iterator[Found]:

@@ -39,6 +39,7 @@ class Completion(ByDdim):
     cite: ClassVar[str] = "Lu et al., NeurIPS 2025, arXiv 2505.17013"
     papers: ClassVar[tuple[Paper, ...]] = (LU2025,)
     sees: ClassVar[Sees] = "unedited model"
+    resumes: ClassVar[bool] = True
     bounds: ClassVar = {"begun": "[1, 999]", "steps": "[2, 1000]"}
 
     begun: int = 5
@@ -49,7 +50,7 @@ class Completion(ByDdim):
         if self.begun >= self.steps:
             raise UserError(f"completion: {self.begun} of {self.steps} steps leave none to the erased model")
         host, n = target.host, target.pictures
-        for number, text in enumerate(target.texts):
+        for number, text in target.ahead:
             g, run = train.seeded(seed + number), under(host, target.sampling)
             z, _ = till(host, partial(stock_guide, host), [text] * n, run, self.begun, g)
             start = Start(latents=z, step=self.begun)

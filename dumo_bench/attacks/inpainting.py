@@ -39,6 +39,7 @@ class Inpainting(ByDdim):
     cite: ClassVar[str] = "Lu et al., NeurIPS 2025, arXiv 2505.17013"
     papers: ClassVar[tuple[Paper, ...]] = (LU2025,)
     sees: ClassVar[Sees] = "nothing"
+    resumes: ClassVar[bool] = True
     bounds: ClassVar = {"hole": "(0, 1]", "steps": "[1, 1000]"}
 
     hole: float = 0.5
@@ -47,7 +48,7 @@ class Inpainting(ByDdim):
 
     def search(self, target: Target, *, seed: int) -> Iterator[Found]:
         host, n = target.host, target.pictures
-        for number, text in enumerate(target.texts):
+        for number, text in target.ahead:
             g, run = train.seeded(seed + number), under(host, target.sampling)
             z, _ = till(host, partial(stock_guide, host), [text] * n, run, self.steps, g)
             start = Start(picture=z, hole=centre(z.shape[2], z.shape[3], self.hole))

@@ -54,6 +54,7 @@ class Inversion(ByDdim):
         ),
     )
     sees: ClassVar[Sees] = "erased model"
+    resumes: ClassVar[bool] = True
     bounds: ClassVar = {"iterations": "[0, inf)", "steps": "[1, 1000]", "lr": "(0, inf)"}
 
     iterations: int = 25
@@ -65,7 +66,7 @@ class Inversion(ByDdim):
         plain = partial(stock_guide, host)
         pictures = [
             till(host, plain, [text] * n, run, self.steps, train.seeded(seed + number))[0]
-            for number, text in enumerate(target.texts)
+            for number, text in target.ahead
         ]
         with target.edited() as guide:
             for z in pictures:

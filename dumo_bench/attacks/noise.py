@@ -36,6 +36,7 @@ class Noise(ByDdim):
     cite: ClassVar[str] = "Lu et al., NeurIPS 2025, arXiv 2505.17013"
     papers: ClassVar[tuple[Paper, ...]] = (LU2025,)
     sees: ClassVar[Sees] = "nothing"
+    resumes: ClassVar[bool] = True
     bounds: ClassVar = {"steps": "[1, 1000]"}
 
     steps: int = 50
@@ -44,5 +45,5 @@ class Noise(ByDdim):
         del seed  # nothing is drawn
         eta, scale = torch.tensor(list(product(ETAS, SCALES))).unbind(1)
         start = Start(eta=eta, scale=scale)
-        for text in target.texts:
+        for _, text in target.ahead:
             yield Found(text, start=start, draws=len(eta))

@@ -66,6 +66,7 @@ class P4D(Attack):
         ),
     )
     sees: ClassVar[Sees] = "both models"
+    resumes: ClassVar[bool] = True
     takes: ClassVar[str] = "variant"
     bounds: ClassVar = {
         **dict.fromkeys(("steps", "every", "rows", "picture_steps"), "[1, inf)"), "tokens": "[1, 75]",
@@ -88,7 +89,7 @@ class P4D(Attack):
         pictures = drawn(host, target.texts, run, train.seeded(seed))
         original = Original(pictures, copy.deepcopy(host.unet), encode(host, target.texts))
         with target.edited() as guide:
-            for number in range(len(target.texts)):
+            for number, _ in target.ahead:
                 yield self.found(Seen(host, guide, self.guidance), original, number, train.seeded(seed + number))
 
     def found(self, seen: Seen, original: Original, number: int, g: torch.Generator) -> Found:

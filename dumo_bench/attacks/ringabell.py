@@ -64,6 +64,7 @@ class RingABell(Attack):
         ),
     )
     sees: ClassVar[Sees] = "text encoder"
+    resumes: ClassVar[bool] = True
     bounds: ClassVar = {
         **dict.fromkeys(("length", "generations"), "[1, inf)"), "population": "[2, inf)", "eta": "(-inf, inf)",
     }  # fmt: skip
@@ -75,7 +76,7 @@ class RingABell(Attack):
 
     def search(self, target: Target, *, seed: int) -> Iterator[Found]:
         vector = concept(target.host, target.erase)
-        for number, text in enumerate(target.texts):
+        for number, text in target.ahead:
             wanted = encode(target.host, [text])[0] + self.eta * vector
             yield self.found(target.host, wanted, train.seeded(seed + number))
 

@@ -66,6 +66,7 @@ class UnlearnDiffAtk(Attack):
         ),
     )
     sees: ClassVar[Sees] = "erased model"
+    resumes: ClassVar[bool] = True
     bounds: ClassVar = {
         **dict.fromkeys(("iterations", "rows", "picture_steps"), "[1, inf)"), "tokens": "[1, 75]",
         "timesteps": "[1, 500]", "lr": "(0, inf)",
@@ -86,7 +87,7 @@ class UnlearnDiffAtk(Attack):
         run = Trajectory(self.picture_steps, self.picture_guidance)
         pictures = drawn(target.host, target.texts, run, train.seeded(seed))
         with target.edited() as guide:
-            for number in range(len(target.texts)):
+            for number, _ in target.ahead:
                 seen = Seen(target.host, guide, self.guidance)
                 yield self.found(seen, pictures, number, train.seeded(seed + number))
 

@@ -14,7 +14,7 @@ from dumo_bench.hosts import models, plans
 from dumo_bench.interfaces import SEES, Attack, Sees, Target
 from dumo_bench.plugins import loading
 from dumo_bench.progress import log, track
-from dumo_bench.run import steps
+from dumo_bench.run import searched, steps
 from dumo_bench.run.plan import kind_of
 from dumo_bench.storage import references
 from dumo_bench.storage.names import bounded
@@ -103,10 +103,7 @@ def _of_case(session: Session, aim: Aim, part: Part) -> Path:
             f"{session.plan.suite.name}, {part.case.name}: no prompt of it is a target; choose another case"
         )
     log.info(f"{aim.attack.name} on {part.case.name}, {part.recipe.method}: {len(prompts)} prompts")
-    searched = timed(aim.attack.search(_target(session, aim, part, prompts), seed=aim.seed))
-    found = list(track(searched, "prompts", len(prompts)))
-    if len(found) != len(prompts):
-        raise UserError(f"attack {aim.attack.name}: its search gave {len(found)} prompts, wanted {len(prompts)}")
+    found = _found(session, aim, part, prompts, name)
     suite, search = session.plan.suite, searched_as(session, aim, part)
     said, under = _said(session, aim, part, search), contract(session, aim)
     search = spent(search, found)
@@ -115,7 +112,28 @@ def _of_case(session: Session, aim: Aim, part: Part) -> Path:
         whole = attacked.Attacked(
             name, suite, part.case, said, search, under, prompts, found, starts, aim.pictures, aim.attack.papers
         )
-        return attacked.write(folder, whole)
+        written = attacked.write(folder, whole)
+    searched.forget(session.out, name)
+    return written
+
+
+def _found(session: Session, aim: Aim, part: Part, prompts: list[Prompt], name: str) -> list[Found]:
+    """What the search finds for each prompt; behind those that it found when it was stopped, where it can go on."""
+    attack, so_far = aim.attack, searched.Searched(session.store, name)
+    found = so_far.read(len(prompts)) if attack.resumes else []
+    if found:
+        log.info(f"{attack.name}: {len(found)} of {len(prompts)} prompts were found before")
+    if len(found) == len(prompts):
+        return found
+    target = replace(_target(session, aim, part, prompts), found=len(found))
+    for one in track(timed(attack.search(target, seed=aim.seed)), "prompts", len(prompts) - len(found)):
+        found.append(one)
+        if attack.resumes:
+            so_far.add(one)
+    if len(found) != len(prompts):
+        searched.forget(session.out, name)
+        raise UserError(f"attack {attack.name}: its search gave {len(found)} prompts, wanted {len(prompts)}")
+    return found
 
 
 def spent(search: Search, found: Sequence[Found]) -> Search:

@@ -63,6 +63,7 @@ def _found(root: Path, older: float) -> Found:
     there = references.read(root)
     old = _older(older)
     pieces = [*_partials(root, _older(max(older, DAY))), *_claims(root, old), *_fits(root, there, old)]
+    pieces += _searches(root, old)
     if not there.unnoted:
         pieces += [*_pictures(root, there, old), *_edits(root, there, old), *_starts(root, there, old)]
     return Found(tuple(sorted(pieces)), there.unnoted)
@@ -114,6 +115,12 @@ def _fits(root: Path, there: References, old: Callable[[Path], bool]) -> Iterato
             yield _piece("stopped fit", path, "its edit is there")
         elif recipe and not there.unnoted and not there.needs_edit(recipe):
             yield _piece("stopped fit", path, "no run and no table refers to an edit of its settings")
+
+
+def _searches(root: Path, old: Callable[[Path], bool]) -> Iterator[Piece]:
+    for path in (root / "attacks").glob(f"*{references.SEARCHED}"):
+        if path.with_name(f"{path.name.removesuffix(references.SEARCHED)}.toml").exists() and old(path):
+            yield _piece("stopped search", path, "its suite is there")
 
 
 def _partials(root: Path, old: Callable[[Path], bool]) -> Iterator[Piece]:

@@ -23,6 +23,7 @@ Family: TypeAlias = str
 _EDIT = ("method", "method_version", "params", "fit_seed", "model")  # what a row says of an edit beside its concepts
 _KEY = re.compile(r"\b[0-9a-f]{64}\b")
 CLAIM = "references"  # what `alone` is called after
+SEARCHED = ".searched.jsonl"  # behind the name of an attack's suite: what was found before its search was stopped
 
 
 class Group(NamedTuple):
@@ -114,9 +115,10 @@ def read(root: Path) -> References:
 
 
 def attacked(root: Path) -> dict[str, list[Path]]:
-    """The starting points that the suites of attacks name, each with the CSV files that do."""
+    """The starting points that suites of attacks and stopped searches name, each with the files that do."""
     found: dict[str, list[Path]] = {}
-    for path in sorted((root / "attacks").glob("*.csv")):
+    folder = root / "attacks"
+    for path in sorted([*folder.glob("*.csv"), *folder.glob(f"*{SEARCHED}")]):
         for key in set(_KEY.findall(path.read_text(encoding="utf-8", errors="replace"))):
             found.setdefault(key, []).append(path)
     return found

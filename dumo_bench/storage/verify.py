@@ -102,7 +102,8 @@ def _start(path: Path) -> None:
 
 def _suites(path: Path, named: Mapping[str, Sequence[Path]]) -> list[Path]:
     """What names a starting point: an attack searches again where its suite is not there."""
-    return [one for listed in named.get(path.stem, ()) for one in (listed, listed.with_suffix(".toml"))]
+    suites = [listed for listed in named.get(path.stem, ()) if listed.suffix == ".csv"]
+    return [one for listed in suites for one in (listed, listed.with_suffix(".toml"))]
 
 
 def _table(path: Path) -> None:
