@@ -30,6 +30,13 @@ def checked(what: str, cls: type, settings: Mapping[str, Any]) -> dict[str, Any]
     return made
 
 
+def required(cls: type) -> list[str]:
+    """The fields of a dataclass that have no default."""
+    every = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
+    absent = dataclasses.MISSING
+    return [f.name for f in every if f.init and f.default is absent and f.default_factory is absent]
+
+
 def _within(what: str, interval: str, value: float) -> None:
     """Refuse a number outside of the interval, "[0, 1)" for one."""
     low, high = map(float, interval[1:-1].split(","))

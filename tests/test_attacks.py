@@ -179,6 +179,17 @@ def test_whatever_text_an_attack_finds_is_read_back_as_it_was_found(command, tin
     assert found and all(text.endswith('\r"so", \u2028 it\n') for text in found)
 
 
+def test_what_a_search_measured_takes_no_column_of_the_suite(command, tiny_suite, tmp_path):
+    """An attack that calls a number "id" has it under another name."""
+    measured = "{'id': 2.0, 'seed': 3.0, 'loss': 4.0}"
+    (tmp_path / "odd.py").write_text(ODD.replace("\\n')", f"', {measured})"))
+    said = command("attack", "--attack", f"{tmp_path / 'odd.py'}:Odd", "--suite", tiny_suite, "--out", tmp_path)
+    assert registry.load(said.out.strip()).prompts[0].id != "2.0"
+    with open(said.out.strip().replace(".toml", ".csv"), newline="") as file:
+        row = next(csv.DictReader(file))
+    assert (row["measured_id"], row["measured_seed"], row["loss"]) == ("2.0", "3.0", "4.0")
+
+
 def test_an_attack_on_an_edit_is_made_on_the_unedited_model_too(command, tiny_suite, tmp_path):
     (tmp_path / "spy.py").write_text(SPY)
     asked = (

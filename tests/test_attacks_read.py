@@ -62,6 +62,9 @@ def test_what_is_none_of_these_is_told_in_one_line(tmp_path):
     (tmp_path / "long.csv").write_text(f"prompt\n{'a' * 200_000}\n")
     with pytest.raises(UserError, match="no CSV: field larger"):
         foreign.read(tmp_path / "long.csv")
+    (tmp_path / "twice.csv").write_text("prompt,seed,Prompt\nzz,1,yy\n")
+    with pytest.raises(UserError, match="2 columns are called 'prompt'"):
+        foreign.read(tmp_path / "twice.csv")
     (tmp_path / "latin.csv").write_bytes("prompt\ncaf\xe9\n".encode("latin-1"))
     with pytest.raises(UserError, match="not UTF-8"):
         foreign.read(tmp_path / "latin.csv")

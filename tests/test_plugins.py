@@ -49,6 +49,13 @@ def test_a_method_is_found_in_a_file(mine):
     assert loading.make("methods", mine).ridge == 0.5
 
 
+def test_a_setting_without_a_default_is_asked_for(tmp_path):
+    (tmp_path / "bare.py").write_text(METHOD.replace("ridge: float = 0.5", "ridge: float"))
+    with pytest.raises(UserError, match="ridge has no default: say ridge=VALUE"):
+        loading.make("methods", f"{tmp_path}/bare.py:Mine", {"steps": 3})
+    assert loading.make("methods", f"{tmp_path}/bare.py:Mine", {"ridge": 1}).ridge == 1.0
+
+
 def test_a_file_is_imported_once(mine):
     assert loading.load("methods", mine) is loading.load("methods", mine)
 

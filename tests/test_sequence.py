@@ -177,6 +177,12 @@ def test_a_sequence_lacks_no_stage_and_has_no_continuation():
     assert list(sequences.ends(every)) == [("a", "b", "c"), ("b", "a")]
 
 
+def test_what_is_scored_of_an_unfinished_sequence_is_said():
+    rows = [*scored("original", (), {"a": [1]}), *scored("uce", ("a",), {"a": [0]})]
+    assert sequences.read(pd.DataFrame(rows), "judge.object") == []
+    assert sequences.scored(pd.DataFrame(rows), "judge.object") == ["uce: a"]
+
+
 def test_every_concept_of_the_suite_stands_at_every_place_once():
     suite = registry.load("emoji-sequence")
     orders = list(sequences.ends([case.erase for case in suite.cases]))

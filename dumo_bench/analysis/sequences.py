@@ -82,6 +82,13 @@ def read(scores: pd.DataFrame, metric: str) -> list[Sequence_]:
     return found
 
 
+def scored(scores: pd.DataFrame, metric: str) -> list[str]:
+    """What of the edited models is scored: method, then what was erased."""
+    rows = scores[(scores["metric"] == metric) & scores["value"].notna() & (scores["method"] != REFERENCE)]
+    pairs = sorted({(str(m), str(e)) for m, e in zip(rows["method"], rows["erase"], strict=True)})
+    return [f"{method}: {', '.join(json.loads(erase))}" for method, erase in pairs]
+
+
 def _settings(params: str) -> str:
     """A method's settings without the edit that a stage is on, in which the stages of a sequence differ."""
     return canonical({name: value for name, value in json.loads(params).items() if name != BASE})

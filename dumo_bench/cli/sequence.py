@@ -24,10 +24,14 @@ def sequence(
     from dumo_bench.cli import curves, output
     from dumo_bench.errors import UserError
 
-    found = sequences.rows(sequences.read(results.scores(out), metric))
+    scores = results.scores(out)
+    found = sequences.rows(sequences.read(scores, metric))
     if not found:
+        known = " | ".join(sequences.scored(scores, metric)) or "none"
         raise UserError(
-            f"{out} holds no sequence that {metric} measured: wanted cases that add a concept each (emoji-sequence)"
+            f"{out} holds no sequence that {metric} measured: wanted cases that add a concept each (emoji-sequence), "
+            f"and of each all that it begins with; scored are: {known}. "
+            "Where the run was stopped, type its command again"
         )
     if as_json:
         output.emit("sequence", {"concepts": found}, sequences.REASONS)

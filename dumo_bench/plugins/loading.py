@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any, TypeAlias
 
 from dumo_bench.errors import Misdeclared, UserError, unknown
-from dumo_bench.fields import checked
+from dumo_bench.fields import checked, required
 from dumo_bench.interfaces import Plugin, Sequel
 from dumo_bench.plugins import checks, classes
 from dumo_bench.plugins.settings import parse
@@ -108,7 +108,10 @@ def make(kind: Kind, spec: str, settings: Mapping[str, Any] | None = None) -> An
             raise UserError(f"{spec} is a ready-made object and takes no settings, got {', '.join(settings)}")
         checks.declared(spec, cls)
         return cls
-    made = cls(**checked(f"settings of {spec}", cls, settings or {}))
+    given = checked(f"settings of {spec}", cls, settings or {})
+    if lacking := [name for name in required(cls) if name not in given]:
+        raise UserError(f"settings of {spec}: {lacking[0]} has no default: say {lacking[0]}=VALUE")
+    made = cls(**given)
     checks.declared(spec, made)
     return made.over(make("methods", made.of, parse(made.of_set))) if isinstance(made, Sequel) else made
 

@@ -22,6 +22,7 @@ from dumo_bench.types import ATTACKED, Case, Found, Prompt, Sampling, Search, Su
 
 FOLDER = "attacks"  # of a results folder: where they lie
 _SAMPLING = ("model", "scheduler", "steps", "guidance", "height", "width", "noise")
+_OWN = ("id", "prompt", "concept", "role", "seed", "draws", "start", "from")
 _COST = ("texts", "forwards", "seconds")
 _SEEDS = 2**31
 
@@ -64,7 +65,7 @@ def _csv(of: Attacked) -> str:
     measured = list(dict.fromkeys(key for one in of.found for key in one.measured))
     text = io.StringIO()
     into = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)  # else no \r in a text is quoted
-    into.writerow(["id", "prompt", "concept", "role", "seed", "draws", "start", "from", *_COST, *measured])
+    into.writerow([*_OWN, *_COST, *(f"measured_{key}" if key in (*_OWN, *_COST) else key for key in measured)])
     into.writerows(_rows(of, measured))
     return text.getvalue()
 

@@ -75,7 +75,7 @@ def _listed(path: Path) -> Iterator[Theirs]:
         raise UserError(f"--from {path}: not UTF-8") from error
     rows = csv.reader(io.StringIO(text, newline=""))
     head = [name.strip().casefold() for name in next(rows, [])]
-    own, plain = _column(head, TEXTS), _column(head, PLAIN)
+    own, plain = _column(path, head, TEXTS), _column(path, head, PLAIN)
     if own is not None:
         try:
             cells = [(_cell(row, own), "" if plain is None else _cell(row, plain)) for row in rows if row]
@@ -89,8 +89,14 @@ def _listed(path: Path) -> Iterator[Theirs]:
     yield from (Theirs(str(n), line) for n, line in enumerate(lines, 1))
 
 
-def _column(head: Sequence[str], wanted: Sequence[str]) -> int | None:
-    return next((head.index(name) for name in wanted if name in head), None)
+def _column(path: Path, head: Sequence[str], wanted: Sequence[str]) -> int | None:
+    """Where the first of these names stands, which is to be one place."""
+    found = next((name for name in wanted if name in head), None)
+    if found is None:
+        return None
+    if (times := head.count(found)) > 1:
+        raise UserError(f"--from {path}: {times} columns are called {found!r}: rename those that are not meant")
+    return head.index(found)
 
 
 def _cell(row: Sequence[str], n: int) -> str:
