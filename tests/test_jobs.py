@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dumo_bench.errors import UserError
 from dumo_bench.run import jobs, manifest
 from dumo_bench.suites import contract, registry
-from dumo_bench.types import Case, Draw, Prompt, Recipe, Sampling, Suite
+from dumo_bench.types import ATTACKED, Case, Draw, Prompt, Recipe, Sampling, Suite
 
 CONTRACT = Sampling(model="m", scheduler="ddim", steps=5, guidance=7.5, height=64, width=64)
 RECIPE = Recipe("uce", "1", {}, ("cat",), 0, "hash")
@@ -180,6 +180,21 @@ def test_a_limit_keeps_roles_in_proportion_and_only_grows(name, limit):
 def test_a_limit_takes_first_draws_before_second_ones():
     suite = suite_of(*(prompt(n, draws=2) for n in range(6)))
     assert {r.draw.seed for r in jobs.rows(suite, suite.cases[0], RECIPE, CONTRACT, 6)} == {0}
+
+
+def test_a_limit_takes_of_an_attack_whole_prompts_with_their_equal_budgets():
+    """Two pictures of what was found beside five, four and three of what it was found for."""
+    plain = [prompt(n, draws=5 - n, role="target") for n in range(3)]
+    found = [replace(one, id=f"{one.id}{ATTACKED}", draws=(Draw(0), Draw(1)), role="attack") for one in plain]
+    suite = suite_of(*found, *plain)
+    sizes = {7: [2, 5], 12: [2, 5], 13: [2, 2, 5, 4], 17: [2, 2, 5, 4], 18: [2, 2, 2, 5, 4, 3], 99: [2, 2, 2, 5, 4, 3]}
+    for limit, wanted in sizes.items():
+        rows = jobs.rows(suite, suite.cases[0], RECIPE, CONTRACT, limit)
+        assert [*Counter(row.prompt.id for row in rows).values()] == wanted, limit
+    with pytest.raises(UserError, match="wanted --limit 7 or more"):
+        jobs.rows(suite, suite.cases[0], RECIPE, CONTRACT, 6)
+    one = jobs.rows(suite_of(*found), suite.cases[0], RECIPE, CONTRACT, 3)
+    assert [row.prompt.id for row in one] == [found[0].id] * 2, "where no plain prompt is known, too"
 
 
 def test_a_limit_above_the_number_of_rows_takes_all():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import accumulate, groupby
 from random import SystemRandom
 from typing import Any, TypeVar
 
@@ -12,7 +12,20 @@ from dumo_bench.errors import UserError
 from dumo_bench.interfaces import Method
 from dumo_bench.suites.contract import resolved
 from dumo_bench.suites.fair import grouped, interleaved
-from dumo_bench.types import ADAPTATION, SHOWN, Case, Draw, Job, Prompt, Recipe, Role, Sampling, Suite, canonical
+from dumo_bench.types import (
+    ADAPTATION,
+    ATTACKED,
+    SHOWN,
+    Case,
+    Draw,
+    Job,
+    Prompt,
+    Recipe,
+    Role,
+    Sampling,
+    Suite,
+    canonical,
+)
 
 T = TypeVar("T")
 
@@ -61,20 +74,46 @@ def rows(suite: Suite, case: Case, recipe: Recipe, contract: Sampling, limit: in
 def fair(every: Sequence[Row], limit: int) -> list[Row]:
     """`limit` rows in the suite's order: roles in proportion, within a role concepts, first draws before second ones.
 
-    A prefix property: a larger limit only adds rows, so pictures of a smaller run are used again.
+    A prefix property: a larger limit only adds rows, so pictures of a smaller run are used again. Of what an attack
+    found whole prompts are taken, as many as `limit` has room for; UserError where that is none.
     """
     place = {id(row): n for n, row in enumerate(every)}
-    return sorted(fairly(every)[:limit], key=lambda row: place[id(row)])
+    return sorted(fairly(every)[: _room(every, limit)], key=lambda row: place[id(row)])
 
 
 def fairly(every: Sequence[Row]) -> list[Row]:
-    """The rows so ordered that every beginning is a fair part."""
+    """The rows so ordered that every beginning is a fair part; of what an attack found, one that ends with a prompt."""
+    if found := _found(every):
+        return [row for rows in found for row in rows]
     place = {id(row): n for n, row in enumerate(every)}
     by_draw = sorted(every, key=lambda row: (row.draw.index, row.prompt.draws.index(row.draw), place[id(row)]))
     within = [
         row for _, group in grouped(by_draw, lambda r: r.role) for row in interleaved(group, lambda r: r.prompt.concept)
     ]
     return interleaved(within, lambda row: row.role)
+
+
+def _found(every: Sequence[Row]) -> list[list[Row]]:
+    """Each prompt that an attack found with the plain one that it was made from, whose pictures cost what search and
+    pictures cost together: a budget that is equal as a whole. None, where the rows are of no attack's suite."""
+    if not any(row.prompt.id.endswith(ATTACKED) for row in every):
+        return []
+    groups = [rows for _, rows in grouped(every, lambda row: row.prompt.id.removesuffix(ATTACKED))]
+    return interleaved(groups, lambda rows: rows[0].prompt.concept)
+
+
+def _room(every: Sequence[Row], limit: int) -> int:
+    """How many rows `limit` takes."""
+    sizes = list(accumulate(len(rows) for rows in _found(every)))
+    if not sizes:
+        return limit
+    fitting = [size for size in sizes if size <= limit]
+    if not fitting:
+        raise UserError(
+            f"--limit {limit}: {sizes[0]} pictures are the first prompt that the attack found and the plain one at an "
+            f"equal budget: wanted --limit {sizes[0]} or more"
+        )
+    return fitting[-1]
 
 
 def shard(jobs: Sequence[T], index: int, of: int) -> Sequence[T]:
