@@ -10,10 +10,12 @@ DEMO_ARGS ?=
 SUITES ?= emoji-unsafe emoji-cartoon emoji-artist
 # of training seeds: several for the first, one for the others; what is not trained has none
 TRAINED ?= esd receler dumo
-ONCE ?= ca eap mace sce sdd spm
+ONCE ?= advunlearn ca eap mace modular sce sdd spm
 CLOSED ?= uce rece speed negative sld
 SEEDS ?= 0 1 2
-TABLE ?= results/emoji-sd
+# those that know a flow model, on emoji-flow; _ stands for a space
+FLOW ?= uce uce_--set_preset=paper_--set_augment=object_--set_preserve=["@objects","@styles"] rece sdd esd eraseanything
+TABLE ?= build/emoji-table
 ATTACKED ?= results/emoji-attacks
 # suite/case/method:setting=value, weakest first: what each method is made stronger by, on an object; then the closed
 # forms where they fall short. _ stands for a space.
@@ -35,7 +37,7 @@ export MALLOC_MMAP_MAX_ = 0
 export MALLOC_TRIM_THRESHOLD_ = 4294967296
 export HF_HUB_DISABLE_TELEMETRY = 1
 
-.PHONY: help setup demo emoji-table emoji-reproduced emoji-small emoji-attacks emoji-sweep test test-slow lint format check docs deviations docs-check site clean
+.PHONY: help setup demo emoji-table emoji-flow-table emoji-reproduced emoji-small emoji-attacks emoji-sweep test test-slow lint format check docs deviations docs-check site clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -67,6 +69,13 @@ emoji-table: setup  ## every method on the three emoji suites: hours; goes on wh
 	done
 	$(BIN)/dumo-bench report $(TABLE)
 
+emoji-flow-table: setup  ## the erasers of flow models on emoji-flow's ghost: an hour; goes on where it stopped
+	for method in $(FLOW:%='%'); do \
+	  $(BIN)/dumo-bench run --model emoji-flow --method $$(echo "$$method" | tr _ ' ') --suite emoji-cartoon --case ghost \
+	    --limit 166 --scorers $(SCORERS) --out $(TABLE)/flow || exit $$?; \
+	done
+	$(BIN)/dumo-bench report $(TABLE)/flow
+
 emoji-reproduced: setup  ## the five methods of `reproduce emoji`: under half an hour on two idle cores
 	$(BIN)/dumo-bench reproduce emoji --out build/emoji-reproduced
 
@@ -77,6 +86,7 @@ emoji-small: setup  ## a part of it, compared with the committed run on the same
 emoji-attacks: setup  ## attacks on every method and on two controls: hours; goes on where it stopped
 	$(BIN)/python -m dumo_bench.emoji.unseen build/hosts
 	$(BIN)/dumo-bench run $(ATTACKED)/experiment.toml
+	$(BIN)/dumo-bench run $(ATTACKED)/noto.toml
 	$(BIN)/dumo-bench report $(ATTACKED)
 
 emoji-sweep: setup  ## what each method's strength erases and breaks: hours; goes on where it stopped

@@ -152,6 +152,13 @@ def test_edits_that_others_are_taken_of_are_noted_so_that_gc_leaves_them(command
     assert len(made) == 2 and made <= {group.recipe.key for one in notes for group in one.groups}
 
 
+def test_a_plan_counts_no_fit_for_what_is_taken_of_one_that_is_there(command, tiny_suite, tmp_path):
+    asked = ("--method", "receler", "--set", "steps=0", "--suite", tiny_suite, "--case", "cat", "--out", tmp_path)
+    assert "1 to fit" in command("plan", *asked, "--set", "strength=0.25").out
+    assert command("fit", *asked, "--set", "strength=0.5").code == 0
+    assert "1 present, 0 to fit" in command("plan", *asked, "--set", "strength=0.25").out
+
+
 def test_what_is_learnt_otherwise_is_learnt_anew(fit):
     fit(Counted())
     fit(replace(Counted(factor=1.0), apart=True))

@@ -10,7 +10,7 @@ from dumo_bench.errors import UserError, unknown
 from dumo_bench.hosts import flows, kinds, models, samplers
 from dumo_bench.interfaces import Method, Sequel
 from dumo_bench.plugins import settings as setting
-from dumo_bench.run import given, jobs, needs, resize
+from dumo_bench.run import given, jobs, needs, resize, whole
 from dumo_bench.run.given import Given
 from dumo_bench.storage.store import Store
 from dumo_bench.suites import bounds, registry
@@ -76,7 +76,7 @@ class Plan:
 
 class Count(NamedTuple):
     """Pictures and edits: wanted, there (None: not known, for the model is not on this machine), and the disk in bytes
-    that the missing pictures will take."""
+    that the missing pictures will take. An edit that needs no fit, since it is taken of one that is there, is there."""
 
     pictures: int
     present: int | None
@@ -213,19 +213,24 @@ def taught(method: Method) -> Method:
 def count(plan: Plan, store: Store, shard: tuple[int, int] = (0, 1)) -> Count:
     """What is wanted and what is there. The disk is judged by the pictures that are there already."""
     wanted = plan.wanted(shard)
-    recipes = {part.recipe.key: part.recipe for part in plan.parts}
+    edits = {part.recipe.key: part for part in plan.parts}
     if not plan.model_hash:
-        return Count(len(wanted), None, len(recipes), None, _disk(wanted))
+        return Count(len(wanted), None, len(edits), None, _disk(wanted))
     sizes = store.sizes(wanted)
     missing = [job for job, size in zip(wanted, sizes, strict=True) if size is None]
     there = [size for size in sizes if size is not None]
     return Count(
         pictures=len(wanted),
         present=len(there),
-        edits=len(recipes),
-        edits_present=sum(store.has_edit(recipe) for recipe in recipes.values()),
+        edits=len(edits),
+        edits_present=sum(_learnt(part, store) for part in edits.values()),
         bytes=round(sum(there) / len(there) * len(missing)) if there else _disk(missing),
     )
+
+
+def _learnt(part: Part, store: Store) -> bool:
+    """Whether there is nothing to fit: the edit is there, or what it is taken of."""
+    return any(store.has_edit(recipe) for recipe in (part.recipe, whole.recipe(part.method, part.recipe)))
 
 
 def _disk(jobs: Sequence[Job]) -> int:
