@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
-from dumo_bench.errors import UserError, unknown
-from dumo_bench.suites import bounds, strata
+from dumo_bench.errors import UserError
+from dumo_bench.suites import bounds, cells, rows, strata
 from dumo_bench.suites import source as sources
 from dumo_bench.suites.checks import Refused, keys, one_of, typed, words
 from dumo_bench.suites.draws import DRAW_KEYS, rule
@@ -21,12 +17,10 @@ from dumo_bench.suites.source import SOURCE_KEYS, Source
 from dumo_bench.types import Draw, Prompt, Role, spelt
 
 T = TypeVar("T")
-N = TypeVar("N", int, float)
 KINDS = ("object", "style", "hint")
 ROLES: tuple[str, ...] = get_args(Role)
 _KEYS = (*SOURCE_KEYS, *DRAW_KEYS, "columns", "kind", "role", "roles", "concept", "strata", "header", "lines")
 _COLUMNS = ("id", "text", "seed", "draws", "concept", "role", "guidance", "height", "width", "start")
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _SIZE = f"a multiple of {bounds.STEP} from {bounds.STEP} to {bounds.MOST_PIXELS:,}"
 
 
@@ -51,13 +45,6 @@ class Csv:
     header: bool = True
     lines: bool = False
     draws: Callable[[str], tuple[Draw, ...]] | None = None
-
-
-class Row(NamedTuple):
-    """What a row says, by what a prompt has, and the line of the file on which it starts."""
-
-    line: int
-    cells: Mapping[str, str]
 
 
 def parse(data: Mapping[str, Any], beside: Path) -> Csv:
@@ -131,7 +118,7 @@ def prompts(raw: bytes, place: Path | str, layout: Csv, *, explicit: bool) -> li
     """The rows of a file; what is wrong is said with file and line, of an explicit file without its text."""
     found, seen, texts = [], dict[str, int](), Counter[str]()
     concept = _concept(layout)
-    for row in _rows(raw, place, layout):
+    for row in rows.read(raw, place, layout.columns, header=layout.header, lines=layout.lines):
         text = row.cells["text"]
         texts[text] += 1
         again = texts[text]  # a text that comes again has other seeds, or one picture would count twice
@@ -150,7 +137,7 @@ def prompts(raw: bytes, place: Path | str, layout: Csv, *, explicit: bool) -> li
 
 
 def _prompt(
-    row: Row,
+    row: rows.Row,
     place: Path | str,
     layout: Csv,
     concept: Callable[[Mapping[str, str]], str],
@@ -170,10 +157,10 @@ def _prompt(
             got = f", got {show.format(text[:40])}" if show else ""
             raise UserError(f"{place}:{row.line}: {_called(layout.columns[name])} is {wanted}{got}") from error
 
-    seed = cell("seed", _seed, f"a whole number from 0 to {bounds.MOST_SEED:,}")
+    seed = cell("seed", cells.seed, f"a whole number from 0 to {bounds.MOST_SEED:,}")
     if seed is None and not layout.draws:
         raise UserError(f"{place}:{row.line}: the row has no {_called(layout.columns['seed'])}")
-    of = cell("draws", _count, f"a whole number from 1 to {bounds.MOST_DRAWS:,}") or 1
+    of = cell("draws", cells.count, f"a whole number from 1 to {bounds.MOST_DRAWS:,}") or 1
     name = concept(row.cells)
     role = layout.role or cell("role", lambda word: _role(word, layout), f"one of {', '.join(layout.roles)}")
     for column, lacks in (("id", not row.cells["id"].strip()), ("concept", not (spelt(name) or role))):
@@ -184,12 +171,12 @@ def _prompt(
         text=row.cells["text"],
         concept=name,
         draws=draws or tuple(Draw(seed or 0, i, of) for i in range(of)),
-        guidance=cell("guidance", _scale, f"a number from 0 to {bounds.MOST_GUIDANCE:g}"),
-        height=cell("height", _side, _SIZE),
-        width=cell("width", _side, _SIZE),
+        guidance=cell("guidance", cells.scale, f"a number from 0 to {bounds.MOST_GUIDANCE:g}"),
+        height=cell("height", cells.side, _SIZE),
+        width=cell("width", cells.side, _SIZE),
         role=role,
         shows={} if layout.kind == "hint" else {layout.kind: name},
-        start=cell("start", _start, "the hash of a starting point, 64 digits") or "",
+        start=cell("start", cells.start, "the hash of a starting point, 64 digits") or "",
     )
 
 
@@ -209,96 +196,3 @@ def _concept(layout: Csv) -> Callable[[Mapping[str, str]], str]:
         find = strata.finder(layout.strata)
         return lambda cells: find(cells["text"])
     return lambda cells: layout.concept or cells["concept"]
-
-
-def _rows(raw: bytes, place: Path | str, layout: Csv) -> Iterator[Row]:
-    """The rows that say something; blank lines, and lines of commas alone, are none."""
-    lines = (_whole_lines if layout.lines else _lines)(_text(raw, place), place)
-    first, head = next(lines, (1, []))
-    at = {name: _place(column, head if layout.header else [""] * len(head), place)
-          for name, column in layout.columns.items()}  # fmt: skip
-    told = (
-        (n, cells) for n, cells in chain([] if layout.header else [(first, head)], lines) if any(map(str.strip, cells))
-    )
-    for number, (line, cells) in enumerate(told, 1):
-        if len(cells) != len(head):
-            raise UserError(f"{place}:{line}: {len(cells)} cells, wanted {len(head)}: is a comma not quoted?")
-        yield Row(line, {"id": str(number), **{name: cells[n] for name, n in at.items()}})
-
-
-def _text(raw: bytes, place: Path | str) -> str:
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise UserError(f"{place}:{line}: not UTF-8") from error
-
-
-def _whole_lines(text: str, place: Path | str) -> Iterator[tuple[int, list[str]]]:
-    """Every line as one cell."""
-    del place
-    for number, said in enumerate(io.StringIO(text, newline=None), 1):
-        yield number, [said.rstrip("\n")]
-
-
-def _lines(text: str, place: Path | str) -> Iterator[tuple[int, list[str]]]:
-    """The cells of every line, with the number of the line on which it starts."""
-    reader, start = csv.reader(io.StringIO(text, newline=""), strict=True), 1
-    try:
-        for cells in reader:
-            yield start, cells
-            start = reader.line_num + 1
-    except csv.Error as error:
-        raise UserError(f"{place}:{start}: broken CSV: {error}") from error
-
-
-def _place(column: str | int, head: Sequence[str], place: Path | str) -> int:
-    """Where a column stands, from 0. A name that is there twice is no name."""
-    if isinstance(column, int):
-        if column > len(head):
-            raise UserError(f"{place}:1: there is no column {column}: the file has {len(head)}")
-        return column - 1
-    if column not in head:
-        raise UserError(f"{place}:1: {unknown('columns', column, head)}")
-    if head.count(column) > 1:
-        numbers = " or ".join(str(n) for n, name in enumerate(head, 1) if name == column)
-        raise UserError(
-            f"{place}:1: {head.count(column)} columns are called {column!r}: name one by its number, {numbers}"
-        )
-    return head.index(column)
-
-
-def _seed(text: str) -> int:
-    return _within(_whole(text), bounds.seed)
-
-
-def _start(text: str) -> str:
-    if not re.fullmatch(r"[0-9a-f]{64}", text):
-        raise ValueError(text)
-    return text
-
-
-def _count(text: str) -> int:
-    return _within(_whole(text), bounds.draws)
-
-
-def _side(text: str) -> int:
-    return _within(_whole(text), bounds.size)
-
-
-def _scale(text: str) -> float:
-    if not _NUMBER.fullmatch(text):  # Python reads 1_0 and digits of other scripts too
-        raise ValueError(text)
-    return _within(float(text) + 0.0, bounds.guidance)  # -0 is 0
-
-
-def _whole(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 20:  # a longer one is a mistake, and slow to read
-        raise ValueError(text)
-    return int(text)
-
-
-def _within(value: N, wrong: Callable[[Any], str]) -> N:
-    if wrong(value):
-        raise ValueError(value)
-    return value
