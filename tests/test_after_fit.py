@@ -15,7 +15,7 @@ from dumo_bench.errors import UserError
 from dumo_bench.interfaces import Method
 from dumo_bench.plugins import checks
 from dumo_bench.run import jobs, work
-from dumo_bench.storage import edits, references
+from dumo_bench.storage import edits, garbage, references
 from dumo_bench.storage.store import Store
 from dumo_bench.types import Edit
 
@@ -150,6 +150,29 @@ def test_edits_that_others_are_taken_of_are_noted_so_that_gc_leaves_them(command
     notes = references.notes(tmp_path).values()
     made = {edits.recipe(path).key for path in (tmp_path / "edits").rglob("*.safetensors")}
     assert len(made) == 2 and made <= {group.recipe.key for one in notes for group in one.groups}
+
+
+def test_edits_below_a_sequel_are_noted_too(command, tiny_suite, tmp_path):
+    asked = (
+        "--method",
+        "relearn",
+        "--set",
+        "of=uce",
+        "--set",
+        "strength=0.5",
+        "--set",
+        "steps=1",
+        "--set",
+        "pictures=2",
+    )
+    said = command("fit", *asked, "--suite", tiny_suite, "--case", "cat", "--out", tmp_path)
+    assert said.code == 0, said.err
+    notes = references.notes(tmp_path).values()
+    made = {recipe.method: recipe.key for recipe in map(edits.recipe, (tmp_path / "edits").rglob("*.safetensors"))}
+    assert set(made) == {"relearn", "uce"}
+    kept = {edits.recipe(path).key for path in (tmp_path / "edits").rglob("*.safetensors")}
+    assert kept <= {group.recipe.key for one in notes for group in one.groups}
+    assert not garbage.collect(tmp_path, older=-60).pieces
 
 
 def test_a_plan_counts_no_fit_for_what_is_taken_of_one_that_is_there(command, tiny_suite, tmp_path):
