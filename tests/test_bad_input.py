@@ -135,9 +135,9 @@ def test_a_report_of_a_folder_that_is_not_there(command, tmp_path):
 def test_results_of_another_schema_version_are_refused_and_stay_as_they_are(command, tmp_path, argv):
     import pyarrow.parquet as pq
 
-    from dumo_bench.storage import table
+    from dumo_bench.storage import arrow
 
-    schema = table.schema("summary").with_metadata({b"dumo_bench_schema": b"99"})
+    schema = arrow.schema("summary").with_metadata({b"dumo_bench_schema": b"99"})
     pq.write_table(schema.empty_table(), tmp_path / "summary.parquet")
     before = (tmp_path / "summary.parquet").read_bytes()
     refused(command(*argv, tmp_path), "summary.parquet has schema version 99")

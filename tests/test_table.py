@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dumo_bench.errors import UserError
-from dumo_bench.storage import columns, table
+from dumo_bench.storage import arrow, columns, table
 from dumo_bench.storage.columns import COLUMNS
 
 ROOT = Path(__file__).parents[1]
@@ -43,7 +43,7 @@ def test_a_table_without_parts_is_empty_and_has_its_columns_and_types(tmp_path, 
 def test_a_file_has_the_declared_schema_and_its_version(tmp_path, name):
     path = table.write_part(tmp_path, name, "a", [row(name)])
     found = pq.read_schema(path)
-    assert found.equals(table.schema(name), check_metadata=True)
+    assert found.equals(arrow.schema(name), check_metadata=True)
     assert found.metadata[b"dumo_bench_schema"].decode() == columns.SCHEMA_VERSION
 
 
