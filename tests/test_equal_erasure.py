@@ -16,7 +16,7 @@ from scipy.optimize import isotonic_regression
 from scipy.stats import binomtest
 from test_summary import score
 
-from dumo_bench.analysis import equal_erasure, summary, sweeps
+from dumo_bench.analysis import equal_erasure, equal_sentences, summary, sweeps
 from dumo_bench.errors import UserError
 from dumo_bench.metrics import curves
 from dumo_bench.metrics.curves import Curve, Values
@@ -130,7 +130,7 @@ def test_the_difference_at_equal_erasure_is_the_known_one_and_is_said_in_a_sente
     assert (kept.a, kept.b) == pytest.approx((0.65, 0.95), abs=0.02)
     assert kept.low < kept.difference < kept.high < 0 and kept.better == "b"
     assert (found.reach.a, found.reach.b, found.reach.better) == (pytest.approx(0), pytest.approx(0.4), "a")
-    assert equal_erasure.sentence(found).startswith(
+    assert equal_sentences.sentence(found).startswith(
         "esd erases more but breaks more: at 0.50 of the target left, judge.object on related prompts is 0.65 with esd"
     )
 
@@ -144,7 +144,7 @@ def test_nothing_is_said_that_is_not_significant(read):
     gentle = {strength: (left, 0.93) for strength, (left, _) in GENTLE.items()}
     (found,) = read([*rows("esd", gentle), *rows("uce", GENTLE)])
     assert all(not one.better for one in (found.reach, *found.kept))
-    assert equal_erasure.sentence(found) == "At equal erasure no difference between esd and uce is significant."
+    assert equal_sentences.sentence(found) == "At equal erasure no difference between esd and uce is significant."
 
 
 def test_methods_that_nowhere_erase_equally_much_are_not_compared(read):
@@ -152,7 +152,7 @@ def test_methods_that_nowhere_erase_equally_much_are_not_compared(read):
     (found,) = read([*rows("esd", STRONG), *rows("uce", weak)])
     assert found.kept == ()
     said = "They nowhere erase equally much: esd leaves 0.00 to 0.60, uce leaves 0.80 to 0.90 of the target."
-    assert equal_erasure.sentence(found) == said
+    assert equal_sentences.sentence(found) == said
 
 
 def test_settings_too_strong_to_erase_more_do_not_count_against_a_method(read):

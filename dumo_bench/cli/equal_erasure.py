@@ -49,7 +49,7 @@ def _is_folder(text: str) -> bool:
 
 def _tables(found: Iterable[Contrast]) -> dict[str, list[dict[str, Any]]]:
     """Every table's rows say of which two methods and which case they are."""
-    from dumo_bench.analysis.equal_erasure import sentence
+    from dumo_bench.analysis.equal_sentences import sentence
 
     tables: dict[str, list[dict[str, Any]]] = {"contrasts": [], "curves": [], "readings": []}
     for one in found:
@@ -67,7 +67,7 @@ def _tables(found: Iterable[Contrast]) -> dict[str, list[dict[str, Any]]]:
 
 
 def _show(one: Contrast) -> None:
-    from dumo_bench.analysis.equal_erasure import sentence
+    from dumo_bench.analysis.equal_sentences import sentence
     from dumo_bench.cli import show
 
     show.echo(f"\n{one.suite}, erasing {one.case}: what is left is {one.erasure} on target prompts")
