@@ -13,7 +13,7 @@ from dumo_bench.engines.local import Local
 from dumo_bench.errors import UserError
 from dumo_bench.plugins import settings as setting
 from dumo_bench.progress import log
-from dumo_bench.run import attack, budget, steps
+from dumo_bench.run import attack, before, budget, steps
 from dumo_bench.run.needs import NotApplicable
 from dumo_bench.run.session import Loaded, Session
 from dumo_bench.storage import remote
@@ -77,8 +77,8 @@ def prepared(of: Experiment) -> list[Prepared]:
     chosen: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
     for row, session in found:
         if (key := (row.request.suite, row.scorers)) not in chosen:
-            chosen[key] = steps.chosen(session, row.scorers)
-            steps.check(chosen[key], session.plan.suite, session.out)
+            chosen[key] = before.chosen(session, row.scorers)
+            before.check(chosen[key], session.plan.suite, session.out)
     return [
         Prepared(row, session, chosen[row.request.suite, row.scorers], tuple(_aims(of.attacks, session)))
         for row, session in found
@@ -90,7 +90,7 @@ def _sessions(of: Experiment) -> Iterator[tuple[Row, Session]]:
     for row in every:
         session = Session(row.request, remote.place(of.out), Local(), of.device, of.batch_size, loaded=loaded)
         try:
-            steps.needed(session)
+            before.needed(session)
         except NotApplicable as why:
             if len(every) == 1:
                 raise
@@ -144,8 +144,8 @@ def _carried(of: Experiment, one: Prepared) -> Iterator[Done]:
         for path in attack.suites(one.session, aim):
             own = replace(one.row.request, suite=str(path), cases=(), limit=None)
             session = replace(one.session, request=own, spent={}, rooms={}, sound={})
-            steps.needed(session)
-            scored = _run(of, session, steps.chosen(session, one.row.scorers))
+            before.needed(session)
+            scored = _run(of, session, before.chosen(session, one.row.scorers))
             yield Done(Row(own, one.row.scorers), session, scored)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dumo_bench.api.experiment import Experiment, Row
 from dumo_bench.plugins import static
-from dumo_bench.run import choice, steps
+from dumo_bench.run import before, choice
 from dumo_bench.run import plan as planning
 from dumo_bench.run.choice import Choice
 from dumo_bench.run.plan import Count, Plan
@@ -34,6 +34,6 @@ def planned(of: Experiment) -> list[Planned]:
 def _planned(row: Row, out: str) -> Planned:
     found = planning.make(row.request, static.make, unseen=True)
     measured, folder = choice.make(row.scorers, found.suite), remote.place(out)
-    steps.check(measured.specs, found.suite, folder)
+    before.check(measured.specs, found.suite, folder)
     counted = planning.count(found, Store(folder), row.request.shard)
     return Planned(row, found, counted, measured, list(choice.not_judged(measured.specs, found.suite)))

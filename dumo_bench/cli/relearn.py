@@ -68,8 +68,8 @@ def relearn(
     from dumo_bench.cli import curves as shown
     from dumo_bench.cli import output, show
     from dumo_bench.plugins import settings as setting
+    from dumo_bench.run import before, steps
     from dumo_bench.run import relearn as protocol
-    from dumo_bench.run import steps
     from dumo_bench.run.session import Loaded, Session
 
     request, typed = asked
@@ -78,8 +78,8 @@ def relearn(
     with engines.make(engines.Asked(), device) as engine:
         for one in protocol.requests(request, typed, protocol.listed(marks), how):
             session = Session(one, out, engine, device, batch_size, loaded=loaded)
-            steps.needed(session)
-            steps.run(session, steps.chosen(session, setting.listing(scorers)))
+            before.needed(session)
+            steps.run(session, before.chosen(session, setting.listing(scorers)))
             failed = failed or session.failed
     folder = report.read(out)
     found = curves.read(folder.summary, folder.metrics)

@@ -225,13 +225,13 @@ def score(
     from dumo_bench import engines
     from dumo_bench.cli import documents, output, show
     from dumo_bench.plugins.settings import listing
-    from dumo_bench.run import steps
+    from dumo_bench.run import before, steps
     from dumo_bench.run.session import Session
 
     with engines.make(asked, device) as engine:
         session = Session(request, out, engine, device)
-        specs = steps.chosen(session, listing(scorers))
-        steps.check(specs, session.plan.suite, out)
+        specs = before.chosen(session, listing(scorers))
+        before.check(specs, session.plan.suite, out)
         steps.score(session, specs)
     if as_json:
         output.emit("score", documents.summary([session]))

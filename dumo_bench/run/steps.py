@@ -9,22 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from dumo_bench.analysis import kinds, results
-from dumo_bench.errors import UserError
-from dumo_bench.hosts import models, plans
 from dumo_bench.interfaces import SetScorer
 from dumo_bench.progress import log
-from dumo_bench.run import choice, given, manifest, measure, note
+from dumo_bench.run import before, manifest, measure, note
 from dumo_bench.run import score as scoring
 from dumo_bench.run.jobs import batches, of_recipes
-from dumo_bench.run.needs import NotApplicable
 from dumo_bench.run.plan import Part, Plan
 from dumo_bench.run.session import Session
 from dumo_bench.run.tasks import Fit, Make, Measure, Task
-from dumo_bench.storage import metrics, store
-from dumo_bench.suites import concepts, contract, registry
-from dumo_bench.types import Job, Prompt, Suite
+from dumo_bench.storage import store
+from dumo_bench.suites import concepts, contract
+from dumo_bench.types import Job
 
-_FEW = 5  # warnings of one kind before the rest is a number
 _BATCHES = 4  # of pictures that one task makes, at most: an edit is applied once a task
 _CHUNKS = 16  # of pictures that one task scores, at most: its part of the tables is read once a task
 
@@ -36,20 +32,12 @@ def fit(session: Session) -> list[Path]:
     return [session.store.edit_path(part.recipe) for part in learnt(session.plan.parts)]
 
 
-def tell(plan: Plan) -> None:
-    """Say what methods are given beside their settings, and what of it is missing."""
-    for line in plan.told:
-        log.info(line)
-    for name in given.unread(plan.model, plan.parts[0].method):
-        log.warning(f"warning: no method here reads the table [{name}] of the model's {plans.FILE}")
-
-
 def generate(session: Session) -> list[tuple[Job, str]]:
     """Fit what is not fitted, and make the pictures of this shard that are not there; returns what failed, and why."""
     note.write(session.out, session.request, session.plan)
     for line in concepts.said(session.plan.suite):
         log.warning(f"warning: {line}")
-    warn_too_long(session.plan)
+    before.warn_too_long(session.plan)
     again(session)
     missing = session.store.missing(session.plan.wanted(session.request.shard))
     failed = _carried(session, [*unfitted(session), *unmade(session, missing)])
@@ -63,7 +51,7 @@ def generate(session: Session) -> list[tuple[Job, str]]:
 def _carried(session: Session, tasks: Sequence[Task]) -> list[tuple[Job, str]]:
     """Do fits and pictures; notes what they took, of all workers together, and returns the pictures that failed."""
     if any(isinstance(task, Fit) for task in tasks):
-        tell(session.plan)
+        before.tell(session.plan)
     spent, made, failed = {Fit: 0.0, Make: 0.0}, 0, list[tuple[Job, str]]()
     for task, done in session.engine.each(session, tasks, "fits and pictures"):
         spent[type(task)] += done.seconds
@@ -171,9 +159,9 @@ def unscored(session: Session, specs: Sequence[str]) -> Iterator[Task]:
 
 def run(session: Session, specs: Sequence[str]) -> bool:
     """fit, generate, score, summarise. False when scoring has to wait for other shards."""
-    needed(session)
-    check(specs, session.plan.suite, session.out)
-    same_schema(session.out)
+    before.needed(session)
+    before.check(specs, session.plan.suite, session.out)
+    before.same_schema(session.out)
     session.store.begin()
     failed = generate(session)
     away = len(session.store.missing(session.plan.wanted())) - len(failed)
@@ -182,56 +170,6 @@ def run(session: Session, specs: Sequence[str]) -> bool:
         return False
     score(session, specs)
     return True
-
-
-def check(specs: Sequence[str], suite: Suite, out: Path) -> None:
-    """Refuse a scorer that does not exist, lacks its weights, takes no such suite or gives another's metric, before
-    any work."""
-    for spec, problem in {spec: choice.lacks(spec) for spec in specs}.items():
-        if problem:
-            raise UserError(f"scorer {spec}: {problem}")
-    owners = metrics.owners(out / "tables")
-    mine: dict[str, tuple[str, str]] = {}
-    for spec in dict.fromkeys(specs):
-        scorer = choice.fitted(spec, suite)
-        for metric in scorer.metrics:
-            other, name = mine.setdefault(metric.name, (spec, scorer.name))
-            if other != spec:
-                raise _two(metric.name, (name, scorer.name) if name != scorer.name else (other, spec))
-            if (owner := owners.get(metric.name, scorer.name)) != scorer.name:
-                raise _two(metric.name, (owner, scorer.name))
-
-
-def _two(metric: str, scorers: tuple[str, str]) -> UserError:
-    return UserError(
-        f"the metric {metric!r} is given by two scorers, {' and '.join(scorers)}: leave one of them out, rename it in "
-        "one, or score into another --out folder"
-    )
-
-
-def needed(session: Session) -> None:
-    """Refuse a method that needs what the model lacks, before any work, and note it for the report."""
-    try:
-        _ = session.plan
-    except NotApplicable as why:
-        manifest.refuse(session.out, session.request, why)
-        raise
-
-
-def chosen(session: Session, typed: Sequence[str]) -> tuple[str, ...]:
-    """The scorers that were typed, and the suite's own in place of `default`; what is left out is said."""
-    found = choice.make(typed, session.plan.suite)
-    if found.left_out:
-        log.warning(choice.said(found.left_out))
-    return found.specs
-
-
-def same_schema(out: Path) -> None:
-    """Refuse to add to the results of another schema version, before any work."""
-    from dumo_bench.analysis import summary
-
-    if (out / "summary.parquet").exists():
-        summary.read(out)
 
 
 def describe(session: Session, part: Part) -> Mapping[str, Any]:
@@ -258,20 +196,3 @@ def by_recipe(found: Plan, wanted: Sequence[Job]) -> list[tuple[Part, list[Job]]
     """Jobs by the recipe they share, with a part that has its method; in the order in which recipes first come."""
     parts = {part.recipe.key: part for part in (*found.reference, *found.parts)}
     return [(parts[key], group) for key, group in of_recipes(wanted).items()]
-
-
-def warn_too_long(found: Plan) -> None:
-    """Say which words of which prompts the text encoder will not see."""
-    asked = {row.prompt.id: row.prompt for part in found.reference for row in part.rows}
-    long = [prompt for prompt in asked.values() if len(prompt.text.encode()) > 75]  # a token is a byte at least
-    cuts = registry.too_long(long, models.tokenizer(found.model)) if long else []
-    for cut in cuts[:_FEW]:
-        words = f"its end (words: {len(cut.cut.split())})" if found.suite.explicit else repr(cut.cut)
-        log.warning(f"warning: prompt {cut.prompt.id}: too long for the text encoder, which will not see {words}")
-    if len(cuts) > _FEW:
-        log.warning(f"warning: {len(cuts) - _FEW} more prompts are too long for the text encoder")
-    if (negative := found.contract.negative) and len(negative.encode()) > 75:
-        for cut in registry.too_long([Prompt("", negative, "", ())], models.tokenizer(found.model)):
-            log.warning(
-                f"warning: the negative prompt is too long for the text encoder, which will not see {cut.cut!r}"
-            )
