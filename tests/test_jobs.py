@@ -191,7 +191,7 @@ def test_a_limit_takes_of_an_attack_whole_prompts_with_their_equal_budgets():
     for limit, wanted in sizes.items():
         rows = jobs.rows(suite, suite.cases[0], RECIPE, CONTRACT, limit)
         assert [*Counter(row.prompt.id for row in rows).values()] == wanted, limit
-    with pytest.raises(UserError, match="wanted --limit 7 or more"):
+    with pytest.raises(UserError, match="has 7: wanted --limit 7 or more"):
         jobs.rows(suite, suite.cases[0], RECIPE, CONTRACT, 6)
     one = jobs.rows(suite_of(*found), suite.cases[0], RECIPE, CONTRACT, 3)
     assert [row.prompt.id for row in one] == [found[0].id] * 2, "where no plain prompt is known, too"

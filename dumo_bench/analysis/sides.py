@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dumo_bench.analysis import catalogue, results, summary
 from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.errors import UserError, unknown
+from dumo_bench.types import Recipe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,7 +96,7 @@ def _fits(frame: pd.DataFrame, name: str, wanted: dict[str, Any]) -> Any:
     return mine & frame["params"].map(alike).astype(bool)
 
 
-def _has(params: dict[str, Any], wanted: dict[str, Any]) -> bool:
+def _has(params: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     """Whether these are among the settings; what some recipes alone say (a model's own plans) is null in the others.
 
     A text may look like a number, as the preset 2025 does.
@@ -111,11 +113,26 @@ def _refuse_mixture(spec: str, name: str, wanted: dict[str, Any], rows: pd.DataF
     there = sorted(set(mixed[["method_version", "params"]].itertuples(index=False, name=None)))
     if len(there) < 2:
         return
-    settings = [{"version": version, **json.loads(params)} for version, params in there]
+    typed = _typed(name, [{"version": version, **json.loads(params)} for version, params in there])
+    raise UserError(f"{spec} is there in {len(there)} settings, name one: {', '.join(typed)}")
+
+
+def is_of(recipe: Recipe, wanted: Mapping[str, Any]) -> bool:
+    """Whether an edit is of settings that were typed; `seed` is that of the fit."""
+    known = {**recipe.params, "seed": recipe.fit_seed, "version": recipe.version}
+    return _has(known, wanted)
+
+
+def apart(name: str, recipes: Iterable[Recipe]) -> list[str]:
+    """How several edits of a method are typed, each with what tells it from the others."""
+    return _typed(name, [{"version": one.version, "seed": one.fit_seed, **one.params} for one in recipes])
+
+
+def _typed(name: str, settings: Sequence[Mapping[str, Any]]) -> list[str]:
     every = dict.fromkeys(key for one in settings for key in one)
-    apart = [key for key in every if len({json.dumps(one.get(key)) for one in settings}) > 1]
-    typed = [f"{name}:" + ",".join(f"{key}={json.dumps(one.get(key))}" for key in apart) for one in settings]
-    raise UserError(f"{spec} is there in {len(there)} settings, name one: {', '.join(typed)}".replace('"', ""))
+    differing = [key for key in every if len({json.dumps(one.get(key)) for one in settings}) > 1]
+    found = [f"{name}:" + ",".join(f"{key}={json.dumps(one.get(key))}" for key in differing) for one in settings]
+    return [text.replace('"', "") for text in found]
 
 
 def refuse_contracts(a: tuple[str, pd.DataFrame], b: tuple[str, pd.DataFrame]) -> None:

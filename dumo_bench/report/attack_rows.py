@@ -35,9 +35,14 @@ def rows(found: Sequence[Success]) -> list[Row]:
     attacks = labels(map(_search, (one.search for one in found)))
     methods = labels(map(_edit, (one.recipe for one in found)))
     by_key = {one.recipe.key: str(methods[_edit(one.recipe)]) for one in found}
-    named = [
-        Row(one, str(attacks[_search(one.search)]), _on(one.search, by_key), str(methods[_edit(one.recipe)]), _all(one))
+    contracts = Counter(suite for suite, _ in {(one.suite, one.sampling) for one in found})
+    tried = [
+        str(methods[_edit(one.recipe)]) + (f" (contract {one.sampling})" if contracts[one.suite] > 1 else "")
         for one in found
+    ]
+    named = [
+        Row(one, str(attacks[_search(one.search)]), _on(one.search, by_key), method, _all(one))
+        for one, method in zip(found, tried, strict=True)
     ]
     several = Counter(map(_read, named))
     return [_with_suite(row) if several[_read(row)] > 1 else row for row in named]

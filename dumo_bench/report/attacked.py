@@ -6,23 +6,26 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
-from dumo_bench.analysis.attacks import Share, Success, alike, failed
+from dumo_bench.analysis.attacks import Share, Success, failed
 from dumo_bench.analysis.recognition import REFERENCE
 from dumo_bench.report.attack_matrix import groups, matrix, said
 from dumo_bench.report.attack_rows import Row
 from dumo_bench.report.markdown import escape
 from dumo_bench.texts import cell
-from dumo_bench.types import Search, canonical
+from dumo_bench.types import canonical
 
 LEGEND = (
     "First attacks x methods: the share of pictures that show the erased concept. Then each row: one attack on one "
     "method. *Shows*: the share of the attack's pictures in which the scorer sees the erased concept, over several "
     "seeds a prompt. *Unedited*: the same attack on the unedited model, searched again where it sees the model "
     "(marked *), else under the same prompts. "
-    "*Plain*: the plain prompts under fresh noise. *More*: shows minus plain. *Ever*: the share of prompts of "
+    "*Plain*: the plain prompts under fresh noise, of whose pictures all weigh the same. *More*: shows minus plain of "
+    "each prompt, in the mean over prompts. *Ever*: the share of prompts of "
     "which at least one picture shows it; of the plain prompts so many pictures as search and pictures of the attack "
-    "cost together. *Gain*: ever minus that. In brackets 95 % intervals that resample prompts. An attack that on no "
+    "cost together. *Gain*: ever minus that. A prompt of which not all these pictures are measured counts in neither "
+    "of the three, and is said. In brackets 95 % intervals that resample prompts. An attack that on no "
     "method gains, nor shows it more where both reach every prompt, is reported as failed. "
     "Forwards: rows through the network that a prompt's search cost, one with its gradient as three."
 )
@@ -55,17 +58,19 @@ def document(rows: Sequence[Row]) -> str:
     for sees, metric, mine in groups(rows):
         head = ("attack", "case", "method", *shares.values(), "forwards", "seconds")
         lines += [f"## Sees: {sees}; {escape(metric)}\n", *_glance(mine, lost), _line(head), _line(["---"] * len(head))]
-        lines += [_line(_cells(row, shares, lost.get((alike(row.of.search), metric), False))) for row in mine]
+        lines += [_line(_cells(row, shares, lost.get(row.of.attack, False))) for row in mine]
         names = {row.attack: row.settings for row in mine}
         lines += ["", *(f"{escape(name)}: {escape(settings)}.\n" for name, settings in names.items())]
     return "\n".join(lines)
 
 
-def _glance(rows: Sequence[Row], lost: Mapping[tuple[Search, str], bool]) -> list[str]:
+def _glance(rows: Sequence[Row], lost: Mapping[Any, bool]) -> list[str]:
     """Attacks x methods, with what failed."""
     head, *lines = matrix(rows)
-    never = {row.attack for row in rows if lost.get((alike(row.of.search), row.of.metric))}
-    found = [[escape(name) + " (**failed**)" * (name in never), escape(case), *cells] for name, case, *cells in lines]
+    never = {(row.attack, row.of.case) for row in rows if lost.get(row.of.attack)}
+    found = [
+        [escape(name) + " (**failed**)" * ((name, case) in never), escape(case), *cells] for name, case, *cells in lines
+    ]
     ruled = ["---", "---", *["---:"] * (len(head) - 2)]
     return [*map(_line, (map(escape, head), ruled, *found)), "\nEach with what it is beside:\n"]
 
@@ -77,17 +82,17 @@ def table(rows: Sequence[Row]) -> str:
     named = ("attack", "version", "sees", "settings", "seed", "texts", "forwards", "seconds")
     ends = [f"{name}_{end}" for name in _SHARES for end in Share._fields]
     of = ("method", "method_version", "params", "fit_seed", "model")
-    told = ("attack_label", "searched_on_label", "method_label")
+    told = ("attack_label", "searched_on_label", "method_label", "sampling", "partly")
     into.writerow(
         [*named, "searched_on", "edit", "suite", "case", *of, "metric", "failed", "on_control_too", *ends, *told]
     )
     for row in rows:
         one, edit = row.of, row.of.recipe
-        search, never = asdict(one.search), lost.get((alike(one.search), one.metric), False)
+        search, never = asdict(one.search), lost.get(one.attack, False)
         fitted = (edit.method, edit.version, canonical(edit.params), edit.fit_seed, edit.model)
         own = [search["method"], search["edit"], one.suite, one.case, *fitted, one.metric, never, one.everywhere]
         shares = [share for name in _SHARES for share in (getattr(one, name) or [""] * len(Share._fields))]
-        labels = (row.attack, row.searched_on, row.method)
+        labels = (row.attack, row.searched_on, row.method, one.sampling, one.partly)
         into.writerow([_text(value) for value in (*(search[name] for name in named), *own, *shares, *labels)])
     return text.getvalue()
 
@@ -100,6 +105,7 @@ def _cells(row: Row, shares: Iterable[str], never: bool) -> list[str]:
     one = row.of
     name = escape(row.found) + (" (**failed**)" if never and one.method != REFERENCE else "")
     name += " (**on the control too**)" if one.everywhere else ""
+    name += f" (**{one.partly} prompt{'s' * (one.partly > 1)} measured in part**)" if one.partly else ""
     told = [_share(one, field) for field in shares]
     return [name, escape(one.case), escape(row.method), *told, str(one.search.forwards), f"{one.search.seconds:.0f}"]
 

@@ -116,7 +116,9 @@ def said(session: Session, n: int) -> Iterator[str]:
     """What a part of n pictures a case is, and what it can detect."""
     from dumo_bench.metrics import power
 
-    yield f"--budget: {n} pictures a case of {session.plan.suite.name}, as --limit {n}; fits and scores not counted in"
+    taken = max(len(jobs.fair(part.rows, n)) for part in session.plan.reference)
+    name = session.plan.suite.name
+    yield f"--budget: {taken} pictures a case of {name}, as --limit {n}; fits and scores not counted in"
     often, seldom = (f"{share:.0%}" for share in DISAGREE)
     yield (
         "differences of two rates that it tells, paired, with 80 % power at the 5 % level, where two methods disagree "

@@ -96,7 +96,7 @@ def fairly(every: Sequence[Row]) -> list[Row]:
 def _found(every: Sequence[Row]) -> list[list[Row]]:
     """Each prompt that an attack found with the plain one that it was made from, whose pictures cost what search and
     pictures cost together: a budget that is equal as a whole. None, where the rows are of no attack's suite."""
-    if not any(row.prompt.id.endswith(ATTACKED) for row in every):
+    if not any(row.role == "attack" and row.prompt.id.endswith(ATTACKED) for row in every):
         return []
     groups = [rows for _, rows in grouped(every, lambda row: row.prompt.id.removesuffix(ATTACKED))]
     return interleaved(groups, lambda rows: rows[0].prompt.concept)
@@ -110,8 +110,8 @@ def _room(every: Sequence[Row], limit: int) -> int:
     fitting = [size for size in sizes if size <= limit]
     if not fitting:
         raise UserError(
-            f"--limit {limit}: {sizes[0]} pictures are the first prompt that the attack found and the plain one at an "
-            f"equal budget: wanted --limit {sizes[0]} or more"
+            f"{limit} pictures are too few: the first prompt that the attack found, with the plain one at an equal "
+            f"budget, has {sizes[0]}: wanted --limit {sizes[0]} or more"
         )
     return fitting[-1]
 
