@@ -9,6 +9,7 @@ from typing import Any
 
 import frames
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -163,6 +164,13 @@ def test_settings_too_strong_to_erase_more_do_not_count_against_a_method(read):
         for points in (STRONG, STRONG | overshot)
     )
     assert longer == pytest.approx(plain)
+
+
+@pytest.mark.parametrize(("rises", "kept"), [(True, [0.8, 0.2, 0.9]), (False, [0.1, 0.5, 0.05])])
+def test_of_settings_that_leave_the_same_the_worse_stands_first_and_counts_for_nothing(rises, kept):
+    two = pd.DataFrame({"params": ['{"a": 1, "b": 2}', '{"a": 1, "b": 1}', '{"a": 2, "b": 2}'][::-1]})
+    sweep = sweeps.Sweep("esd", two)
+    assert sweep.strengths is None and sweep.order(np.array([0.0, 0.0, 0.5]), np.array(kept), rises=rises) == [1, 0, 2]
 
 
 def test_settings_stand_in_the_order_of_the_one_number_that_is_swept(read):

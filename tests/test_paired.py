@@ -348,3 +348,10 @@ def test_a_share_of_one_is_never_more_by_rounding_whoever_changes_places(n):
         ones, (some, kept) = np.ones(n), np.random.default_rng(seed).random((2, n))
         parts = [(some, ones, each(n)), (kept, kept, each(n) + n)]  # all n change places in one of the 2^n ways
         assert paired.exchange(derived.h_c, parts) == 2 / 2**n
+
+
+def test_a_number_of_several_means_needs_six_prompts_of_each_however_many_pictures_they_have():
+    """Four prompts of ten pictures each, in both parts: six would be 120 pictures."""
+    assert power.numbers_needed(0.4, 1e-6, [(40, 4), (40, 4)]) == 120
+    assert power.numbers_needed(0.4, 1e-6, [(40, 40), (40, 40)]) == 12
+    assert power.numbers_needed(0.4, None, [(40, 4), (40, 4)]) is None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
+import frames
+import pandas as pd
 import pytest
 import tiny
 import torch
@@ -128,7 +131,9 @@ def test_half_and_gap_are_by_the_control_at_the_same_mark():
     back, control = curve("uce", [0.0, 0.2, 0.6]), curve("original", [1.0, 1.0, 0.8])
     assert curves.control(back, [back, control]) is control
     assert curves.half(back, control) == 100  # .6 is more than half of .8
-    assert curves.gap(back, control) == pytest.approx((0.9 + 0.5) / 2)  # 1, .8, .2 by trapezoids
+    assert curves.gap(back, control) == pytest.approx((0.9 + 0.5) / (1 + 0.9))  # 1, .8, .2 of 1, 1, .8 by trapezoids
+    assert curves.gap(curve("uce", [0.0, 0.0, 0.0]), control) == 1.0, "nothing came back, whatever the control shows"
+    assert curves.gap(back, curve("original", [0.0, 0.0, 0.0])) is None
     assert curves.half(curve("uce", [0.0, 0.1, 0.2]), control) is None
     assert curves.gap(curve("uce", [0.0]), control) is None
     assert curves.gap(control, control) == 0 and curves.control(control, [back, control]) is None
@@ -138,6 +143,30 @@ def test_a_control_is_fine_tuned_in_the_same_way():
     back = curve("uce", [0.0])
     other = replace(curve("original", [1.0]), told={"of": "original", "what": "full"})
     assert curves.control(back, [back, other]) is None
+
+
+def summarised(rank: int, sampling: str, value: float, of: str = "uce") -> list[dict]:
+    """A summary's rows of a concept that is recognised in this share of pictures at two marks."""
+    return [
+        {
+            "suite": "s", "suite_version": 1, "case": "c", "method": "relearn", "method_version": "1", "fit_seed": 0,
+            "params": json.dumps({"of": of, "what": "lora", "rank": rank, "steps": steps}), "model": "m",
+            "sampling": sampling, "role": "target", "concept": "*", "metric": "judge.erased", "scorer": "concept",
+            "scorer_version": "1", "change": False, "n": 10, "value": value, "low": 0.0, "high": 1.0,
+        }
+        for steps in (0, 50)
+    ]  # fmt: skip
+
+
+def test_curves_of_two_contracts_or_settings_are_two_and_called_apart():
+    rows = [*summarised(4, "f32", 1.0, "original"), *summarised(4, "f32", 0.5), *summarised(4, "f16", 0.0)]
+    rows += summarised(64, "f32", 0.25)
+    found = curves.read(pd.DataFrame(rows), frames.named("judge.erased"))
+    assert [len(one.marks) for one in found] == [2] * 4 and len({one.label for one in found}) == 4
+    told = {one["label"]: (one["value"], one["half"], one["gap"]) for one in curves.rows(found)}
+    assert told["uce (lora, rank=4, contract f32)"] == (0.5, 0, 0.5)
+    assert told["uce (lora, rank=4, contract f16)"] == (0.0, None, None), "of its contract there is no control"
+    assert told["uce (lora, rank=64, contract f32)"] == (0.25, None, None), "of its rank neither"
 
 
 def test_rows_have_a_mark_each_with_the_control_s_number():

@@ -144,9 +144,10 @@ def test_what_cannot_be_combined_is_refused(host):
         method("receler").fit(host, TWO, seed=0)
 
 
-def scored(method: str, erase, values) -> list[dict]:
+def scored(method: str, erase, values, **about) -> list[dict]:
     """Rows of the scores of a stage: concept -> the values of its pictures, a prompt each."""
     what = {"suite": "s", "case": "+".join(erase), "method": method, "fit_seed": 0, "draw": 0}
+    what |= {"suite_version": 1, "method_version": "1", "model": "m", "sampling": "f32", **about}
     what["params"] = json.dumps({"base": "+".join(erase[:-1])})  # each stage is on another edit
     said = {"erase": json.dumps(list(erase)), "metric": "judge.object"}
     return [
@@ -168,13 +169,45 @@ def test_relapse_is_what_is_there_at_the_end_and_was_not_right_after():
     assert (first.left.value, first.end.value, first.relapse.value, first.waiting) == (0.25, 0.75, 0.5, None)
     assert second.relapse.value == 0 and second.waiting is not None and second.waiting.value == -0.25
     assert found.others is not None and found.others.value == -0.5
-    assert first.relapse.low is not None and first.relapse.low < 0.5 < first.relapse.high
+    assert first.relapse is not None and first.relapse.low is not None and first.relapse.low < 0.5 < first.relapse.high
     assert [row["concept"] for row in sequences.rows([found])] == ["a", "b", "all others"]
 
 
 def test_a_sequence_lacks_no_stage_and_has_no_continuation():
     every = [("a",), ("a", "b"), ("a", "b", "c"), ("b",), ("b", "a"), ("c", "a"), ("d",)]
     assert list(sequences.ends(every)) == [("a", "b", "c"), ("b", "a")]
+
+
+@pytest.mark.parametrize("apart", [{"sampling": "f16"}, {"suite_version": 2}, {"model": "n"}, {"method_version": "2"}])
+def test_a_stage_under_another_contract_version_or_model_is_of_another_sequence(apart):
+    """Nothing is left under the first; under the second only the last stage was scored, and shows both."""
+    gone, back = {"a": [0, 0], "b": [0, 0]}, {"a": [1, 1], "b": [1, 1]}
+    rows = [*scored("original", (), back), *scored("uce", ("a",), gone), *scored("uce", ("a", "b"), gone)]
+    rows += scored("uce", ("a", "b"), back, **apart)
+    rows += scored("original", (), gone, **apart) if "method_version" not in apart else []
+    [found] = sequences.read(pd.DataFrame(rows), "judge.object")
+    assert [(fate.before.value, fate.end.value, fate.relapse.value) for fate in found.fates] == [(1, 0, 0)] * 2
+
+
+def test_a_concept_that_is_not_measured_at_the_end_has_its_row(command):
+    stages = {("a",): {"a": [0, 1], "b": [1, 1]}, ("a", "b"): {"a": [None, None], "b": [0, 0]}}
+    rows = [row for erase, of in stages.items() for row in scored("uce", erase, of)]
+    first, second = sequences.rows(sequences.read(pd.DataFrame(rows), "judge.object"))
+    assert (first["concept"], first["left"], first["end"], first["relapse"], first["n"]) == ("a", 0.5, None, None, 0)
+    assert (second["before"], second["left"], second["end"]) == (None, 0.0, 0.0)
+
+
+def test_sequences_of_two_settings_are_told_apart(capsys):
+    from dumo_bench.cli import curves
+
+    ridges = [{"of": "uce", "of_set": [f"ridge={ridge}"], "show": "of"} for ridge in (5, 9)]
+    rows = []
+    for params in ridges:
+        for erase in (("a",), ("a", "b")):
+            rows += [{**row, "params": json.dumps(params)} for row in scored("sequence", erase, {"a": [0], "b": [0]})]
+    curves.sequences(sequences.rows(sequences.read(pd.DataFrame(rows), "judge.object")))
+    heads = [line for line in capsys.readouterr().out.splitlines() if line.startswith("s, sequence")]
+    assert len(heads) == len(set(heads)) == 2 and "ridge=5" in heads[0]
 
 
 def test_what_is_scored_of_an_unfinished_sequence_is_said():

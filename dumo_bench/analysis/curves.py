@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,8 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The marks of one fine-tuned edit, by steps. told: its settings, `of` the method that was edited with."""
+    """The marks of one fine-tuned edit, by steps. told: its settings, `of` the method that was edited with. about:
+    versions, model and contract. apart: what else tells it from others that would be called the same, in words."""
 
     suite: str
     case: str
@@ -45,11 +46,18 @@ class Curve:
     fit_seed: int
     told: Mapping[str, Any]
     marks: tuple[Mark, ...] = ()
+    about: Mapping[str, Any] = field(default_factory=dict)
+    apart: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
         """All but the marks."""
-        return canonical([self.suite, self.case, self.role, self.metric, self.fit_seed, dict(self.told)])
+        return canonical([*self.of_what, self.fit_seed, dict(self.told), dict(self.about)])
+
+    @property
+    def of_what(self) -> tuple[str, ...]:
+        """What it is measured on and by."""
+        return self.suite, self.case, self.role, self.metric
 
     @property
     def of(self) -> str:
@@ -60,9 +68,12 @@ class Curve:
         """The edit's method, with its settings, and how it was fine-tuned."""
         how = [*self.told.get("of_set", ()), str(self.told["what"]), *(f"seed {self.fit_seed}" * bool(self.fit_seed),)]
         how += [str(self.told[name]) for name, usual in USUAL.items() if self.told.get(name, usual) != usual]
+        how += self.apart
         return f"{self.of} ({', '.join(filter(None, how))})"
 
 
+#: what marks of one curve have in common beside settings, each with its word in a label
+ABOUT = {"suite_version": "suite version", "method_version": "version", "model": "model", "sampling": "contract"}
 USUAL = {"compose": "sequential", "data": "others", "tune_seed": 0}
 
 
@@ -76,7 +87,7 @@ def control(curve: Curve, among: Sequence[Curve]) -> Curve | None:
 def _way(curve: Curve) -> tuple[Any, ...]:
     """What a curve and its control have in common."""
     told = {k: v for k, v in curve.told.items() if k not in ("of", "of_set", "compose")}
-    return curve.suite, curve.case, curve.role, curve.metric, canonical(told)
+    return *curve.of_what, canonical(told), canonical(dict(curve.about))
 
 
 def half(curve: Curve, unedited: Curve) -> int | None:
@@ -87,20 +98,24 @@ def half(curve: Curve, unedited: Curve) -> int | None:
 
 
 def gap(curve: Curve, unedited: Curve) -> float | None:
-    """The area between a curve and its control over the marks of both, by the trapezoid rule, a step; None: one mark.
+    """The area between a curve and its control over the marks of both, by the trapezoid rule, as a share of that under
+    the control; None: one mark, or a control that shows nothing.
 
-    It is the mean of what is still missing of the concept while the model is fine-tuned.
+    It is how much of the concept is missing while the model is fine-tuned: all (1), or no more than in the control (0).
     """
     there = {mark.steps: mark.value for mark in unedited.marks}
-    points = [
-        (m.steps, other - m.value)
+    both = [
+        (m.steps, m.value, other)
         for m in curve.marks
         if m.value is not None and (other := there.get(m.steps)) is not None
     ]
-    if len(points) < 2:
-        return None
-    area = sum((b - a) * (y + x) / 2 for (a, x), (b, y) in pairwise(points))
-    return area / (points[-1][0] - points[0][0])
+    whole = _area([(steps, other) for steps, _, other in both])
+    return 1 - _area([(steps, value) for steps, value, _ in both]) / whole if whole > 0 else None
+
+
+def _area(points: Sequence[tuple[int, float]]) -> float:
+    """Under a line through points, by the trapezoid rule."""
+    return sum((b - a) * (y + x) / 2 for (a, x), (b, y) in pairwise(points))
 
 
 def read(summary: pd.DataFrame, known: Catalogue) -> list[Curve]:
@@ -116,10 +131,21 @@ def read(summary: pd.DataFrame, known: Catalogue) -> list[Curve]:
         told = {k: v for k, v in json.loads(row["params"]).items() if v is not None and k not in (SHOWN, BASE)}
         mark = Mark(int(told.pop(OVER)), row["value"], row["low"], row["high"], int(row["n"]))
         what = {name: row[name] for name in ("suite", "case", "role", "metric", "fit_seed")}
-        curve = Curve(**what, title=metric.header, told=told)
+        curve = Curve(**what, title=metric.header, told=told, about={name: row[name] for name in ABOUT})
         found.setdefault(curve.key, (curve, []))[1].append(mark)
     every = [replace(curve, marks=tuple(sorted(marks, key=attrgetter("steps")))) for curve, marks in found.values()]
-    return sorted(every, key=lambda curve: curve.key)
+    return sorted((replace(one, apart=_apart(one, every)) for one in every), key=lambda curve: curve.key)
+
+
+def _apart(curve: Curve, among: Sequence[Curve]) -> tuple[str, ...]:
+    """Settings, versions, model and contract in which curves differ that are called the same."""
+    alike = [one for one in among if (one.of_what, one.label) == (curve.of_what, curve.label)]
+    settings = sorted({name for one in alike for name in one.told})
+    found = [
+        f"{name}={curve.told.get(name)}" for name in settings if len({str(one.told.get(name)) for one in alike}) > 1
+    ]
+    differing = [name for name in ABOUT if len({one.about[name] for one in alike}) > 1]
+    return *found, *(f"{ABOUT[name]} {str(curve.about[name])[:12]}" for name in differing)
 
 
 def rows(found: Sequence[Curve]) -> list[dict[str, Any]]:
@@ -142,5 +168,5 @@ REASONS = {
     "high": "not measured",
     "control": "the unedited model was not fine-tuned in this way, or this is it",
     "half": "no mark has half of what its control has, there is no control, or it is to be kept",
-    "gap": "there is no control, one mark alone, or it is to be kept",
+    "gap": "there is no control, or it shows nothing; one mark alone; or it is to be kept",
 }

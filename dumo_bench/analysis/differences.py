@@ -16,6 +16,7 @@ from dumo_bench.storage import scan, table
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dumo_bench.metrics.intervals import Whole
     from dumo_bench.metrics.paired import Paired, Resampled
 
 LEVEL = 0.05
@@ -102,13 +103,13 @@ def _test(d: Difference) -> tuple[Any, ...]:
 
 def of_pairs(sides: Iterable[Iterable[Measured]]) -> list[list[Difference]]:
     """The difference of everything that was measured on each two sides, of which one is in memory at a time."""
-    told: list[list[tuple[Difference, Sequence[int], bool]]] = []
+    told: list[list[tuple[Difference, Sequence[Whole], bool]]] = []
     means: list[paired.Summed] = []
     numbers: list[tuple[paired.Exchanged, Resampled]] = []
     for side in sides:
         told.append([])
         for one in side:
-            told[-1].append((_seen(one), [len(clusters) for *_, clusters in one.parts], one.number is not None))
+            told[-1].append((_seen(one), [clusters for *_, clusters in one.parts], one.number is not None))
             if one.parts and one.number:
                 found = paired.resampled(one.number.f, one.parts, rates=one.number.rates)
                 numbers.append((paired.exchanged(one.number.f, one.parts), found))
@@ -116,10 +117,10 @@ def of_pairs(sides: Iterable[Iterable[Measured]]) -> list[list[Difference]]:
                 means.append(paired.summed(*one.parts[0]))
     of_means, of_numbers = iter(paired.compare_all(means)), iter(paired.of_numbers_all(numbers))
 
-    def tested(seen: Difference, sizes: Sequence[int], number: bool) -> Difference:
-        if not sizes:
+    def tested(seen: Difference, parts: Sequence[Whole], number: bool) -> Difference:
+        if not parts:
             return seen
-        return _of_number(seen, sizes, next(of_numbers)) if number else _of_mean(seen, next(of_means))
+        return _of_number(seen, parts, next(of_numbers)) if number else _of_mean(seen, next(of_means))
 
     return [[tested(*one) for one in side] for side in told]
 
@@ -157,8 +158,10 @@ def _of_mean(seen: Difference, found: Paired) -> Difference:
     return replace(seen, low=low, high=high, p=p, won=found.won, lost=found.lost, needed=found.needed, how=how)
 
 
-def _of_number(seen: Difference, sizes: Sequence[int], found: Resampled) -> Difference:
+def _of_number(seen: Difference, parts: Sequence[Whole], found: Resampled) -> Difference:
+    """parts: of each of its means the prompt of every picture."""
     assert seen.difference is not None
+    sizes = [(len(prompts), len(set(prompts.tolist()))) for prompts in parts]
     wanted = power.numbers_needed(seen.difference, found.error, sizes)
     how = "a and b exchanged by prompts"
     return replace(seen, low=found.low, high=found.high, p=found.p, needed=wanted, how=how)

@@ -137,9 +137,9 @@ class _Case:
     def _sweeps(self) -> tuple[Sweep, Sweep]:
         return self.pair.a, self.pair.b
 
-    def _orders(self, kept: tuple[Values, Values]) -> list[tuple[int, ...]]:
+    def _orders(self, kept: tuple[Values, Values], *, rises: bool = True) -> list[tuple[int, ...]]:
         every = zip(self._sweeps, self.values, kept, strict=True)
-        return [tuple(sweep.order(left.means, of.means)) for sweep, left, of in every]
+        return [tuple(sweep.order(left.means, of.means, rises=rises)) for sweep, left, of in every]
 
     @cached_property
     def _lines(self) -> dict[tuple[int, tuple[int, ...]], curves.Line]:
@@ -181,7 +181,7 @@ class _Case:
             return
         a, b = (
             curves.Curve(self._left(side, order), curves.kept(of.ordered(order), rate=_rate(known), rises=higher))
-            for side, (order, of) in enumerate(zip(self._orders(measured), measured, strict=True))
+            for side, (order, of) in enumerate(zip(self._orders(measured, rises=higher), measured, strict=True))
         )
         prompts = min(self.values[0].prompts, measured[0].prompts)
         for level, one in zip(levels, curves.differences(a, b, levels), strict=True):

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 Picture: TypeAlias = tuple[str, int, int]  # prompt, seed, draw
 Stage: TypeAlias = Mapping[str, Mapping[Picture, float]]  # concept -> the numbers of its pictures
-COLUMNS = ["suite", "case", "method", "params", "fit_seed", "erase", "concept", "prompt_id", "seed", "draw", "metric"]
+#: what is the same of all stages of a sequence, and of these what its unedited pictures share with it
+WHAT = ("suite", "suite_version", "model", "sampling", "method", "method_version", "params", "fit_seed")
+SHARED = WHAT[:4]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +42,23 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What became of the concept at `place` (from 1) of a sequence."""
+    """What became of the concept at `place` (from 1) of a sequence; None: not measured."""
 
     place: int
     concept: str
     before: Difference | None
-    left: Difference
-    end: Difference
-    relapse: Difference
+    left: Difference | None
+    end: Difference | None
+    relapse: Difference | None
     waiting: Difference | None
 
 
 @dataclass(frozen=True, slots=True)
 class Sequence_:
-    """A method's longest sequence in one order, by one metric; others: the change of what was never asked for."""
+    """A method's longest sequence in one order, by one metric. what: of `WHAT`; others: the change of what was never
+    asked for."""
 
-    suite: str
-    method: str
-    params: str
-    fit_seed: int
+    what: Mapping[str, Any]
     metric: str
     erase: tuple[str, ...]
     fates: tuple[Fate, ...]
@@ -71,14 +71,14 @@ def read(scores: pd.DataFrame, metric: str) -> list[Sequence_]:
     rows = rows.assign(params=rows["params"].map({text: _settings(text) for text in rows["params"].unique()}))
     found = []
     unedited = rows[rows["method"] == REFERENCE]
-    for key, own in rows[rows["method"] != REFERENCE].groupby(["suite", "method", "params", "fit_seed"], sort=True):
-        start = _stage(unedited[unedited["suite"] == key[0]])
+    for key, own in rows[rows["method"] != REFERENCE].groupby(list(WHAT), sort=True):
+        what = dict(zip(WHAT, key, strict=True))
+        start = _stage(unedited[(unedited[list(SHARED)] == [what[name] for name in SHARED]).all(axis=1)])
         stages = {tuple(json.loads(str(erase))): _stage(part) for erase, part in own.groupby("erase")}
         for erase in ends(list(stages)):
             at = [start, *(stages[erase[: n + 1]] for n in range(len(erase)))]
-            fates = tuple(filter(None, (_fate(at, n + 1, concept) for n, concept in enumerate(erase))))
-            suite, method, params, seed = map(str, key)
-            found.append(Sequence_(suite, method, params, int(seed), metric, erase, fates, _others(at, erase)))
+            fates = tuple(_fate(at, n + 1, concept) for n, concept in enumerate(erase))
+            found.append(Sequence_(what, metric, erase, fates, _others(at, erase)))
     return found
 
 
@@ -111,18 +111,15 @@ def _stage(rows: pd.DataFrame) -> Stage:
     return found
 
 
-def _fate(at: Sequence[Stage], place: int, concept: str) -> Fate | None:
+def _fate(at: Sequence[Stage], place: int, concept: str) -> Fate:
     own = [stage.get(spelt(concept), {}) for stage in at]
     last, then = own[-1], own[place]
-    if not (last and then):
-        return None
-    relapse, left, end = _difference(last, then), mean(then), mean(last)
-    if relapse is None or left is None or end is None:
-        return None
     early = own[1:place]
     known = set(own[0]).intersection(*early) if early else set()
     waited = {k: float(np.mean([one[k] for one in early])) for k in sorted(known)}
-    return Fate(place, concept, mean(own[0]), left, end, relapse, _difference(waited, own[0]))
+    return Fate(
+        place, concept, mean(own[0]), mean(then), mean(last), _difference(last, then), _difference(waited, own[0])
+    )
 
 
 def _others(at: Sequence[Stage], erase: Sequence[str]) -> Difference | None:
@@ -156,11 +153,11 @@ def rows(found: Sequence[Sequence_]) -> list[dict[str, Any]]:
     """A row for each concept, and one for what was never asked for (place 0): each number with its interval."""
     made = []
     for one in found:
-        what = {"suite": one.suite, "method": one.method, "params": one.params, "fit_seed": one.fit_seed}
-        of = {**what, "metric": one.metric, "order": " > ".join(one.erase)}
+        of = {**one.what, "metric": one.metric, "order": " > ".join(one.erase)}
         for fate in one.fates:
             numbers = {name: getattr(fate, name) for name in NUMBERS}
-            made.append({**of, "place": fate.place, "concept": fate.concept, "n": fate.end.n, **_flat(numbers)})
+            n = fate.end.n if fate.end else 0
+            made.append({**of, "place": fate.place, "concept": fate.concept, "n": n, **_flat(numbers)})
         if one.others:
             kept = dict.fromkeys(NUMBERS) | {"relapse": None, "waiting": one.others}
             made.append({**of, "place": 0, "concept": "all others", "n": one.others.n, **_flat(kept)})
@@ -169,7 +166,7 @@ def rows(found: Sequence[Sequence_]) -> list[dict[str, Any]]:
 
 NUMBERS = ("before", "left", "end", "relapse", "waiting")
 REASONS = {
-    f"{name}{end}": "it does not apply to this row, or its interval has no spread"
+    f"{name}{end}": "it does not apply to this row, no picture of it is measured, or its interval has no spread"
     for name in NUMBERS
     for end in ("", "_low", "_high")
 }

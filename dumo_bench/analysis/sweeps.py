@@ -97,9 +97,10 @@ class Sweep:
             return None
         return values[0][0][0], [float(one[0][1]) for one in values]
 
-    def order(self, left: Floats, kept: Floats) -> list[int]:
+    def order(self, left: Floats, kept: Floats, *, rises: bool = True) -> list[int]:
         """The settings, those that leave least first: by the one number that is swept, which way it erases more being
-        seen from what is left; where several things vary, by what is left and, of equal ones, by what is kept."""
+        seen from what is left; where several things vary, by what is left and, of equal ones, by what is kept, worst
+        first. rises: more of that is better."""
         from scipy.stats import spearmanr
 
         if self.strengths:
@@ -107,7 +108,7 @@ class Sweep:
             way = spearmanr(values, left).statistic if np.ptp(left) > 0 else 0.0
             if way != 0:
                 return [int(n) for n in np.argsort(values * np.sign(way), kind="stable")]
-        return [int(n) for n in np.lexsort((kept, left))]
+        return [int(n) for n in np.lexsort((kept if rises else -kept, left))]
 
 
 class Pair(NamedTuple):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dumo_bench.cli.show import echo, table
+from dumo_bench.report.variants import VARIANT, labels
 
 if TYPE_CHECKING:
     from dumo_bench.analysis.curves import Curve, Mark
@@ -30,13 +30,15 @@ def curves(found: Sequence[Curve]) -> None:
 
 def sequences(rows: Sequence[Mapping[str, Any]]) -> None:
     """A line a concept, in the order of erasure, a table a sequence."""
-    for key in dict.fromkeys(
-        (row["suite"], row["method"], row["params"], row["fit_seed"], row["order"]) for row in rows
-    ):
-        own = [r for r in rows if (r["suite"], r["method"], r["params"], r["fit_seed"], r["order"]) == key]
-        told = json.loads(key[2])
-        how = ", ".join(str(told[name]) for name in ("of", "combine") if name in told)
-        echo(f"\n{key[0]}, {key[1]}{f' ({how})' if how else ''}: {key[4]}, by {own[0]['metric']}")
+    from dumo_bench.analysis.sequences import WHAT
+
+    called = labels(_variant(row) for row in rows)
+    versions = {row["suite"]: {one["suite_version"] for one in rows if one["suite"] == row["suite"]} for row in rows}
+    for key in dict.fromkeys((*(row[name] for name in WHAT), row["order"]) for row in rows):
+        own = [row for row in rows if (*(row[name] for name in WHAT), row["order"]) == key]
+        first = own[0]
+        suite = f"{first['suite']} {first['suite_version']}" if len(versions[first["suite"]]) > 1 else first["suite"]
+        echo(f"\n{suite}, {called[_variant(first)]}: {first['order']}, by {first['metric']}")
         titles = {"before": "unedited", "left": "right after", "end": "at the end", "relapse": "relapse",
                   "waiting": "change before its turn"}  # fmt: skip
         table(
@@ -45,6 +47,11 @@ def sequences(rows: Sequence[Mapping[str, Any]]) -> None:
                 for row in own
             ]
         )
+
+
+def _variant(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What `variants` tells methods' rows apart by."""
+    return tuple(row[name] for name in VARIANT)
 
 
 def _ends(row: Mapping[str, Any], name: str) -> str:

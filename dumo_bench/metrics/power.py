@@ -45,10 +45,11 @@ def needed_like(differences: Grouped) -> int | None:
     return _at_least(FEWEST * n / prompts, needed(differences.mean, _error(differences), n))
 
 
-def numbers_needed(difference: float, error: float | None, sizes: Sequence[int]) -> int | None:
-    """The same of a number made of several means: `sizes` are the pictures of each, with a standard error of all."""
-    n = sum(sizes)
-    return _at_least(FEWEST * n / min(sizes), needed(difference, error, n))
+def numbers_needed(difference: float, error: float | None, sizes: Sequence[tuple[int, int]]) -> int | None:
+    """The same of a number made of several means: `sizes` are the pictures and the prompts of each, with a standard
+    error of all."""
+    n = sum(pictures for pictures, _ in sizes)
+    return _at_least(FEWEST * n / min(prompts for _, prompts in sizes), needed(difference, error, n))
 
 
 def _at_least(least: float, found: int | None) -> int | None:
