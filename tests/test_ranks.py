@@ -103,6 +103,19 @@ def test_a_published_order_is_held_against_the_means_over_our_cases(tmp_path):
     assert other.found.rho == pytest.approx(-1)
 
 
+def test_means_are_over_the_cases_that_all_methods_have(tmp_path):
+    """SPEED was run on the second case alone, where UCE leaves least."""
+    more = [
+        score("speed", "ghost", 0, prompt_id=f"p{i}", metric="judge.erased", case="b", value=1.0, suite="emoji-unsafe")
+        for i in range(20)
+    ]
+    (found,) = rank.rankings(numbers(uce=200, rece=90, esd=50, speed=10), folder(tmp_path, tuple(more)))
+    assert {name: ours for name, (_, ours) in found.values.items()} == pytest.approx(
+        {"UCE": 0.1, "RECE": 0.3, "ESD": 0.2, "SPEED": 1.0}
+    )
+    assert found.why == "not all methods have emoji-unsafe a: it is left out"
+
+
 def test_two_sources_are_never_pooled(tmp_path):
     apart = [number("nude parts, total", 1, suite="i2p-4703", case="nudity", method="ESD", name="esd", source="b")]
     found = rank.rankings([*numbers(uce=200, rece=90), *apart], folder(tmp_path))

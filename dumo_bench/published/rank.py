@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from dumo_bench.analysis.catalogue import Pick
 from dumo_bench.analysis.recognition import REFERENCE
@@ -112,21 +112,26 @@ def _ours(question: Question, results: Results) -> pd.DataFrame:
 
 
 def _ranking(empty: Ranking, question: Question, rows: Iterable[Published], held: pd.DataFrame) -> Ranking:
-    pairs, several = dict[str, tuple[float, float]](), list[str]()
+    cases: dict[str, pd.Series] = {}
+    theirs, several = dict[str, float](), list[str]()
     for row in rows:
         mine = held[held["method"] == row.name]
         mine = mine[told(mine, row)]
         if (mine.groupby(_CASE)["setting"].nunique() > 1).any():
             several.append(row.method)
         elif len(mine):
-            pairs[row.method] = row.value, float(mine.groupby(_CASE)["value"].mean().mean())
+            cases[row.method], theirs[row.method] = mine.groupby(_CASE)["value"].mean(), row.value
+    shared = set.intersection(*(set(one.index) for one in cases.values())) if cases else set()
+    lost = set().union(*(one.index for one in cases.values())) - shared
+    pairs = {name: (theirs[name], float(one[one.index.isin(shared)].mean())) for name, one in cases.items() if shared}
     signs = -1.0 if question.better == "lower" else 1.0, 1.0 if held["higher_is_better"].iloc[0] else -1.0
     found = ranks.spearman(*([sign * pair[i] for pair in pairs.values()] for i, sign in enumerate(signs)))
-    return replace(empty, values=pairs, found=found, why=_why(found, several))
+    return replace(empty, values=pairs, found=found, why=_why(found, several, sorted(lost)))
 
 
-def _why(found: Correlation, several: Sequence[str]) -> str:
+def _why(found: Correlation, several: Sequence[str], lost: Iterable[tuple[Any, ...]]) -> str:
     said = [f"several settings of {', '.join(several)} were run: none is taken"] if several else []
+    said += [f"not all methods have {' '.join(map(str, case))}: it is left out" for case in lost]
     if found.n < ranks.LEAST:
         said.append(f"{found.n} method{'' if found.n == 1 else 's'} in both, {ranks.LEAST} are needed")
     elif found.rho is None:
