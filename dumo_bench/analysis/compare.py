@@ -127,7 +127,7 @@ def seeds(one: Side, metric: str = "*", case: str = "*") -> list[Seeds]:
     once = {metric.copy_of or metric.name: metric.name for metric in reversed(own) if not metric.part_of}.values()
     shown = one.scores[one.scores["metric"].isin(once)]
     found = []
-    for (suite, of, role, name), rows in table.groups(shown, ["suite", "case", "role", "metric"]):
+    for (suite, _, of, role, name), rows in table.groups(shown, ["suite", "suite_version", "case", "role", "metric"]):
         wide = rows.pivot_table("value", ["prompt_id", "seed", "draw"], "fit_seed").dropna()
         if wide.shape[1] < 2 or len(wide) < 2 or not fnmatchcase(of, case):
             continue

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Of: TypeAlias = Literal["method", "model", "contract", "suite", "scorer", "machine"]
 _PICTURE = ["suite", "case", "prompt_id", "seed", "draw"]
+_ONCE = ("suite_version", "model", "sampling")  # of pictures that one side has several times, what tells them apart
 _SCORE = [*_PICTURE, "scorer", "metric"]
 #: columns of scores that a setting can be read from, and what it is a setting of
 _COLUMNS: Mapping[str, Of] = {
@@ -113,6 +114,7 @@ def diff(a: pd.DataFrame, b: pd.DataFrame, known: tuple[Known, Known] = (Known()
     """Of the scores of two sides."""
     fits = [frame["fit_seed"].nunique() for frame in (a, b)]
     more = ["fit_seed"] if max(fits) > 1 else []  # one fit against another one is a setting
+    more += [name for name in _ONCE if max(frame[name].nunique() for frame in (a, b)) > 1]
     settings = tuple(_settings(a, b, known))
     both = _joined(a, b, [*_SCORE, *more], ["value", "key", "role"])
     return Diff(

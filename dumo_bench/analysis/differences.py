@@ -181,11 +181,15 @@ def of_sets(a: pd.DataFrame, b: pd.DataFrame) -> Iterator[Difference]:
     once = [_mean_of_sets(one, key, ["value", "n", "n_missing"]) for one in (a, b)]
     both = once[0].add_suffix("_a").join(once[1].add_suffix("_b"), how="inner").reset_index()
     for row in table.records(both):
-        alike = row["n_a"] == row["n_b"]
+        n, missing = ([row[f"{name}_{side}"] for side in "ab"] for name in ("n", "n_missing"))
+        whole = None not in n and None not in missing
+        alike = whole and n[0] == n[1]
+        how = (
+            f"of {n[0]:.0f} and {n[1]:.0f} pictures: no pair" if whole else "a fit of one side has no such set: no pair"
+        )
         yield Difference(
             row["suite"], row["suite_version"], row["case"], row["role"], row["metric"], None,
             row["value_a"] if alike else None, row["value_b"] if alike else None, None, None, None,
-            n=int(min(row["n_a"], row["n_b"])), n_missing=int(max(row["n_missing_a"], row["n_missing_b"])),
-            won=0, lost=0, needed=None,
-            how="a number of the whole set" if alike else f"of {row['n_a']:.0f} and {row['n_b']:.0f} pictures: no pair",
+            n=int(min(n)) if whole else 0, n_missing=int(max(missing)) if whole else 0,
+            won=0, lost=0, needed=None, how="a number of the whole set" if alike else how,
         )  # fmt: skip

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from dumo_bench.analysis.equal_erasure import Contrast, Reading
+if TYPE_CHECKING:
+    from dumo_bench.analysis.equal_erasure import Contrast, Reading
 
 
 def sentence(found: Contrast) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
-_OTHER = ("pictures", "n", "n_missing", "value", "low", "high", "how", "lost", "reason", "note", "edit")
+_OTHER = ("pictures", "batch", "n", "n_missing", "value", "low", "high", "how", "lost", "reason", "note", "edit")
 WHAT = ["suite", "suite_version", "content"]
 
 

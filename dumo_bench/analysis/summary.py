@@ -71,7 +71,7 @@ def make(
 def _made(scores: Scores, sets: pd.DataFrame, known: Catalogue, suites: Sequence[Suite]) -> list[Row]:
     sets = sets.fillna({"content": ""})
     of_runs = scan.to_frame(scores.index.select(*estimates.CASE, "erase", "erases").unique(maintain_order=True))
-    _refuse_contradictions(scores.index)
+    _refuse_contradictions(scan.to_frame(scores.index.select(_MADE_BY).unique()), sets[_MADE_BY].drop_duplicates())
     measured, made = _of_cases(scores, known, derived.erased(of_runs, suites))
     rows = [*measured, *_passed_through(sets), *made]
     erases = kinds.of_rows(of_runs, sets) | kinds.of_suites(suites)
@@ -158,9 +158,15 @@ def _once(case: pl.DataFrame) -> pl.DataFrame:
     return once
 
 
-def _refuse_contradictions(scores: pl.DataFrame) -> None:
-    """Of a metric the values of one version of one scorer; anything else would be averaged silently."""
-    what = scan.to_frame(scores.select("suite", "scorer", "metric", "scorer_version").unique())
+_MADE_BY = ["suite", "scorer", "metric", "scorer_version"]
+
+
+def _refuse_contradictions(*of: pd.DataFrame) -> None:
+    """Of a metric, of pictures and of sets, the values of one version of one scorer; anything else would be averaged
+    silently, or stand in one column."""
+    import pandas as pd
+
+    what = pd.concat([frame.astype(str) for frame in of], ignore_index=True)
     for (suite, scorer, metric), versions in what.groupby(["suite", "scorer", "metric"])["scorer_version"]:
         found = set(versions)
         if len(found) > 1:

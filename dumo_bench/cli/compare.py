@@ -204,9 +204,10 @@ def _show(
     metrics = Catalogue({**b.metrics.by_key, **a.metrics.by_key})
     chosen = compared.short(found, metrics, kinds.of_rows(a.summary, b.summary)) if short else []
     chosen = chosen or [d for d in found if not (d.copy_of and form.whole)]  # of one number in several units one
-    for suite, case in dict.fromkeys((d.suite, d.case) for d in chosen):
-        show.echo(f"\n{suite}, erasing {case}")
-        shown = [d for d in chosen if (d.suite, d.case) == (suite, case)]
+    several = {d.suite for d in chosen if len({one.suite_version for one in chosen if one.suite == d.suite}) > 1}
+    for suite, version, case in dict.fromkeys((d.suite, d.suite_version, d.case) for d in chosen):
+        show.echo(f"\n{f'{suite} {version}' if suite in several else suite}, erasing {case}")
+        shown = [d for d in chosen if (d.suite, d.suite_version, d.case) == (suite, version, case)]
         show.echo("\n".join(compared.lines(shown, metrics, form)))
     for sentence in _detection_rates(chosen):
         show.wrapped(f"\n{sentence}")

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dumo_bench.cli.show import echo, table
-from dumo_bench.report.variants import VARIANT, labels
 
 if TYPE_CHECKING:
     from dumo_bench.analysis.curves import Curve, Mark
@@ -31,6 +30,7 @@ def curves(found: Sequence[Curve]) -> None:
 def sequences(rows: Sequence[Mapping[str, Any]]) -> None:
     """A line a concept, in the order of erasure, a table a sequence."""
     from dumo_bench.analysis.sequences import WHAT
+    from dumo_bench.report.variants import labels
 
     called = labels(_variant(row) for row in rows)
     versions = {row["suite"]: {one["suite_version"] for one in rows if one["suite"] == row["suite"]} for row in rows}
@@ -51,6 +51,8 @@ def sequences(rows: Sequence[Mapping[str, Any]]) -> None:
 
 def _variant(row: Mapping[str, Any]) -> tuple[Any, ...]:
     """What `variants` tells methods' rows apart by."""
+    from dumo_bench.report.variants import VARIANT
+
     return tuple(row[name] for name in VARIANT)
 
 

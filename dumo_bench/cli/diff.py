@@ -37,8 +37,22 @@ def diff(
         for title, lines in _shown(one):
             show.echo(f"\n{title}")
             show.table(lines)
-        if not one.settings and not one.changes:
-            show.echo("the same settings, pictures and scores")
+        if said := _whole(one):
+            show.echo(said)
+
+
+def _whole(one: Diff) -> str:
+    """What a comparison without a change comes to; nothing where there are some."""
+    if not any(row.same or row.changed or row.other_file for row in one.pictures):
+        return "they share no picture: nothing was compared"
+    apart = any(row.only_a or row.only_b for row in one.pictures)
+    if one.settings or one.changes or any(row.changed or row.other_file for row in one.pictures):
+        return ""
+    return (
+        "the same settings and scores of the pictures that both have"
+        if apart
+        else ("the same settings, pictures and scores")
+    )
 
 
 def _tables(found: Mapping[str, Diff]) -> dict[str, list[dict[str, Any]]]:

@@ -28,11 +28,14 @@ SETTING = ["suite_version", "method_version", "model", "sampling", "params", "fi
 VARIANTS: Mapping[str, tuple[str, str]] = {
     "ESD-x": ("variant", "x"),
     "ESD-u": ("variant", "u"),
+    "EAP-x": ("variant", "x"),
+    "EAP-u": ("variant", "u"),
     "SLD-Medium": ("config", "medium"),
     "SLD-M": ("config", "medium"),
     "SLD-Strong": ("config", "strong"),
     "SLD-Max": ("config", "max"),
 }
+_BOX = ("label", "score", "x", "y", "w", "h")
 _RUN = ["suite", "case", "method", *SETTING, "role"]
 
 
@@ -94,12 +97,12 @@ class Results:
     @cached_property
     def boxes(self) -> dict[str, list[Detection]]:
         """The boxes of each picture, by its key; a picture that lies in several parts has them once."""
-        rows = table.read(self.out / "tables", "detections")
-        mine = rows[(rows["detector"] == "nudenet") & (rows["order"] == "BGR")]
         found: dict[str, list[Detection]] = {}
-        for row in table.records(mine):
-            box = Detection(**{name: row[name] for name in ("label", "score", "x", "y", "w", "h")})
-            found.setdefault(row["key"], []).append(box)
+        for part in table.names_of_parts(self.out / "tables", "detections"):
+            rows = table.read_part(self.out / "tables", "detections", part)
+            mine = rows[(rows["detector"] == "nudenet") & (rows["order"] == "BGR") & ~rows["key"].isin(list(found))]
+            for key, boxes in mine.groupby("key", sort=False):
+                found[str(key)] = [Detection(**{name: row[name] for name in _BOX}) for row in table.records(boxes)]
         return found
 
     @cached_property

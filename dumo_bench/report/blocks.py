@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import NamedTuple, TypeAlias
@@ -16,6 +17,7 @@ from dumo_bench.report.panels import Panels, Wanted
 from dumo_bench.report.shapes import About, Shape
 from dumo_bench.report.tables import Block
 from dumo_bench.report.variants import Label, together
+from dumo_bench.report.variants import labels as labels_of
 from dumo_bench.types import Suite
 
 MANY = 10_000  # columns: those of a shape stay together, whatever fits a page
@@ -55,7 +57,7 @@ def by_cost(shape: Shape, mine: Chosen, wanted: Panels, found: Measured) -> Bloc
     built = {(case.suite, case.version, case.case): case for case in build.build(found.sources)}
     every = [(about, cost.case(built[key], found.runs)) for about, key in mine]
     shown = [(about, case) for about, case in every if case.panels]
-    return _joined(_heads(shape, [about for about, _ in shown]), [case for _, case in shown])
+    return _joined(_heads(shape, shown), [case for _, case in shown])
 
 
 def by_case(shape: Shape, mine: Chosen, wanted: Panels, found: Measured) -> Blocks:
@@ -65,7 +67,7 @@ def by_case(shape: Shape, mine: Chosen, wanted: Panels, found: Measured) -> Bloc
     shown = [(about, case) for about, case in settled if case.panels]
     tested = paired.tested([case for _, case in shown], paired.reader(found.scores), found.sources.metrics)
     cases = [build.refused(case, found.reasons(case)) for case in tested]
-    return _joined(_heads(shape, [about for about, _ in shown]), cases)
+    return _joined(_heads(shape, shown), cases)
 
 
 def by_concept(shape: Shape, mine: Chosen, wanted: Panels, found: Measured) -> Blocks:
@@ -123,17 +125,23 @@ def _first(shown: Sequence[Shown], wanted: Sequence[Wanted]) -> list[Shown]:
     return []
 
 
-def _heads(shape: Shape, abouts: Sequence[About]) -> list[str]:
-    """What tells the cases apart: the head of the shape, with the case or the suite where that is the same."""
-    heads = [shape.head(about) for about in abouts]
+def _heads(shape: Shape, shown: Sequence[tuple[About, CaseTables]]) -> list[str]:
+    """What tells the cases apart: the head of the shape, with the case, the suite or its version where that is the
+    same."""
+    heads = [shape.head(about) for about, _ in shown]
     if len({*heads}) < len(heads):
-        heads = [f"{head}: {about.case}" for head, about in zip(heads, abouts, strict=True)]
-    return heads if len({*heads}) == len(heads) else [f"{about.suite}: {about.case}" for about in abouts]
+        heads = [f"{head}: {about.case}" for head, (about, _) in zip(heads, shown, strict=True)]
+    if len({*heads}) < len(heads):
+        heads = [f"{about.suite}: {about.case}" for about, _ in shown]
+    if len({*heads}) < len(heads):
+        heads = [f"{about.suite} {case.version}: {about.case}" for about, case in shown]
+    return heads
 
 
 def _joined(heads: Sequence[str], cases: Sequence[CaseTables]) -> Blocks:
     """The cases side by side, with a row for each eraser of any of them; its fits are one row."""
-    own = [_rows(case) for case in cases]
+    named = _named(cases)
+    own = [_rows(case, named) for case in cases]
     keys = list(dict.fromkeys(chain.from_iterable(own)))
     fits = {key: max(label.fits for rows in own if (label := rows.get(key, (key, ()))[0])) for key in keys}
     blocks = [
@@ -143,13 +151,30 @@ def _joined(heads: Sequence[str], cases: Sequence[CaseTables]) -> Blocks:
     return Blocks(tuple(replace(key, fits=fits[key]) for key in keys), tuple(blocks), tuple(cases))
 
 
-def _rows(case: CaseTables) -> dict[Label, tuple[Label, list[int]]]:
+def _named(cases: Sequence[CaseTables]) -> dict[Hashable, Label]:
+    """Of methods that a case has in several settings what every one is called, in all cases alike."""
+    counted = [Counter(kin[0] for kin in set(case.kin)) for case in cases]
+    several = {name for count in counted for name, n in count.items() if n > 1}
+    mixed = any(len({kin[4] for kin in case.kin}) > 1 for case in cases)  # else each suite has a contract of its own
+    keys = {
+        kin: (*kin[:3], 0, kin[3], kin[4] if mixed else "") for case in cases for kin in case.kin if kin[0] in several
+    }
+    named = labels_of(keys.values())
+    return {kin: named[key] for kin, key in keys.items()}
+
+
+def _rows(case: CaseTables, known: Mapping[Hashable, Label]) -> dict[Label, tuple[Label, list[int]]]:
     """What each eraser of a case is called, and which rows are its fits, by what it is called of any number of fits."""
     labels, of = case.panels[0].labels, dict[object, list[int]]()
     for i in range(len(labels)):
         of.setdefault(case.kin[i] if i < len(case.kin) else i, []).append(i)  # those that cannot run stand last
-    named = ((together([labels[i] for i in rows]), rows) for rows in of.values())
+    named = ((_called(kin, [labels[i] for i in rows], known), rows) for kin, rows in of.items())
     return {replace(label, fits=1): (label, rows) for label, rows in named}
+
+
+def _called(kin: Hashable, fits: Sequence[Label], known: Mapping[Hashable, Label]) -> Label:
+    found = together(fits)
+    return replace(found, told=known[kin].told) if kin in known else found
 
 
 def _column(column: Shown, rows: Mapping[Label, tuple[Label, list[int]]], keys: Sequence[Label]) -> Shown:

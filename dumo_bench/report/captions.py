@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable
 
 from dumo_bench.analysis.recognition import MARK, REFERENCE, lacking
+from dumo_bench.report import telling
 from dumo_bench.report.cells import CaseTables, Cell, Shown
 
 DASH = "\N{EN DASH}"
@@ -140,18 +141,28 @@ def held_out(columns: Iterable[Shown]) -> list[str]:
 
 def blanks(case: CaseTables) -> list[str]:
     """Which methods draw nothing on target prompts oftener than the unedited model does, by a tenth or more."""
-    rates = {
-        str(label): cell.value
+    rows = [
+        (str(label), kin, cell.value, telling.unedited(case, column, kin).value)
         for panel in case.panels
         for column in panel.columns
         if (column.metric, column.role) == ("blank", "target")
-        for label, cell in zip(panel.labels, column.cells, strict=True)
-        if cell.value is not None
-    }
-    before = rates.get(REFERENCE, 0.0)
-    more = [f"{label} {rate:.2f}" for label, rate in rates.items() if rate >= before + 0.1 - 1e-9]
+        for label, kin, cell in zip(panel.labels, case.kin, column.cells, strict=False)
+    ]
+    more = [(label, rate, before) for label, kin, rate, before in rows
+            if kin[0] != REFERENCE and rate is not None and rate >= (before or 0.0) + 0.1 - 1e-9]  # fmt: skip
+    if not more:
+        return []
     said = "Blank pictures on target prompts, where nothing is drawn and so nothing recognised"
-    return [f"{said}: {', '.join(more)}; the unedited model {before:.2f}."] * bool(more)
+    beside = {before for _, _, before in more}
+    if len(beside) == 1:
+        named = ", ".join(f"{label} {rate:.2f}" for label, rate, _ in more)
+        return [f"{said}: {named}; the unedited model {_rate(*beside)}."]
+    named = ", ".join(f"{label} {rate:.2f} (the unedited model {_rate(before)})" for label, rate, before in more)
+    return [f"{said}: {named}."]
+
+
+def _rate(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.2f}"
 
 
 def missing(case: CaseTables) -> list[str]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from dumo_bench.errors import UserError, unknown
 from dumo_bench.report import blocks, columns, contract, coverage, tables
 from dumo_bench.report.blocks import Blocks, Key, Measured
+from dumo_bench.report.cells import CaseTables
 from dumo_bench.report.shapes import SHAPES, About, Shape
 from dumo_bench.report.tables import Table
 from dumo_bench.storage.names import plain
+from dumo_bench.types import BASE, SHOWN
 
 PICTURES = "Seconds a picture include those of the unedited model that a run made too"
 
@@ -100,4 +103,19 @@ def _notes(made: Blocks, found: Measured) -> list[str]:
     sampled = [contract.said(key, found.sources.contracts) for key in sorted(keys)]
     warnings = [case.warning for case in made.cases if case.warning]
     partial = [said for case in made.cases if (said := coverage.short(case.coverage))]
-    return [of, *dict.fromkeys([*sampled, *warnings, *partial])]
+    return [of, *dict.fromkeys([*sampled, *_settings(made.cases), *warnings, *partial])]
+
+
+def _settings(cases: Sequence[CaseTables]) -> list[str]:
+    """Which settings of a method's only row differ from case to case: presets of a task, or what was typed."""
+    alone = [
+        {kin[0]: kin[2] for kin in case.kin if sum(other[0] == kin[0] for other in set(case.kin)) == 1}
+        for case in cases
+    ]
+    found = []
+    for method in sorted(set().union(*alone)):
+        said = [json.loads(own[method]) for own in alone if method in own]
+        names = sorted({name for one in said for name in one if name not in (SHOWN, BASE)})
+        apart = [name for name in names if len({json.dumps(one.get(name)) for one in said}) > 1]
+        found += [f"{method} ({', '.join(apart)})"] if apart else []
+    return [f"settings that differ from case to case: {', '.join(found)}"] if found else []

@@ -92,14 +92,18 @@ def sentences(coverage: Coverage) -> list[str]:
 
 def short(coverage: Coverage) -> str:
     """What stands over a figure of which something is missing, or nothing."""
-    given = max((one.asked for one in coverage.covered), default=0)
+    given = sorted({one.asked for one in coverage.covered})
     failed = sum(one.failed for one in coverage.covered)
-    said = f"partial: {given} of {coverage.expected} pictures a method" + (f", {failed} failed" if failed else "")
+    some = f"{given[0]} to {given[-1]}" if len(given) > 1 else str(*given)
+    said = f"partial: {some} of {coverage.expected} pictures a method" + (f", {failed} failed" if failed else "")
     return said if coverage.partial else ""
 
 
 def _first(coverage: Coverage, expected: int, usual: int) -> str:
     scorers = ", ".join(dict.fromkeys(one.scorer for one in coverage.covered))
+    if not coverage.partial and not coverage.whole:
+        known = "how many there should be is not known, since the suite cannot be read"
+        return f"{usual} pictures a method seen by {scorers}; {known}."
     if not coverage.partial:
         return f"Complete: {expected} pictures a method expected, {usual} seen, 0 failed, by {scorers}."
     unknown = "" if coverage.whole else " at least (the suite cannot be read)"

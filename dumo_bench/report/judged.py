@@ -82,8 +82,9 @@ def of(judge: Judge, tiles: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
     for column in ("rate", "p"):
         values = {f"{column}_value": "value", f"{column}_note": "note", column: "metric"}
         placed = _joined(placed, mine.select(*_AT, **values), [*_AT, column])
-    before = placed.filter(pl.col("method") == REFERENCE).select(*PICTURE, "role", before="rate_value")
-    whole = _joined(placed, before, [*PICTURE, "role"])
+    of = [*PICTURE, "role", "model", "sampling"]
+    before = placed.filter(pl.col("method") == REFERENCE).select(*of, before="rate_value")
+    whole = _joined(placed, before, of)
     return whole.select(_code().alias("code"), _worst().alias("worst"), seen=pl.col("rate_note").fill_null(""))
 
 

@@ -7,8 +7,8 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 from dumo_bench.analysis.recognition import REFERENCE
-from dumo_bench.report import captions, seeds
-from dumo_bench.report.cells import CaseTables, Cell, Shown
+from dumo_bench.report import captions, seeds, telling
+from dumo_bench.report.cells import CaseTables, Cell, Panel, Shown
 from dumo_bench.report.variants import Label, together
 
 KEPT = ("related", "unrelated", "kept")
@@ -82,12 +82,13 @@ def _rank(one: Outcome) -> tuple[bool, float, float]:
 
 def of(case: CaseTables) -> Outcomes | None:
     """The outcomes of a case; None where nothing was measured on its targets."""
-    columns = list(_whole(case))
-    down = [one for one in columns if one.higher is False]
-    left = next((one for role in ("attack", "target") for one in down if one.role == role), None)
-    if left is None:
+    whole = list(_whole(case))
+    columns = [column for _, column in whole]
+    told = telling.chosen([one for one in whole if one[1].higher is False], ("attack", "target"), telling.GONE)
+    if told is None:
         return None
-    labels = next(panel.labels for panel in case.panels if left in panel.columns)
+    panel, left = told
+    labels = panel.labels
     first = [one for one in case.panels[0].columns if one.role in KEPT and one.higher and one.known]
     rates = [one for one in first if one.known and one.known.metric.kind == "rate"]
     kept = tuple(rates or first or [one for one in columns if one.role in KEPT and one.higher][:1])
@@ -95,17 +96,17 @@ def of(case: CaseTables) -> Outcomes | None:
     untested = (Cell(),) * (1 + len(kept))
 
     def row(n: int, label: Label) -> Outcome:
-        told = changes.get(_kin(case, labels, n), untested)
-        return Outcome(label, left.cells[n], tuple(one.cells[n] for one in kept), told)
+        own = changes.get(_kin(case, labels, n), untested)
+        return Outcome(label, left.cells[n], tuple(one.cells[n] for one in kept), own)
 
     return Outcomes(case, left, kept, tuple(row(n, label) for n, label in enumerate(labels)))
 
 
-def _whole(case: CaseTables) -> Iterator[Shown]:
+def _whole(case: CaseTables) -> Iterator[tuple[Panel, Shown]]:
     """The columns with a row for every fit."""
     for panel in case.panels:
         if len(panel.labels) >= len(case.kin):
-            yield from panel.columns
+            yield from ((panel, column) for column in panel.columns)
 
 
 def _kin(case: CaseTables, labels: tuple[Label, ...], n: int) -> Label | None:

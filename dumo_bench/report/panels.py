@@ -126,6 +126,7 @@ PANELS: Panels = {
         Wanted("HM", _STYLED(what="hm"), "all", _STYLE, leads=True),
     ),
     "As papers count it: what CLIP chooses among the concepts": (
+        Wanted("shows the erased concept", _CONCEPT_GONE(), "target"),
         Wanted("UA", _CONCEPT_GONE(what="ua"), "target"),
         Wanted("Acc_s", _CONCEPT(), "kept"),
         Wanted("Acc_s", _CONCEPT(), "related"),
@@ -141,6 +142,7 @@ PANELS: Panels = {
     ),
     "As papers count it: what a style classifier recognises": (
         Wanted("keeps the style", _RIGHT(), "target", ("object",)),
+        Wanted("shows the erased concept", _STYLE_GONE(), "target", _NOT_OBJECT),
         Wanted("UA", _STYLE_GONE(what="ua"), "target", _NOT_OBJECT),
         Wanted("IRA", _RIGHT(), "kept", _STYLE),
         Wanted("CRA", _RIGHT(), "kept", _NOT_STYLE),

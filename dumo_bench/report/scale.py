@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from dumo_bench.analysis.kinds import Kinds
 from dumo_bench.analysis.recognition import REFERENCE
-from dumo_bench.report import captions
+from dumo_bench.report import captions, telling
 from dumo_bench.report.cells import CaseTables, Cell, Shown
-from dumo_bench.types import canonical
+from dumo_bench.report.cost import is_of
+from dumo_bench.report.variants import Label
 
 FEW = 3  # cases; with fewer nothing grows
 
@@ -87,11 +88,11 @@ def _scale(
             continue
         columns = left, kept
         labels = next(panel.labels for panel in case.panels if left in panel.columns)
-        unedited = next((kept.cells[n] for n, one in enumerate(labels) if one.method == REFERENCE), Cell())
         for n, (label, kin) in enumerate(zip(labels, case.kin, strict=False)):
             if label.method != REFERENCE and left.cells[n].measured:
-                cost = _cost(case.case, kin, runs)
-                point = Point(sizes[case.case], left.cells[n], kept.cells[n], unedited, cost)
+                cost = _cost(case.case, kin, label, runs)
+                before = telling.unedited(case, kept, kin)
+                point = Point(sizes[case.case], left.cells[n], kept.cells[n], before, cost)
                 points.setdefault(str(label), []).append(point)
     shown = {label: every for label, every in points.items() if len(every) >= FEW}
     return Scale(cases[0].suite, *columns, shown) if columns and shown else None
@@ -113,11 +114,11 @@ def _column(case: CaseTables, measures: str, role: str, kind: str = "") -> Shown
     )
 
 
-def _cost(case: str, kin: Sequence[Any], runs: Iterable[Mapping[str, Any]]) -> Cost:
+def _cost(case: str, kin: Sequence[Any], label: Label, runs: Iterable[Mapping[str, Any]]) -> Cost:
     """What the edit of a row cost, by the first run that noted it."""
     for run in runs:
         recipe, cost = run.get("recipes", {}).get(case), run.get("edits", {}).get(case)
-        if recipe and cost and (recipe["method"], recipe["version"], canonical(recipe["params"])) == tuple(kin[:3]):
+        if recipe and cost and is_of(recipe, kin, label):
             return Cost(cost.get("seconds"), cost.get("bytes"))
     return Cost()
 

@@ -29,11 +29,20 @@ def over(panel: Panel, kin: Sequence[Hashable]) -> Panel | None:
 
 
 def mean(column: Shown, rows: Sequence[int]) -> Cell:
-    """The mean over the fits, in brackets the lowest and the highest; nothing where one of them has no number."""
+    """The mean over the fits, in brackets the lowest and the highest, of as many pictures as the fit with the fewest;
+    nothing where one of them has no number, or where sums are of unequal pictures."""
     cells = [column.cells[i] for i in rows]
     if len(cells) == 1:
         return cells[0]
+    sizes = sorted({cell.n for cell in cells})
+    known = [cell.valid for cell in cells]
+    whole = replace(
+        cells[0], value=None, low=None, high=None, n=sizes[0], n_missing=max(cell.n_missing for cell in cells),
+        valid=False if False in known else None if None in known else True,
+    )  # fmt: skip
     values = [cell.value for cell in cells if cell.value is not None]
     if len(values) < len(cells):
-        return replace(cells[0], value=None, low=None, high=None, note="a fit has no number")
-    return replace(cells[0], value=fmean(values), low=min(values), high=max(values))
+        return replace(whole, note="a fit has no number")
+    if len(sizes) > 1 and column.counted:
+        return replace(whole, note=f"no sum: fits of {sizes[0]} to {sizes[-1]} pictures")
+    return replace(whole, value=fmean(values), low=min(values), high=max(values))

@@ -68,6 +68,12 @@ def labels(keys: Iterable[Key]) -> dict[Key, Label]:
     return {key: _label(key, [other for other in keys if other[0] == key[0]]) for key in keys}
 
 
+def _number(value: float) -> str:
+    """As short as it can be without being another number."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
+
+
 def distinct(rows: pd.DataFrame, *names: str) -> list[Key]:
     """The combinations of values that occur in these columns, sorted."""
     return sorted(set(rows[list(names)].drop_duplicates().itertuples(index=False, name=None)))
@@ -93,7 +99,7 @@ def _label(key: Key, alike: Sequence[Key]) -> Label:
         return not said and other.get(name) != mine[name]
 
     apart = {k: v for k, v in known.items() if k in always or any(differs(k, other) for other in others)}
-    told = [Told(k, f"{v:g}" if isinstance(v, float) else str(v)) for k, v in apart.items()]
+    told = [Told(k, _number(v) if isinstance(v, float) else str(v)) for k, v in apart.items()]
     for column, word in _TELLS.items():
         at = VARIANT.index(column)
         if len({other[at] for other in alike}) > 1:

@@ -1,32 +1,25 @@
-"""What a method does to a case, in a line: is the concept gone, is the rest kept, do both differ from the original?
-
-Which numbers say so is what their metrics declare (`Metric.measures`, `sees`), so that a scorer of anybody's own counts
-as the project's own do.
-"""
+"""What a method does to a case, in a line: is the concept gone, is the rest kept, do both differ from the original?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from dumo_bench import report
 from dumo_bench.analysis import kinds, results
 from dumo_bench.analysis.recognition import LEAST, REFERENCE
-from dumo_bench.report import captions, seeds
+from dumo_bench.report import captions, seeds, telling
 from dumo_bench.report.cells import CaseTables, Cell, Panel, Shown
+from dumo_bench.report.telling import Kin
 from dumo_bench.report.variants import Label, together
 from dumo_bench.suites import contract
-from dumo_bench.types import Measures, Recipe, canonical
+from dumo_bench.types import Recipe, canonical
 
 if TYPE_CHECKING:
     from dumo_bench.run.plan import Plan
 
-Kin: TypeAlias = tuple[Any, ...]  # the values of variants.KIN: one eraser, whatever its training seed
-#: what says whether a concept is gone, and whether the rest is kept: the first of it that was measured
-_GONE: tuple[Measures, ...] = ("erased", "present", "asked", "fit", "distance")
-_KEPT: tuple[Measures, ...] = ("asked", "fit", "distance")
 _REASONS = {
     "gone": "no scorer measured whether the concept is gone",
     "kept": "no scorer measured whether the rest is kept",
@@ -100,7 +93,8 @@ def verdicts(case: CaseTables, erases: str) -> list[Verdict]:
     columns = [
         (panel, column) for panel in case.panels for column in panel.columns if len(panel.labels) >= len(case.kin)
     ]
-    gone, kept = _chosen(columns, ("target", "attack"), _GONE, erases), _chosen(columns, ("kept",), _KEPT, erases)
+    gone = telling.chosen(columns, ("target", "attack"), telling.GONE, erases)
+    kept = telling.chosen(columns, ("kept",), telling.KEPT, erases)
     return [_verdict(case, of, gone, kept) for of in kin]
 
 
@@ -147,35 +141,6 @@ def _row(found: Finding | None) -> dict[str, Any] | None:
     return asdict(found) | {"reasons": _REASONS} if found else None
 
 
-def _chosen(
-    columns: Sequence[tuple[Panel, Shown]], roles: Sequence[str], order: Sequence[Measures], erases: str
-) -> tuple[Panel, Shown] | None:
-    """The column that says most: of attacks before targets, by what its metric measures, rates before other numbers,
-    then as tables have them."""
-
-    def rank(one: tuple[Panel, Shown]) -> tuple[bool, int, bool, bool]:
-        assert one[1].known is not None
-        metric, plain = one[1].known.metric, one[1].role != "attack"
-        return plain, order.index(metric.measures), metric.kind != "rate", metric.sees not in ("", erases)
-
-    to_go = "target" in roles
-    found = [(panel, one) for panel, one in columns if one.role in roles and _says(one, order, to_go)]
-    return min(found, key=rank, default=None)
-
-
-def _says(column: Shown, order: Sequence[Measures], to_go: bool) -> bool:
-    """Whether a column is a measured mean of this, and not a part, a sum or made of others.
-
-    What targets should go on showing (the style of an object that is erased) does not say whether it is gone.
-    """
-    known = column.known
-    if known is None or known.number or column.is_part or column.counted or column.higher is None:
-        return False
-    metric = known.metric
-    stays = to_go and metric.measures == "asked" and column.higher
-    return metric.measures in order and metric.kind != "set" and not stays
-
-
 def _verdict(case: CaseTables, kin: Kin, gone: tuple[Panel, Shown] | None, kept: tuple[Panel, Shown] | None) -> Verdict:
     own = [i for i, of in enumerate(case.kin) if of == kin]
     labels = case.panels[0].labels
@@ -191,7 +156,7 @@ def _finding(case: CaseTables, own: Sequence[int], label: Label, panel: Panel, c
     """What a column says of some rows, which are the fits of one eraser."""
     assert column.known is not None and column.higher is not None
     cell = column.cells[own[0]] if len(own) == 1 else _over_fits(case, label, panel, column)
-    unedited = next((c for c, of in zip(column.cells, case.kin, strict=False) if of[0] == REFERENCE), Cell())
+    unedited = telling.unedited(case, column, case.kin[own[0]])
     tested = next(_tested(case, label, column), Cell())
     significant = None if tested.q is None else tested.bold
     erased = label.method != REFERENCE
