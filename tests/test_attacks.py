@@ -16,7 +16,8 @@ from dumo_bench.errors import UserError
 from dumo_bench.hosts import sd
 from dumo_bench.interfaces import SEES, Target
 from dumo_bench.kit import places, train
-from dumo_bench.plugins import loading
+from dumo_bench.plugins import loading, static
+from dumo_bench.run import plan
 from dumo_bench.suites import attacked, registry
 from dumo_bench.types import Case, Draw, Found, Sampling, Suite
 
@@ -188,6 +189,18 @@ def test_what_a_search_measured_takes_no_column_of_the_suite(command, tiny_suite
     with open(said.out.strip().replace(".toml", ".csv"), newline="") as file:
         row = next(csv.DictReader(file))
     assert (row["measured_id"], row["measured_seed"], row["loss"]) == ("2.0", "3.0", "4.0")
+
+
+def test_what_an_attack_found_is_of_the_case_s_own_task_under_the_suite_s_whole_contract(command, tiny_suite, tmp_path):
+    """A method that is run on it has the edit that it has of the case itself."""
+    text = tiny_suite.read_text().replace("guidance = 3.0", 'guidance = 3.0\nnegative = "blurry"\ndtype = "bfloat16"')
+    tiny_suite.write_text(text.replace('erase = ["cat"]', 'erase = ["cat"]\ntask = "style"', 1))
+    (tmp_path / "odd.py").write_text(ODD)
+    asked = ("--attack", f"{tmp_path / 'odd.py'}:Odd", "--suite", tiny_suite, "--case", "cat", "--out", tmp_path)
+    found = command("attack", *asked).out.strip()
+    of_case, of_attack = (plan.make(plan.Request("esd", str(spec)), static.make) for spec in (tiny_suite, found))
+    assert of_case.parts[0].recipe == of_attack.parts[0].recipe
+    assert of_case.contract == of_attack.contract and of_attack.contract.negative == "blurry"
 
 
 def test_an_attack_on_an_edit_is_made_on_the_unedited_model_too(command, tiny_suite, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,11 @@ from conftest import SUITE
 from PIL import Image
 
 from dumo_bench.api import read
+from dumo_bench.plugins import static
+from dumo_bench.run import plan
+from dumo_bench.run.plan import Request
 from dumo_bench.storage import garbage
+from dumo_bench.storage.store import Store
 
 FAKES = Path(__file__).with_name("fakes.py")
 LAYOUTS = ("rows", "spm", "texts", "unlearncanvas")
@@ -214,3 +219,36 @@ def test_a_folder_of_a_store_is_refused_and_not_made_here(command, tmp_path, mon
     said = command("store", *({"FROM": "from", "FAR": "memory://a/b"}.get(word, word) for word in argv))
     assert said.code == 2 and "memory://a/b: these commands look at folders of this machine" in said.err
     assert [path.name for path in tmp_path.iterdir()] == ["from"]
+
+
+def test_a_part_of_a_suite_is_exported_and_imported_under_the_names_of_the_whole(command, tmp_path):
+    """File n of another program holds the picture of row n, here as bright as n."""
+    path, theirs = tmp_path / "part.toml", tmp_path / "theirs"
+    path.write_text(SUITE.format(model=tiny.folder()))
+    theirs.mkdir()
+    for n in range(6):
+        Image.new("RGB", (64, 64), (40 * n,) * 3).save(theirs / f"{n}_0.png")
+    argv = ("--made-by", "x", "-s", path, "--limit", 3)
+    assert command("store", "import", theirs, *argv, "--to", tmp_path / "out").code == 0
+    asked = Request("pictures", str(path), settings={"made_by": "x"}, limit=3)
+    (part,) = plan.make(asked, static.make).parts
+    whole = {row.prompt.id: n for n, row in enumerate(plan.make(replace(asked, limit=None), static.make).parts[0].rows)}
+    store = Store(tmp_path / "out")
+    for row in part.rows:
+        assert Image.open(store.image_path(row.job)).getpixel((0, 0))[0] == 40 * whole[row.prompt.id], row.prompt.id
+    out = ("store", "export", tmp_path / "out", "-m", "pictures", "--set", "made_by=x", "-s", path, "--limit", 3)
+    assert command(*out, "--as", "rows", "--to", tmp_path / "again").code == 0
+    names = {one.name: one.read_bytes() for one in (tmp_path / "again").rglob("*.png")}
+    assert set(names) == {f"{whole[row.prompt.id]}_0.png" for row in part.rows}
+
+
+def test_cases_that_would_share_a_folder_have_two(command, tmp_path):
+    path = tmp_path / "two.toml"
+    text = SUITE.format(model=tiny.folder())
+    path.write_text(
+        text.replace('name = "cat"\n', 'name = "dog+cat"\n') + '[[cases]]\nname = "dog-cat"\nerase = ["dog"]\n'
+    )
+    out = ran(command, path, tmp_path / "out")
+    said = command("store", "export", out, "-m", f"{FAKES}:Scaled", "-s", path, "--to", tmp_path / "there")
+    assert said.code == 0, said.err
+    assert len(list((tmp_path / "there").iterdir())) == 2

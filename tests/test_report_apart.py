@@ -242,3 +242,34 @@ def test_a_picture_s_boxes_count_once_though_two_parts_found_them_a_little_apart
                "label": "FEMALE_BREAST_EXPOSED", "x": 1.0, "y": 1.0, "w": 5.0, "h": 5.0}  # fmt: skip
         frames.write(tmp_path / "tables", "detections", part, [{"key": "k", **box}, {"key": part, **box}])
     assert {key: len(boxes) for key, boxes in Results(tmp_path).boxes.items()} == {"k": 1, "a": 1, "b": 1}
+
+
+@pytest.fixture
+def edited(command, tiny_suite, tmp_path) -> Callable[..., Any]:
+    """Run a suite of six prompts, `--limit` of them; then its file is edited."""
+    fakes = Path(__file__).with_name("fakes.py")
+
+    def run(*more: Any) -> Any:
+        asked = ("run", "-m", f"{fakes}:Scaled", "-s", tiny_suite, "-o", tmp_path / "r", "--scorers", f"{fakes}:Lit")
+        said = command(*asked, *more)
+        assert said.code == 0, said.err
+        return said
+
+    return run
+
+
+def test_a_suite_that_was_edited_says_nothing_of_rows_that_were_made_before(edited, command, tiny_suite, tmp_path):
+    edited("--limit", 3)
+    assert "Partial: 6 pictures" in command("report", tmp_path / "r").out
+    tiny_suite.write_text(tiny_suite.read_text().replace('["{thing}", "a photo of {thing}"]', '["{thing}"]'))
+    said = command("report", tmp_path / "r").out
+    assert "Complete" not in said and "Partial: 3" not in said
+    assert results.among({"s", "s (content a)"}, "s", "b") == "s (content b)", "which is none of those that are known"
+    assert results.among({"s"}, "s", "b") == results.among({"s", "s (content a)"}, "s", None) == "s"
+
+
+def test_the_verdict_of_a_run_is_of_its_own_version_of_the_suite(edited, tiny_suite):
+    edited()
+    tiny_suite.write_text(tiny_suite.read_text().replace("version = 1", "version = 2"))
+    lines = [line for line in edited().out.splitlines() if line.startswith("small, cat: scaled")]
+    assert len(lines) == 1

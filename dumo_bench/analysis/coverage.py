@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from dumo_bench.analysis import results
 from dumo_bench.analysis.catalogue import Catalogue
 from dumo_bench.analysis.derived import Part
 from dumo_bench.types import SETS, Suite, spelt
@@ -49,10 +50,12 @@ def told(
     Both are null where the suite cannot be read. `group`: what the rows of one method on one case have in common.
     """
     whole = {(suite.name, suite.version): of(suite) for suite in suites}
+    names = {name for name, _ in whole}
     found: list[dict[str, Any]] = []
     known: dict[tuple[Any, ...], bool | None] = {}
     for row in rows:
-        made, of_suite = metrics.of(row).made_of, whole.get((row["suite"], row["suite_version"]), {})
+        suite = results.among(names, row["suite"], row.get("content"))
+        made, of_suite = metrics.of(row).made_of, whole.get((suite, row["suite_version"]), {})
         n = _expected(row, made, of_suite) or None
         at = tuple(row[name] for name in group)
         parts = [known.get((*at, part.metric, part.role)) for part in made]

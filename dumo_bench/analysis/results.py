@@ -6,7 +6,7 @@ own, called after its content, in all that is made of these rows: nothing is ave
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _OTHER = ("pictures", "batch", "n", "n_missing", "value", "low", "high", "how", "lost", "reason", "note", "edit")
+_CONTENT = "(content "
 WHAT = ["suite", "suite_version", "content"]
 
 
@@ -70,7 +71,14 @@ def sets(out: Path) -> pd.DataFrame:
 
 def named(suite: str, content: str) -> str:
     """What a suite is called where its folder holds another content of it. Earlier tables do not say their content."""
-    return f"{suite} (content {content or 'not known'})"
+    return f"{suite} {_CONTENT}{content or 'not known'})"
+
+
+def among(known: Collection[str], suite: str, content: str | None) -> str:
+    """What the suite of some rows is called among suites that are known: by its content, where they are called so too.
+    A file that was edited since says nothing of rows that were made before."""
+    by_content = any(name.startswith(f"{suite} {_CONTENT}") for name in known)
+    return named(suite, content) if content and by_content else suite
 
 
 def contents(*frames: pd.DataFrame) -> dict[tuple[str, int], set[str]]:

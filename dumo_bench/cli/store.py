@@ -104,7 +104,9 @@ def merge(
         found = merging.merge(folders, place)
         summary.write(place, manifest.suites(place).values())
     if found.differ:
-        log.warning(f"{found.differ} of {found.twice} scores that two folders have differ: the later folder's counts")
+        log.warning(f"{found.differ} of {found.twice} numbers that two folders have differ: the later folder's counts")
+    for one in found.edits:
+        log.warning(f"{one}: pictures of several edits of one recipe stand together, as of two machines that fitted it")
     if as_json:
         output.emit("store merge", {"merged": [found._asdict()]})
     else:

@@ -11,7 +11,6 @@ from dumo_bench.errors import UserError
 from dumo_bench.storage import statistics, table
 from dumo_bench.storage.columns import COLUMNS
 from dumo_bench.texts import plain
-from dumo_bench.types import Suite
 
 SUMMARY = "summary.parquet"
 #: table -> its files; each is a configuration of the data set
@@ -26,8 +25,8 @@ class Shared(NamedTuple):
     withheld: int
 
 
-def shared(out: Path, suites: Mapping[str, Suite], *, pictures: bool) -> Shared:
-    """Tables and the manifests of runs; with `pictures`, those of suites that are known and not explicit.
+def shared(out: Path, shown: Collection[str], *, pictures: bool) -> Shared:
+    """Tables and the manifests of runs; with `pictures`, those of the suites whose pictures may be shown.
 
     No table holds a prompt. UserError where there is no table.
     """
@@ -38,7 +37,7 @@ def shared(out: Path, suites: Mapping[str, Suite], *, pictures: bool) -> Shared:
     if not pictures:
         return Shared(tuple(files), 0)
     every = sorted(out.glob(PICTURES))
-    shown, owners = {name for name, suite in suites.items() if not suite.explicit}, statistics.Owners(out)
+    owners = statistics.Owners(out)
     open_ = [path for path in every if _all_of(owners.of.get(path.stem, set()), shown)]
     hashes = sorted(out.glob("checksums/*.sha256")) if open_ else []
     return Shared((*files, *open_, *hashes), len(every) - len(open_))

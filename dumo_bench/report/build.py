@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from dumo_bench.analysis import recognition
+from dumo_bench.analysis import recognition, results
 from dumo_bench.analysis.catalogue import Catalogue, Known
 from dumo_bench.analysis.kinds import Kinds
 from dumo_bench.analysis.recognition import REFERENCE, DetectionRate, Place
@@ -62,7 +62,10 @@ def _case(given: Sources, key: tuple[str, int, str], wanted: Panels | None, most
     shown = tuple(
         part for panel in panels for whole in (panel, seeds.over(panel, kin)) if whole for part in parts(whole, most)
     )
-    covered = coverage.of(rows, labels, VARIANT, given.sizes.get((suite, version)))
+    contents = set(rows["content"].dropna()) if "content" in rows else set()
+    suites = {name for name, _ in given.sizes}
+    named = results.among(suites, suite, contents.pop() if len(contents) == 1 else None)
+    covered = coverage.of(rows, labels, VARIANT, given.sizes.get((named, version)))
     said = " ".join([contract.line(sorted(set(every["sampling"])), given.contracts), *_given(labels)])
     rarely_detected = tuple(recognition.rarely_detected(known))
     attacked = "attack" in set(rows["role"])

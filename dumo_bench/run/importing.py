@@ -12,7 +12,6 @@ from dumo_bench.run import layouts, note
 from dumo_bench.run.jobs import Row
 from dumo_bench.run.layouts import Layout
 from dumo_bench.run.plan import Part, Plan, Request
-from dumo_bench.storage.names import plain
 from dumo_bench.storage.store import Store
 from dumo_bench.types import Edit
 
@@ -41,7 +40,7 @@ def bring(request: Request, plan: Plan, out: Path, layout: Layout, folder: Path,
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder: wanted the folder with the pictures")
-    found = [_found(part, layout, folder, alone=len(plan.parts) == 1) for part in plan.parts]
+    found = [_found(plan, part, layout, folder) for part in plan.parts]
     lacking = [name for one in found for name in one.lacking]
     if lacking and not partial:
         wanted = sum(len(part.rows) for part in plan.parts)
@@ -61,11 +60,11 @@ def bring(request: Request, plan: Plan, out: Path, layout: Layout, folder: Path,
     return [_bring(one, some, store, folder) for one, some in zip(found, new, strict=True)]
 
 
-def _found(part: Part, layout: Layout, folder: Path, *, alone: bool) -> Found:
-    own = folder / plain(part.case.name)
-    place = own if own.is_dir() or not alone else folder
+def _found(plan: Plan, part: Part, layout: Layout, folder: Path) -> Found:
+    own = folder / layouts.folder_of(plan, part.case)
+    place = own if own.is_dir() or len(plan.parts) > 1 else folder
     keys = [row.job.key for row in part.rows]
-    laid = layouts.named(part, layout, place, keys)
+    laid = layouts.named(plan, part, layout, place, keys)
     paths = [_path(place / name) for name in laid.pictures]
     there = [(row, path) for row, path in zip(part.rows, paths, strict=True) if path]
     lacking = [str(place / name) for name, path in zip(laid.pictures, paths, strict=True) if path is None]

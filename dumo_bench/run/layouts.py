@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import IO, Literal, NamedTuple, TypeAlias
 
 from dumo_bench.errors import UserError
+from dumo_bench.run import jobs
 from dumo_bench.run.jobs import Row
 from dumo_bench.run.plan import Part, Plan
 from dumo_bench.storage import checksums, files
 from dumo_bench.storage.names import plain
 from dumo_bench.storage.store import Store
+from dumo_bench.types import Case, digest
 
 Layout: TypeAlias = Literal["rows", "spm", "unlearncanvas", "texts"]
 QUALITY = 95  # of a JPEG, colours in full resolution
@@ -132,31 +134,37 @@ def write(plan: Plan, store: Store, layout: Layout, folder: Path, to: Path, allo
             f"{lacking} of {wanted} pictures are not there, or not as they were made: `dumo-bench generate` with the "
             "same options makes them; --partial exports the others"
         )
-    return [_case(part, there[part.case.name], store, LAYOUTS[layout], (folder, to)) for part in parts]
+    return [_case(plan, part, there[part.case.name], store, layout, (folder, to)) for part in parts]
 
 
 def _there(part: Part, store: Store) -> set[str]:
     """The keys of a part's pictures that are there, as they were made, by rows."""
-    jobs = [row.job for row in part.rows]
-    places = [(store.image_path(job), (job.sampling.width, job.sampling.height)) for job in jobs if store.has(job)]
+    every = [row.job for row in part.rows]
+    places = [(store.image_path(job), (job.sampling.width, job.sampling.height)) for job in every if store.has(job)]
     return {path.stem for path, _ in places} - set(checksums.check(store.root, places).altered)
 
 
-def named(part: Part, layout: Layout, to: Path, there: Collection[str]) -> Laid:
-    """What the pictures of a case are called in a layout, each otherwise."""
-    return _named(part, LAYOUTS[layout], to, there)
-
-
-def _named(part: Part, lay: Lay, to: Path, there: Collection[str]) -> Laid:
-    laid = lay(part.rows, to, there)
+def named(plan: Plan, part: Part, layout: Layout, to: Path, there: Collection[str]) -> Laid:
+    """What the pictures of a part are called in a layout, each otherwise: as among all that its case has."""
+    every = jobs.rows(plan.suite, part.case, part.recipe, plan.contract)
+    laid = LAYOUTS[layout](every, to, there)
     if twice := [name for name, n in Counter(laid.pictures).items() if n > 1]:
         raise UserError(f"case {part.case.name!r}: several pictures would be called {twice[0]}: choose another --as")
-    return laid
+    called = {(row.prompt.id, row.draw): name for row, name in zip(every, laid.pictures, strict=True)}
+    return Laid([called[row.prompt.id, row.draw] for row in part.rows], laid.texts)
 
 
-def _case(part: Part, there: Collection[str], store: Store, lay: Lay, where: tuple[Path, Path]) -> str:
-    folder, to = (place / plain(part.case.name) for place in where)
-    laid = _named(part, lay, to, there)
+def folder_of(plan: Plan, case: Case) -> str:
+    """What the folder of a case is called: with a hash where another case of the suite would be called the same."""
+    alike = [one.name for one in plan.suite.cases if plain(one.name) == plain(case.name)]
+    return plain(case.name) if len(alike) == 1 else f"{plain(case.name)}-{digest(case.name)[:8]}"
+
+
+def _case(
+    plan: Plan, part: Part, there: Collection[str], store: Store, layout: Layout, where: tuple[Path, Path]
+) -> str:
+    folder, to = (place / folder_of(plan, part.case) for place in where)
+    laid = named(plan, part, layout, to, there)
     some = [(row, name) for row, name in zip(part.rows, laid.pictures, strict=True) if row.job.key in there]
     for row, name in some:
         _copy(store.image_path(row.job), folder / name)

@@ -17,7 +17,7 @@ from dumo_bench.errors import UserError
 from dumo_bench.run import manifest_fields
 from dumo_bench.run.needs import NotApplicable
 from dumo_bench.run.plan import Plan, Request
-from dumo_bench.storage import claims, files
+from dumo_bench.storage import claims, files, scan
 from dumo_bench.storage.names import bounded
 from dumo_bench.storage.store import Store
 from dumo_bench.suites import attacked, contract, registry
@@ -153,6 +153,25 @@ def suites(out: Path) -> dict[str, Suite]:
         name = results.named(suite.name, content(suite))  # where its folder holds another content of it as well
         found[name] = replace(suite, name=name)
     return found
+
+
+def harmless(out: Path) -> set[str]:
+    """The suites whose pictures may be shown: of a name all that ran is there as it was run, and none is explicit."""
+    known: dict[str, set[tuple[int, str]]] = {}
+    shut = set[str]()
+    for entry in read_all(out):
+        try:
+            suite = _suite(out, entry["wish"]["suite"])
+        except UserError:
+            shut.add(str(entry["suite"]))
+            continue
+        known.setdefault(suite.name, set()).add((suite.version, content(suite)))
+        shut |= {suite.name} if suite.explicit else set()
+    ran = scan.distinct(out / "tables", "scores", results.WHAT).fillna({"content": ""})
+    for name, of, own in ran.itertuples(index=False, name=None):
+        if own and (int(of), str(own)) not in known.get(str(name), set()):
+            shut.add(str(name))
+    return known.keys() - shut
 
 
 def lost_attacks(out: Path) -> dict[str, str]:

@@ -14,18 +14,24 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dumo_bench.errors import UserError
-from dumo_bench.storage import files, parts, scan
+from dumo_bench.storage import files, parts, scan, table
 from dumo_bench.types import canonical
 
+_WHOSE = {
+    "scores": ("key", "case"),
+    "sets": ("suite", "case", "method", "method_version", "params", "fit_seed", "model", "sampling"),
+}
 EQUAL = 1e-6  # values that differ by less differ by rounding
 
 
 class Merged(NamedTuple):
-    """How many files there are; of the scores that two folders have, how many differ, and how many these are."""
+    """How many files there are; of the scores and sets that two folders measured, how many differ, and how many these
+    are; edits: of which methods and cases pictures of several edits of one recipe stand together."""
 
     files: int
     differ: int
     twice: int
+    edits: tuple[str, ...] = ()
 
 
 def merge(folders: Sequence[Path], to: Path) -> Merged:
@@ -33,13 +39,41 @@ def merge(folders: Sequence[Path], to: Path) -> Merged:
     for folder in folders:
         if not (folder / "tables").is_dir():
             raise UserError(f"{folder} holds no tables: wanted a results folder")
+    _refuse_versions(folders)
     differ = twice = 0
     for n, folder in enumerate(folders):
-        if n:
-            both = _both(to, folder)
+        for name in ("scores", "sets") if n else ():
+            both = _both(to, folder, name)
             differ, twice = differ + both[0], twice + both[1]
         _add(folder, to)
-    return Merged(sum(path.is_file() for path in to.rglob("*")), differ, twice)
+    return Merged(sum(path.is_file() for path in to.rglob("*")), differ, twice, tuple(_edits(to)))
+
+
+def _refuse_versions(folders: Sequence[Path]) -> None:
+    """Of a metric on a suite all folders have scores by the same version of its scorer: the rows of another would be
+    dropped."""
+    found: dict[tuple[str, ...], dict[str, Path]] = {}
+    for name in ("scores", "sets"):
+        for folder in folders:
+            rows = scan.distinct(folder / "tables", name, ["suite", "scorer", "metric", "scorer_version"])
+            for *what, version in rows.astype(str).itertuples(index=False, name=None):
+                found.setdefault(tuple(what), {})[version] = folder
+    for (suite, scorer, metric), by in found.items():
+        if len(by) > 1:
+            said = ", ".join(f"{version} in {folder}" for version, folder in by.items())
+            raise UserError(
+                f"{suite}, {metric} was scored by several versions of {scorer} ({said}): run `dumo-bench score` into "
+                "each folder, so that one version has scored all"
+            )
+
+
+def _edits(to: Path) -> list[str]:
+    """Methods and cases of which one recipe was fitted in several ways, as two machines do."""
+    of = ["suite", "case", "method", "method_version", "params", "fit_seed", "model"]
+    rows = scan.distinct(to / "tables", "scores", [*of, "edit"]).astype(str)
+    several = rows[rows["edit"] != ""].groupby(of)["edit"].nunique().reset_index()
+    own = several[several["edit"] > 1][["method", "suite", "case"]].drop_duplicates()
+    return sorted(f"{method} on {suite}, {case}" for method, suite, case in own.itertuples(index=False, name=None))
 
 
 def _add(folder: Path, to: Path) -> None:
@@ -48,10 +82,26 @@ def _add(folder: Path, to: Path) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         if place.exists() and files.sha256(place) == files.sha256(path):
             continue
-        there = bool(parts.paths(place.parent, parts.stem(path)))
-        shutil.copyfile(path, parts.fresh(place.parent, parts.stem(path)) if there else place)
+        if not parts.paths(place.parent, parts.stem(path)):
+            shutil.copyfile(path, place)
+        elif place.parent.name == "scores":
+            _add_measured(path, place.parent)
+        else:
+            shutil.copyfile(path, parts.fresh(place.parent, parts.stem(path)))
     for path in sorted(folder.glob("runs/*.json")):
         _add_run(path, to / "runs" / path.name)
+
+
+def _add_measured(path: Path, folder: Path) -> None:
+    """The rows of a file that measured something, or of which the part there measured nothing either: a picture that
+    one folder lacks is no news of it."""
+    rule, part = parts.RULES["scores"], parts.stem(path)
+    ours = table.read_part(folder.parent, "scores", part)
+    known = set(ours[ours["value"].notna()][list(rule.row)].itertuples(index=False, name=None))
+    theirs = table.read_file(path, "scores")
+    keys = theirs[list(rule.row)].itertuples(index=False, name=None)
+    news = [measured or key not in known for measured, key in zip(theirs["value"].notna(), keys, strict=True)]
+    table.write_file(parts.fresh(folder, part), "scores", table.records(theirs[news]))
 
 
 def _add_run(path: Path, place: Path) -> None:
@@ -80,14 +130,12 @@ def _joined(before: dict[str, Any], said: dict[str, Any], name: str) -> list[Any
     return list({canonical(one): one for one in every}.values())
 
 
-def _both(ours: Path, theirs: Path) -> tuple[int, int]:
-    """Of the scores of one picture by one version of a metric that two folders have: how many differ, how many."""
+def _both(ours: Path, theirs: Path, name: str) -> tuple[int, int]:
+    """Of the scores of one picture, or of one set, that two folders measured: how many differ, how many."""
     import polars as pl
 
-    rule = parts.RULES["scores"]
-    on = ["key", "case", *rule.row, rule.version]
-    a, b = (scan.read(folder / "tables", "scores", [*on, "value"]) for folder in (ours, theirs))
+    rule, of = parts.RULES[name], _WHOSE[name]
+    on = [*of, *rule.row, rule.version]
+    a, b = (scan.read(folder / "tables", name, [*on, "value"]).drop_nulls("value") for folder in (ours, theirs))
     both = a.join(b.rename({"value": "other"}), on=on, how="inner")
-    apart = (pl.col("value") - pl.col("other")).abs() > EQUAL
-    alike = ~apart.fill_null(value=False) & (pl.col("value").is_null() == pl.col("other").is_null())
-    return len(both.filter(~alike)), len(both)
+    return len(both.filter((pl.col("value") - pl.col("other")).abs() > EQUAL)), len(both)

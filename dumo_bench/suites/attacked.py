@@ -11,7 +11,7 @@ import io
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,8 @@ def _seed(*of: str) -> int:
 
 def _toml(of: Attacked, sha256: str, size: int) -> str:
     whole: Mapping[str, Any] = {
-        "name": of.name, "version": 1, "source": of.said, "licence": of.suite.licence, "task": of.suite.task,
+        "name": of.name, "version": 1, "source": of.said, "licence": of.suite.licence,
+        "task": of.case.task or of.suite.task,
         "explicit": of.suite.explicit, "scorers": list(of.suite.scorers),
     }  # fmt: skip
     listed = {"file": f"{of.name}.csv", "sha256": sha256, "rows": len(of.found) + len(plain(of)), "bytes": size}
@@ -103,13 +104,20 @@ def _toml(of: Attacked, sha256: str, size: int) -> str:
     parts = [
         _pairs(whole),
         "[attack]\n" + _pairs(asdict(of.search)),
-        "[sampling]\n" + _pairs({name: getattr(of.sampling, name) for name in _SAMPLING}),
+        "[sampling]\n" + _pairs(_contract(of.sampling)),
         "[[cases]]\n" + _pairs({"name": of.case.name, "erase": list(of.case.erase)}),
         "[csv]\n" + _pairs({**listed, "kind": "hint"}),
         "[csv.columns]\n" + _pairs(columns),
     ]
     cited = dict.fromkeys((*of.suite.papers, *of.papers))
     return "\n".join([*parts, *("[[paper]]\n" + _pairs(asdict(paper)) for paper in cited)])
+
+
+def _contract(of: Sampling) -> dict[str, Any]:
+    """What pictures are made under, but for what the plan fills in; of the rest what is not the usual."""
+    own = asdict(of)
+    usual = {one.name: one.default for one in fields(Sampling) if one.default is not MISSING}
+    return {k: v for k, v in own.items() if k in _SAMPLING or (k != "sampler" and v != usual.get(k, v))}
 
 
 def _pairs(values: Mapping[str, Any]) -> str:
