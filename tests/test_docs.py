@@ -184,17 +184,25 @@ def test_the_designs_attack_writes_a_suite_of_other_prompts(example, command, ti
     assert texts[2:] == ["a cat", "a photo of a cat"]  # the plain prompts, which fresh noise has at an equal budget
 
 
-CASES = {"ghost": "object", "noto": "style", "unsafe": "object"}  # and what its related prompts keep
+#: the rows of the README's table, their cases, and what their related prompts keep
+CASES = {
+    "ghost, an object": ("ghost", "object"),
+    "ghost, santa claus": ("ghost+santa claus", "object"),
+    "ghost, santa claus, clown": ("ghost+santa claus+clown", "object"),
+    "noto, a style": ("noto", "style"),
+    "ink, a style": ("ink", "style"),
+    "seven unsafe objects": ("unsafe", "object"),
+}
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_the_readmes_table_is_what_the_committed_results_say(case):
-    rows = summary.read(ROOT / "results" / "emoji-methods")
-    rows = rows[(rows["case"] == case) & (rows["concept"] == "*") & ~rows["change"]]
-    wanted = [("judge2.erased", "target"), (f"judge2.{CASES[case]}", "related"), ("judge2.object", "unrelated")]
+@pytest.mark.parametrize("row", CASES)
+def test_the_readmes_table_is_what_the_committed_results_say(row):
+    rows, (case, kept) = summary.read(ROOT / "results" / "emoji-methods"), CASES[row]
+    rows = rows[(rows["case"] == case) & (rows["concept"] == "*") & ~rows["change"] & (rows["fit_seed"] == 0)]
+    wanted = [("judge2.erased", "target"), (f"judge2.{kept}", "related"), ("judge2.object", "unrelated")]
     lines = README.read_text().partition("## Five methods")[2].splitlines()
     head, *told = ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("|"))
-    (cells,) = (line[1:] for line in told if case in line[0])
+    (cells,) = (line[1:] for line in told if line[0] == row)
     for name, said in zip(head[1:], cells, strict=True):
         own = rows[rows["method"] == name.partition(" ")[0]]
         found = [own[(own["metric"] == metric) & (own["role"] == role)].iloc[0] for metric, role in wanted]

@@ -39,7 +39,8 @@ def folder(out: Path, cases: Mapping[str, Sequence[str]], **costs: Any) -> Path:
     frames.write(out / "tables", "scores", "a", [row | {"erases": "object"} for row in rows])
     summary.write(out)
     recipes = {
-        case: {"method": "uce", "version": "1", "params": {}, "erase": list(erase)} for case, erase in cases.items()
+        case: {"method": "uce", "version": "1", "params": {}, "erase": list(erase), "fit_seed": 0, "model": "m"}
+        for case, erase in cases.items()
     }
     (out / "runs").mkdir(exist_ok=True)
     said = {

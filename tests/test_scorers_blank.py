@@ -88,7 +88,8 @@ def shown(rates: dict[str, float]) -> list[str]:
         "blank", "blank", "target", False, 2, 9, 0, tuple(Cell(v, n=9, measured=True) for v in rates.values())
     )
     panel = Panel("t", tuple(map(Label, rates)), (column,))
-    return captions.blanks(CaseTables("s", 1, "c", (panel,), "", Coverage(9, ())))
+    kin = tuple((method, "1", "{}", "m", "s") for method in rates)
+    return captions.blanks(CaseTables("s", 1, "c", (panel,), "", Coverage(9, ()), kin=kin))
 
 
 def test_blank_targets_have_a_sentence_from_a_tenth_above_the_unedited_model():
