@@ -238,7 +238,7 @@ def _by_prompt(suite: Suite, rows: pl.DataFrame, role: str) -> dict[str, Floats]
 
 
 def _share(values: Sequence[Floats], of: Sequence[Floats] | None = None, *, yes_no: bool = True) -> Share | None:
-    """The same where there are some."""
+    """`_mean`; None where there are no values."""
     return _mean(values, of, yes_no=yes_no) if values else None
 
 
