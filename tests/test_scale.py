@@ -73,6 +73,18 @@ def test_every_case_is_a_point_with_its_rates_its_seconds_and_its_size(tmp_path)
     ]  # fmt: skip
 
 
+def test_a_case_of_several_fits_is_a_point_of_the_same_line(tmp_path):
+    """Of one object a second fit leaves half, of the others there is one fit."""
+    out = folder(tmp_path, LISTS)
+    about = {"case": "1", "erase": '["ghost"]', "erases": "object", "fit_seed": 1}
+    rows = [score("uce", "ghost", 0, prompt_id=f"g{i}", metric="judge.erased", value=i % 2, **about) for i in range(8)]
+    rows += [score("uce", "dog", 0, prompt_id=f"d{i}", value=1.0, **about) for i in range(8)]
+    frames.write(out / "tables", "scores", "b", rows)
+    summary.write(out)
+    (found,) = scales(out)
+    assert [(point.concepts, point.left.value) for point in found.of["uce"]] == [(1, 0.25), (2, 0.25), (5, 0.5)]
+
+
 @pytest.mark.parametrize(
     "cases",
     [

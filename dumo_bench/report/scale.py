@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from dumo_bench.analysis.kinds import Kinds
 from dumo_bench.analysis.recognition import REFERENCE
-from dumo_bench.report import captions, telling
+from dumo_bench.report import captions, seeds, telling
 from dumo_bench.report.cells import CaseTables, Cell, Shown
 from dumo_bench.report.cost import is_of
-from dumo_bench.report.variants import Label
+from dumo_bench.report.variants import Label, together
 
 FEW = 3  # cases; with fewer nothing grows
 
@@ -88,12 +88,14 @@ def _scale(
             continue
         columns = left, kept
         labels = next(panel.labels for panel in case.panels if left in panel.columns)
-        for n, (label, kin) in enumerate(zip(labels, case.kin, strict=False)):
-            if label.method != REFERENCE and left.cells[n].measured:
-                cost = _cost(case.case, kin, label, runs)
-                before = telling.unedited(case, kept, kin)
-                point = Point(sizes[case.case], left.cells[n], kept.cells[n], before, cost)
-                points.setdefault(str(label), []).append(point)
+        for kin in dict.fromkeys(of for of in case.kin if of[0] != REFERENCE):
+            fits = [n for n, of in enumerate(case.kin) if of == kin]  # a case may have several, another one
+            gone, rest = (seeds.mean(column, fits) for column in columns)
+            if gone.measured:
+                cost = _cost(case.case, kin, labels[fits[0]], runs)
+                point = Point(sizes[case.case], gone, rest, telling.unedited(case, kept, kin), cost)
+                name = str(replace(together([labels[n] for n in fits]), fits=1))
+                points.setdefault(name, []).append(point)
     shown = {label: every for label, every in points.items() if len(every) >= FEW}
     return Scale(cases[0].suite, *columns, shown) if columns and shown else None
 
