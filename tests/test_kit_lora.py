@@ -75,7 +75,8 @@ def test_pairs_say_what_their_product_adds_to_the_weights(host):
 def test_a_convolution_with_a_kernel_has_a_pair_of_its_kernel():
     layer = nn.Conv2d(3, 5, 3, padding=1).double()
     pair = lora.Pair(layer, 2).double()
-    pair.up.weight.data.normal_()
+    for weight in pair.weights:  # of a new pair `down` is drawn by whoever made it
+        weight.data.normal_()
     x = torch.randn(2, 3, 6, 6, dtype=torch.float64)
     wanted = torch.conv2d(x, pair.delta, padding=1)
     assert pair.weights[0].shape == (2, 3, 3, 3) and torch.allclose(pair(x), wanted, atol=1e-12)

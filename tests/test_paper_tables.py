@@ -352,6 +352,7 @@ def test_what_no_table_can_be_made_of_is_a_mistake_in_one_line(command, argv, sa
 @paper.NEEDS_PDFLATEX
 def test_the_tables_of_a_real_folder_fit_a_two_column_paper(shape, command, tmp_path):
     folder = RESULTS / "emoji-methods"
-    said = command("report", folder, "--table", shape, "--out", tmp_path / "a.tex", "--paper", "ieee", "--wide")
+    one = ("--case", "noto") if shape == "artist" else ()  # a table by concept is of one case
+    said = command("report", folder, "--table", shape, *one, "--out", tmp_path / "a.tex", "--paper", "ieee", "--wide")
     assert said.code == 0, said.err
     assert paper.misfits(paper.log(tmp_path, "ieee", (tmp_path / "a.tex").read_text())) == []
