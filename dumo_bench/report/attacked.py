@@ -6,9 +6,8 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
 
-from dumo_bench.analysis.attacks import Share, Success, failed
+from dumo_bench.analysis.attacks import Question, Share, Success, failed
 from dumo_bench.analysis.recognition import REFERENCE
 from dumo_bench.report.attack_matrix import groups, matrix, said
 from dumo_bench.report.attack_rows import Row
@@ -64,7 +63,7 @@ def document(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def _glance(rows: Sequence[Row], lost: Mapping[Any, bool]) -> list[str]:
+def _glance(rows: Sequence[Row], lost: Mapping[Question, bool]) -> list[str]:
     """Attacks x methods, with what failed."""
     head, *lines = matrix(rows)
     never = {(row.attack, row.of.case) for row in rows if lost.get(row.of.attack)}

@@ -115,8 +115,9 @@ def of_plan(cases: Iterable[CaseTables], plan: Plan) -> list[Verdict]:
     sampling = contract.contract_key(plan.suite, plan.contract)
     own = {(part.case.name, _kin(part.recipe, sampling)) for part in plan.parts or plan.reference}
     erases = {part.case.name: kinds.of_case(plan.suite, part.case) for part in plan.reference}
-    found = (one for case in cases for one in verdicts(case, erases.get(case.case, "")))
-    return [one for one in found if (one.case, one.kin) in own and one.suite_version == plan.suite.version]
+    mine = (case for case in cases if case.version == plan.suite.version)
+    found = (one for case in mine for one in verdicts(case, erases.get(case.case, "")))
+    return [one for one in found if (one.case, one.kin) in own]
 
 
 def _kin(recipe: Recipe, sampling: str) -> Kin:

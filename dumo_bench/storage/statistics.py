@@ -18,8 +18,8 @@ _PLAIN = {
     "starts": "starting points",
     "attacks": "suites of attacks",
 }
-#: what a stopped fit's folder, and a stopped search's file, ends with
-_STOPPED = {"edits": ".fit", "attacks": references.SEARCHED}
+#: below which folder what was left that was stopped: what its name ends with, and what it is
+_STOPPED = {"edits": (".fit", "stopped fits"), "attacks": (references.SEARCHED, "stopped searches")}
 
 
 class Line(NamedTuple):
@@ -81,16 +81,11 @@ def _named(path: Path, parts: tuple[str, ...], owner: Owners) -> tuple[str, str,
         return "pictures", *owner(path.stem)
     if top == "edits" and path.suffix == ".safetensors":
         return "edits", "", _method(path)
-    if _stopped(top, parts):
-        return ("stopped fits" if top == "edits" else "stopped searches"), "", ""
+    if (stopped := _STOPPED.get(top)) and parts[1].endswith(stopped[0]):
+        return stopped[1], "", ""
     if top == "tables" and path.suffix == ".parquet":
         return f"table {parts[1]}", *_suite(path, parts[1])
     return _PLAIN.get(top, "other files"), "", ""
-
-
-def _stopped(top: str, parts: tuple[str, ...]) -> bool:
-    """Whether it is what a fit or a search left that was stopped."""
-    return top in _STOPPED and parts[1].endswith(_STOPPED[top])
 
 
 def _method(path: Path) -> str:
